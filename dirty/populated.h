@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_DIRTY_POPULATED_H
+#define RJ_DIRTY_POPULATED_H
+/*
+ * Which pages of a block hold anything at all. Never-touched memory is neither
+ * read nor sent, since reading would populate it.
+ *
+ *   private anonymous   PAGEMAP_SCAN for present or swapped pages
+ *   memfd, tmpfs, file  SEEK_DATA / SEEK_HOLE on the fd (a page may be
+ *                       populated through another mapping)
+ *
+ * Run it after dirty tracking has started: what is populated later then
+ * appears as dirty.
+ */
+#include "dirty/bitmap.h"
+#include "ramjet.h"
+
+enum rj_populated_method {
+	RJ_POPULATED_ALL, /* nothing known: every page counts */
+	RJ_POPULATED_PAGEMAP_SCAN,
+	RJ_POPULATED_SEEK_DATA,
+};
+
+/* Set a bit in `bm` for every populated page of `region`. *ret_method says
+ * how it was found out; *ret_reason (static text) why not better. */
+RJ_NODISCARD int rj_populated_scan(const struct ramjet_dirty_region *region,
+				   struct rj_bitmap *bm,
+				   enum rj_populated_method *ret_method,
+				   const char **ret_reason,
+				   struct ramjet_error *err);
+const char *rj_populated_method_name(enum rj_populated_method method);
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_DIRTY_SOURCE_H
+#define RJ_DIRTY_SOURCE_H
+/*
+ * The dirty-source seam. Built-in sources are made of the same public
+ * `struct ramjet_dirty_ops` that a VMM would write; this header is how the
+ * engine drives any of them. One `rj_dirty_set` per migration OR-s several.
+ */
+#include "dirty/bitmap.h"
+#include "ramjet.h"
+
+/* Where collect() marks: one bitmap per region, of the round being filled. */
+struct ramjet_dirty_sink {
+	struct rj_bitmap *const *bitmaps;
+	const struct ramjet_dirty_region *regions;
+	unsigned count;
+	uint64_t marked;       /* newly set bits so far */
+	uint64_t out_of_range; /* marks refused; a broken source */
+};
+
+struct ramjet_dirty_source {
+	struct ramjet_dirty_ops ops;
+	void *user;
+};
+
+struct rj_dirty_set {
+	struct ramjet_dirty_source **sources; /* borrowed */
+	unsigned source_count;
+	unsigned started; /* sources [0, started) are tracking */
+	const struct ramjet_dirty_region *regions;
+	unsigned region_count;
+};
+
+/* All start or none: those started are stopped on failure. `regions` and
+ * `sources` are borrowed until rj_dirty_set_stop(). */
+RJ_NODISCARD int rj_dirty_set_start(struct rj_dirty_set *set,
+				    struct ramjet_dirty_source **sources,
+				    unsigned source_count,
+				    const struct ramjet_dirty_region *regions,
+				    unsigned region_count,
+				    struct ramjet_error *err);
+/* OR what was written into bitmaps[region]. *ret_marked: newly set bits.
+ * A mark out of range is -ERANGE (the source is broken; nothing is lost). */
+RJ_NODISCARD int rj_dirty_set_collect(struct rj_dirty_set *set,
+				      struct rj_bitmap *const *bitmaps,
+				      uint64_t *ret_marked,
+				      struct ramjet_error *err);
+/* True when a source wants rearm() before pages are read. */
+bool rj_dirty_set_needs_rearm(const struct rj_dirty_set *set);
+/* Thread-safe for disjoint chunks. */
+RJ_NODISCARD int rj_dirty_set_rearm(struct rj_dirty_set *set, unsigned region,
+				    uint64_t first_page, const uint64_t *words,
+				    size_t count, struct ramjet_error *err);
+void rj_dirty_set_stop(struct rj_dirty_set *set);
+#endif

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RAMJET_H
+#define RAMJET_H
+/*
+ * libramjet: moves the memory of a running virtual machine from one process
+ * to another, fast, with a short and predictable pause.
+ *
+ * Rules that hold for every call:
+ *
+ * Errors     0 or a positive number is success, a negative errno is failure.
+ *            `struct ramjet_error *err` may be NULL; on failure it receives a
+ *            message fit to be printed alone.
+ * Options    A struct whose first member is `size` must be set up with its
+ *            *_INIT macro. Bytes beyond what the library knows must be zero
+ *            (-E2BIG), so old and new callers and libraries mix safely.
+ * Ownership  *borrowed*: stays the caller's, must live as long as stated.
+ *            *taken*: belongs to ramjet from a successful call on.
+ *            *returned*: belongs to the caller from now on.
+ * Threads    Calls on different handles never interfere. Calls on the same
+ *            handle are safe from any thread unless stated otherwise.
+ *            Callbacks come from the migration's control thread unless
+ *            stated otherwise; they may call anything but ramjet_wait() and
+ *            ramjet_migration_free() of their own migration.
+ * Units      Are in the names. A page is 4096 bytes whatever backs it.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RAMJET_PAGE_BYTES 4096u
+
+/* ---- errors and logging ------------------------------------------------ */
+
+struct ramjet_error {
+	int code; /* negative errno, 0 when no error happened */
+	char message[508];
+};
+
+/* Levels as in syslog(3): 3 error, 4 warning, 6 info, 7 debug. `message` is
+ * borrowed until return. May come from any thread of the migration. */
+typedef void ramjet_log_fn(void *user, int level, const char *message);
+
+/* The library's version, e.g. "0.1.0". Static. */
+const char *ramjet_version(void);
+
+/* ---- guests ------------------------------------------------------------ */
+
+struct ramjet_guest;
+
+/*
+ * What ramjet asks of the VMM. Every function returns 0 or a negative errno
+ * (and fills err). `stop` and `start` are required, others may be NULL.
+ */
+struct ramjet_guest_ops {
+	size_t size;
+	/* Stop all vCPUs and devices; on return nothing writes guest memory. */
+	int (*stop)(void *user, struct ramjet_error *err);
+	/* Source: go on after a switchover that failed. Target: go, after
+	 * commit. */
+	int (*start)(void *user, struct ramjet_error *err);
+	/* Slow vCPUs down to (100 - percent) % of their time. 0 lifts it. */
+	int (*throttle)(void *user, unsigned percent, struct ramjet_error *err);
+	/* Guest is stopped. Return the devices' state in malloc()ed memory,
+	 * *returned* to ramjet, which frees it. */
+	int (*save_state)(void *user, void **ret_data, size_t *ret_bytes,
+			  struct ramjet_error *err);
+	/* All memory has arrived, guest not yet started. `data` is borrowed
+	 * until return. */
+	int (*load_state)(void *user, const void *data, size_t bytes,
+			  struct ramjet_error *err);
+};
+#define RAMJET_GUEST_OPS_INIT .size = sizeof(struct ramjet_guest_ops)
+
+/* `ops` is copied; `user` is borrowed until ramjet_guest_free(). */
+int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
+		     struct ramjet_guest **ret, struct ramjet_error *err);
+/* No migration of this guest may be alive. Frees its dirty sources. NULL ok. */
+void ramjet_guest_free(struct ramjet_guest *guest);
+
+enum ramjet_block_flags {
+	/* The memory reads as zero wherever no page is populated, and no page
+	 * is populated yet (target side: zero pages then need no write). */
+	RAMJET_BLOCK_FRESH = 1 << 0,
+	/* The VMM never discards pages of this block (no balloon, no
+	 * MADV_DONTNEED, no hole punching) without ramjet_guest_discard(), so
+	 * it may be pinned for zero-copy sends. */
+	RAMJET_BLOCK_PINNABLE = 1 << 1,
+};
+
+enum ramjet_block_kind {
+	RAMJET_BLOCK_RAM = 0,
+	/* 1 is reserved for disks. */
+};
+
+struct ramjet_block {
+	size_t size;
+	const char *name; /* copied; 1..63 bytes, unique in the guest */
+	void *host;       /* borrowed until the guest is freed; page aligned */
+	uint64_t bytes;   /* multiple of page_bytes */
+	uint32_t page_bytes; /* backing page: 4096, 2 MiB or 1 GiB; 0: 4096 */
+	int fd;              /* memfd or file behind `host` (borrowed), or -1 */
+	uint64_t fd_offset;  /* where in fd the block starts */
+	uint32_t kind;       /* enum ramjet_block_kind */
+	uint32_t flags;      /* enum ramjet_block_flags */
+};
+#define RAMJET_BLOCK_INIT .size = sizeof(struct ramjet_block), .fd = -1
+
+/* Returns the block's index (0, 1, ...). Not while a migration is alive
+ * (-EBUSY). */
+int ramjet_guest_add_block(struct ramjet_guest *guest,
+			   const struct ramjet_block *block,
+			   struct ramjet_error *err);
+
+/*
+ * Tell ramjet that [offset, offset + bytes) of a block was discarded
+ * (balloon, free page reporting, unplug). Call after the discard. Safe at any
+ * time and from any thread; the range is sent (as zeros, unless written
+ * again) by a migration under way. Whole pages only.
+ */
+int ramjet_guest_discard(struct ramjet_guest *guest, const char *block,
+			 uint64_t offset, uint64_t bytes,
+			 struct ramjet_error *err);
+
+/* Reasons why this guest must not migrate now; checked at start and again at
+ * switchover, all are reported. `reason` is copied; equal reasons count. */
+int ramjet_guest_add_blocker(struct ramjet_guest *guest, const char *reason,
+			     struct ramjet_error *err);
+/* -ENOENT when there is no such blocker. */
+int ramjet_guest_del_blocker(struct ramjet_guest *guest, const char *reason);
+
+/* ---- dirty sources: what tells which pages were written ---------------- */
+
+struct ramjet_dirty_source;
+struct ramjet_dirty_sink;
+
+/* What a source is told about each block when tracking starts; valid until
+ * `stop`. */
+struct ramjet_dirty_region {
+	const char *name;
+	uint8_t *host;
+	uint64_t page_count;
+	uint32_t page_bytes; /* backing page size */
+	int fd;
+	uint64_t fd_offset;
+};
+
+/*
+ * A source of the VMM's own. All calls come from one thread at a time, except
+ * `rearm`, which workers call concurrently, for disjoint chunks.
+ * Contract: a write that completes after `collect` returned is reported by a
+ * later `collect`, unless `rearm` is given: then after `rearm` of its page.
+ */
+struct ramjet_dirty_ops {
+	size_t size;
+	const char *name; /* for reports, static */
+	/* Begin tracking: every write from now on is reported. */
+	int (*start)(void *user, const struct ramjet_dirty_region *regions,
+		     unsigned count, struct ramjet_error *err);
+	/* Report every page written since the last collect (or start) with
+	 * ramjet_dirty_mark*(). With vCPUs stopped, one call after the stop
+	 * reports everything. */
+	int (*collect)(void *user, struct ramjet_dirty_sink *sink,
+		       struct ramjet_error *err);
+	/* Optional. Pages whose bits are set in words[0..count) starting at
+	 * `first_page` (a multiple of 64) of region `region` are about to be
+	 * read: report later writes to them again. Until then collect() may
+	 * report them repeatedly. */
+	int (*rearm)(void *user, unsigned region, uint64_t first_page,
+		     const uint64_t *words, size_t count,
+		     struct ramjet_error *err);
+	/* End tracking. Also called after a failed start. */
+	void (*stop)(void *user);
+	/* The source is freed. May be NULL. */
+	void (*free)(void *user);
+};
+#define RAMJET_DIRTY_OPS_INIT .size = sizeof(struct ramjet_dirty_ops)
+
+/* Inside `collect` only. Out-of-range marks are ignored and reported. */
+void ramjet_dirty_mark(struct ramjet_dirty_sink *sink, unsigned region,
+		       uint64_t first_page, uint64_t page_count);
+/* Bit i of words[] is page first_page + i; first_page a multiple of 64. */
+void ramjet_dirty_mark_words(struct ramjet_dirty_sink *sink, unsigned region,
+			     uint64_t first_page, const uint64_t *words,
+			     size_t count);
+
+/* `ops` is copied, `user` borrowed until ops->free. */
+int ramjet_dirty_new(const struct ramjet_dirty_ops *ops, void *user,
+		     struct ramjet_dirty_source **ret,
+		     struct ramjet_error *err);
+
+/* Built in: userfaultfd write protection read with PAGEMAP_SCAN (Linux 6.7).
+ * Sees writes through the block's own mapping in this process. */
+int ramjet_dirty_pagemap_new(struct ramjet_dirty_source **ret,
+			     struct ramjet_error *err);
+
+/*
+ * Built in: a bitmap that others set. One bit per 4 KiB page, little endian,
+ * bit 0 of byte 0 is page 0 of the block; writers set bits with an atomic OR
+ * *after* writing the page. ramjet clears bits with atomic exchanges. `bits`
+ * is borrowed until the source is freed, 8-byte aligned, and holds at least
+ * (pages + 63) / 64 * 8 bytes (`bytes`).
+ */
+struct ramjet_dirty_bitmap {
+	size_t size;
+	const char *block; /* copied */
+	void *bits;
+	uint64_t bytes;
+};
+#define RAMJET_DIRTY_BITMAP_INIT .size = sizeof(struct ramjet_dirty_bitmap)
+int ramjet_dirty_shared_new(const struct ramjet_dirty_bitmap *bitmap,
+			    struct ramjet_dirty_source **ret,
+			    struct ramjet_error *err);
+
+/* A source that no guest took. NULL ok. */
+void ramjet_dirty_free(struct ramjet_dirty_source *source);
+
+/* *taken*. Several sources are OR-ed. A guest without any is taken as idle:
+ * its memory must not change during a migration. -EBUSY while migrating. */
+int ramjet_guest_add_dirty_source(struct ramjet_guest *guest,
+				  struct ramjet_dirty_source *source,
+				  struct ramjet_error *err);
+
+/* ---- parameters -------------------------------------------------------- */
+
+enum ramjet_backend {
+	RAMJET_BACKEND_AUTO = 0, /* io_uring, else plain system calls */
+	RAMJET_BACKEND_URING,
+	RAMJET_BACKEND_SYSCALLS,
+};
+
+struct ramjet_params {
+	size_t size;
+	/* Data connections; on the target: 0 takes what the source opens. 1 to
+	 * RAMJET_CHANNELS_MAX. fd:, exec: and file: always have one. */
+	uint32_t channels;
+	uint32_t backend; /* enum ramjet_backend */
+	/* Cap over all channels; 0 = none. Live. */
+	uint64_t bandwidth_bytes_per_s;
+	/* Longest pause wanted. Live. */
+	uint64_t downtime_limit_us;
+	/* Give up connecting (source) or waiting for a whole session (target,
+	 * from its first connection) after this; 0 = never. */
+	uint32_t connect_timeout_ms;
+	/* The peer must answer handshake, READY, RUNNING within this. */
+	uint32_t reply_timeout_ms;
+	/* Compare XXH3 digests of all blocks after the stop, before commit.
+	 * Source side decides. */
+	bool verify;
+	/* Converge, then stay ready until ramjet_switchover(). */
+	bool hold;
+	/* Refuse to run rather than fall back to a slower path. */
+	bool strict;
+	/* Most bytes of device state accepted or sent. */
+	uint64_t state_bytes_max;
+	/* Name of the session in logs; borrowed until return. May be NULL. */
+	ramjet_log_fn *log;
+	void *log_user;
+};
+#define RAMJET_CHANNELS_MAX 256u
+#define RAMJET_PARAMS_INIT                                        \
+	.size = sizeof(struct ramjet_params), .channels = 0,      \
+	.downtime_limit_us = 300000, .connect_timeout_ms = 10000, \
+	.reply_timeout_ms = 30000, .state_bytes_max = 256u << 20
+
+/* ---- migrations -------------------------------------------------------- */
+
+struct ramjet_migration;
+
+enum ramjet_state {
+	RAMJET_STATE_NONE = 0,    /* created, not begun */
+	RAMJET_STATE_SETUP,       /* connecting, handshake */
+	RAMJET_STATE_ACTIVE,      /* memory moves, the guest runs */
+	RAMJET_STATE_HELD,        /* converged; waits for ramjet_switchover */
+	RAMJET_STATE_SWITCHOVER,  /* guest stopped, last pages and state */
+	RAMJET_STATE_COMMITTED,   /* point of no return passed */
+	RAMJET_STATE_COMPLETED,   /* the target's guest runs */
+	RAMJET_STATE_FAILED,      /* source guest runs on, or target unused */
+	RAMJET_STATE_CANCELLING,  /* cancel asked for, unwinding */
+	RAMJET_STATE_CANCELLED,   /* as failed, by request */
+	RAMJET_STATE_UNCONFIRMED, /* committed, but RUNNING never came */
+	RAMJET_STATE_COUNT_
+};
+/* "active" etc.; "invalid" when out of range. Static. */
+const char *ramjet_state_name(enum ramjet_state state);
+/* completed, failed, cancelled or unconfirmed: will not change again. */
+bool ramjet_state_is_final(enum ramjet_state state);
+
+/*
+ * Begin moving `guest` to `uri`; returns at once, work is done by threads of
+ * its own. `guest` is borrowed until ramjet_migration_free(). One migration a
+ * guest at a time (-EBUSY); -EPERM with all reasons while blockers exist.
+ *
+ * uri: tcp:HOST:PORT | unix:PATH | vsock:CID:PORT | fd:N | exec:COMMAND |
+ *      file:PATH. fd: the number is *dup'd*. exec:, file: and pipes carry one
+ *      stream one way: the target's answers are then implied.
+ */
+int ramjet_migrate(struct ramjet_guest *guest, const char *uri,
+		   const struct ramjet_params *params,
+		   struct ramjet_migration **ret, struct ramjet_error *err);
+/* The target's side: listens (bound on return), takes one session. Starts the
+ * guest on commit. tcp port 0 binds a free one, see ramjet_listen_uri(). */
+int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
+		    const struct ramjet_params *params,
+		    struct ramjet_migration **ret, struct ramjet_error *err);
+
+/* The address really bound, e.g. "tcp:127.0.0.1:41234"; valid until
+ * ramjet_migration_free(). */
+const char *ramjet_listen_uri(const struct ramjet_migration *migration);
+
+/* Block until the migration reaches a final state, or timeout_ms is over
+ * (-ETIMEDOUT; negative = for ever). 0 when completed; otherwise the negative
+ * errno of the failure, and its message. -ECANCELED after a cancel. */
+int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
+		struct ramjet_error *err);
+
+/* Give up: the source guest runs on. Takes effect in every state before
+ * committed (else -EALREADY), also while the peer hangs. Returns at once. */
+int ramjet_cancel(struct ramjet_migration *migration);
+
+/* States: held (switch now), or before (do not hold). -EALREADY after. */
+int ramjet_switchover(struct ramjet_migration *migration);
+
+/* Change the parameters marked "Live" above; others must be as they were
+ * (-EINVAL). States: all but final ones (-EALREADY). */
+int ramjet_set_params(struct ramjet_migration *migration,
+		      const struct ramjet_params *params,
+		      struct ramjet_error *err);
+
+enum ramjet_state ramjet_migration_state(
+	const struct ramjet_migration *migration);
+
+/* Cancels when not final, joins all threads. Not from a callback. NULL ok. */
+void ramjet_migration_free(struct ramjet_migration *migration);
+
+/*
+ * Called on every state change, once, in order, from the thread that makes
+ * it (the control thread). `err` is NULL unless new is failed, cancelled or
+ * unconfirmed.
+ * Notifiers may be added and removed at any time, also inside a callback.
+ */
+typedef void ramjet_notify_fn(void *user, enum ramjet_state old_state,
+			      enum ramjet_state new_state,
+			      const struct ramjet_error *err);
+/* Returns a positive id. On a guest: notifiers serve all its migrations. */
+int ramjet_notify(struct ramjet_guest *guest, ramjet_notify_fn *fn, void *user,
+		  struct ramjet_error *err);
+/* After return the callback is not running (unless called from inside it). */
+int ramjet_unnotify(struct ramjet_guest *guest, int id);
+
+/* ---- information ------------------------------------------------------- */
+
+struct ramjet_ram_info {
+	uint64_t total_bytes;       /* size of all blocks */
+	uint64_t transferred_bytes; /* page payload sent (or received) */
+	uint64_t wire_bytes;        /* all bytes on all connections */
+	uint64_t remaining_bytes;   /* dirty and unsent, this and next round */
+	uint64_t normal_pages;      /* sent raw */
+	uint64_t zero_pages;        /* sent as zero runs */
+	uint64_t unpopulated_pages; /* never touched, neither read nor sent */
+	uint64_t compressed_pages;
+	uint64_t delta_pages;
+	uint64_t resent_pages; /* sent again after a lost channel */
+};
+
+struct ramjet_round_info {
+	uint64_t pages;         /* sent in this round, zero pages included */
+	uint64_t bytes;         /* payload */
+	uint64_t dirtied_pages; /* found by the sync that ended it */
+	uint64_t us;
+};
+
+struct ramjet_channel_info {
+	uint64_t bytes;
+	const char *state; /* "open", "closed", "lost" */
+	uint32_t rtt_us;   /* 0 when unknown */
+};
+
+/* One term of the pause; the terms add up to the whole. */
+struct ramjet_term_info {
+	const char *name; /* "stop", "last sync", "pages", ... */
+	uint64_t predicted_us;
+	uint64_t actual_us;
+};
+
+struct ramjet_fast_path_info {
+	const char *name;   /* e.g. "io_uring", "defer taskrun" */
+	const char *chosen; /* "yes", "no", or which */
+	const char *reason; /* e.g. "EPERM from io_uring_setup" */
+};
+
+struct ramjet_info {
+	size_t size;
+	enum ramjet_state state;
+	bool outgoing;
+	struct ramjet_error error; /* code 0 when none */
+	char uri[256];
+	uint64_t total_us;
+	uint64_t setup_us;
+	uint64_t downtime_us; /* 0 until the switchover is over */
+	uint64_t downtime_limit_us;
+	uint64_t downtime_p50_us; /* predicted pause, if it began now */
+	uint64_t downtime_p90_us;
+	struct ramjet_ram_info ram;
+	uint64_t throughput_bytes_per_s; /* mean, RAM payload */
+	uint64_t current_bytes_per_s;    /* last second or so */
+	uint64_t dirty_pages_per_s;
+	uint32_t throttle_percent;
+	uint64_t control_cpu_us;
+	uint64_t workers_cpu_us;
+	bool verified; /* digests were compared and are identical */
+	uint32_t verify_blocks;
+	const struct ramjet_round_info *rounds;
+	size_t round_count; /* the newest RAMJET_ROUNDS_MAX at most */
+	const struct ramjet_channel_info *channels;
+	size_t channel_count;
+	const struct ramjet_term_info *terms;
+	size_t term_count;
+	const struct ramjet_fast_path_info *fast_paths;
+	size_t fast_path_count;
+	const char *const *blockers;
+	size_t blocker_count;
+	uint64_t rounds_total;
+};
+#define RAMJET_ROUNDS_MAX 1024u
+
+/* A consistent snapshot, *returned*; free with ramjet_info_free(). Legal in
+ * every state, also after failure. Takes microseconds. */
+int ramjet_info(const struct ramjet_migration *migration,
+		struct ramjet_info **ret);
+void ramjet_info_free(struct ramjet_info *info);
+
+/* ---- what this machine offers ------------------------------------------ */
+
+struct ramjet_feature {
+	const char *name; /* e.g. "io_uring", "pagemap_scan" */
+	bool available;
+	const char *result;  /* what the probe saw */
+	const char *enables; /* what ramjet does with it */
+};
+/* Probes for real (takes some ms). Array is *returned*: ramjet_features_free.
+ */
+int ramjet_features(struct ramjet_feature **ret, size_t *ret_count);
+void ramjet_features_free(struct ramjet_feature *features, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

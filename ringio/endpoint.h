@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_RINGIO_ENDPOINT_H
+#define RJ_RINGIO_ENDPOINT_H
+/*
+ * Connections: making them, accepting them, tuning them. Every wait has a
+ * deadline and ends early when `wake_fd` (an eventfd, or -1) becomes
+ * readable, with -ECANCELED. All fds are CLOEXEC and non-blocking.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ramjet.h"
+#include "ringio/uri.h"
+#include "util/compiler.h"
+
+enum rj_conn_kind {
+	RJ_CONN_TCP,
+	RJ_CONN_UNIX,
+	RJ_CONN_VSOCK,
+	RJ_CONN_SOCKET, /* an fd: that is some other stream socket */
+	RJ_CONN_PIPE,   /* one way */
+	RJ_CONN_FILE,   /* one way, a regular file */
+};
+
+struct rj_conn {
+	int fd; /* -1: none */
+	enum rj_conn_kind kind;
+	pid_t child; /* exec: the command, 0 otherwise */
+};
+#define RJ_CONN_NONE     \
+	{                \
+		.fd = -1 \
+	}
+
+static inline bool rj_conn_is_socket(const struct rj_conn *conn)
+{
+	return conn->kind <= RJ_CONN_SOCKET;
+}
+
+/* Open one connection to the target. deadline_ns on the rj_now_ns() scale,
+ * 0 = none. exec: starts /bin/sh -c COMMAND with its stdin on the pipe.
+ * file: creates or truncates. tcp: tries every address of the name. */
+RJ_NODISCARD int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns,
+			    int wake_fd, struct rj_conn *ret,
+			    struct ramjet_error *err);
+
+/* The other end of a one-way or single-connection URI (fd:, exec:, file:):
+ * reads. exec: COMMAND's stdout is the stream. */
+RJ_NODISCARD int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,
+				  struct ramjet_error *err);
+
+struct rj_listener {
+	int fd;
+	enum rj_conn_kind kind;
+	char bound_uri[512];               /* with the real port */
+	char unlink_path[RJ_URI_TEXT_MAX]; /* unix: removed on close */
+};
+/* tcp, unix (mode 0600; a stale socket file nobody listens on is replaced),
+ * vsock. */
+RJ_NODISCARD int rj_listen(const struct rj_uri *uri, struct rj_listener *ret,
+			   struct ramjet_error *err);
+RJ_NODISCARD int rj_accept(struct rj_listener *listener, uint64_t deadline_ns,
+			   int wake_fd, struct rj_conn *ret,
+			   struct ramjet_error *err);
+void rj_listener_close(struct rj_listener *listener);
+
+/* Close; exec: also wait for the child. Returns 0, or -EPIPE when the child
+ * failed (message says how). Safe on a closed conn. A child that does not end
+ * before deadline_ns is killed (-ETIMEDOUT). */
+int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
+		  struct ramjet_error *err);
+
+/* Whole-buffer transfer on a non-blocking fd, for handshakes and control:
+ * 0, -ECANCELED, -ETIMEDOUT, -ENODATA (clean EOF at byte 0), -EPIPE (EOF in
+ * the middle), or another errno. */
+RJ_NODISCARD int rj_send_all(int fd, const void *data, size_t bytes,
+			     uint64_t deadline_ns, int wake_fd);
+RJ_NODISCARD int rj_recv_all(int fd, void *data, size_t bytes,
+			     uint64_t deadline_ns, int wake_fd);
+/* "tcp 127.0.0.1:4000 -> 127.0.0.1:5000" and the like, for messages. */
+void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes);
+#endif

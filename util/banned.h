@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_UTIL_BANNED_H
+#define RJ_UTIL_BANNED_H
+/* Force-included into every file by meson: these never appear in ramjet. */
+#ifndef __cplusplus
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol
+#endif
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "util/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void append(struct ramjet_error *err, const char *text)
+{
+	size_t used = strlen(err->message);
+
+	(void)snprintf(err->message + used, sizeof(err->message) - used, "%s",
+		       text);
+}
+
+int rj_fail(struct ramjet_error *err, int code, const char *format, ...)
+{
+	va_list args;
+
+	if (!err || err->code)
+		return code;
+	err->code = code;
+	va_start(args, format);
+	(void)vsnprintf(err->message, sizeof(err->message), format, args);
+	va_end(args);
+	return code;
+}
+
+int rj_fail_errno(struct ramjet_error *err, int code, const char *format, ...)
+{
+	char buffer[128];
+	va_list args;
+
+	if (!err || err->code)
+		return code;
+	err->code = code;
+	va_start(args, format);
+	(void)vsnprintf(err->message, sizeof(err->message), format, args);
+	va_end(args);
+	append(err, ": ");
+	append(err, strerror_r(-code, buffer, sizeof(buffer)));
+	return code;
+}
+
+void rj_error_prefix(struct ramjet_error *err, const char *format, ...)
+{
+	char old[sizeof(err->message)];
+	va_list args;
+
+	if (!err || !err->code)
+		return;
+	memcpy(old, err->message, sizeof(old));
+	va_start(args, format);
+	(void)vsnprintf(err->message, sizeof(err->message), format, args);
+	va_end(args);
+	append(err, ": ");
+	append(err, old);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_UTIL_ERROR_H
+#define RJ_UTIL_ERROR_H
+#include "ramjet.h"
+#include "util/compiler.h"
+
+/*
+ * Fill err (may be NULL) with code (negative errno) and a message, unless it
+ * holds an error already: the first one wins. Returns code, so that failing
+ * is one line. Message grammar: "where: what happened, what was wanted".
+ */
+RJ_COLD RJ_PRINTF(3, 4) int rj_fail(struct ramjet_error *err, int code,
+				    const char *format, ...);
+/* As rj_fail, and appends ": " and the text of the errno. */
+RJ_COLD RJ_PRINTF(3, 4) int rj_fail_errno(struct ramjet_error *err, int code,
+					  const char *format, ...);
+/* Put "prefix: " before the message of err, if there is one. */
+RJ_PRINTF(2, 3)
+void rj_error_prefix(struct ramjet_error *err, const char *format, ...);
+static inline void rj_error_clear(struct ramjet_error *err)
+{
+	if (err) {
+		err->code = 0;
+		err->message[0] = '\0';
+	}
+}
+#endif
