@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/bytes.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+
+/*
+ * HELLO: 0 version_min u16, 2 version_max u16, 4 role u8, 5 reserved[3],
+ * 8 channel_index u16, 10 channel_count u16, 12 page_bytes u32,
+ * 16 session[16], 32 reserved[8].
+ */
+void rj_hello_encode(const struct rj_hello *hello, uint8_t out[RJ_HELLO_BYTES])
+{
+	memset(out, 0, RJ_HELLO_BYTES);
+	rj_put16(out, hello->version_min);
+	rj_put16(out + 2, hello->version_max);
+	out[4] = hello->role;
+	rj_put16(out + 8, hello->channel_index);
+	rj_put16(out + 10, hello->channel_count);
+	rj_put32(out + 12, RAMJET_PAGE_BYTES);
+	memcpy(out + 16, hello->session, RJ_SESSION_BYTES);
+}
+
+static bool all_zero(const uint8_t *bytes, size_t count)
+{
+	uint8_t seen = 0;
+
+	for (size_t i = 0; i < count; i++)
+		seen |= bytes[i];
+	return !seen;
+}
+
+int rj_hello_decode(const uint8_t *in, size_t bytes, struct rj_hello *ret,
+		    struct ramjet_error *err)
+{
+	struct rj_hello hello = { 0 };
+
+	if (bytes != RJ_HELLO_BYTES)
+		return rj_fail(err, -EPROTO, "HELLO: %zu bytes, wanted %u",
+			       bytes, RJ_HELLO_BYTES);
+	hello.version_min = rj_get16(in);
+	hello.version_max = rj_get16(in + 2);
+	hello.role = in[4];
+	hello.channel_index = rj_get16(in + 8);
+	hello.channel_count = rj_get16(in + 10);
+	memcpy(hello.session, in + 16, RJ_SESSION_BYTES);
+	if (hello.version_min > RJ_WIRE_VERSION ||
+	    hello.version_max < RJ_WIRE_VERSION)
+		return rj_fail(err, -EPROTONOSUPPORT,
+			       "HELLO: peer speaks protocol versions %u to %u, "
+			       "this side speaks %u",
+			       hello.version_min, hello.version_max,
+			       RJ_WIRE_VERSION);
+	if (!all_zero(in + 5, 3) || !all_zero(in + 32, 8))
+		return rj_fail(err, -EPROTO, "HELLO: reserved bytes not 0");
+	if (hello.role > RJ_ROLE_ONE_WAY)
+		return rj_fail(err, -EPROTO, "HELLO: unknown role %u",
+			       hello.role);
+	if (rj_get32(in + 12) != RAMJET_PAGE_BYTES)
+		return rj_fail(err, -EPROTO, "HELLO: pages of %u bytes, not %u",
+			       rj_get32(in + 12), RAMJET_PAGE_BYTES);
+	if (!hello.channel_count || hello.channel_count > RAMJET_CHANNELS_MAX ||
+	    hello.channel_index >= hello.channel_count)
+		return rj_fail(err, -EPROTO,
+			       "HELLO: channel %u of %u, at most %u allowed",
+			       hello.channel_index, hello.channel_count,
+			       RAMJET_CHANNELS_MAX);
+	*ret = hello;
+	return 0;
+}
+
+/*
+ * BLOCKS: 0 count u32, 4 reserved u32, then each block: 0 bytes u64,
+ * 8 page_bytes u32, 12 kind u32, 16 name_length u16, 18 reserved[6],
+ * 24 name.
+ */
+#define BLOCKS_HEAD 8u
+#define BLOCK_HEAD  24u
+
+size_t rj_blocks_encode(const struct rj_wire_block *blocks, uint32_t count,
+			uint8_t *out)
+{
+	size_t at = BLOCKS_HEAD;
+
+	if (out) {
+		rj_put32(out, count);
+		rj_put32(out + 4, 0);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct rj_wire_block *block = &blocks[i];
+		const size_t length = strlen(block->name);
+
+		if (out) {
+			memset(out + at, 0, BLOCK_HEAD);
+			rj_put64(out + at, block->bytes);
+			rj_put32(out + at + 8, block->page_bytes);
+			rj_put32(out + at + 12, block->kind);
+			rj_put16(out + at + 16, (uint16_t)length);
+			memcpy(out + at + BLOCK_HEAD, block->name, length);
+		}
+		at += BLOCK_HEAD + length;
+	}
+	return at;
+}
+
+static int decode_block(const uint8_t *in, size_t left, uint32_t index,
+			struct rj_wire_block *ret, size_t *ret_used,
+			struct ramjet_error *err)
+{
+	size_t length;
+
+	if (left < BLOCK_HEAD)
+		return rj_fail(err, -EPROTO, "BLOCKS: block %u is cut short",
+			       index);
+	length = rj_get16(in + 16);
+	if (!length || length > RJ_BLOCK_NAME_MAX || length > left - BLOCK_HEAD)
+		return rj_fail(err, -EPROTO,
+			       "BLOCKS: block %u: name of %zu bytes, "
+			       "wanted 1 to %u within the message",
+			       index, length, RJ_BLOCK_NAME_MAX);
+	if (!all_zero(in + 18, 6) || memchr(in + BLOCK_HEAD, 0, length))
+		return rj_fail(err, -EPROTO,
+			       "BLOCKS: block %u: reserved bytes not 0, or a "
+			       "zero byte in its name",
+			       index);
+	memset(ret, 0, sizeof(*ret));
+	ret->bytes = rj_get64(in);
+	ret->page_bytes = rj_get32(in + 8);
+	ret->kind = rj_get32(in + 12);
+	memcpy(ret->name, in + BLOCK_HEAD, length);
+	*ret_used = BLOCK_HEAD + length;
+	return 0;
+}
+
+int rj_blocks_decode(const uint8_t *in, size_t bytes,
+		     struct rj_wire_block **ret, uint32_t *ret_count,
+		     struct ramjet_error *err)
+{
+	rj_autofree struct rj_wire_block *blocks = NULL;
+	size_t at = BLOCKS_HEAD, used = 0;
+	uint32_t count;
+	int rc;
+
+	if (bytes < BLOCKS_HEAD || rj_get32(in + 4))
+		return rj_fail(err, -EPROTO, "BLOCKS: malformed head");
+	count = rj_get32(in);
+	if (!count || count > RJ_BLOCKS_MAX)
+		return rj_fail(err, -EPROTO,
+			       "BLOCKS: %u blocks, wanted 1 to %u", count,
+			       RJ_BLOCKS_MAX);
+	blocks = calloc(count, sizeof(*blocks));
+	if (!blocks)
+		return rj_fail(err, -ENOMEM, "BLOCKS: out of memory");
+	for (uint32_t i = 0; i < count; i++) {
+		rc = decode_block(in + at, bytes - at, i, &blocks[i], &used,
+				  err);
+		if (rc)
+			return rc;
+		at += used;
+	}
+	if (at != bytes)
+		return rj_fail(err, -EPROTO,
+			       "BLOCKS: %zu bytes after the last block",
+			       bytes - at);
+	*ret = rj_steal(blocks);
+	*ret_count = count;
+	return 0;
+}
+
+/* FAILED: 0 code u32 (positive errno), 4 reserved u32, 8 text (no NUL). */
+size_t rj_failed_encode(const struct ramjet_error *error,
+			uint8_t out[RJ_FAILED_BYTES_MAX])
+{
+	size_t length = strlen(error->message);
+
+	if (length > RJ_FAILED_BYTES_MAX - 8)
+		length = RJ_FAILED_BYTES_MAX - 8;
+	rj_put32(out, (uint32_t)-error->code);
+	rj_put32(out + 4, 0);
+	memcpy(out + 8, error->message, length);
+	return 8 + length;
+}
+
+int rj_failed_decode(const uint8_t *in, size_t bytes, struct ramjet_error *ret,
+		     struct ramjet_error *err)
+{
+	uint32_t code;
+	size_t length = bytes - 8;
+
+	if (bytes < 8 || bytes > RJ_FAILED_BYTES_MAX || rj_get32(in + 4))
+		return rj_fail(err, -EPROTO, "FAILED: malformed");
+	code = rj_get32(in);
+	if (!code || code > 4095)
+		return rj_fail(err, -EPROTO, "FAILED: code %u, wanted an errno",
+			       code);
+	ret->code = -(int)code;
+	if (length >= sizeof(ret->message))
+		length = sizeof(ret->message) - 1;
+	/* The peer's text reaches terminals: no control characters. */
+	for (size_t i = 0; i < length; i++) {
+		const uint8_t c = in[8 + i];
+
+		ret->message[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+	}
+	ret->message[length] = '\0';
+	return 0;
+}
+
+void rj_digest_encode(const struct rj_digest *digest,
+		      uint8_t out[RJ_DIGEST_BYTES])
+{
+	rj_put64(out, digest->low);
+	rj_put64(out + 8, digest->high);
+}
+
+void rj_digest_decode(const uint8_t in[RJ_DIGEST_BYTES], struct rj_digest *ret)
+{
+	ret->low = rj_get64(in);
+	ret->high = rj_get64(in + 8);
+}
+
+void rj_ready_encode(uint32_t verified_blocks, uint8_t out[RJ_READY_BYTES])
+{
+	rj_put32(out, verified_blocks);
+	rj_put32(out + 4, 0);
+}
+
+int rj_ready_decode(const uint8_t *in, size_t bytes,
+		    uint32_t *ret_verified_blocks, struct ramjet_error *err)
+{
+	if (bytes != RJ_READY_BYTES || rj_get32(in + 4))
+		return rj_fail(err, -EPROTO, "READY: malformed");
+	*ret_verified_blocks = rj_get32(in);
+	return 0;
+}
