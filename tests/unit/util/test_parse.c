@@ -56,7 +56,7 @@ static void durations_default_to_seconds(void **state)
 
 static void malformed_text_is_refused_by_name(void **state)
 {
-	static const char *const bad[] = { "",	  " ",	 "G",	 "-1",	"1x",
+	static const char *const bad[] = { "",    " ",   "G",    "-1",   "1x",
 					   "1 G", "1e3", "0x10", "1..5", "." };
 	struct ramjet_error err;
 	uint64_t value = 7;
