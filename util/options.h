@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_UTIL_OPTIONS_H
+#define RJ_UTIL_OPTIONS_H
+/* Options structs whose first member is their `size`, so that old and new
+ * callers and libraries mix. */
+#include <stddef.h>
+
+#include "ramjet.h"
+#include "util/compiler.h"
+
+/*
+ * Copy what the caller knows of `from` over the defaults in `to`, a struct of
+ * `known` bytes, and set to->size. `least` is the size of the struct's first
+ * published version.
+ * -EINVAL: from is NULL or smaller; -E2BIG: a byte set that we do not know.
+ */
+RJ_NODISCARD int rj_options_copy(const char *what, void *to, size_t known,
+				 size_t least, const void *from,
+				 struct ramjet_error *err);
+#endif
