@@ -1,12 +1,47 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/wire.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "engine/bytes.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+
+/* Bytes of the printable UTF-8 character at `in`; 0 when there is none. What
+ * a peer calls things reaches terminals, so no control characters (C1 too). */
+static size_t printable_bytes(const uint8_t *in, size_t left)
+{
+	const uint8_t lead = in[0];
+	size_t length = 2;
+
+	if (lead < 0x80)
+		return lead >= 0x20 && lead != 0x7f;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	if (lead >= 0xe0)
+		length = lead < 0xf0 ? 3 : 4;
+	if (length > left || (lead == 0xc2 && in[1] < 0xa0))
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((in[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+static bool is_printable(const uint8_t *text, size_t length)
+{
+	size_t used;
+
+	for (size_t at = 0; at < length; at += used) {
+		used = printable_bytes(text + at, length - at);
+		if (!used)
+			return false;
+	}
+	return true;
+}
 
 /*
  * HELLO: 0 version_min u16, 2 version_max u16, 4 role u8, 5 reserved[3],
@@ -69,6 +104,13 @@ int rj_hello_decode(const uint8_t *in, size_t bytes, struct rj_hello *ret,
 			       "HELLO: channel %u of %u, at most %u allowed",
 			       hello.channel_index, hello.channel_count,
 			       RAMJET_CHANNELS_MAX);
+	if ((hello.role != RJ_ROLE_DATA && hello.channel_index) ||
+	    (hello.role > RJ_ROLE_DATA && hello.channel_count != 1))
+		return rj_fail(err, -EPROTO,
+			       "HELLO: role %u as channel %u of %u: only data "
+			       "connections are numbered",
+			       hello.role, hello.channel_index,
+			       hello.channel_count);
 	*ret = hello;
 	return 0;
 }
@@ -107,6 +149,27 @@ size_t rj_blocks_encode(const struct rj_wire_block *blocks, uint32_t count,
 	return at;
 }
 
+/* Sizes that page numbers of runs can express, in pages that exist. */
+static int check_block(const struct rj_wire_block *block,
+		       struct ramjet_error *err)
+{
+	const uint32_t page_bytes = block->page_bytes;
+
+	if (page_bytes < RAMJET_PAGE_BYTES || page_bytes & (page_bytes - 1))
+		return rj_fail(err, -EPROTO,
+			       "BLOCKS: block %s: backing pages of %u bytes, "
+			       "wanted a power of two from %u",
+			       block->name, page_bytes, RAMJET_PAGE_BYTES);
+	if (!block->bytes || block->bytes % RAMJET_PAGE_BYTES ||
+	    block->bytes / RAMJET_PAGE_BYTES > UINT64_C(1) << RJ_RUN_PAGE_BITS)
+		return rj_fail(err, -EPROTO,
+			       "BLOCKS: block %s: %llu bytes, wanted whole "
+			       "pages, 1 to 2^%u of them",
+			       block->name, (unsigned long long)block->bytes,
+			       RJ_RUN_PAGE_BITS);
+	return 0;
+}
+
 static int decode_block(const uint8_t *in, size_t left, uint32_t index,
 			struct rj_wire_block *ret, size_t *ret_used,
 			struct ramjet_error *err)
@@ -122,10 +185,13 @@ static int decode_block(const uint8_t *in, size_t left, uint32_t index,
 			       "BLOCKS: block %u: name of %zu bytes, "
 			       "wanted 1 to %u within the message",
 			       index, length, RJ_BLOCK_NAME_MAX);
-	if (!all_zero(in + 18, 6) || memchr(in + BLOCK_HEAD, 0, length))
+	if (!all_zero(in + 18, 6))
 		return rj_fail(err, -EPROTO,
-			       "BLOCKS: block %u: reserved bytes not 0, or a "
-			       "zero byte in its name",
+			       "BLOCKS: block %u: reserved bytes not 0", index);
+	if (!is_printable(in + BLOCK_HEAD, length))
+		return rj_fail(err, -EPROTO,
+			       "BLOCKS: block %u: its name is not printable "
+			       "UTF-8",
 			       index);
 	memset(ret, 0, sizeof(*ret));
 	ret->bytes = rj_get64(in);
@@ -133,6 +199,20 @@ static int decode_block(const uint8_t *in, size_t left, uint32_t index,
 	ret->kind = rj_get32(in + 12);
 	memcpy(ret->name, in + BLOCK_HEAD, length);
 	*ret_used = BLOCK_HEAD + length;
+	return check_block(ret, err);
+}
+
+/* Else two indices would name the same memory. */
+static int check_unique(const struct rj_wire_block *blocks, uint32_t count,
+			struct ramjet_error *err)
+{
+	for (uint32_t i = 1; i < count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (!strcmp(blocks[i].name, blocks[j].name))
+				return rj_fail(err, -EPROTO,
+					       "BLOCKS: blocks %u and %u are "
+					       "both named %s",
+					       j, i, blocks[i].name);
 	return 0;
 }
 
@@ -166,20 +246,33 @@ int rj_blocks_decode(const uint8_t *in, size_t bytes,
 		return rj_fail(err, -EPROTO,
 			       "BLOCKS: %zu bytes after the last block",
 			       bytes - at);
+	rc = check_unique(blocks, count, err);
+	if (rc)
+		return rc;
 	*ret = rj_steal(blocks);
 	*ret_count = count;
 	return 0;
 }
+
+#define ERRNO_MAX 4095
+
+static_assert(RJ_FAILED_BYTES_MAX - 8 <
+		      sizeof(((struct ramjet_error *)0)->message),
+	      "every text on the wire fits an error");
 
 /* FAILED: 0 code u32 (positive errno), 4 reserved u32, 8 text (no NUL). */
 size_t rj_failed_encode(const struct ramjet_error *error,
 			uint8_t out[RJ_FAILED_BYTES_MAX])
 {
 	size_t length = strlen(error->message);
+	uint32_t code = EIO;
 
 	if (length > RJ_FAILED_BYTES_MAX - 8)
 		length = RJ_FAILED_BYTES_MAX - 8;
-	rj_put32(out, (uint32_t)-error->code);
+	/* A failure without a proper errno is a failure all the same. */
+	if (error->code < 0 && error->code >= -ERRNO_MAX)
+		code = (uint32_t)-error->code;
+	rj_put32(out, code);
 	rj_put32(out + 4, 0);
 	memcpy(out + 8, error->message, length);
 	return 8 + length;
@@ -189,24 +282,24 @@ int rj_failed_decode(const uint8_t *in, size_t bytes, struct ramjet_error *ret,
 		     struct ramjet_error *err)
 {
 	uint32_t code;
-	size_t length = bytes - 8;
+	size_t length = bytes - 8, used;
 
 	if (bytes < 8 || bytes > RJ_FAILED_BYTES_MAX || rj_get32(in + 4))
 		return rj_fail(err, -EPROTO, "FAILED: malformed");
 	code = rj_get32(in);
-	if (!code || code > 4095)
+	if (!code || code > ERRNO_MAX)
 		return rj_fail(err, -EPROTO, "FAILED: code %u, wanted an errno",
 			       code);
 	ret->code = -(int)code;
-	if (length >= sizeof(ret->message))
-		length = sizeof(ret->message) - 1;
-	/* The peer's text reaches terminals: no control characters. */
-	for (size_t i = 0; i < length; i++) {
-		const uint8_t c = in[8 + i];
-
-		ret->message[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-	}
+	memcpy(ret->message, in + 8, length);
 	ret->message[length] = '\0';
+	for (size_t at = 0; at < length; at += used) {
+		used = printable_bytes(in + 8 + at, length - at);
+		if (used)
+			continue;
+		ret->message[at] = '?';
+		used = 1;
+	}
 	return 0;
 }
 

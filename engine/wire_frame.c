@@ -29,6 +29,7 @@ static_assert(AT_CHECK + 4 == RJ_HEADER_BYTES, "header layout");
 struct shape {
 	const char *name;
 	uint32_t payload_min, payload_max;
+	uint32_t unit; /* payload is a multiple of; 0: any */
 	uint8_t flags; /* allowed besides OPTIONAL */
 	bool runs;     /* has a table */
 	bool round;    /* the round field means something */
@@ -41,14 +42,16 @@ static const struct shape shapes[] = {
 	[RJ_FRAME_ACCEPT] = { "ACCEPT", 0, 0 },
 	[RJ_FRAME_FAILED] = { "FAILED", 8, RJ_FAILED_BYTES_MAX },
 	[RJ_FRAME_CANCEL] = { "CANCEL", 0, 0 },
-	[RJ_FRAME_PAGES] = { "PAGES", 0, RJ_PAGES_PAYLOAD_MAX, .runs = true,
+	[RJ_FRAME_PAGES] = { "PAGES", 0, RJ_PAGES_PAYLOAD_MAX,
+			     .unit = RAMJET_PAGE_BYTES, .runs = true,
 			     .round = true },
 	[RJ_FRAME_FENCE] = { "FENCE", 0, 0, .flags = RJ_FLAG_FINAL,
 			     .round = true },
 	[RJ_FRAME_STATE] = { "STATE", 0, RJ_CONTROL_BODY_MAX,
 			     .flags = RJ_FLAG_MORE, .aux = true },
 	[RJ_FRAME_DIGESTS] = { "DIGESTS", RJ_DIGEST_BYTES,
-			       RJ_BLOCKS_MAX *RJ_DIGEST_BYTES },
+			       RJ_BLOCKS_MAX *RJ_DIGEST_BYTES,
+			       .unit = RJ_DIGEST_BYTES },
 	[RJ_FRAME_APPLIED] = { "APPLIED", 0, 0, .round = true },
 	[RJ_FRAME_SWITCHOVER] = { "SWITCHOVER", 0, 0, .round = true },
 	[RJ_FRAME_READY] = { "READY", RJ_READY_BYTES, RJ_READY_BYTES },
@@ -134,6 +137,11 @@ static int check_shape(const struct rj_frame *frame, const struct shape *shape,
 			       "wanted %u to %u",
 			       shape->name, frame->payload_bytes,
 			       shape->payload_min, shape->payload_max);
+	if (shape->unit && frame->payload_bytes % shape->unit)
+		return rj_fail(err, -EPROTO,
+			       "%s frame: payload of %u bytes, "
+			       "wanted a multiple of %u",
+			       shape->name, frame->payload_bytes, shape->unit);
 	if (shape->runs != (frame->run_count > 0))
 		return rj_fail(err, -EPROTO, "%s frame: %u runs, wanted %s",
 			       shape->name, frame->run_count,
@@ -144,6 +152,12 @@ static int check_shape(const struct rj_frame *frame, const struct shape *shape,
 			       "%s frame: block %u, round %u, aux %u: "
 			       "fields it does not use must be 0",
 			       shape->name, frame->block, frame->round,
+			       frame->aux);
+	if (frame->type == RJ_FRAME_STATE && frame->aux != RJ_STATE_DEVICE &&
+	    frame->aux != RJ_STATE_HELPERS &&
+	    !(frame->flags & RJ_FLAG_OPTIONAL))
+		return rj_fail(err, -EPROTO,
+			       "STATE frame: unknown mandatory kind %u",
 			       frame->aux);
 	return 0;
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirty/source.h"
+#include "engine/options.h"
+#include "engine/rounds.h"
+#include "util/bits.h"
+#include "util/error.h"
+
+RAMJET_API int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
+				struct ramjet_guest **ret,
+				struct ramjet_error *err)
+{
+	struct ramjet_guest_ops known = { RAMJET_GUEST_OPS_INIT };
+	struct ramjet_guest *guest;
+	int rc;
+
+	rj_error_clear(err);
+	rc = rj_options_load("guest ops", &known, sizeof(known), ops, err);
+	if (rc)
+		return rc;
+	if (!known.stop || !known.start || !ret)
+		return rj_fail(
+			err, -EINVAL,
+			"guest: the stop and start functions are needed");
+	guest = calloc(1, sizeof(*guest));
+	if (!guest)
+		return rj_fail(err, -ENOMEM, "guest: out of memory");
+	guest->ops = known;
+	guest->user = user;
+	rj_mutex_init(&guest->lock);
+	rj_notifiers_init(&guest->notifiers);
+	*ret = guest;
+	return 0;
+}
+
+RAMJET_API void ramjet_guest_free(struct ramjet_guest *guest)
+{
+	if (!guest)
+		return;
+	for (unsigned i = 0; i < guest->source_count; i++)
+		ramjet_dirty_free(guest->sources[i]);
+	free(guest->sources);
+	free(guest->blocks);
+	rj_blockers_done(&guest->blockers);
+	rj_notifiers_done(&guest->notifiers);
+	rj_mutex_done(&guest->lock);
+	free(guest);
+}
+
+static int check_block(const struct ramjet_block *block,
+		       struct ramjet_error *err)
+{
+	const size_t length = block->name ? strlen(block->name) : 0;
+
+	if (!length || length > RJ_BLOCK_NAME_MAX)
+		return rj_fail(err, -EINVAL,
+			       "block: name of %zu bytes, wanted 1 to %u",
+			       length, RJ_BLOCK_NAME_MAX);
+	if (!rj_is_power_of_two(block->page_bytes) ||
+	    block->page_bytes < RAMJET_PAGE_BYTES)
+		return rj_fail(err, -EINVAL,
+			       "block %s: backing pages of %u bytes, wanted a "
+			       "power of two from 4096",
+			       block->name, block->page_bytes);
+	if (!block->bytes || block->bytes % block->page_bytes)
+		return rj_fail(err, -EINVAL,
+			       "block %s: %llu bytes, wanted a multiple of "
+			       "its backing page of %u",
+			       block->name, (unsigned long long)block->bytes,
+			       block->page_bytes);
+	if (!block->host || (uintptr_t)block->host % RAMJET_PAGE_BYTES)
+		return rj_fail(err, -EINVAL,
+			       "block %s: host address %p is not page aligned",
+			       block->name, block->host);
+	if (block->bytes / RAMJET_PAGE_BYTES > UINT64_C(1) << RJ_RUN_PAGE_BITS)
+		return rj_fail(err, -EINVAL, "block %s: larger than 4 PiB",
+			       block->name);
+	if (block->kind != RAMJET_BLOCK_RAM)
+		return rj_fail(err, -EOPNOTSUPP,
+			       "block %s: kind %u is not supported, only RAM",
+			       block->name, block->kind);
+	return 0;
+}
+
+static int add_block_locked(struct ramjet_guest *guest,
+			    const struct ramjet_block *block,
+			    struct ramjet_error *err) RJ_REQUIRES(guest->lock)
+{
+	struct rj_block *grown, *added;
+
+	if (guest->busy)
+		return rj_fail(err, -EBUSY,
+			       "block %s: the guest is being migrated",
+			       block->name);
+	if (guest->block_count == RJ_BLOCKS_MAX)
+		return rj_fail(err, -ENOSPC, "block %s: at most %u blocks",
+			       block->name, RJ_BLOCKS_MAX);
+	for (unsigned i = 0; i < guest->block_count; i++)
+		if (!strcmp(guest->blocks[i].name, block->name))
+			return rj_fail(err, -EEXIST,
+				       "block %s: there is one of this name",
+				       block->name);
+	grown = realloc(guest->blocks,
+			(guest->block_count + 1) * sizeof(*grown));
+	if (!grown)
+		return rj_fail(err, -ENOMEM, "block %s: out of memory",
+			       block->name);
+	guest->blocks = grown;
+	added = &grown[guest->block_count];
+	*added = (struct rj_block){
+		.host = block->host,
+		.bytes = block->bytes,
+		.page_count = block->bytes / RAMJET_PAGE_BYTES,
+		.page_bytes = block->page_bytes,
+		.fd = block->fd,
+		.fd_offset = block->fd_offset,
+		.kind = block->kind,
+		.flags = block->flags,
+	};
+	memcpy(added->name, block->name, strlen(block->name) + 1);
+	return (int)guest->block_count++;
+}
+
+RAMJET_API int ramjet_guest_add_block(struct ramjet_guest *guest,
+				      const struct ramjet_block *block,
+				      struct ramjet_error *err)
+{
+	struct ramjet_block known = { RAMJET_BLOCK_INIT };
+	int rc;
+
+	rj_error_clear(err);
+	if (!guest)
+		return rj_fail(err, -EINVAL, "block: no guest");
+	rc = rj_options_load("block", &known, sizeof(known), block, err);
+	if (rc)
+		return rc;
+	if (!known.page_bytes)
+		known.page_bytes = RAMJET_PAGE_BYTES;
+	rc = check_block(&known, err);
+	if (rc)
+		return rc;
+	rj_lock(&guest->lock);
+	rc = add_block_locked(guest, &known, err);
+	rj_unlock(&guest->lock);
+	return rc;
+}
+
+static int add_source_locked(struct ramjet_guest *guest,
+			     struct ramjet_dirty_source *source,
+			     struct ramjet_error *err) RJ_REQUIRES(guest->lock)
+{
+	struct ramjet_dirty_source **grown;
+
+	if (guest->busy)
+		return rj_fail(err, -EBUSY,
+			       "dirty source: the guest is being migrated");
+	grown = realloc(guest->sources,
+			(guest->source_count + 1) *
+				sizeof(struct ramjet_dirty_source *));
+	if (!grown)
+		return rj_fail(err, -ENOMEM, "dirty source: out of memory");
+	guest->sources = grown;
+	grown[guest->source_count++] = source;
+	return 0;
+}
+
+RAMJET_API int ramjet_guest_add_dirty_source(struct ramjet_guest *guest,
+					     struct ramjet_dirty_source *source,
+					     struct ramjet_error *err)
+{
+	int rc;
+
+	rj_error_clear(err);
+	if (!guest || !source)
+		return rj_fail(err, -EINVAL, "dirty source: none given");
+	rj_lock(&guest->lock);
+	rc = add_source_locked(guest, source, err);
+	rj_unlock(&guest->lock);
+	return rc;
+}
+
+static int discard_locked(struct ramjet_guest *guest, const char *name,
+			  uint64_t offset, uint64_t bytes,
+			  struct ramjet_error *err) RJ_REQUIRES(guest->lock)
+{
+	for (unsigned i = 0; i < guest->block_count; i++) {
+		const struct rj_block *block = &guest->blocks[i];
+
+		if (strcmp(block->name, name))
+			continue;
+		if (offset > block->bytes || bytes > block->bytes - offset)
+			return rj_fail(err, -ERANGE,
+				       "discard: %llu + %llu bytes, block %s "
+				       "has %llu",
+				       (unsigned long long)offset,
+				       (unsigned long long)bytes, name,
+				       (unsigned long long)block->bytes);
+		if (guest->rounds && bytes)
+			rj_rounds_mark(guest->rounds, i,
+				       offset / RAMJET_PAGE_BYTES,
+				       bytes / RAMJET_PAGE_BYTES);
+		return 0;
+	}
+	return rj_fail(err, -ENOENT, "discard: no block named %s", name);
+}
+
+RAMJET_API int ramjet_guest_discard(struct ramjet_guest *guest,
+				    const char *block, uint64_t offset,
+				    uint64_t bytes, struct ramjet_error *err)
+{
+	int rc;
+
+	rj_error_clear(err);
+	if (!guest || !block)
+		return rj_fail(err, -EINVAL, "discard: no guest or block");
+	if (offset % RAMJET_PAGE_BYTES || bytes % RAMJET_PAGE_BYTES)
+		return rj_fail(err, -EINVAL,
+			       "discard: %llu + %llu bytes, wanted whole pages",
+			       (unsigned long long)offset,
+			       (unsigned long long)bytes);
+	rj_lock(&guest->lock);
+	rc = discard_locked(guest, block, offset, bytes, err);
+	rj_unlock(&guest->lock);
+	return rc;
+}
+
+int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	rj_lock(&guest->lock);
+	if (guest->busy)
+		rc = rj_fail(err, -EBUSY,
+			     "guest: another migration of it is under way");
+	else if (!guest->block_count)
+		rc = rj_fail(err, -EINVAL, "guest: has no memory block");
+	else
+		guest->busy = true;
+	rj_unlock(&guest->lock);
+	return rc;
+}
+
+void rj_guest_release(struct ramjet_guest *guest)
+{
+	rj_lock(&guest->lock);
+	guest->busy = false;
+	rj_unlock(&guest->lock);
+}
+
+void rj_guest_set_rounds(struct ramjet_guest *guest, struct rj_rounds *rounds)
+{
+	rj_lock(&guest->lock);
+	guest->rounds = rounds;
+	rj_unlock(&guest->lock);
+}

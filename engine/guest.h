@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_GUEST_H
+#define RJ_ENGINE_GUEST_H
+/* The guest: its blocks, dirty sources, blockers and notifiers. */
+#include "engine/blocker.h"
+#include "engine/notifier.h"
+#include "engine/wire.h"
+#include "ramjet.h"
+#include "util/mutex.h"
+
+struct rj_rounds;
+
+struct rj_block {
+	char name[RJ_BLOCK_NAME_MAX + 1];
+	uint8_t *host;
+	uint64_t bytes;
+	uint64_t page_count;
+	uint32_t page_bytes;
+	int fd; /* borrowed, -1: none */
+	uint64_t fd_offset;
+	uint32_t kind;
+	uint32_t flags;
+};
+
+struct ramjet_guest {
+	/* immutable after ramjet_guest_new() */
+	struct ramjet_guest_ops ops;
+	void *user;
+
+	struct rj_mutex lock; /* lock order: 2, after a migration's */
+	/* guarded by lock; blocks and sources do not change while busy */
+	struct rj_block *blocks;
+	unsigned block_count;
+	struct ramjet_dirty_source **sources;
+	unsigned source_count;
+	struct rj_blockers blockers;
+	bool busy;                /* a migration is alive */
+	struct rj_rounds *rounds; /* where discards go, or NULL */
+
+	struct rj_notifiers notifiers; /* locks itself */
+};
+
+/* Take the guest for a migration: -EBUSY while another one has it, -EINVAL
+ * without blocks. */
+RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest,
+				  struct ramjet_error *err);
+void rj_guest_release(struct ramjet_guest *guest);
+/* From now on discards are marked in `rounds` (NULL: no longer). */
+void rj_guest_set_rounds(struct ramjet_guest *guest, struct rj_rounds *rounds);
+#endif

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/rounds.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/event.h"
+#include "util/bits.h"
+#include "util/error.h"
+
+static int init_map(struct rj_rounds *rounds, unsigned parity,
+		    struct ramjet_error *err)
+{
+	int rc;
+
+	rounds->maps[parity] =
+		calloc(rounds->block_count, sizeof(struct rj_bitmap));
+	rounds->sinks[parity] =
+		calloc(rounds->block_count, sizeof(struct rj_bitmap *));
+	rounds->cursors[parity] = aligned_alloc(
+		64, rounds->worker_count * sizeof(struct rj_cursor));
+	if (!rounds->maps[parity] || !rounds->sinks[parity] ||
+	    !rounds->cursors[parity])
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	for (unsigned i = 0; i < rounds->worker_count; i++)
+		atomic_init(&rounds->cursors[parity][i].chunk, 0);
+	for (unsigned i = 0; i < rounds->block_count; i++) {
+		rc = rj_bitmap_init(&rounds->maps[parity][i],
+				    rounds->blocks[i].page_count, err);
+		if (rc)
+			return rc;
+		rounds->sinks[parity][i] = &rounds->maps[parity][i];
+	}
+	return 0;
+}
+
+static int init_marks(struct rj_rounds *rounds, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	rounds->marks = calloc(rounds->block_count, sizeof(struct rj_bitmap));
+	if (!rounds->marks)
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	for (unsigned i = 0; !rc && i < rounds->block_count; i++)
+		rc = rj_bitmap_init(&rounds->marks[i],
+				    rounds->blocks[i].page_count, err);
+	return rc;
+}
+
+static void done_maps(struct rj_bitmap *maps, unsigned count)
+{
+	for (unsigned i = 0; maps && i < count; i++)
+		rj_bitmap_done(&maps[i]);
+	free(maps);
+}
+
+int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
+		   unsigned block_count, unsigned worker_count, int event_fd,
+		   struct ramjet_error *err)
+{
+	int rc;
+
+	*rounds = (struct rj_rounds){
+		.blocks = blocks,
+		.block_count = block_count,
+		.worker_count = worker_count,
+		.event_fd = event_fd,
+	};
+	rj_mutex_init(&rounds->lock);
+	rj_cond_init(&rounds->changed);
+	rounds->left = calloc(worker_count, sizeof(*rounds->left));
+	rounds->chunk_base = calloc(block_count + 1, sizeof(uint64_t));
+	if (!rounds->left || !rounds->chunk_base) {
+		rj_rounds_done(rounds);
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	}
+	rc = init_map(rounds, 0, err);
+	if (!rc)
+		rc = init_map(rounds, 1, err);
+	if (!rc)
+		rc = init_marks(rounds, err);
+	if (rc) {
+		rj_rounds_done(rounds);
+		return rc;
+	}
+	for (unsigned i = 0; i < block_count; i++)
+		rounds->chunk_base[i + 1] =
+			rounds->chunk_base[i] + rounds->maps[0][i].chunk_count;
+	rounds->chunk_total = rounds->chunk_base[block_count];
+	return 0;
+}
+
+void rj_rounds_done(struct rj_rounds *rounds)
+{
+	if (!rounds->worker_count)
+		return;
+	for (unsigned parity = 0; parity < 2; parity++) {
+		done_maps(rounds->maps[parity], rounds->block_count);
+		free(rounds->sinks[parity]);
+		free(rounds->cursors[parity]);
+	}
+	done_maps(rounds->marks, rounds->block_count);
+	free(rounds->left);
+	free(rounds->chunk_base);
+	(void)pthread_cond_destroy(&rounds->changed);
+	rj_mutex_done(&rounds->lock);
+	*rounds = (struct rj_rounds){ 0 };
+}
+
+/* ---- control thread ---- */
+
+static uint32_t next_locked(const struct rj_rounds *rounds)
+	RJ_REQUIRES(rounds->lock)
+{
+	return rounds->begun ? rounds->open + 1 : 0;
+}
+
+static uint32_t next_round(struct rj_rounds *rounds)
+{
+	uint32_t next;
+
+	rj_lock(&rounds->lock);
+	next = next_locked(rounds);
+	rj_unlock(&rounds->lock);
+	return next;
+}
+
+/* True when every worker has left all rounds before `round`. */
+static bool all_left_locked(const struct rj_rounds *rounds, uint32_t round)
+	RJ_REQUIRES(rounds->lock)
+{
+	for (unsigned i = 0; i < rounds->worker_count; i++)
+		if (rounds->left[i] < round)
+			return false;
+	return true;
+}
+
+bool rj_rounds_can_fill(struct rj_rounds *rounds)
+{
+	bool can;
+
+	rj_lock(&rounds->lock);
+	can = !rounds->begun || all_left_locked(rounds, rounds->open);
+	rj_unlock(&rounds->lock);
+	return can;
+}
+
+bool rj_rounds_all_left(struct rj_rounds *rounds)
+{
+	bool all;
+
+	rj_lock(&rounds->lock);
+	all = rounds->begun && all_left_locked(rounds, rounds->open + 1);
+	rj_unlock(&rounds->lock);
+	return all;
+}
+
+/* The last chunk of a block may be a short one. */
+static size_t words_in_chunk(const struct rj_bitmap *bm, uint64_t chunk)
+{
+	const uint64_t left = bm->page_count - chunk * RJ_CHUNK_PAGES;
+
+	return left < RJ_CHUNK_PAGES
+		       ? (size_t)rj_div_round_up(left, RJ_WORD_BITS)
+		       : RJ_CHUNK_WORDS;
+}
+
+static void merge_marks(struct rj_rounds *rounds, unsigned parity)
+{
+	uint64_t marked = 0;
+
+	for (unsigned i = 0; i < rounds->block_count; i++) {
+		struct rj_bitmap *marks = &rounds->marks[i];
+		uint64_t chunk = 0;
+
+		while ((chunk = rj_bitmap_next_chunk(marks, chunk,
+						     marks->chunk_count)) <
+		       marks->chunk_count) {
+			uint64_t words[RJ_CHUNK_WORDS] = { 0 };
+
+			(void)rj_bitmap_claim_chunk(marks, chunk, words);
+			marked += rj_bitmap_or_words(
+				&rounds->maps[parity][i],
+				chunk * RJ_CHUNK_PAGES, words,
+				words_in_chunk(marks, chunk));
+			chunk++;
+		}
+	}
+	atomic_fetch_add(&rounds->pages_left[parity], (int64_t)marked);
+}
+
+struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds)
+{
+	const unsigned parity = next_round(rounds) & 1;
+
+	merge_marks(rounds, parity);
+	return rounds->sinks[parity];
+}
+
+void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked)
+{
+	atomic_fetch_add(&rounds->pages_left[next_round(rounds) & 1],
+			 (int64_t)marked);
+}
+
+static uint64_t pages_of(struct rj_rounds *rounds, uint32_t round)
+{
+	const int64_t pages = atomic_load(&rounds->pages_left[round & 1]);
+
+	return pages > 0 ? (uint64_t)pages : 0;
+}
+
+uint64_t rj_rounds_next_pages(struct rj_rounds *rounds)
+{
+	return pages_of(rounds, next_round(rounds));
+}
+
+uint64_t rj_rounds_open_pages(struct rj_rounds *rounds)
+{
+	return pages_of(rounds, next_round(rounds) + 1);
+}
+
+static uint64_t shard_start(const struct rj_rounds *rounds, unsigned shard)
+{
+	return (uint64_t)((unsigned __int128)rounds->chunk_total * shard /
+			  rounds->worker_count);
+}
+
+uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
+{
+	uint32_t round;
+
+	rj_lock(&rounds->lock);
+	round = next_locked(rounds);
+	for (unsigned i = 0; i < rounds->worker_count; i++)
+		atomic_store(&rounds->cursors[round & 1][i].chunk,
+			     shard_start(rounds, i));
+	rounds->open = round;
+	rounds->begun = true;
+	rounds->final = final;
+	atomic_store(&rounds->low_told, false);
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+	return round;
+}
+
+void rj_rounds_set_low(struct rj_rounds *rounds, uint64_t pages)
+{
+	atomic_store(&rounds->low_pages, (int64_t)pages);
+}
+
+void rj_rounds_stop(struct rj_rounds *rounds)
+{
+	rj_lock(&rounds->lock);
+	rounds->stopping = true;
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+}
+
+void rj_rounds_kick(struct rj_rounds *rounds)
+{
+	rj_lock(&rounds->lock);
+	rounds->kicks++;
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+}
+
+void rj_rounds_mark(struct rj_rounds *rounds, unsigned block,
+		    uint64_t first_page, uint64_t pages)
+{
+	(void)rj_bitmap_set_run(&rounds->marks[block], first_page, pages);
+}
+
+/* ---- workers ---- */
+
+enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
+			      uint64_t *kicks, bool *ret_final)
+{
+	enum rj_enter result = RJ_ENTER_OPEN;
+
+	rj_lock(&rounds->lock);
+	while (!rounds->stopping && *kicks == rounds->kicks &&
+	       !(rounds->begun && (rounds->open >= round || rounds->final)))
+		rj_cond_wait(&rounds->changed, &rounds->lock);
+	if (rounds->stopping)
+		result = RJ_ENTER_STOP;
+	else if (*kicks != rounds->kicks)
+		result = RJ_ENTER_KICKED;
+	else if (rounds->open < round)
+		result = RJ_ENTER_NO_MORE;
+	*kicks = rounds->kicks;
+	*ret_final = rounds->final && rounds->open == round;
+	rj_unlock(&rounds->lock);
+	return result;
+}
+
+/* The first chunk with dirt in [from, end) of all blocks' chunks, or end. */
+static uint64_t find_chunk(const struct rj_rounds *rounds, unsigned parity,
+			   uint64_t from, uint64_t end, unsigned *ret_block)
+{
+	unsigned block = 0;
+
+	while (block < rounds->block_count &&
+	       rounds->chunk_base[block + 1] <= from)
+		block++;
+	for (; block < rounds->block_count; block++) {
+		const uint64_t base = rounds->chunk_base[block];
+		const uint64_t stop = rounds->chunk_base[block + 1] < end
+					      ? rounds->chunk_base[block + 1]
+					      : end;
+		uint64_t found;
+
+		if (from >= end)
+			break;
+		found = base +
+			rj_bitmap_next_chunk(&rounds->maps[parity][block],
+					     from - base, stop - base);
+		if (found < stop) {
+			*ret_block = block;
+			return found;
+		}
+		from = stop;
+	}
+	return end;
+}
+
+static void account_claim(struct rj_rounds *rounds, unsigned parity,
+			  unsigned pages)
+{
+	const int64_t left =
+		atomic_fetch_sub(&rounds->pages_left[parity], (int64_t)pages) -
+		(int64_t)pages;
+
+	if (left < atomic_load_explicit(&rounds->low_pages,
+					memory_order_relaxed) &&
+	    !atomic_exchange(&rounds->low_told, true))
+		rj_event_signal(rounds->event_fd);
+}
+
+static unsigned take_chunk(struct rj_rounds *rounds, unsigned parity,
+			   unsigned block, uint64_t chunk, struct rj_claim *ret)
+{
+	struct rj_bitmap *this_map = &rounds->maps[parity][block];
+	struct rj_bitmap *next_map = &rounds->maps[!parity][block];
+	unsigned extra = 0;
+
+	*ret = (struct rj_claim){
+		.block = block,
+		.first_page = chunk * RJ_CHUNK_PAGES,
+	};
+	ret->pages = rj_bitmap_claim_chunk(this_map, chunk, ret->words);
+	if (!ret->pages)
+		return 0;
+	account_claim(rounds, parity, ret->pages);
+	/* Cheap look first; a bit set later belongs to the next round. */
+	if (rj_bitmap_next_chunk(next_map, chunk, chunk + 1) == chunk)
+		extra = rj_bitmap_claim_chunk(next_map, chunk, ret->words);
+	if (extra) {
+		atomic_fetch_sub(&rounds->pages_left[!parity], (int64_t)extra);
+		ret->pages = 0;
+		for (unsigned i = 0; i < RJ_CHUNK_WORDS; i++)
+			ret->pages += rj_popcount(ret->words[i]);
+	}
+	return ret->pages;
+}
+
+/*
+ * A shard's cursor is a hint shared by all who work in it: everything before
+ * it was clear when it was written, and no bit of this round is set while the
+ * round is open. Storing an older position merely scans again.
+ */
+static bool claim_in_shard(struct rj_rounds *rounds, unsigned parity,
+			   unsigned shard, struct rj_claim *ret)
+{
+	struct rj_cursor *cursor = &rounds->cursors[parity][shard];
+	const uint64_t end = shard_start(rounds, shard + 1);
+	uint64_t at =
+		atomic_load_explicit(&cursor->chunk, memory_order_relaxed);
+	unsigned block = 0;
+
+	for (;;) {
+		at = find_chunk(rounds, parity, at, end, &block);
+		/* relaxed: a hint; the bits themselves arbitrate */
+		atomic_store_explicit(&cursor->chunk, at, memory_order_relaxed);
+		if (at == end)
+			return false;
+		if (take_chunk(rounds, parity, block,
+			       at - rounds->chunk_base[block], ret))
+			return true;
+		at++;
+	}
+}
+
+bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
+		     struct rj_claim *ret)
+{
+	for (unsigned i = 0; i < rounds->worker_count; i++)
+		if (claim_in_shard(rounds, round & 1,
+				   (worker + i) % rounds->worker_count, ret))
+			return true;
+	return false;
+}
+
+void rj_rounds_leave(struct rj_rounds *rounds, unsigned worker, uint32_t round)
+{
+	rj_lock(&rounds->lock);
+	rounds->left[worker] = round + 1;
+	rj_unlock(&rounds->lock);
+	rj_event_signal(rounds->event_fd);
+}

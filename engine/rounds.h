@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_ROUNDS_H
+#define RJ_ENGINE_ROUNDS_H
+/*
+ * Rounds: who sends which page when.
+ *
+ * Goal      Workers find dirty pages without waiting for each other, and no
+ *           page is ever on its way twice in one round.
+ * Actors    The control thread fills the next round and opens it. Workers
+ *           claim chunks of the open round, leave it when none is left, and go
+ *           on to the next as soon as it is open.
+ * Bitmaps   Round r uses maps[r & 1]. While r is open, dirt goes to r + 1,
+ *           whose map is the one of r - 1. So filling r + 1 may begin only
+ *           when every worker has left r - 1: else a straggler would send a
+ *           page of r + 1 in r - 1, unordered with its older copy in r.
+ * Claiming  takes a chunk's bits of this round and, when it has some, of the
+ *           next. The page is read after both are cleared: a later write is
+ *           seen by a later sync.
+ * Ordering  is the receiver's: pages of r + 1 wait there until every channel
+ *           has delivered its fence of round r.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dirty/bitmap.h"
+#include "engine/guest.h"
+#include "ramjet.h"
+#include "util/compiler.h"
+#include "util/mutex.h"
+
+struct rj_claim {
+	unsigned block;
+	uint64_t first_page;
+	unsigned pages; /* bits set in words */
+	uint64_t words[RJ_CHUNK_WORDS];
+};
+
+struct rj_cursor {
+	_Atomic uint64_t chunk;
+} RJ_CACHE_ALIGNED; /* workers of other shards must not share the line */
+
+struct rj_rounds {
+	/* immutable after rj_rounds_init() */
+	const struct rj_block *blocks; /* borrowed */
+	unsigned block_count;
+	unsigned worker_count;
+	uint64_t chunk_total;
+	uint64_t *chunk_base; /* block_count + 1 sums */
+	struct rj_bitmap *maps[2];
+	struct rj_bitmap **sinks[2]; /* the same, as collect() wants them */
+	/* Marks from other threads wait here until the next fill: putting them
+	 * into a round's map directly could race with its opening. */
+	struct rj_bitmap *marks;
+	int event_fd; /* told when workers leave a round or it runs low */
+
+	struct rj_cursor *cursors[2]; /* one a shard; hints, see claim */
+	_Atomic int64_t pages_left[2];
+	_Atomic int64_t low_pages; /* tell the control thread below this */
+	_Atomic bool low_told;
+
+	struct rj_mutex lock; /* lock order: 4 */
+	pthread_cond_t changed;
+	/* guarded by lock */
+	bool begun;    /* round 0 is open */
+	bool final;    /* the open round is the last */
+	bool stopping; /* everybody out */
+	uint32_t open;
+	uint32_t *left; /* per worker: rounds left so far */
+	uint64_t kicks; /* wake-ups for other reasons */
+};
+
+RJ_NODISCARD int rj_rounds_init(struct rj_rounds *rounds,
+				const struct rj_block *blocks,
+				unsigned block_count, unsigned worker_count,
+				int event_fd, struct ramjet_error *err);
+/* Safe on a zeroed struct. */
+void rj_rounds_done(struct rj_rounds *rounds);
+
+/* ---- control thread ---- */
+
+/* True when the next round's map may be filled. */
+bool rj_rounds_can_fill(struct rj_rounds *rounds);
+/* One bitmap a block: fill, then report what was newly marked. Marks made by
+ * rj_rounds_mark() so far are already in them. */
+struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds);
+void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked);
+/* Pages in the next round's map, and those of the open round not yet claimed.
+ */
+uint64_t rj_rounds_next_pages(struct rj_rounds *rounds);
+uint64_t rj_rounds_open_pages(struct rj_rounds *rounds);
+/* Open the next round (the first call opens round 0); returns its number. */
+uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final);
+/* True when every worker has left the newest round. */
+bool rj_rounds_all_left(struct rj_rounds *rounds);
+/* Tell the control thread (event_fd) once fewer pages than this are left. */
+void rj_rounds_set_low(struct rj_rounds *rounds, uint64_t pages);
+/* All waits end, claims find nothing. Any thread. */
+void rj_rounds_stop(struct rj_rounds *rounds);
+/* Wake waiting workers, e.g. for the outbox. Any thread. */
+void rj_rounds_kick(struct rj_rounds *rounds);
+
+/* Mark pages for the next round that is filled; any thread. */
+void rj_rounds_mark(struct rj_rounds *rounds, unsigned block,
+		    uint64_t first_page, uint64_t pages);
+
+/* ---- workers ---- */
+
+enum rj_enter {
+	RJ_ENTER_OPEN,    /* claim away */
+	RJ_ENTER_KICKED,  /* look at your other duties and ask again */
+	RJ_ENTER_NO_MORE, /* the final round is over */
+	RJ_ENTER_STOP,
+};
+/* Wait until `round` is open. `*kicks` is the worker's memory of kicks seen.
+ */
+enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
+			      uint64_t *kicks, bool *ret_final);
+/* Take a chunk of `round`; false when none is left (or stopping). */
+bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
+		     struct rj_claim *ret);
+/* The worker's fence of `round` is on its way. */
+void rj_rounds_leave(struct rj_rounds *rounds, unsigned worker, uint32_t round);
+#endif
