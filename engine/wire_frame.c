@@ -261,3 +261,27 @@ int rj_run_decode(const uint8_t *table, uint32_t index, uint64_t page_count,
 				     .kind = kind };
 	return 0;
 }
+
+int rj_runs_decode(const struct rj_frame *frame, const uint8_t *table,
+		   uint64_t page_count, struct rj_wire_run *ret,
+		   struct ramjet_error *err)
+{
+	uint64_t next_page = 0, raw_pages = 0;
+	int rc;
+
+	for (uint32_t i = 0; i < frame->run_count; i++) {
+		rc = rj_run_decode(table, i, page_count, &next_page, &ret[i],
+				   err);
+		if (rc)
+			return rc;
+		if (ret[i].kind == RJ_RUN_RAW)
+			raw_pages += ret[i].count;
+	}
+	if (raw_pages * RAMJET_PAGE_BYTES != frame->payload_bytes)
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame: raw runs of %llu pages, but a "
+			       "payload of %u bytes",
+			       (unsigned long long)raw_pages,
+			       frame->payload_bytes);
+	return 0;
+}
