@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What breaks on the way: before COMMIT the source's guest runs on and says
+so; after it, a lost answer is exit status 3."""
+import re
+import socket
+
+import rig
+import wire
+from relay import Cut, Relay, hold_at
+from rig import MIB
+
+LIVE = "process:size=32M,write=20M,set=8M"
+
+
+def cut_at(kind):
+    def rule(relay, _, frame_kind, frame):
+        if frame_kind == kind:
+            relay.reached.set()
+            raise Cut
+        return frame
+    return rule
+
+
+def cut_all_at(kind):
+    def rule(relay, _, frame_kind, frame):
+        if frame_kind == kind:
+            relay.cut_all()
+            raise Cut
+        return frame
+    return rule
+
+
+class Failures(rig.Case):
+    def start(self, rule, *options):
+        target = self.recv(LIVE)
+        relay = Relay(target.uri, rule)
+        self.addCleanup(relay.close)
+        return self.send(LIVE, relay.uri, *options), target, relay
+
+    def test_connection_refused(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        source = self.send(LIVE, f"tcp:127.0.0.1:{port}")
+        self.ends(source, 1, "refused", f"127.0.0.1:{port}", "runs on")
+
+    def test_no_such_unix_socket(self):
+        source = self.send(LIVE, "unix:" + self.path("nobody"))
+        self.ends(source, 1, re.escape(self.path("nobody")), "runs on")
+
+    def test_name_that_does_not_resolve(self):
+        source = self.send(LIVE, "tcp:does-not-exist.invalid:4000")
+        self.ends(source, 1, r"does-not-exist\.invalid", "runs on")
+
+    def test_address_in_use(self):
+        target = self.recv(LIVE)
+        other = self.migrating("recv", LIVE, "--from", target.uri)
+        self.ends(other, 1, "in use")
+
+    def test_peer_that_never_answers(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            source = self.send(LIVE, f"tcp:127.0.0.1:{port}", "--timeout",
+                               "500ms")
+            self.ends(source, 1, "runs on")
+
+    def test_sizes_that_differ(self):
+        target = self.recv(f"file:{self.path('B')},size=16M")
+        source = self.send(f"file:{self.image('A', 'random', 32 * MIB)}",
+                           target.uri)
+        for side in (source, target):
+            self.ends(side, 1, "ram0", str(32 * MIB), str(16 * MIB))
+
+    def test_names_that_differ(self):
+        target = self.recv("process:size=32M")
+        source = self.send(f"file:{self.image('A', 'random', 32 * MIB)}",
+                           target.uri)
+        # Whatever differs first, both sides tell the same.
+        self.ends(source, 1)
+        self.ends(target, 1)
+
+    def test_target_killed_in_the_first_round(self):
+        source, target, relay = self.start(hold_at(wire.PAGES, 3))
+        relay.wait_reached()
+        target.kill()
+        relay.release()
+        self.ends(source, 1, "runs on")
+        self.move(LIVE, LIVE)
+
+    def test_target_killed_when_ready(self):
+        source, target, relay = self.start(hold_at(wire.READY))
+        relay.wait_reached()
+        target.kill()
+        target.process.wait(rig.DEADLINE_S)
+        relay.cut_all()
+        self.ends(source, 1, "runs on")
+
+    def test_source_killed_in_the_first_round(self):
+        source, target, relay = self.start(hold_at(wire.PAGES, 3))
+        relay.wait_reached()
+        source.kill()
+        source.process.wait(rig.DEADLINE_S)
+        relay.release()
+        self.ends(target, 1)
+
+    def test_source_killed_before_commit(self):
+        source, target, relay = self.start(hold_at(wire.COMMIT))
+        relay.wait_reached()
+        source.kill()
+        source.process.wait(rig.DEADLINE_S)
+        relay.cut_all()
+        self.ends(target, 1)
+
+    def test_control_link_cut_at_each_step(self):
+        for kind in (wire.HELLO, wire.BLOCKS, wire.ACCEPT, wire.APPLIED,
+                     wire.SWITCHOVER, wire.DIGESTS, wire.READY):
+            with self.subTest(frame=kind):
+                source, target, _ = self.start(cut_all_at(kind))
+                self.ends(source, 1, "runs on")
+                self.ends(target, 1)
+
+    def test_running_never_comes(self):
+        source, target, _ = self.start(cut_at(wire.RUNNING))
+        self.ends(source, 3, "unconfirmed")
+        # The target had its COMMIT, so its guest runs.
+        self.ends(target, 0)
+
+    def test_commit_never_comes(self):
+        source, target, _ = self.start(cut_at(wire.COMMIT))
+        self.ends(source, 3, "unconfirmed")
+        self.ends(target, 1)
+
+    def test_damaged_page_is_found_before_commit(self):
+        def rule(_relay, _direction, kind, frame):
+            if kind == wire.PAGES and len(frame) > 8192:
+                return frame[:-1] + bytes([frame[-1] ^ 1])
+            return frame
+        target = self.recv(f"file:{self.path('B')},size=16M")
+        relay = Relay(target.uri, rule)
+        self.addCleanup(relay.close)
+        source = self.send(f"file:{self.image('A', 'random', 16 * MIB)}",
+                           relay.uri)
+        self.ends(source, 1, "ram0", "differ|digest")
+        self.ends(target, 1, "ram0", "differ|digest")
+
+    def test_damaged_header_names_channel_and_offset(self):
+        count = [0]
+
+        def rule(_relay, _direction, kind, frame):
+            count[0] += kind == wire.PAGES
+            if kind == wire.PAGES and count[0] == 3:
+                return b"\xff" + frame[1:]
+            return frame
+        target = self.recv(f"file:{self.path('B')},size=16M")
+        relay = Relay(target.uri, rule)
+        self.addCleanup(relay.close)
+        source = self.send(f"file:{self.image('A', 'random', 16 * MIB)}",
+                           relay.uri)
+        self.ends(target, 1, "channel 0", r"offset \d+|byte \d+", "magic")
+        self.ends(source, 1)
+
+
+if __name__ == "__main__":
+    rig.main()

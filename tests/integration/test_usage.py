@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Malformed words on the command line: exit status 2 and one clear line."""
+
+import rig
+
+SEND = ["send", "process:size=1M", "--to"]
+GOOD_URI = "tcp:127.0.0.1:1"
+
+# What is wrong, the arguments, and what the line must name.
+WRONG = [
+    ("no_such_command", ["frobnicate"], "frobnicate"),
+    ("send_without_guest", ["send", "--to", GOOD_URI], "GUEST"),
+    ("recv_without_from", ["recv", "process:size=1M"], "--from"),
+    ("option_unknown", [*SEND, GOOD_URI, "--frobnicate"], "frobnicate"),
+    ("option_without_value", [*SEND, GOOD_URI, "--channels"], "channels"),
+    ("second_guest", [*SEND, GOOD_URI, "process:"], "process:"),
+    ("uri_empty", [*SEND, ""], "URI|address"),
+    ("uri_without_scheme", [*SEND, "127.0.0.1:4000"], "127.0.0.1:4000"),
+    ("uri_scheme", [*SEND, "ftp:host:1"], "ftp"),
+    ("uri_port_missing", [*SEND, "tcp:localhost"], "port"),
+    ("uri_port_text", [*SEND, "tcp:localhost:http"], "http"),
+    ("uri_port_large", [*SEND, "tcp:localhost:65536"], "65536"),
+    ("uri_bracket", [*SEND, "tcp:[::1:4000"], r"\["),
+    ("uri_unix_long", [*SEND, "unix:/" + "x" * 200], "unix"),
+    ("uri_fd_text", [*SEND, "fd:seven"], "seven"),
+    ("uri_fd_negative", [*SEND, "fd:-1"], "-1"),
+    ("uri_vsock", [*SEND, "vsock:1"], "vsock"),
+    ("guest_kind", ["send", "cloud:size=1M", "--to", GOOD_URI], "cloud"),
+    ("guest_key", ["send", "process:colour=red", "--to", GOOD_URI],
+     "colour"),
+    ("guest_size", ["send", "process:size=1Q", "--to", GOOD_URI], "1Q"),
+    ("guest_size_zero", ["send", "process:size=0", "--to", GOOD_URI],
+     "size"),
+    ("guest_size_odd", ["send", "process:size=4097", "--to", GOOD_URI],
+     "4097|4096"),
+    ("guest_set_larger", ["send", "process:size=1M,set=2M", "--to",
+                          GOOD_URI], "set"),
+    ("guest_pattern", ["send", "process:pattern=zigzag", "--to", GOOD_URI],
+     "zigzag"),
+    ("guest_threads", ["send", "process:threads=0", "--to", GOOD_URI],
+     "threads"),
+    ("guest_zero", ["send", "process:zero=101%", "--to", GOOD_URI], "101"),
+    ("guest_file_without_path", ["send", "file:", "--to", GOOD_URI],
+     "file"),
+    ("channels_zero", [*SEND, GOOD_URI, "--channels", "0"], "channels"),
+    ("channels_many", [*SEND, GOOD_URI, "--channels", "257"], "257|256"),
+    ("channels_text", [*SEND, GOOD_URI, "--channels", "two"], "two"),
+    ("bandwidth", [*SEND, GOOD_URI, "--bandwidth", "fast"], "fast"),
+    ("bandwidth_negative", [*SEND, GOOD_URI, "--bandwidth", "-1"], "-1"),
+    ("downtime", [*SEND, GOOD_URI, "--downtime-limit", "soon"], "soon"),
+    ("backend", [*SEND, GOOD_URI, "--backend", "epoll"], "epoll"),
+    ("progress", [*SEND, GOOD_URI, "--progress", "dance"], "dance"),
+    ("timeout", [*SEND, GOOD_URI, "--timeout", "1fortnight"],
+     "1fortnight"),
+]
+
+
+class Usage(rig.Case):
+    def refused(self, arguments, needle):
+        command = self.ramjet(*arguments)
+        self.ends(command, 2, needle)
+        self.assertEqual(len(command.err.splitlines()), 1, command.story())
+        self.assertEqual(command.out, "")
+        self.assertRegex(command.err, "^ramjet")
+
+    def test_nothing_at_all(self):
+        command = self.ramjet()
+        self.ends(command, 2)
+        self.assertIn("send", command.err)
+
+    def test_help_is_one_screen_and_no_error(self):
+        for words in (["--help"], ["send", "--help"], ["recv", "--help"],
+                      ["demo", "--help"], ["features", "--help"]):
+            with self.subTest(words=words):
+                command = self.ramjet(*words)
+                self.ends(command, 0)
+                lines = command.out.splitlines()
+                self.assertTrue(3 <= len(lines) <= 60, command.story())
+                self.assertLessEqual(max(map(len, lines)), 100)
+
+    def test_version(self):
+        command = self.ramjet("--version")
+        self.ends(command, 0)
+        self.assertRegex(command.out, r"\d+\.\d+\.\d+")
+
+    def test_features_each_with_what_was_seen(self):
+        command = self.ramjet("features")
+        self.ends(command, 0)
+        for name in ("io_uring", "pagemap_scan"):
+            self.assertIn(name, command.out.lower())
+
+    def test_image_that_is_not_there(self):
+        command = self.ramjet("send", "file:" + self.path("none"), "--to",
+                              GOOD_URI)
+        self.ends(command, 1, "none", "No such file")
+
+    def test_image_that_is_a_folder(self):
+        command = self.ramjet("send", "file:" + self.folder, "--to", GOOD_URI)
+        self.ends(command, 1, self.folder)
+
+    def test_json_that_cannot_be_written(self):
+        command = self.ramjet(*SEND, GOOD_URI, "--json",
+                              self.path("none/x.json"))
+        self.assertIn(command.wait(), (1, 2))
+        self.assertIn("none/x.json", command.err)
+
+    def test_fd_that_is_not_open(self):
+        command = self.ramjet(*SEND, "fd:99")
+        self.ends(command, 1, "99")
+
+
+def add(name, arguments, needle):
+    def test(self):
+        self.refused(arguments, needle)
+    setattr(Usage, "test_" + name, test)
+
+
+for row in WRONG:
+    add(*row)
+
+
+if __name__ == "__main__":
+    rig.main()
