@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_RINGIO_CHANNEL_OPS_H
+#define RJ_RINGIO_CHANNEL_OPS_H
+/* What a channel is to its backends. Nobody else includes this. */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ringio/channel.h"
+#include "ringio/iov.h"
+#include "ringio/pacing.h"
+
+/*
+ * The bytes to send are in channel->send; channel.c has checked the arguments
+ * and that something is to be moved. A backend takes them away as they are
+ * handed over, and calls rj_channel_moved() for what it moved.
+ */
+struct rj_channel_ops {
+	/* Begin, without waiting. */
+	int (*send_start)(struct rj_channel *channel);
+	/* Let it go on, without waiting. 0, whatever is left; -errno. */
+	int (*send_progress)(struct rj_channel *channel);
+	/* Wait for the end. On failure nothing is in flight any more. */
+	int (*send_wait)(struct rj_channel *channel);
+	/* As rj_channel_recv(). */
+	int (*recv)(struct rj_channel *channel, struct rj_iov *iov);
+	/* Cancels and reaps. Frees the channel. */
+	void (*free)(struct rj_channel *channel);
+};
+
+struct rj_channel {
+	/* immutable once made */
+	const struct rj_channel_ops *ops;
+	enum ramjet_backend backend;
+	enum rj_conn_kind kind;
+	bool is_socket;
+	int fd;
+	int wake_fd;
+	char reason[192];
+	/* the worker's */
+	struct rj_iov send; /* bytes 0: nothing to send */
+	int send_error;     /* found while nobody waited */
+	struct rj_pacing pacing;
+	/* relaxed: a counter that orders nothing */
+	atomic_uint_fast64_t bytes;
+};
+
+static inline void rj_channel_moved(struct rj_channel *channel, uint64_t bytes)
+{
+	uint64_t moved =
+		atomic_load_explicit(&channel->bytes, memory_order_relaxed);
+
+	/* Only the worker writes it. */
+	atomic_store_explicit(&channel->bytes, moved + bytes,
+			      memory_order_relaxed);
+}
+
+RJ_NODISCARD int rj_channel_syscalls_new(struct rj_channel **ret,
+					 struct ramjet_error *err);
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The backend without io_uring: non-blocking system calls, and poll() on the
+ * connection and the wake_fd where they would block.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ringio/channel_ops.h"
+#include "ringio/wait.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+/*
+ * Raw system calls: live guest memory changes while the kernel reads it, which
+ * is sound (see RJ_GUEST_MEMORY), and ThreadSanitizer's wrappers of the C
+ * library's functions would call it a race.
+ */
+static ssize_t send_once(struct rj_channel *channel, unsigned count)
+{
+	struct msghdr message = {
+		.msg_iov = channel->send.entries,
+		.msg_iovlen = count,
+	};
+
+	if (channel->is_socket)
+		return syscall(SYS_sendmsg, channel->fd, &message,
+			       MSG_NOSIGNAL | MSG_DONTWAIT);
+	return syscall(SYS_writev, channel->fd, message.msg_iov,
+		       (unsigned long)count);
+}
+
+/* Send what fits and the pace allows. */
+static int send_progress(struct rj_channel *channel)
+{
+	while (channel->send.bytes) {
+		uint64_t allowed = rj_pacing_allow(
+			&channel->pacing, channel->send.bytes, rj_now_ns());
+		ssize_t n;
+
+		if (!allowed)
+			return 0;
+		n = send_once(channel, rj_iov_open(&channel->send, allowed));
+		rj_iov_close(&channel->send, n > 0 ? (size_t)n : 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		rj_pacing_take(&channel->pacing, (uint64_t)n);
+		rj_channel_moved(channel, (uint64_t)n);
+	}
+	return 0;
+}
+
+/*
+ * Sleep until the send in flight, or what `events` stands for, can go on. A
+ * send that is held back by the pace waits for time, not for room.
+ */
+static int wait_ready(struct rj_channel *channel, short events)
+{
+	uint64_t now = rj_now_ns(), ready_ns = 0;
+	int rc;
+
+	if (channel->send.bytes) {
+		ready_ns = rj_pacing_ready_ns(&channel->pacing,
+					      channel->send.bytes, now);
+		if (ready_ns <= now) {
+			ready_ns = 0;
+			events |= POLLOUT;
+		}
+	}
+	rc = rj_wait_fd(events ? channel->fd : -1, events, ready_ns,
+			channel->wake_fd);
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int send_wait(struct rj_channel *channel)
+{
+	for (;;) {
+		int rc = send_progress(channel);
+
+		if (rc || !channel->send.bytes)
+			return rc;
+		rc = wait_ready(channel, 0);
+		if (rc)
+			return rc;
+	}
+}
+
+static ssize_t recv_once(struct rj_channel *channel, struct rj_iov *iov)
+{
+	unsigned count = rj_iov_open(iov, iov->bytes);
+	struct msghdr message = {
+		.msg_iov = iov->entries,
+		.msg_iovlen = count,
+	};
+	ssize_t n;
+
+	n = channel->is_socket
+		    ? recvmsg(channel->fd, &message, MSG_DONTWAIT)
+		    : readv(channel->fd, message.msg_iov, (int)count);
+	rj_iov_close(iov, n > 0 ? (size_t)n : 0);
+	if (n > 0)
+		rj_channel_moved(channel, (uint64_t)n);
+	return n;
+}
+
+static int receive(struct rj_channel *channel, struct rj_iov *iov)
+{
+	bool begun = false;
+
+	while (iov->bytes) {
+		ssize_t n = recv_once(channel, iov);
+		int rc = 0;
+
+		if (n == 0)
+			return begun ? -EPIPE : -ENODATA;
+		if (n > 0) {
+			begun = true;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		/* The peer may be waiting for what we have yet to send. */
+		if (rj_channel_send_pending(channel))
+			rc = wait_ready(channel, POLLIN);
+		else
+			rc = rj_wait_fd(channel->fd, POLLIN, 0,
+					channel->wake_fd);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void destroy(struct rj_channel *channel)
+{
+	free(channel);
+}
+
+static const struct rj_channel_ops ops = {
+	.send_start = send_progress,
+	.send_progress = send_progress,
+	.send_wait = send_wait,
+	.recv = receive,
+	.free = destroy,
+};
+
+int rj_channel_syscalls_new(struct rj_channel **ret, struct ramjet_error *err)
+{
+	struct rj_channel *channel = calloc(1, sizeof(*channel));
+
+	if (!channel)
+		return rj_fail_errno(err, -ENOMEM, "channel");
+	channel->ops = &ops;
+	channel->backend = RAMJET_BACKEND_SYSCALLS;
+	*ret = channel;
+	return 0;
+}

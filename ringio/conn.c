@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ringio/address.h"
+#include "ringio/endpoint.h"
+#include "ringio/exec.h"
+#include "util/cleanup.h"
+
+int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
+		  struct ramjet_error *err)
+{
+	pid_t child = conn->child;
+
+	/* First, or a command that reads until the end would never see it. */
+	rj_close_fd(&conn->fd);
+	conn->child = 0;
+	return child ? rj_exec_reap(child, deadline_ns, err) : 0;
+}
+
+typedef int name_fn(int fd, struct sockaddr *address, socklen_t *bytes);
+
+static void format_end(name_fn *name, int fd, char *text, size_t size)
+{
+	socklen_t bytes = sizeof(struct sockaddr_storage);
+	union rj_address address;
+
+	if (name(fd, &address.any, &bytes))
+		(void)snprintf(text, size, "unknown");
+	else
+		rj_address_format(&address, bytes, text, size);
+}
+
+static void describe_socket(const struct rj_conn *conn, char *buffer,
+			    size_t bytes)
+{
+	static const char *const kinds[] = {
+		[RJ_CONN_TCP] = "tcp",
+		[RJ_CONN_UNIX] = "unix",
+		[RJ_CONN_VSOCK] = "vsock",
+		[RJ_CONN_SOCKET] = "socket",
+	};
+	char here[RJ_ADDRESS_TEXT_MAX], there[RJ_ADDRESS_TEXT_MAX];
+
+	format_end(getsockname, conn->fd, here, sizeof(here));
+	format_end(getpeername, conn->fd, there, sizeof(there));
+	(void)snprintf(buffer, bytes, "%s %s -> %s", kinds[conn->kind], here,
+		       there);
+}
+
+static void describe_file(int fd, char *buffer, size_t bytes)
+{
+	char link[32], path[256];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	(void)snprintf(buffer, bytes, "file %.*s", n > 0 ? (int)n : 1,
+		       n > 0 ? path : "?");
+}
+
+void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
+{
+	if (conn->fd < 0)
+		(void)snprintf(buffer, bytes, "closed");
+	else if (rj_conn_is_socket(conn))
+		describe_socket(conn, buffer, bytes);
+	else if (conn->child)
+		(void)snprintf(buffer, bytes, "exec process %d",
+			       (int)conn->child);
+	else if (conn->kind == RJ_CONN_PIPE)
+		(void)snprintf(buffer, bytes, "pipe fd %d", conn->fd);
+	else
+		describe_file(conn->fd, buffer, bytes);
+}

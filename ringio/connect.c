@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ringio/address.h"
+#include "ringio/endpoint.h"
+#include "ringio/exec.h"
+#include "ringio/resolve.h"
+#include "ringio/stream.h"
+#include "ringio/tcp.h"
+#include "ringio/wait.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define UNIX_RETRY_NS 10000000u
+
+static int pending_error(int fd)
+{
+	socklen_t bytes = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes))
+		return -errno;
+	return -error;
+}
+
+static int start_connect(int fd, const union rj_address *address,
+			 socklen_t bytes)
+{
+	return connect(fd, &address->any, bytes) ? -errno : 0;
+}
+
+/* A full backlog of a unix listener gives EAGAIN and no event to wait for. */
+static int connect_unix(int fd, const union rj_address *address,
+			socklen_t bytes, uint64_t deadline_ns, int wake_fd)
+{
+	for (;;) {
+		int rc = start_connect(fd, address, bytes);
+		uint64_t now = rj_now_ns();
+
+		if (rc != -EAGAIN)
+			return rc;
+		if (deadline_ns && now >= deadline_ns)
+			return -ETIMEDOUT;
+		rc = rj_wait_fd(-1, 0, now + UNIX_RETRY_NS, wake_fd);
+		if (rc != -ETIMEDOUT)
+			return rc;
+	}
+}
+
+static int connect_remote(int fd, const union rj_address *address,
+			  socklen_t bytes, uint64_t deadline_ns, int wake_fd)
+{
+	int rc = start_connect(fd, address, bytes);
+
+	if (rc != -EINPROGRESS && rc != -EINTR)
+		return rc;
+	rc = rj_wait_fd(fd, POLLOUT, deadline_ns, wake_fd);
+	return rc ? rc : pending_error(fd);
+}
+
+/* A port nobody listens on, picked as our own, connects to itself. */
+static bool is_self_connected(int fd)
+{
+	union rj_address here, there;
+	socklen_t here_bytes = sizeof(here), there_bytes = sizeof(there);
+
+	memset(&here, 0, sizeof(here));
+	memset(&there, 0, sizeof(there));
+	return !getsockname(fd, &here.any, &here_bytes) &&
+	       !getpeername(fd, &there.any, &there_bytes) &&
+	       here_bytes == there_bytes && !memcmp(&here, &there, here_bytes);
+}
+
+static int dial_tcp(const struct addrinfo *info, uint64_t deadline_ns,
+		    int wake_fd, struct rj_conn *ret)
+{
+	rj_autoclose int fd = -1;
+	union rj_address address;
+	int rc;
+
+	fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    info->ai_protocol);
+	if (fd < 0)
+		return -errno;
+	memcpy(&address, info->ai_addr, info->ai_addrlen);
+	/* Before connecting: the handshake counts as unacknowledged too. */
+	rc = rj_tcp_tune(fd);
+	if (!rc)
+		rc = connect_remote(fd, &address, info->ai_addrlen, deadline_ns,
+				    wake_fd);
+	if (!rc && is_self_connected(fd))
+		rc = -ECONNREFUSED;
+	if (rc)
+		return rc;
+	*ret = (struct rj_conn){ .fd = rj_steal_fd(&fd), .kind = RJ_CONN_TCP };
+	return 0;
+}
+
+/* An even share of the time for every address still to try, so that one that
+ * swallows packets does not use up the others' chance. */
+static uint64_t share_of(uint64_t deadline_ns, const struct addrinfo *rest)
+{
+	uint64_t now = rj_now_ns();
+	unsigned count = 0;
+
+	if (!deadline_ns || now >= deadline_ns)
+		return deadline_ns;
+	for (; rest; rest = rest->ai_next)
+		count++;
+	return now + (deadline_ns - now) / count;
+}
+
+static void note_reason(const struct addrinfo *info, int rc, char *reasons,
+			size_t size)
+{
+	size_t used = strlen(reasons);
+	char text[RJ_ADDRESS_TEXT_MAX], error[64];
+	union rj_address address;
+
+	memcpy(&address, info->ai_addr, info->ai_addrlen);
+	rj_address_format(&address, info->ai_addrlen, text, sizeof(text));
+	(void)snprintf(reasons + used, size - used, "%s%s: %s",
+		       used ? "; " : "", text,
+		       strerror_r(-rc, error, sizeof(error)));
+}
+
+static int connect_tcp(const struct rj_uri *uri, uint64_t deadline_ns,
+		       int wake_fd, struct rj_conn *ret,
+		       struct ramjet_error *err)
+{
+	char text[RJ_ADDRESS_TEXT_MAX], reasons[256] = "";
+	struct addrinfo *list = NULL;
+	int rc;
+
+	rj_uri_format(uri, text, sizeof(text));
+	if (!uri->port)
+		return rj_fail(err, -EINVAL,
+			       "connect %s: port 0, want the target's port",
+			       text);
+	rc = rj_resolve(uri, false, deadline_ns, wake_fd, &list, err);
+	if (rc)
+		return rc;
+	for (const struct addrinfo *info = list; info; info = info->ai_next) {
+		rc = dial_tcp(info, share_of(deadline_ns, info), wake_fd, ret);
+		if (!rc || rc == -ECANCELED)
+			break;
+		note_reason(info, rc, reasons, sizeof(reasons));
+	}
+	freeaddrinfo(list);
+	if (rc == -ECANCELED)
+		return rj_fail_errno(err, rc, "connect %s", text);
+	if (rc)
+		return rj_fail(err, rc,
+			       "connect %s: %s, wanted a listener "
+			       "there",
+			       text, reasons);
+	return 0;
+}
+
+static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
+			 int wake_fd, struct rj_conn *ret,
+			 struct ramjet_error *err)
+{
+	bool vsock = uri->scheme == RJ_URI_VSOCK;
+	char text[RJ_ADDRESS_TEXT_MAX];
+	rj_autoclose int fd = -1;
+	union rj_address address;
+	socklen_t bytes;
+	int rc;
+
+	rj_uri_format(uri, text, sizeof(text));
+	if (vsock && uri->cid == VMADDR_CID_ANY)
+		return rj_fail(err, -EINVAL,
+			       "connect %s: no CID, want the target's", text);
+	fd = socket(vsock ? AF_VSOCK : AF_UNIX,
+		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return rj_fail_errno(err, -errno,
+				     "connect %s: sockets of this kind wanted",
+				     text);
+	bytes = rj_address_of_uri(uri, &address);
+	rc = (vsock ? connect_remote : connect_unix)(fd, &address, bytes,
+						     deadline_ns, wake_fd);
+	if (rc)
+		return rj_fail_errno(err, rc, "connect %s: listener wanted",
+				     text);
+	*ret = (struct rj_conn){
+		.fd = rj_steal_fd(&fd),
+		.kind = vsock ? RJ_CONN_VSOCK : RJ_CONN_UNIX,
+	};
+	return 0;
+}
+
+int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,
+	       struct rj_conn *ret, struct ramjet_error *err)
+{
+	switch (uri->scheme) {
+	case RJ_URI_TCP:
+		return connect_tcp(uri, deadline_ns, wake_fd, ret, err);
+	case RJ_URI_UNIX:
+	case RJ_URI_VSOCK:
+		return connect_local(uri, deadline_ns, wake_fd, ret, err);
+	case RJ_URI_FD:
+		return rj_stream_from_fd(uri->fd, true, ret, err);
+	case RJ_URI_EXEC:
+		return rj_exec_start(uri->path, true, ret, err);
+	case RJ_URI_FILE:
+		return rj_stream_from_file(uri->path, true, ret, err);
+	}
+	return rj_fail(err, -EINVAL, "connect: unknown scheme %d",
+		       (int)uri->scheme);
+}
+
+int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,
+		     struct ramjet_error *err)
+{
+	switch (uri->scheme) {
+	case RJ_URI_FD:
+		return rj_stream_from_fd(uri->fd, false, ret, err);
+	case RJ_URI_EXEC:
+		return rj_exec_start(uri->path, false, ret, err);
+	case RJ_URI_FILE:
+		return rj_stream_from_file(uri->path, false, ret, err);
+	default:
+		return rj_fail(err, -EINVAL,
+			       "open: scheme %d has to be listened on, want "
+			       "fd:, exec: or file:",
+			       (int)uri->scheme);
+	}
+}

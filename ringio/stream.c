@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ringio/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "ringio/tcp.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+
+static int socket_option(int fd, int name)
+{
+	socklen_t bytes = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &bytes) ? -errno
+								: value;
+}
+
+static enum rj_conn_kind socket_kind(int fd)
+{
+	switch (socket_option(fd, SO_DOMAIN)) {
+	case AF_INET:
+	case AF_INET6:
+		return socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP
+			       ? RJ_CONN_TCP
+			       : RJ_CONN_SOCKET;
+	case AF_UNIX:
+		return RJ_CONN_UNIX;
+	case AF_VSOCK:
+		return RJ_CONN_VSOCK;
+	default:
+		return RJ_CONN_SOCKET;
+	}
+}
+
+static int set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -errno;
+	return 0;
+}
+
+/* A socket handed over is the migration's alone, so its flags may change. */
+static int adopt_socket(int given, int *fd, struct rj_conn *conn,
+			struct ramjet_error *err)
+{
+	struct sockaddr_storage peer;
+	socklen_t bytes = sizeof(peer);
+	int rc;
+
+	if (socket_option(given, SO_TYPE) != SOCK_STREAM)
+		return rj_fail(err, -EINVAL,
+			       "fd:%d: not a stream socket, want one", given);
+	if (socket_option(given, SO_ACCEPTCONN) > 0)
+		return rj_fail(
+			err, -EINVAL,
+			"fd:%d: a listening socket, want a connected one",
+			given);
+	if (getpeername(given, (struct sockaddr *)&peer, &bytes))
+		return rj_fail_errno(err, -errno,
+				     "fd:%d: want a connected socket", given);
+	conn->kind = socket_kind(given);
+	rc = set_nonblocking(*fd);
+	if (!rc && conn->kind == RJ_CONN_TCP)
+		rc = rj_tcp_tune(*fd);
+	return rc ? rj_fail_errno(err, rc, "fd:%d: socket options", given) : 0;
+}
+
+static int check_access(int given, int flags, bool writing,
+			struct ramjet_error *err)
+{
+	int access = flags & O_ACCMODE;
+
+	if (!(flags & O_PATH) &&
+	    (access == O_RDWR || access == (writing ? O_WRONLY : O_RDONLY)))
+		return 0;
+	return rj_fail(err, -EBADF, "fd:%d: not open for %s, want it to be",
+		       given, writing ? "writing" : "reading");
+}
+
+/*
+ * A pipe is often a shell's: whoever shares its open file description would be
+ * surprised to find it non-blocking. Opening it anew gives one of our own.
+ */
+static int adopt_pipe(int given, bool writing, int *fd, struct rj_conn *conn,
+		      struct ramjet_error *err)
+{
+	char path[32];
+	int own, rc;
+
+	conn->kind = RJ_CONN_PIPE;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", given);
+	own = open(path,
+		   (writing ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
+	if (own >= 0) {
+		rj_close_fd(fd);
+		*fd = own;
+		return 0;
+	}
+	/* No /proc, not our pipe, or nobody reads it: share the flag then. */
+	rc = set_nonblocking(*fd);
+	return rc ? rj_fail_errno(err, rc, "fd:%d: pipe", given) : 0;
+}
+
+int rj_stream_from_fd(int given, bool writing, struct rj_conn *ret,
+		      struct ramjet_error *err)
+{
+	struct rj_conn conn = RJ_CONN_NONE;
+	int flags = fcntl(given, F_GETFL);
+	rj_autoclose int fd = -1;
+	struct stat st;
+	int rc;
+
+	if (flags < 0 || fstat(given, &st))
+		return rj_fail(err, -EBADF,
+			       "fd:%d: not open in this process, want an open "
+			       "socket, pipe or file",
+			       given);
+	fd = fcntl(given, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return rj_fail_errno(err, -errno, "fd:%d: duplicating it",
+				     given);
+	rc = S_ISSOCK(st.st_mode) ? 0
+				  : check_access(given, flags, writing, err);
+	if (rc)
+		return rc;
+	if (S_ISSOCK(st.st_mode))
+		rc = adopt_socket(given, &fd, &conn, err);
+	else if (S_ISFIFO(st.st_mode))
+		rc = adopt_pipe(given, writing, &fd, &conn, err);
+	else if (S_ISREG(st.st_mode))
+		conn.kind = RJ_CONN_FILE;
+	else
+		rc = rj_fail(err, -EINVAL,
+			     "fd:%d: neither socket nor pipe nor regular file, "
+			     "want one of these",
+			     given);
+	if (rc)
+		return rc;
+	conn.fd = rj_steal_fd(&fd);
+	*ret = conn;
+	return 0;
+}
+
+int rj_stream_from_file(const char *path, bool writing, struct rj_conn *ret,
+			struct ramjet_error *err)
+{
+	int flags = writing ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
+	struct rj_conn conn = RJ_CONN_NONE;
+	rj_autoclose int fd = -1;
+	struct stat st;
+
+	/* Non-blocking, or a named pipe would wait for its other end here.
+	 * 0600: it will hold a guest's memory. */
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	if (fd < 0 || fstat(fd, &st))
+		return rj_fail_errno(err, -errno, "file:%s: opening it for %s",
+				     path, writing ? "writing" : "reading");
+	if (S_ISFIFO(st.st_mode))
+		conn.kind = RJ_CONN_PIPE;
+	else if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) ||
+		 (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+		conn.kind = RJ_CONN_FILE;
+	else
+		return rj_fail(err, -EINVAL,
+			       "file:%s: not a regular file, want one", path);
+	conn.fd = rj_steal_fd(&fd);
+	*ret = conn;
+	return 0;
+}
