@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Frames of protocol v1 as docs/protocol.md describes them.
+
+Written from the document, not from engine/wire*.c, XXH64 included, so that
+the two check each other. A piece is (bytes, what they mean).
+"""
+import struct
+
+PAGE = 4096
+MAGIC = b"RMJ1"
+TYPES = {"HELLO": 1, "BLOCKS": 2, "ACCEPT": 3, "FAILED": 4, "CANCEL": 5,
+         "PAGES": 0x10, "FENCE": 0x14, "STATE": 0x20, "DIGESTS": 0x21,
+         "APPLIED": 0x30, "SWITCHOVER": 0x31, "READY": 0x32, "COMMIT": 0x33,
+         "RUNNING": 0x34}
+OPTIONAL, MORE, FINAL = 1, 2, 4
+RAW, ZERO = 0, 1
+CONTROL, DATA, BOTH, ONE_WAY = range(4)
+ROLES = ["control", "data", "both", "one way"]
+SESSION = bytes(range(0xa0, 0xb0))
+
+MASK = (1 << 64) - 1
+P1, P2, P3, P4, P5 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F,
+                      0x165667B19E3779F9, 0x85EBCA77C2B2AE63,
+                      0x27D4EB2F165667C5)
+
+
+def rotate(value, bits):
+    return (value << bits | value >> (64 - bits)) & MASK
+
+
+def xxh_round(lane, word):
+    return rotate((lane + word * P2) & MASK, 31) * P1 & MASK
+
+
+def xxh64(data):
+    """XXH64 with seed 0."""
+    at = 0
+    value = P5
+    if len(data) >= 32:
+        lanes = [(P1 + P2) & MASK, P2, 0, -P1 & MASK]
+        while at + 32 <= len(data):
+            words = struct.unpack_from("<4Q", data, at)
+            lanes = [xxh_round(l, w) for l, w in zip(lanes, words)]
+            at += 32
+        value = sum(rotate(l, b) for l, b in zip(lanes, (1, 7, 12, 18))) & MASK
+        for lane in lanes:
+            value = ((value ^ xxh_round(0, lane)) * P1 + P4) & MASK
+    value = (value + len(data)) & MASK
+    while at + 8 <= len(data):
+        word, = struct.unpack_from("<Q", data, at)
+        value = (rotate(value ^ xxh_round(0, word), 27) * P1 + P4) & MASK
+        at += 8
+    if at + 4 <= len(data):
+        word, = struct.unpack_from("<I", data, at)
+        value = (rotate(value ^ word * P1 & MASK, 23) * P2 + P3) & MASK
+        at += 4
+    for byte in data[at:]:
+        value = rotate(value ^ byte * P5 & MASK, 11) * P1 & MASK
+    value = (value ^ value >> 33) * P2 & MASK
+    value = (value ^ value >> 29) * P3 & MASK
+    return value ^ value >> 32
+
+
+def join(pieces):
+    return b"".join(data for data, _ in pieces)
+
+
+def u8(value, text):
+    return (struct.pack("<B", value), text)
+
+
+def u16(value, text):
+    return (struct.pack("<H", value), text)
+
+
+def u32(value, text):
+    return (struct.pack("<I", value), text)
+
+
+def u64(value, text):
+    return (struct.pack("<Q", value), text)
+
+
+def zeros(count):
+    return (bytes(count), "reserved, 0")
+
+
+def frame(kind, *, flags=0, block=0, round_=0, table=(), body=(), aux=0,
+          magic=MAGIC, reserved=0, runs=None, size=None, damage=0):
+    """A frame's pieces. runs, size: lies about the counts. damage: xored to
+    the check word."""
+    name = kind if isinstance(kind, str) else "unknown type"
+    number = TYPES.get(kind, kind)
+    head = [
+        (magic, "magic"),
+        u8(number, f"type {name}"),
+        u8(flags, "flags: " + (", ".join(
+            n for b, n in ((OPTIONAL, "OPTIONAL"), (MORE, "MORE"),
+                           (FINAL, "FINAL")) if flags & b) or "none")),
+        u16(block, f"block {block}"),
+        u32(round_, f"round {round_}"),
+        u32(len(table) if runs is None else runs, "runs in the table"),
+        u32(len(join(body)) if size is None else size, "payload bytes"),
+        u32(aux, f"aux {aux}"),
+        u32(reserved, "reserved, 0"),
+    ]
+    covered = join(head) + join(table)
+    if name != "PAGES":
+        covered += join(body)
+    check = (xxh64(covered) & 0xffffffff) ^ damage
+    return head + [u32(check, "check word")] + list(table) + list(body)
+
+
+def run(page, count, kind):
+    word = page | count << 40 | kind << 60
+    what = {RAW: "raw", ZERO: "zero"}.get(kind, f"kind {kind}")
+    return u64(word, f"run: page {page}, {count} pages, {what}")
+
+
+def pages(*kept, seed=1):
+    """Raw page content: page i is filled with the byte seed + i."""
+    return [(bytes([seed + i]) * PAGE, f"content of page {page}")
+            for i, page in enumerate(kept)]
+
+
+def hello(role, index=0, count=1, *, versions=(1, 1), page=PAGE, gap=0, tail=0,
+          session=SESSION):
+    return [u16(versions[0], "lowest protocol version"),
+            u16(versions[1], "highest protocol version"),
+            u8(role, "role: " + (ROLES[role] if role < 4 else "?")),
+            (bytes([gap, 0, 0]), "reserved, 0"),
+            u16(index, "channel index"), u16(count, "channel count"),
+            u32(page, "page bytes"), (session, "session id"),
+            (bytes([tail]) + bytes(7), "reserved, 0")]
+
+
+def block(name, size, page_bytes=PAGE, *, kind=0, length=None, gap=0):
+    name = name if isinstance(name, bytes) else name.encode()
+    return [u64(size, "block bytes"), u32(page_bytes, "backing page bytes"),
+            u32(kind, "kind: RAM" if not kind else "kind"),
+            u16(len(name) if length is None else length, "name length"),
+            (bytes([gap]) + bytes(5), "reserved, 0")] + (
+                [(name, "name")] if name else [])
+
+
+def blocks(*entries, count=None, reserved=0):
+    head = [u32(len(entries) if count is None else count, "number of blocks"),
+            u32(reserved, "reserved, 0")]
+    return head + [piece for entry in entries for piece in entry]
+
+
+def failed(code, text, reserved=0):
+    text = text if isinstance(text, bytes) else text.encode()
+    return [u32(code, "errno"), u32(reserved, "reserved, 0"),
+            (text, "text, no zero byte")]
+
+
+def explain(pieces):
+    """The text beside a .bin: offset, bytes, meaning."""
+    lines, at = [], 0
+    for data, text in pieces:
+        shown = data.hex(" ") if len(data) <= 24 else (
+            f"{data[:8].hex(' ')} ... {data[-4:].hex(' ')} "
+            f"({len(data)} bytes)")
+        lines.append(f"{at:6}  {shown:<24}  {text}")
+        at += len(data)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes the golden vectors that do not exist yet; never changes one.
+
+A vector, once released, stays as it is for ever. No test runs this script.
+"""
+import os
+import sys
+
+from frames import (BOTH, CONTROL, DATA, FINAL, MORE, ONE_WAY, OPTIONAL, PAGE,
+                    RAW, ZERO, block, blocks, explain, failed, frame, hello,
+                    pages, run, u8, u32, u64, zeros)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TIB = 1 << 40
+
+
+def hello_frame(*args, **kw):
+    return frame("HELLO", body=hello(*args, **kw))
+
+
+def digest(low, high):
+    return [u64(low, "digest, low half"), u64(high, "digest, high half")]
+
+
+def ready(count, reserved=0):
+    return frame("READY", body=[u32(count, "blocks verified"),
+                                u32(reserved, "reserved, 0")])
+
+
+def state(data, aux, flags=0):
+    return frame("STATE", flags=flags, aux=aux,
+                 body=[(data, "piece of the state")] if data else [])
+
+
+ONE_BLOCK = blocks(block("ram0", 1024 * PAGE))
+FIRST_PAGES = frame(
+    "PAGES", block=1, round_=3, body=pages(2, 3, 9),
+    table=[run(2, 2, RAW), run(4, 5, ZERO), run(9, 1, RAW)])
+
+GOOD = {
+    "hello_control": hello_frame(CONTROL, 0, 4),
+    "hello_data": hello_frame(DATA, 3, 4),
+    "hello_last_channel": hello_frame(DATA, 255, 256),
+    "hello_both": hello_frame(BOTH),
+    "hello_one_way": hello_frame(ONE_WAY),
+    "hello_newer_peer_too": hello_frame(CONTROL, 0, 2, versions=(1, 7)),
+    "blocks_one": frame("BLOCKS", body=ONE_BLOCK),
+    "blocks_three": frame("BLOCKS", body=blocks(
+        block("ram0", 3 * TIB, 1 << 30), block("pc.ram \u00e9", PAGE),
+        block("n" * 63, 6 << 20, 2 << 20))),
+    "accept": frame("ACCEPT"),
+    "failed": frame("FAILED", body=failed(
+        22, "block ram0: source has 4096 bytes, target 8192")),
+    "failed_without_text": frame("FAILED", body=failed(5, "")[:2]),
+    "failed_longest": frame("FAILED", body=failed(4095, "x" * 504)),
+    "cancel": frame("CANCEL"),
+    "pages_raw": frame("PAGES", body=pages(0), table=[run(0, 1, RAW)]),
+    "pages_zero": frame("PAGES", round_=1, table=[run(7, 1017, ZERO)]),
+    "pages_mixed": FIRST_PAGES,
+    "pages_most_runs": frame("PAGES", round_=2, table=[
+        run(i, 1, ZERO) for i in range(1023)]),
+    "pages_highest": frame("BLOCKS", body=blocks(
+        block("ram0", PAGE << 40))) + frame("PAGES", table=[
+            run((1 << 40) - 0xfffff, 0xfffff, ZERO)]),
+    "fence": frame("FENCE", round_=5),
+    "fence_final": frame("FENCE", round_=0xffffffff, flags=FINAL),
+    "state_more": state(b"\0device\0", 1, MORE),
+    "state_last": state(b"", 1),
+    "state_helpers": state(bytes(4), 2),
+    "state_optional_kind": state(b"?", 77, OPTIONAL),
+    "digests": frame("DIGESTS", body=digest(
+        0x0123456789abcdef, 0xfedcba9876543210) + digest(0, 0)),
+    "applied": frame("APPLIED", round_=5),
+    "switchover": frame("SWITCHOVER", round_=6),
+    "ready": ready(2),
+    "commit": frame("COMMIT"),
+    "running": frame("RUNNING"),
+    "optional_unknown": frame(0x7f, flags=OPTIONAL, block=9, round_=9, aux=9,
+                              table=[u64(2**64 - 1, "a table entry")],
+                              body=[(b"hello", "payload")]) +
+    frame("COMMIT"),
+    "optional_known": frame("APPLIED", round_=1, flags=OPTIONAL),
+    "one_way_stream":
+        hello_frame(ONE_WAY) +
+        frame("BLOCKS", body=blocks(block("ram0", 4 * PAGE),
+                                    block("ram1", 16 * PAGE))) +
+        frame("PAGES", body=pages(1), table=[run(1, 1, RAW)]) +
+        frame("FENCE", round_=0) + FIRST_PAGES + frame("FENCE", round_=3) +
+        frame("FENCE", round_=4, flags=FINAL) +
+        frame("SWITCHOVER", round_=4) + state(b"device", 1) +
+        frame("DIGESTS", body=digest(1, 2) + digest(3, 4)) + frame("COMMIT"),
+}
+
+
+def one_run(page, count, kind=ZERO, **kw):
+    return frame("PAGES", table=[run(page, count, kind)], **kw)
+
+
+def bad_blocks(*entries, **kw):
+    return frame("BLOCKS", body=blocks(*entries, **kw))
+
+
+ERRORS = {
+    "magic": (frame("COMMIT", magic=b"QEVM"),
+              "bad magic 0x4d564551, want 0x314a4d52: this is not a ramjet "
+              "stream"),
+    "flags_unknown": (frame("COMMIT", flags=0x0a),
+                      "unknown frame flags 0x0a"),
+    "flags_of_another_type": (frame("COMMIT", flags=FINAL),
+                              "COMMIT frame: flags 0x04, allowed 0x00"),
+    "header_reserved": (frame("COMMIT", reserved=0x80000000),
+                        "reserved header bytes are 0x80000000, wanted 0"),
+    "type_unknown": (frame(0x7f), "unknown mandatory frame type 0x7f"),
+    "type_reserved_for_codec": (frame(0x11),
+                                "unknown mandatory frame type 0x11"),
+    "runs_too_many": (frame(0x7f, flags=OPTIONAL, runs=1024),
+                      "frame type 0x7f: 1024 runs, at most 1023 allowed"),
+    "payload_too_large": (
+        frame(0x7f, flags=OPTIONAL, size=0xffffffff),
+        "frame type 0x7f: payload of 4294967295 bytes, at most 4194304 "
+        "allowed"),
+    "payload_short": (frame("HELLO", body=hello(CONTROL)[:-1]),
+                      "HELLO frame: payload of 32 bytes, wanted 40 to 40"),
+    "payload_unwanted": (frame("FENCE", body=[u8(0, "?")]),
+                         "FENCE frame: payload of 1 bytes, wanted 0 to 0"),
+    "state_piece_too_large": (
+        frame("STATE", aux=1, size=(1 << 20) + 1),
+        "STATE frame: payload of 1048577 bytes, wanted 0 to 1048576"),
+    "pages_half": (frame("PAGES", table=[run(0, 1, RAW)],
+                         body=[(bytes(2048), "half a page")]),
+                   "PAGES frame: payload of 2048 bytes, wanted a multiple of "
+                   "4096"),
+    "digests_half": (frame("DIGESTS", body=digest(1, 2) + digest(3, 4)[:1]),
+                     "DIGESTS frame: payload of 24 bytes, wanted a multiple "
+                     "of 16"),
+    "pages_without_runs": (frame("PAGES"),
+                           "PAGES frame: 0 runs, wanted at least 1"),
+    "runs_unwanted": (frame("ACCEPT", table=[run(0, 1, ZERO)]),
+                      "ACCEPT frame: 1 runs, wanted none"),
+    "round_unwanted": (frame("COMMIT", round_=1),
+                       "COMMIT frame: block 0, round 1, aux 0: fields it does "
+                       "not use must be 0"),
+    "block_unwanted": (frame("FENCE", block=2),
+                       "FENCE frame: block 2, round 0, aux 0: fields it does "
+                       "not use must be 0"),
+    "aux_unwanted": (one_run(0, 1, aux=3),
+                     "PAGES frame: block 0, round 0, aux 3: fields it does "
+                     "not use must be 0"),
+    "state_kind": (frame("STATE", aux=3),
+                   "STATE frame: unknown mandatory kind 3"),
+    "run_kind": (one_run(0, 1, 2), "run 0: unknown kind 2"),
+    "run_empty": (one_run(5, 0), "run 0: empty"),
+    "run_past_the_end": (one_run(1023, 2),
+                         "run 0: pages 1023 + 2, the block has 1024"),
+    "run_beyond_the_end": (one_run(1024, 1),
+                           "run 0: pages 1024 + 1, the block has 1024"),
+    "run_largest": (one_run((1 << 40) - 1, 0xfffff),
+                    "run 0: pages 1099511627775 + 1048575, the block has "
+                    "1024"),
+    "run_twice": (
+        frame("PAGES", table=[run(3, 1, ZERO), run(3, 1, ZERO)]),
+        "run 1: page 3 comes before page 4: runs must ascend and not overlap"),
+    "run_overlap": (
+        frame("PAGES", table=[run(0, 8, ZERO), run(7, 2, ZERO)]),
+        "run 1: page 7 comes before page 8: runs must ascend and not overlap"),
+    "run_descending": (
+        frame("PAGES", table=[run(9, 1, ZERO), run(2, 1, ZERO)]),
+        "run 1: page 2 comes before page 10: runs must ascend and not "
+        "overlap"),
+    "pages_fewer_than_runs": (
+        frame("PAGES", table=[run(0, 2, RAW)], body=pages(0)),
+        "PAGES frame: raw runs of 2 pages, but a payload of 4096 bytes"),
+    "pages_more_than_runs": (
+        frame("PAGES", table=[run(0, 2, ZERO)], body=pages(0)),
+        "PAGES frame: raw runs of 0 pages, but a payload of 4096 bytes"),
+    "hello_too_new": (hello_frame(CONTROL, versions=(2, 3)),
+                      "HELLO: peer speaks protocol versions 2 to 3, this side "
+                      "speaks 1"),
+    "hello_too_old": (hello_frame(CONTROL, versions=(0, 0)),
+                      "HELLO: peer speaks protocol versions 0 to 0, this side "
+                      "speaks 1"),
+    "hello_reserved_gap": (hello_frame(CONTROL, gap=1),
+                           "HELLO: reserved bytes not 0"),
+    "hello_reserved_tail": (hello_frame(CONTROL, tail=1),
+                            "HELLO: reserved bytes not 0"),
+    "hello_role": (hello_frame(4), "HELLO: unknown role 4"),
+    "hello_page_size": (hello_frame(CONTROL, page=16384),
+                        "HELLO: pages of 16384 bytes, not 4096"),
+    "hello_no_channels": (hello_frame(CONTROL, 0, 0),
+                          "HELLO: channel 0 of 0, at most 256 allowed"),
+    "hello_channels_too_many": (hello_frame(DATA, 0, 257),
+                                "HELLO: channel 0 of 257, at most 256 "
+                                "allowed"),
+    "hello_index_is_count": (hello_frame(DATA, 4, 4),
+                             "HELLO: channel 4 of 4, at most 256 allowed"),
+    "hello_numbered_control": (hello_frame(CONTROL, 1, 4),
+                               "HELLO: role 0 as channel 1 of 4: only data "
+                               "connections are numbered"),
+    "hello_both_of_two": (hello_frame(BOTH, 0, 2),
+                          "HELLO: role 2 as channel 0 of 2: only data "
+                          "connections are numbered"),
+    "blocks_none": (bad_blocks(), "BLOCKS: 0 blocks, wanted 1 to 1024"),
+    "blocks_too_many": (bad_blocks(count=1025),
+                        "BLOCKS: 1025 blocks, wanted 1 to 1024"),
+    "blocks_head": (bad_blocks(block("a", PAGE), reserved=1),
+                    "BLOCKS: malformed head"),
+    "blocks_cut_short": (bad_blocks(block("a", PAGE), count=2),
+                         "BLOCKS: block 1 is cut short"),
+    "blocks_name_empty": (bad_blocks(block("", PAGE)),
+                          "BLOCKS: block 0: name of 0 bytes, wanted 1 to 63 "
+                          "within the message"),
+    "blocks_name_too_long": (bad_blocks(block("n" * 64, PAGE)),
+                             "BLOCKS: block 0: name of 64 bytes, wanted 1 to "
+                             "63 within the message"),
+    "blocks_name_past_the_end": (bad_blocks(block("abc", PAGE, length=4)),
+                                 "BLOCKS: block 0: name of 4 bytes, wanted 1 "
+                                 "to 63 within the message"),
+    "blocks_reserved": (bad_blocks(block("a", PAGE, gap=1)),
+                        "BLOCKS: block 0: reserved bytes not 0"),
+    "blocks_name_with_zero": (bad_blocks(block(b"a\0b", PAGE)),
+                              "BLOCKS: block 0: its name is not printable "
+                              "UTF-8"),
+    "blocks_name_with_escape": (bad_blocks(block("\x1b[2J", PAGE)),
+                                "BLOCKS: block 0: its name is not printable "
+                                "UTF-8"),
+    "blocks_name_cut_character": (bad_blocks(block(b"ram\xe2\x82", PAGE)),
+                                  "BLOCKS: block 0: its name is not printable "
+                                  "UTF-8"),
+    "blocks_name_twice": (bad_blocks(block("ram0", PAGE), block("b", PAGE),
+                                     block("ram0", PAGE)),
+                          "BLOCKS: blocks 0 and 2 are both named ram0"),
+    "blocks_empty": (bad_blocks(block("ram0", 0)),
+                     "BLOCKS: block ram0: 0 bytes, wanted whole pages, 1 to "
+                     "2^40 of them"),
+    "blocks_half_page": (bad_blocks(block("ram0", PAGE + 512)),
+                         "BLOCKS: block ram0: 4608 bytes, wanted whole pages, "
+                         "1 to 2^40 of them"),
+    "blocks_too_large": (bad_blocks(block("ram0", (PAGE << 40) + PAGE)),
+                         "BLOCKS: block ram0: 4503599627374592 bytes, wanted "
+                         "whole pages, 1 to 2^40 of them"),
+    "blocks_backing_page": (bad_blocks(block("ram0", PAGE, 5000)),
+                            "BLOCKS: block ram0: backing pages of 5000 bytes, "
+                            "wanted a power of two from 4096"),
+    "blocks_backing_page_small": (bad_blocks(block("ram0", PAGE, 2048)),
+                                  "BLOCKS: block ram0: backing pages of 2048 "
+                                  "bytes, wanted a power of two from 4096"),
+    "blocks_trailing": (frame("BLOCKS", body=ONE_BLOCK + [zeros(3)]),
+                        "BLOCKS: 3 bytes after the last block"),
+    "failed_reserved": (frame("FAILED", body=failed(5, "x", 1)),
+                        "FAILED: malformed"),
+    "failed_code_zero": (frame("FAILED", body=failed(0, "x")),
+                         "FAILED: code 0, wanted an errno"),
+    "failed_code_too_large": (frame("FAILED", body=failed(4096, "x")),
+                              "FAILED: code 4096, wanted an errno"),
+    "ready_reserved": (ready(1, 1), "READY: malformed"),
+}
+
+
+def damaged(kind, **kw):
+    """A frame with a wrong check word, and the message that names both."""
+    right = int.from_bytes(b"".join(p[0] for p in frame(kind, **kw))[28:32],
+                           "little")
+    return (frame(kind, damage=1, **kw),
+            f"{kind} frame: check word 0x{right ^ 1:08x}, computed "
+            f"0x{right:08x}: the stream is damaged")
+
+
+ERRORS["damaged_header"] = damaged("COMMIT")
+ERRORS["damaged_table"] = damaged("PAGES", table=[run(1, 2, ZERO)])
+ERRORS["damaged_body"] = damaged("FAILED", body=failed(5, "x"))
+
+
+def write(folder, name, pieces, first_line):
+    path = os.path.join(HERE, folder, name)
+    data = b"".join(p[0] for p in pieces)
+    if os.path.exists(path + ".bin"):
+        with open(path + ".bin", "rb") as file:
+            if file.read() != data:
+                print(f"{folder}/{name}: differs; left as it is")
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".bin", "wb") as file:
+        file.write(data)
+    with open(path + ".txt", "w", encoding="utf-8") as file:
+        file.write(first_line + "\n\n" + explain(pieces))
+    print(f"{folder}/{name}: written")
+
+
+def main():
+    for name, pieces in GOOD.items():
+        write("frame/v1", name, pieces, name.replace("_", " "))
+    for name, (pieces, message) in ERRORS.items():
+        write("frame-errors", name, pieces, message)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
