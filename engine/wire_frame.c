@@ -36,27 +36,29 @@ struct shape {
 	bool aux;
 };
 
+#define SHAPE(type_name, least, most) \
+	.name = (type_name), .payload_min = (least), .payload_max = (most)
 static const struct shape shapes[] = {
-	[RJ_FRAME_HELLO] = { "HELLO", RJ_HELLO_BYTES, RJ_HELLO_BYTES },
-	[RJ_FRAME_BLOCKS] = { "BLOCKS", 8, RJ_CONTROL_BODY_MAX },
-	[RJ_FRAME_ACCEPT] = { "ACCEPT", 0, 0 },
-	[RJ_FRAME_FAILED] = { "FAILED", 8, RJ_FAILED_BYTES_MAX },
-	[RJ_FRAME_CANCEL] = { "CANCEL", 0, 0 },
-	[RJ_FRAME_PAGES] = { "PAGES", 0, RJ_PAGES_PAYLOAD_MAX,
+	[RJ_FRAME_HELLO] = { SHAPE("HELLO", RJ_HELLO_BYTES, RJ_HELLO_BYTES) },
+	[RJ_FRAME_BLOCKS] = { SHAPE("BLOCKS", 8, RJ_CONTROL_BODY_MAX) },
+	[RJ_FRAME_ACCEPT] = { SHAPE("ACCEPT", 0, 0) },
+	[RJ_FRAME_FAILED] = { SHAPE("FAILED", 8, RJ_FAILED_BYTES_MAX) },
+	[RJ_FRAME_CANCEL] = { SHAPE("CANCEL", 0, 0) },
+	[RJ_FRAME_PAGES] = { SHAPE("PAGES", 0, RJ_PAGES_PAYLOAD_MAX),
 			     .unit = RAMJET_PAGE_BYTES, .runs = true,
 			     .round = true },
-	[RJ_FRAME_FENCE] = { "FENCE", 0, 0, .flags = RJ_FLAG_FINAL,
+	[RJ_FRAME_FENCE] = { SHAPE("FENCE", 0, 0), .flags = RJ_FLAG_FINAL,
 			     .round = true },
-	[RJ_FRAME_STATE] = { "STATE", 0, RJ_CONTROL_BODY_MAX,
+	[RJ_FRAME_STATE] = { SHAPE("STATE", 0, RJ_CONTROL_BODY_MAX),
 			     .flags = RJ_FLAG_MORE, .aux = true },
-	[RJ_FRAME_DIGESTS] = { "DIGESTS", RJ_DIGEST_BYTES,
-			       RJ_BLOCKS_MAX *RJ_DIGEST_BYTES,
+	[RJ_FRAME_DIGESTS] = { SHAPE("DIGESTS", RJ_DIGEST_BYTES,
+				     RJ_BLOCKS_MAX *RJ_DIGEST_BYTES),
 			       .unit = RJ_DIGEST_BYTES },
-	[RJ_FRAME_APPLIED] = { "APPLIED", 0, 0, .round = true },
-	[RJ_FRAME_SWITCHOVER] = { "SWITCHOVER", 0, 0, .round = true },
-	[RJ_FRAME_READY] = { "READY", RJ_READY_BYTES, RJ_READY_BYTES },
-	[RJ_FRAME_COMMIT] = { "COMMIT", 0, 0 },
-	[RJ_FRAME_RUNNING] = { "RUNNING", 0, 0 },
+	[RJ_FRAME_APPLIED] = { SHAPE("APPLIED", 0, 0), .round = true },
+	[RJ_FRAME_SWITCHOVER] = { SHAPE("SWITCHOVER", 0, 0), .round = true },
+	[RJ_FRAME_READY] = { SHAPE("READY", RJ_READY_BYTES, RJ_READY_BYTES) },
+	[RJ_FRAME_COMMIT] = { SHAPE("COMMIT", 0, 0) },
+	[RJ_FRAME_RUNNING] = { SHAPE("RUNNING", 0, 0) },
 };
 
 static const struct shape *shape_of(uint8_t type)
