@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/guest_memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cli/parallel.h"
+#include "util/error.h"
+
+#define HUGE_SHIFT 21
+#define HUGE_BYTES (UINT64_C(1) << HUGE_SHIFT)
+
+static long free_huge_pages(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/"
+			   "free_hugepages",
+			   "re");
+	long count = 0;
+
+	if (file) {
+		if (fscanf(file, "%ld", &count) != 1)
+			count = 0;
+		(void)fclose(file);
+	}
+	return count;
+}
+
+static int map_failed(uint64_t bytes, enum rj_cli_pages pages, int code,
+		      struct ramjet_error *err)
+{
+	if (pages == RJ_CLI_PAGES_2M)
+		return rj_fail(err, code,
+			       "guest memory: pages=2M: the pool has %ld free "
+			       "pages of 2 MiB, wanted %llu "
+			       "(see /proc/sys/vm/nr_hugepages)",
+			       free_huge_pages(),
+			       (unsigned long long)(bytes >> HUGE_SHIFT));
+	return rj_fail_errno(err, code, "guest memory: mmap of %llu bytes",
+			     (unsigned long long)bytes);
+}
+
+int rj_cli_memory_map(uint64_t bytes, enum rj_cli_pages pages,
+		      struct rj_cli_memory *ret, struct ramjet_error *err)
+{
+	struct rj_cli_memory memory = { .bytes = bytes,
+					.page_bytes = RAMJET_PAGE_BYTES };
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	uintptr_t start;
+
+	memory.mapping_bytes = bytes + HUGE_BYTES;
+	if (pages == RJ_CLI_PAGES_2M) {
+		/* Reserving makes a short pool an error here, not a SIGBUS. */
+		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+			HUGE_SHIFT << MAP_HUGE_SHIFT;
+		memory.mapping_bytes = bytes;
+		memory.page_bytes = HUGE_BYTES;
+	}
+	memory.mapping = mmap(NULL, memory.mapping_bytes,
+			      PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (memory.mapping == MAP_FAILED)
+		return map_failed(bytes, pages, -errno, err);
+	start = ((uintptr_t)memory.mapping + HUGE_BYTES - 1) &
+		~(uintptr_t)(HUGE_BYTES - 1);
+	memory.host =
+		(uint8_t *)memory.mapping + (start - (uintptr_t)memory.mapping);
+	/* Kernels without transparent huge pages refuse both advices. */
+	if (pages != RJ_CLI_PAGES_2M)
+		(void)madvise(memory.host, bytes,
+			      pages == RJ_CLI_PAGES_THP ? MADV_HUGEPAGE
+							: MADV_NOHUGEPAGE);
+	*ret = memory;
+	return 0;
+}
+
+static int populate_part(void *user, uint64_t first, uint64_t count,
+			 struct ramjet_error *err)
+{
+	const struct rj_cli_memory *memory = user;
+
+	if (!madvise(memory->host + first * memory->page_bytes,
+		     count * memory->page_bytes, MADV_POPULATE_WRITE))
+		return 0;
+	return rj_fail_errno(err, -errno,
+			     "guest memory: prealloc=1 of %llu bytes",
+			     (unsigned long long)memory->bytes);
+}
+
+int rj_cli_memory_populate(const struct rj_cli_memory *memory,
+			   struct ramjet_error *err)
+{
+	return rj_cli_parallel(memory->bytes / memory->page_bytes,
+			       populate_part, (void *)memory, err);
+}
+
+void rj_cli_memory_unmap(struct rj_cli_memory *memory)
+{
+	if (memory->mapping)
+		(void)munmap(memory->mapping, memory->mapping_bytes);
+	memory->mapping = NULL;
+	memory->host = NULL;
+}

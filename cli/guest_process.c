@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/guest_process.h"
+
+#include <errno.h>
+
+#include "cli/guest_memory.h"
+#include "cli/human.h"
+#include "cli/program.h"
+#include "cli/vcpu.h"
+#include "util/error.h"
+
+struct process_guest {
+	struct rj_cli_guest base;
+	struct rj_cli_guest_spec spec;
+	enum rj_cli_role role;
+	struct rj_cli_memory memory;
+	struct rj_cli_program program;
+	bool has_program;      /* target: once RAM has arrived */
+	uint64_t writes_begun; /* its writes when this process took it over */
+	struct rj_cli_vcpus *vcpus;
+};
+
+static struct process_guest *process_of(struct rj_cli_guest *base)
+{
+	return rj_container_of(base, struct process_guest, base);
+}
+
+/* The RAM holds a program now: take it over, ready to go. */
+static int adopt(struct process_guest *guest, struct ramjet_error *err)
+{
+	int rc;
+
+	rc = rj_cli_program_adopt(&guest->program, guest->memory.host,
+				  guest->memory.bytes, err);
+	if (rc)
+		return rc;
+	guest->writes_begun = rj_cli_program_writes_total(&guest->program);
+	guest->has_program = true;
+	return 0;
+}
+
+static int process_stop(void *user, struct ramjet_error *err)
+{
+	struct process_guest *guest = process_of(user);
+
+	(void)err;
+	if (guest->vcpus)
+		rj_cli_vcpus_stop(guest->vcpus);
+	return 0;
+}
+
+/* Every vCPU looks at each page before it writes it, so the full self-check
+ * need not lengthen the pause: it follows once the guest has run. */
+static int process_start(void *user, struct ramjet_error *err)
+{
+	struct process_guest *guest = process_of(user);
+	int rc = 0;
+
+	if (!guest->has_program)
+		rc = adopt(guest, err);
+	if (!rc && !guest->vcpus)
+		rc = rj_cli_vcpus_new(&guest->program, &guest->vcpus, err);
+	if (!rc)
+		rj_cli_vcpus_start(guest->vcpus);
+	return rc;
+}
+
+static int process_throttle(void *user, unsigned percent,
+			    struct ramjet_error *err)
+{
+	struct process_guest *guest = process_of(user);
+
+	(void)err;
+	if (guest->vcpus)
+		rj_cli_vcpus_throttle(guest->vcpus, percent);
+	return 0;
+}
+
+static int process_save(void *user, void **ret_data, size_t *ret_bytes,
+			struct ramjet_error *err)
+{
+	struct process_guest *guest = process_of(user);
+
+	return rj_cli_program_save(&guest->program, ret_data, ret_bytes, err);
+}
+
+static int process_load(void *user, const void *data, size_t bytes,
+			struct ramjet_error *err)
+{
+	struct process_guest *guest = process_of(user);
+	int rc;
+
+	/* An earlier session may have got as far as this and failed. */
+	rj_cli_vcpus_free(guest->vcpus);
+	guest->vcpus = NULL;
+	guest->has_program = false;
+	rc = adopt(guest, err);
+	if (rc)
+		return rc;
+	rc = rj_cli_program_compare(&guest->program, data, bytes, err);
+	if (rc)
+		return rc;
+	/* Threads now, so that nothing but a wake-up is left for start. */
+	return rj_cli_vcpus_new(&guest->program, &guest->vcpus, err);
+}
+
+static const struct ramjet_guest_ops process_ops = {
+	RAMJET_GUEST_OPS_INIT,      .stop = process_stop,
+	.start = process_start,     .throttle = process_throttle,
+	.save_state = process_save, .load_state = process_load,
+};
+
+static void process_free(struct rj_cli_guest *base)
+{
+	struct process_guest *guest = process_of(base);
+
+	rj_cli_vcpus_free(guest->vcpus);
+	rj_cli_memory_unmap(&guest->memory);
+	free(guest);
+}
+
+static int make_source(struct process_guest *guest, struct ramjet_error *err)
+{
+	int rc = rj_cli_program_create(&guest->program, guest->memory.host,
+				       &guest->spec, err);
+
+	if (rc)
+		return rc;
+	guest->has_program = true;
+	return rj_cli_vcpus_new(&guest->program, &guest->vcpus, err);
+}
+
+static int process_create(const struct rj_cli_guest_spec *spec,
+			  enum rj_cli_role role, struct rj_cli_guest **ret,
+			  struct ramjet_error *err)
+{
+	struct process_guest *guest = calloc(1, sizeof(*guest));
+	int rc;
+
+	if (!guest)
+		return rj_fail(err, -ENOMEM, "guest process: out of memory");
+	guest->base.kind = &rj_cli_guest_process;
+	guest->spec = *spec;
+	guest->role = role;
+	rc = rj_cli_memory_map(spec->bytes, spec->pages, &guest->memory, err);
+	if (!rc && spec->prealloc)
+		rc = rj_cli_memory_populate(&guest->memory, err);
+	if (!rc && role == RJ_CLI_SOURCE)
+		rc = make_source(guest, err);
+	if (rc) {
+		process_free(&guest->base);
+		return rc;
+	}
+	*ret = &guest->base;
+	return 0;
+}
+
+static int process_attach(struct rj_cli_guest *base,
+			  struct ramjet_guest *handle, struct ramjet_error *err)
+{
+	struct process_guest *guest = process_of(base);
+	struct ramjet_dirty_source *dirty;
+	struct ramjet_block block = {
+		RAMJET_BLOCK_INIT,
+		.name = "ram0",
+		.host = guest->memory.host,
+		.bytes = guest->memory.bytes,
+		.page_bytes = guest->memory.page_bytes,
+		.flags = RAMJET_BLOCK_PINNABLE,
+	};
+	int rc;
+
+	if (guest->role == RJ_CLI_TARGET)
+		block.flags |= RAMJET_BLOCK_FRESH;
+	rc = ramjet_guest_add_block(handle, &block, err);
+	/* A guest that never writes needs no tracking. */
+	if (rc < 0 || guest->role == RJ_CLI_TARGET ||
+	    !guest->spec.write_bytes_per_s)
+		return rc < 0 ? rc : 0;
+	rc = ramjet_dirty_pagemap_new(&dirty, err);
+	if (rc < 0)
+		return rc;
+	rc = ramjet_guest_add_dirty_source(handle, dirty, err);
+	if (rc < 0)
+		ramjet_dirty_free(dirty);
+	return rc < 0 ? rc : 0;
+}
+
+static void process_describe(const struct rj_cli_guest *base, char *text,
+			     size_t bytes)
+{
+	const struct process_guest *guest =
+		rj_container_of(base, const struct process_guest, base);
+	const struct rj_cli_program *program = &guest->program;
+	char rate[RJ_CLI_HUMAN_BYTES], set[RJ_CLI_HUMAN_BYTES];
+
+	if (!guest->has_program) {
+		(void)snprintf(text, bytes, "process, empty memory");
+		return;
+	}
+	if (!program->write_bytes_per_s) {
+		(void)snprintf(text, bytes, "process, idle");
+		return;
+	}
+	if (program->write_bytes_per_s == RJ_CLI_WRITE_MAX)
+		(void)snprintf(rate, sizeof(rate), "as fast as it can");
+	else
+		rj_cli_human_rate(program->write_bytes_per_s, rate);
+	rj_cli_human_size(program->set_pages * RAMJET_PAGE_BYTES, set);
+	(void)snprintf(text, bytes, "process, %u vCPU%s writing %s over %s, %s",
+		       program->threads, program->threads == 1 ? "" : "s", rate,
+		       set, rj_cli_pattern_name(program->pattern));
+}
+
+static int process_run(struct rj_cli_guest *base, struct ramjet_error *err)
+{
+	return process_start(base, err);
+}
+
+static bool process_running(const struct rj_cli_guest *base)
+{
+	const struct process_guest *guest =
+		rj_container_of(base, const struct process_guest, base);
+
+	return guest->vcpus && rj_cli_vcpus_running(guest->vcpus);
+}
+
+static int process_check(struct rj_cli_guest *base,
+			 struct rj_cli_guest_check *ret,
+			 struct ramjet_error *err)
+{
+	struct process_guest *guest = process_of(base);
+	int rc = 0;
+
+	*ret = (struct rj_cli_guest_check){
+		.pages = guest->program.page_count,
+		.writes = rj_cli_program_writes_total(&guest->program),
+		.first_write = guest->writes_begun,
+	};
+	ret->own_writes = ret->writes - ret->first_write;
+	if (guest->vcpus)
+		rc = rj_cli_vcpus_fault(guest->vcpus, err);
+	return rc ? rc : rj_cli_program_check(&guest->program, err);
+}
+
+static uint64_t process_digest(const struct rj_cli_guest *base)
+{
+	const struct process_guest *guest =
+		rj_container_of(base, const struct process_guest, base);
+
+	return rj_cli_program_digest(&guest->program);
+}
+
+const struct rj_cli_guest_kind rj_cli_guest_process = {
+	.name = "process",
+	.live = true,
+	.ops = &process_ops,
+	.create = process_create,
+	.attach = process_attach,
+	.describe = process_describe,
+	.run = process_run,
+	.running = process_running,
+	.check = process_check,
+	.digest = process_digest,
+	.free = process_free,
+};

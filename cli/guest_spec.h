@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_CLI_GUEST_SPEC_H
+#define RJ_CLI_GUEST_SPEC_H
+/* KIND:key=value,... of the command line, parsed (shared/CLI.md, GUEST). */
+#include "ramjet.h"
+#include "util/compiler.h"
+
+enum rj_cli_pattern {
+	RJ_CLI_PATTERN_SEQUENTIAL = 0,
+	RJ_CLI_PATTERN_RANDOM,
+	RJ_CLI_PATTERN_HOT,
+	RJ_CLI_PATTERN_COUNT_
+};
+/* "sequential" etc.; "invalid" when out of range. Static. */
+const char *rj_cli_pattern_name(unsigned pattern);
+
+enum rj_cli_pages {
+	RJ_CLI_PAGES_4K = 0, /* never transparent huge pages */
+	RJ_CLI_PAGES_THP,
+	RJ_CLI_PAGES_2M, /* from the hugetlb pool */
+	RJ_CLI_PAGES_COUNT_
+};
+const char *rj_cli_pages_name(unsigned pages);
+
+enum rj_cli_dirty {
+	RJ_CLI_DIRTY_LOG = 0,
+	RJ_CLI_DIRTY_RING,
+};
+
+/* `write_bytes_per_s` of "max": as fast as the guest can. */
+#define RJ_CLI_WRITE_MAX   UINT64_MAX
+#define RJ_CLI_THREADS_MAX 64u
+
+struct rj_cli_guest_spec {
+	char kind[16];   /* "file", "process", "kvm" */
+	char path[4096]; /* file: */
+	char text[4352]; /* as it was given */
+	uint64_t bytes;  /* 0: not given (file: its size; else 1 GiB) */
+	uint64_t write_bytes_per_s; /* dirtied memory; 0: idle */
+	uint64_t set_bytes;         /* the working set; pages of 4096 */
+	uint64_t seed;
+	uint32_t threads; /* vCPUs */
+	unsigned zero_percent;
+	unsigned compressible_percent;
+	enum rj_cli_pattern pattern;
+	enum rj_cli_pages pages;
+	enum rj_cli_dirty dirty; /* kvm: */
+	bool prealloc;           /* populate before the clock starts */
+};
+
+/* -EINVAL or -ERANGE with a message that names the key and what was wanted.
+ * *ret is complete on success: every default is filled in. */
+RJ_NODISCARD int rj_cli_guest_spec_parse(const char *text,
+					 struct rj_cli_guest_spec *ret,
+					 struct ramjet_error *err);
+#endif
