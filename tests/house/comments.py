@@ -8,6 +8,7 @@ SPDX = "SPDX-License-Identifier: BSD-3-Clause"
 # Assembled, so that this file passes its own check.
 LEFTOVERS = re.compile(r"\b(?:%s)\b" % "|".join(["TO" "DO", "FIX" "ME",
                                                  "X" "XX"]))
+OTHERS = (".S", ".pml", ".map")
 # Literals and block comments; what is left of "//" opens a line comment.
 TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''
                    r"|/\*.*?\*/|//[^\n]*", re.S)
@@ -19,7 +20,8 @@ def line_of(text, offset):
 
 def check(source):
     is_c = source.path.endswith(C)
-    if not is_c and not source.is_script():
+    if not is_c and not source.path.endswith(OTHERS) and \
+            not source.is_script():
         return []
     complaints = []
     if SPDX not in "".join(source.text.splitlines(True)[:3]):
@@ -44,6 +46,7 @@ if __name__ == "__main__":
         bad=[Source("util/nolicence.c", "int x;\n"),
              Source("scripts/nolicence.sh", "#!/bin/sh\n"),
              Source("nolicence", "#!/bin/sh\n"),
+             Source("cli/nolicence.S", "nop\n"),
              sample("util/slashes.c", "int x; // why not"),
              sample("util/after.c", 'char *a = "\\""; // b'),
              sample("util/later.c", "/* TO" "DO: later */"),
