@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One operation on all helpers: discover, judge, then call. Every step is
+ * taken in rj_helpers_process(), which never waits.
+ *
+ *   start  DISCOVERING -> IDLE
+ *   save   DISCOVERING -> CALLING -> IDLE, states held
+ *   load   DISCOVERING -> CALLING -> IDLE
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "dbus/handle.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+static uint64_t ms_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (to_ns - from_ns + 999999) / 1000000 : 0;
+}
+
+/* No later than ms from `from_ns`, the limit so far, and the caller's. */
+static void tighten(struct rj_helpers *h, uint64_t from_ns, uint64_t ms)
+{
+	uint64_t at_ns = from_ns + ms * 1000000;
+
+	if (at_ns < h->limit.at_ns)
+		h->limit = (struct rj_limit){ .at_ns = at_ns, .ms = ms };
+	if (h->caller_deadline_ns && h->caller_deadline_ns < h->limit.at_ns)
+		h->limit = (struct rj_limit){
+			.at_ns = h->caller_deadline_ns,
+			.ms = ms_between(h->began_ns, h->caller_deadline_ns),
+		};
+}
+
+static bool is_late(const struct rj_helpers *h)
+{
+	return rj_now_ns() >= h->limit.at_ns;
+}
+
+int rj_helpers_begin(struct rj_helpers *h, enum rj_helpers_purpose purpose,
+		     uint64_t deadline_ns, struct ramjet_error *err)
+{
+	int rc;
+
+	if (h->stage != RJ_HELPERS_IDLE)
+		return rj_fail(err, -EBUSY,
+			       "helpers: another operation is under way");
+	rj_calls_drop(&h->roster);
+	h->saved = false;
+	h->purpose = purpose;
+	h->began_ns = rj_now_ns();
+	h->caller_deadline_ns = deadline_ns;
+	h->limit = (struct rj_limit){ .at_ns = UINT64_MAX };
+	tighten(h, h->began_ns,
+		purpose == RJ_HELPERS_START ? h->options.start_timeout_ms
+					    : h->options.gather_timeout_ms);
+	rc = rj_bus_dispatch(&h->bus, err);
+	if (rc >= 0)
+		rc = rj_roster_discover(&h->roster, err);
+	if (rc < 0)
+		return rc;
+	h->asked_ids = false;
+	h->stage = RJ_HELPERS_DISCOVERING;
+	return 0;
+}
+
+static int begin_calls(struct rj_helpers *h, struct ramjet_error *err)
+{
+	int rc;
+
+	if (h->purpose == RJ_HELPERS_SAVE) {
+		rc = rj_calls_save(&h->calls, &h->roster,
+				   h->options.state_bytes_max, err);
+	} else {
+		rc = rj_helpers_match(h, h->items, h->item_count, err);
+		if (rc >= 0)
+			rc = rj_calls_load(&h->calls, &h->roster, h->items,
+					   h->item_count, err);
+	}
+	if (rc < 0)
+		return rc;
+	h->stage = RJ_HELPERS_CALLING;
+	tighten(h, h->calls.started_ns, h->options.helper_timeout_ms);
+	return 0;
+}
+
+static int judge(struct rj_helpers *h, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	if (!h->roster.first)
+		rc = rj_roster_check_gone(&h->roster, err);
+	if (rc >= 0)
+		rc = rj_roster_judge(&h->roster, err);
+	/* The next attempt begins with who is there then. A start that fails
+	 * keeps them, for those who ask what was wrong. */
+	if (rc < 0 && h->purpose != RJ_HELPERS_START)
+		rj_roster_restart(&h->roster);
+	return rc;
+}
+
+static int step_discovery(struct rj_helpers *h, struct ramjet_error *err)
+{
+	int rc = rj_roster_progress(&h->roster, err);
+
+	if (!rc && !h->asked_ids && !h->roster.list_call) {
+		h->asked_ids = true;
+		tighten(h, rj_now_ns(), h->options.helper_timeout_ms);
+	}
+	if (!rc && !is_late(h))
+		return 0;
+	if (!rc)
+		rc = rj_roster_expire(&h->roster, h->limit.ms, err);
+	if (rc >= 0)
+		rc = judge(h, err);
+	if (rc < 0)
+		return rc;
+	if (h->purpose == RJ_HELPERS_START) {
+		h->stage = RJ_HELPERS_IDLE;
+		return 1;
+	}
+	return begin_calls(h, err);
+}
+
+static int step_calls(struct rj_helpers *h, struct ramjet_error *err)
+{
+	int rc = rj_calls_progress(&h->calls, err);
+
+	if (!rc && is_late(h))
+		rc = rj_calls_expire(&h->calls, h->limit.ms, err);
+	if (rc <= 0)
+		return rc;
+	h->whole_us = (rj_now_ns() - h->began_ns) / 1000;
+	h->saved = h->purpose == RJ_HELPERS_SAVE;
+	h->stage = RJ_HELPERS_IDLE;
+	return 1;
+}
+
+/* Over without success. Who has loaded stays known, for the report. */
+static void give_up(struct rj_helpers *h)
+{
+	for (size_t i = 0; i < h->roster.count; i++) {
+		struct rj_member *member = h->roster.members[i];
+
+		member->call = sd_bus_slot_unref(member->call);
+	}
+	h->whole_us = (rj_now_ns() - h->began_ns) / 1000;
+	h->stage = RJ_HELPERS_IDLE;
+}
+
+int rj_helpers_process(struct rj_helpers *h, struct ramjet_error *err)
+{
+	int rc;
+
+	if (h->stage == RJ_HELPERS_IDLE)
+		return 1;
+	rc = rj_bus_dispatch(&h->bus, err);
+	if (rc >= 0 && h->stage == RJ_HELPERS_DISCOVERING)
+		rc = step_discovery(h, err);
+	if (rc >= 0 && h->stage == RJ_HELPERS_CALLING)
+		rc = step_calls(h, err);
+	if (rc < 0)
+		give_up(h);
+	return rc;
+}
+
+int rj_helpers_poll(struct rj_helpers *h, struct pollfd *ret,
+		    uint64_t *ret_deadline_ns)
+{
+	uint64_t us, until = UINT64_MAX;
+	int rc = rj_bus_poll(&h->bus, ret);
+
+	if (rc < 0)
+		return rc;
+	if (h->stage != RJ_HELPERS_IDLE)
+		until = h->limit.at_ns;
+	if (sd_bus_get_timeout(h->bus.sd, &us) >= 0 && us < until / 1000)
+		until = us * 1000;
+	*ret_deadline_ns = until;
+	return 0;
+}
+
+int rj_helpers_finish(struct rj_helpers *h, struct ramjet_error *err)
+{
+	int rc;
+
+	while (!(rc = rj_helpers_process(h, err))) {
+		rc = rj_bus_wait(&h->bus, h->limit.at_ns, h->wake_fd);
+		if (rc == -ECANCELED) {
+			give_up(h);
+			return rj_fail(err, rc, "helpers: cancelled");
+		}
+	}
+	return rc < 0 ? rc : 0;
+}
