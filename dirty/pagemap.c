@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Dirty tracking without help from KVM or the VMM: userfaultfd write
+ * protection in its asynchronous mode, where the kernel itself lifts the
+ * protection at the first write, and PAGEMAP_SCAN, which reports the pages
+ * that have lost it and protects them again in one step (Linux 6.7).
+ *
+ * A page counts as written when its page table entry carries no protection.
+ * So there is nothing to do for pages that are absent: whoever touches one
+ * gets an entry without it. What is left are entries that vanish, and with
+ * them the knowledge that they were written:
+ *
+ * - Private memory: an entry vanishes only with its content (MADV_DONTNEED,
+ *   MADV_FREE), which the VMM reports with ramjet_guest_discard(). Swapping
+ *   keeps the entry.
+ * - Shared memory: entries vanish whenever the kernel sees fit (reclaim, the
+ *   splitting of a huge page), the content lives on in the file. So a page
+ *   that is absent here but has data in the file counts as written. Absent
+ *   pages that were never written must not: at start, pages with data get an
+ *   entry that says "absent and protected", and any later one gets it when it
+ *   is reported. Holes get none, so sparse memory costs no page tables.
+ *
+ * Writes through other mappings of the same file, of this process or of
+ * others, are not seen (but for the first one to a page that was a hole).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dirty/extent.h"
+#include "dirty/pagescan.h"
+#include "dirty/source.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+
+#define FEATURES_WANTED                                           \
+	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_ASYNC | \
+	 UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
+
+/* linux/userfaultfd.h since 5.11 */
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+
+struct pagemap {
+	/* owned by the control thread */
+	int uffd;
+	struct rj_pagescan scan;
+	const struct ramjet_dirty_region *regions; /* borrowed until stop */
+	enum rj_backing *backing;                  /* of each region */
+	unsigned count;
+};
+
+/* One region's walk. */
+struct walk {
+	struct pagemap *p;
+	struct ramjet_dirty_sink *sink; /* NULL: only protect */
+	unsigned region;
+};
+
+/* ---- setting up -------------------------------------------------------- */
+
+/*
+ * User mode only is what anybody may have, and all that is wanted: with
+ * asynchronous protection no fault ever waits for us, whoever takes it.
+ */
+static int open_uffd(struct ramjet_error *err)
+{
+	const int flags = O_CLOEXEC | O_NONBLOCK;
+	long fd = syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
+	int rc = fd < 0 ? -errno : 0;
+	rj_autoclose int device = -1;
+
+	if (!rc)
+		return (int)fd;
+	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	if (device >= 0)
+		fd = ioctl(device, USERFAULTFD_IOC_NEW, flags);
+	if (fd >= 0)
+		return (int)fd;
+	return rj_fail_errno(err, rc,
+			     "userfaultfd: neither the system call nor "
+			     "/dev/userfaultfd may be used");
+}
+
+/* The handshake failed: find out what this kernel does not offer. */
+static int features_missing(int rc, struct ramjet_error *err)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	rj_autoclose int fd = open_uffd(NULL);
+
+	if (fd >= 0 && !ioctl(fd, UFFDIO_API, &api) &&
+	    ~api.features & FEATURES_WANTED)
+		return rj_fail(
+			err, -EOPNOTSUPP,
+			"userfaultfd: this kernel lacks the features "
+			"%#llx, asynchronous write protection (Linux "
+			"6.7) is wanted",
+			(unsigned long long)(~api.features & FEATURES_WANTED));
+	return rj_fail_errno(err, rc, "userfaultfd: UFFDIO_API");
+}
+
+static int attach(struct pagemap *p, struct ramjet_error *err)
+{
+	struct uffdio_api api = { .api = UFFD_API,
+				  .features = FEATURES_WANTED };
+
+	p->uffd = open_uffd(err);
+	if (p->uffd < 0)
+		return p->uffd;
+	if (ioctl(p->uffd, UFFDIO_API, &api))
+		return features_missing(-errno, err);
+	return rj_pagescan_open(&p->scan, err);
+}
+
+static struct uffdio_range range_of(const struct ramjet_dirty_region *region,
+				    uint64_t first, uint64_t count)
+{
+	return (struct uffdio_range){
+		.start = (uintptr_t)region->host + first * RAMJET_PAGE_BYTES,
+		.len = count * RAMJET_PAGE_BYTES,
+	};
+}
+
+static int enlist(struct pagemap *p, const struct ramjet_dirty_region *region,
+		  struct ramjet_error *err)
+{
+	struct uffdio_register reg = {
+		.range = range_of(region, 0, region->page_count),
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int rc = ioctl(p->uffd, UFFDIO_REGISTER, &reg) ? -errno : 0;
+
+	if (rc == -EBUSY)
+		return rj_fail(err, rc,
+			       "block %s: its memory is registered with "
+			       "another userfaultfd already",
+			       region->name);
+	if (rc)
+		return rj_fail_errno(err, rc,
+				     "block %s: userfaultfd does not take its "
+				     "memory for write protection",
+				     region->name);
+	return 0;
+}
+
+/* ---- walking ----------------------------------------------------------- */
+
+static int report(void *user, uint64_t first, uint64_t count,
+		  RJ_UNUSED struct ramjet_error *err)
+{
+	struct walk *w = user;
+
+	ramjet_dirty_mark(w->sink, w->region, first, count);
+	return 0;
+}
+
+/* Give absent pages an entry that says "protected". */
+static int protect(struct walk *w, uint64_t first, uint64_t count,
+		   struct ramjet_error *err)
+{
+	const struct ramjet_dirty_region *region = &w->p->regions[w->region];
+	struct uffdio_writeprotect wp = {
+		.range = range_of(region, first, count),
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int rc;
+
+	/* EAGAIN: the address space is being changed right now. */
+	do {
+		rc = ioctl(w->p->uffd, UFFDIO_WRITEPROTECT, &wp) ? -errno : 0;
+	} while (rc == -EAGAIN || rc == -EINTR);
+	if (rc)
+		return rj_fail_errno(err, rc,
+				     "UFFDIO_WRITEPROTECT of %llu pages at "
+				     "page %llu",
+				     (unsigned long long)count,
+				     (unsigned long long)first);
+	return 0;
+}
+
+/* Protect first, then report: a write in between is in what is reported. */
+static int take_absent(struct walk *w, uint64_t first, uint64_t count,
+		       struct ramjet_error *err)
+{
+	int rc = protect(w, first, count, err);
+
+	if (rc || !w->sink)
+		return rc;
+	return report(w, first, count, err);
+}
+
+static int on_absent(void *user, uint64_t first, uint64_t count,
+		     struct ramjet_error *err)
+{
+	struct walk *w = user;
+	const struct ramjet_dirty_region *region = &w->p->regions[w->region];
+	uint64_t end = first + count;
+	uint64_t data;
+	int rc;
+
+	if (w->p->backing[w->region] != RJ_BACKING_SHARED_FD)
+		return take_absent(w, first, count, err);
+	while ((rc = rj_extent_next(region, first, end, &data, &first, err)) >
+	       0) {
+		rc = take_absent(w, data, first - data, err);
+		if (rc)
+			return rc;
+	}
+	return rc;
+}
+
+/*
+ * Report and protect all that was written. An entry that vanishes between
+ * the two scans is found by the second: so it comes second.
+ */
+static int walk_region(struct walk *w, struct ramjet_error *err)
+{
+	static const struct rj_pagescan_query written = {
+		.flags = RJ_PM_SCAN_WP_MATCHING | RJ_PM_SCAN_CHECK_WPASYNC,
+		.mask = RJ_PAGE_IS_WRITTEN,
+		.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
+	};
+	static const struct rj_pagescan_query absent = {
+		.flags = RJ_PM_SCAN_CHECK_WPASYNC,
+		.inverted = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
+		.mask = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
+	};
+	const struct ramjet_dirty_region *region = &w->p->regions[w->region];
+	enum rj_backing backing = w->p->backing[w->region];
+	int rc;
+
+	rc = rj_pagescan_run(&w->p->scan, &written, region->host,
+			     region->page_count, w->sink ? report : NULL, w,
+			     err);
+	if (!rc && (backing == RJ_BACKING_SHARED_FD ||
+		    backing == RJ_BACKING_SHARED_OTHER))
+		rc = rj_pagescan_run(&w->p->scan, &absent, region->host,
+				     region->page_count, on_absent, w, err);
+	if (rc)
+		rj_error_prefix(err, "block %s", region->name);
+	return rc;
+}
+
+/* ---- the source -------------------------------------------------------- */
+
+static int pagemap_start(void *user, const struct ramjet_dirty_region *regions,
+			 unsigned count, struct ramjet_error *err)
+{
+	struct pagemap *p = user;
+	int rc = attach(p, err);
+
+	if (rc)
+		return rc;
+	p->backing = calloc(count ? count : 1, sizeof(*p->backing));
+	if (!p->backing)
+		return rj_fail(err, -ENOMEM, "pagemap: out of memory");
+	p->regions = regions;
+	for (; p->count < count; p->count++) {
+		struct walk w = { .p = p, .region = p->count };
+
+		p->backing[p->count] = rj_backing_of(&regions[p->count]);
+		rc = enlist(p, &regions[p->count], err);
+		if (!rc)
+			rc = walk_region(&w, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int pagemap_collect(void *user, struct ramjet_dirty_sink *sink,
+			   struct ramjet_error *err)
+{
+	struct pagemap *p = user;
+
+	for (unsigned i = 0; i < p->count; i++) {
+		struct walk w = { .p = p, .sink = sink, .region = i };
+		int rc = walk_region(&w, err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void pagemap_stop(void *user)
+{
+	struct pagemap *p = user;
+
+	/* Closing unregisters the memory and lifts the protection. */
+	rj_close_fd(&p->uffd);
+	rj_pagescan_close(&p->scan);
+	free(p->backing);
+	*p = (struct pagemap){ .uffd = -1, .scan = RJ_PAGESCAN_NONE };
+}
+
+static const struct ramjet_dirty_ops pagemap_ops = {
+	RAMJET_DIRTY_OPS_INIT,  .name = "pagemap",
+	.start = pagemap_start, .collect = pagemap_collect,
+	.stop = pagemap_stop,   .free = free,
+};
+
+RAMJET_API int ramjet_dirty_pagemap_new(struct ramjet_dirty_source **ret,
+					struct ramjet_error *err)
+{
+	rj_autofree struct pagemap *p = malloc(sizeof(*p));
+	int rc;
+
+	if (!p)
+		return rj_fail(err, -ENOMEM, "pagemap: out of memory");
+	*p = (struct pagemap){ .uffd = -1, .scan = RJ_PAGESCAN_NONE };
+	rc = ramjet_dirty_new(&pagemap_ops, p, ret, err);
+	if (rc)
+		return rc;
+	(void)rj_steal(p);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_DIRTY_PAGESCAN_H
+#define RJ_DIRTY_PAGESCAN_H
+/* PAGEMAP_SCAN of this process: runs of pages of certain categories. */
+#include "dirty/uapi.h"
+#include "ramjet.h"
+#include "util/compiler.h"
+
+struct rj_pagescan {
+	int fd; /* /proc/self/pagemap */
+	struct rj_page_region *vec;
+};
+#define RJ_PAGESCAN_NONE \
+	{                \
+		.fd = -1 \
+	}
+
+/* A page matches when, with the bits of `inverted` flipped, it is in all
+ * categories of `mask` and, unless `anyof` is 0, in one of `anyof`. */
+struct rj_pagescan_query {
+	uint64_t flags; /* enum rj_pm_scan */
+	uint64_t inverted;
+	uint64_t mask;
+	uint64_t anyof;
+};
+
+/* May return a negative errno, which ends the scan. */
+typedef int rj_pagescan_fn(void *user, uint64_t first_page, uint64_t count,
+			   struct ramjet_error *err);
+
+RJ_NODISCARD int rj_pagescan_open(struct rj_pagescan *scan,
+				  struct ramjet_error *err);
+/* Safe on RJ_PAGESCAN_NONE. */
+void rj_pagescan_close(struct rj_pagescan *scan);
+
+/* fn is called for each run of matching pages, in order; page 0 is at host.
+ * fn may be NULL: then only the flags have an effect. -EOPNOTSUPP where the
+ * kernel has no PAGEMAP_SCAN. One thread at a time. */
+RJ_NODISCARD int rj_pagescan_run(struct rj_pagescan *scan,
+				 const struct rj_pagescan_query *query,
+				 const uint8_t *host, uint64_t page_count,
+				 rj_pagescan_fn *fn, void *user,
+				 struct ramjet_error *err);
+#endif

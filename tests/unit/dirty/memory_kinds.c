@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/dirty/memory_kinds.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HUGE_BYTES (UINT64_C(2) << 20)
+/* Linux's code for 2 MiB, also of MFD_HUGE_*. */
+#define HUGE_2MB (21u << 26)
+#define POOL     "/proc/sys/vm/nr_hugepages"
+
+const char *memory_kind_name(enum memory_kind kind)
+{
+	static const char *const names[] = {
+		[MEMORY_ANON] = "anonymous",
+		[MEMORY_THP] = "transparent huge pages",
+		[MEMORY_MEMFD] = "memfd",
+		[MEMORY_HUGETLB_ANON] = "anonymous hugetlb",
+		[MEMORY_HUGETLB_MEMFD] = "hugetlb memfd",
+	};
+
+	return names[kind];
+}
+
+static bool is_hugetlb(enum memory_kind kind)
+{
+	return kind == MEMORY_HUGETLB_ANON || kind == MEMORY_HUGETLB_MEMFD;
+}
+
+static long read_pool(void)
+{
+	FILE *file = fopen(POOL, "re");
+	long pages = -1;
+
+	if (file) {
+		if (fscanf(file, "%ld", &pages) != 1)
+			pages = -1;
+		(void)fclose(file);
+	}
+	return pages;
+}
+
+static void write_pool(long pages)
+{
+	FILE *file = fopen(POOL, "we");
+
+	if (file) {
+		(void)fprintf(file, "%ld\n", pages);
+		(void)fclose(file);
+	}
+}
+
+static bool reserve(struct memory *memory)
+{
+	long wanted = (long)(memory->bytes / HUGE_BYTES);
+	long before = read_pool();
+
+	if (before < wanted) {
+		memory->old_hugepages = before;
+		write_pool(wanted);
+	}
+	if (read_pool() >= wanted)
+		return true;
+	printf("# skipped: " POOL " gives %ld huge pages, %ld wanted\n",
+	       read_pool(), wanted);
+	return false;
+}
+
+static int open_fd(enum memory_kind kind, uint64_t bytes)
+{
+	unsigned flags = MFD_CLOEXEC;
+	int fd;
+
+	if (kind != MEMORY_MEMFD && kind != MEMORY_HUGETLB_MEMFD)
+		return -1;
+	if (is_hugetlb(kind))
+		flags |= MFD_HUGETLB | HUGE_2MB;
+	fd = memfd_create("ramjet-test", flags);
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes)) {
+		(void)close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static bool map(enum memory_kind kind, struct memory *memory)
+{
+	int fd = memory->region.fd;
+	int flags = MAP_NORESERVE |
+		    (fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS);
+	uintptr_t at;
+
+	if (is_hugetlb(kind))
+		flags |= MAP_HUGETLB | (int)HUGE_2MB;
+	memory->map_bytes = memory->bytes;
+	if (kind == MEMORY_THP)
+		memory->map_bytes += HUGE_BYTES;
+	memory->map = mmap(NULL, memory->map_bytes, PROT_READ | PROT_WRITE,
+			   flags, fd, 0);
+	if (memory->map == MAP_FAILED) {
+		printf("# skipped: mmap: %s\n", strerror(errno));
+		memory->map = NULL;
+		return false;
+	}
+	at = (uintptr_t)memory->map;
+	if (kind == MEMORY_THP)
+		at = (at + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
+	memory->region.host =
+		(uint8_t *)memory->map + (at - (uintptr_t)memory->map);
+	if (kind == MEMORY_THP &&
+	    madvise(memory->region.host, memory->bytes, MADV_HUGEPAGE)) {
+		printf("# skipped: MADV_HUGEPAGE: %s\n", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+bool memory_make(enum memory_kind kind, uint64_t bytes, struct memory *ret)
+{
+	bool huge = is_hugetlb(kind);
+
+	*ret = (struct memory){
+		.bytes = bytes,
+		.unit_pages = huge ? HUGE_BYTES / RAMJET_PAGE_BYTES : 1,
+		.old_hugepages = -1,
+		.region = {
+			.name = "ram0",
+			.page_count = bytes / RAMJET_PAGE_BYTES,
+			.page_bytes = huge ? HUGE_BYTES : RAMJET_PAGE_BYTES,
+			.fd = open_fd(kind, bytes),
+		},
+	};
+	if ((!huge || reserve(ret)) && map(kind, ret))
+		return true;
+	memory_free(ret);
+	return false;
+}
+
+void memory_free(struct memory *memory)
+{
+	if (memory->map)
+		(void)munmap(memory->map, memory->map_bytes);
+	if (memory->region.fd >= 0)
+		(void)close(memory->region.fd);
+	if (memory->old_hugepages >= 0)
+		write_pool(memory->old_hugepages);
+	memory->map = NULL;
+	memory->region.fd = -1;
+	memory->old_hugepages = -1;
+}
+
+uint8_t *memory_map_again(const struct memory *memory)
+{
+	void *again = mmap(NULL, memory->bytes, PROT_READ | PROT_WRITE,
+			   MAP_SHARED, memory->region.fd, 0);
+
+	return again == MAP_FAILED ? NULL : again;
+}

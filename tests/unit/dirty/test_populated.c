@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/cmocka_all.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "dirty/populated.h"
+#include "dirty/source.h"
+#include "tests/unit/dirty/memory_kinds.h"
+
+#define BYTES (UINT64_C(16) << 20)
+#define PAGES (BYTES / RAMJET_PAGE_BYTES)
+
+static const uint64_t touched[] = { 0, 1, 511, 513, 2048, 3000, PAGES - 1 };
+
+struct result {
+	struct rj_bitmap map;
+	enum rj_populated_method method;
+	const char *reason;
+};
+
+static void scan(const struct ramjet_dirty_region *region, struct result *r)
+{
+	memset(r, 0, sizeof(*r));
+	assert_int_equal(rj_bitmap_init(&r->map, region->page_count, NULL), 0);
+	assert_int_equal(rj_populated_scan(region, &r->map, &r->method,
+					   &r->reason, NULL),
+			 0);
+}
+
+static void touch(uint8_t *host)
+{
+	for (unsigned i = 0; i < RJ_ARRAY_SIZE(touched); i++)
+		host[touched[i] * RAMJET_PAGE_BYTES] = 1;
+}
+
+static void check_touched(const struct rj_bitmap *map, uint64_t unit)
+{
+	for (uint64_t page = 0; page < PAGES; page++) {
+		bool expected = false;
+
+		for (unsigned i = 0; i < RJ_ARRAY_SIZE(touched); i++)
+			expected |= touched[i] / unit == page / unit;
+		assert_int_equal(rj_bitmap_test(map, page), expected);
+	}
+}
+
+static void private_memory_is_asked_of_the_page_table(void **state)
+{
+	enum memory_kind kind = *(const enum memory_kind *)*state;
+	struct memory m;
+	struct result r;
+
+	if (!memory_make(kind, BYTES, &m))
+		skip();
+	scan(&m.region, &r);
+	if (r.method == RJ_POPULATED_ALL) {
+		printf("# skipped: %s\n", r.reason);
+		skip();
+	}
+	assert_int_equal(r.method, RJ_POPULATED_PAGEMAP_SCAN);
+	assert_int_equal(rj_bitmap_count(&r.map), 0);
+	rj_bitmap_done(&r.map);
+
+	touch(m.region.host);
+	scan(&m.region, &r);
+	check_touched(&r.map, m.unit_pages);
+	rj_bitmap_done(&r.map);
+	memory_free(&m);
+}
+
+/* A page that was only read maps the zero page. */
+static void pages_only_read_hold_nothing(void **state)
+{
+	struct memory m;
+	struct result r;
+
+	(void)state;
+	assert_true(memory_make(MEMORY_ANON, BYTES, &m));
+	assert_int_equal(*(volatile uint8_t *)(m.region.host + 8192), 0);
+	touch(m.region.host);
+	scan(&m.region, &r);
+	if (r.method == RJ_POPULATED_PAGEMAP_SCAN)
+		check_touched(&r.map, 1);
+	rj_bitmap_done(&r.map);
+	memory_free(&m);
+}
+
+static void swapped_pages_count(void **state)
+{
+	struct memory m;
+	struct result r;
+
+	(void)state;
+	assert_true(memory_make(MEMORY_ANON, BYTES, &m));
+	touch(m.region.host);
+	/* Without swap space the pages just stay: then this shows nothing. */
+	(void)madvise(m.region.host, BYTES, MADV_PAGEOUT);
+	scan(&m.region, &r);
+	if (r.method == RJ_POPULATED_PAGEMAP_SCAN)
+		check_touched(&r.map, 1);
+	rj_bitmap_done(&r.map);
+	memory_free(&m);
+}
+
+static void a_memfd_is_asked_for_data_whoever_put_it_there(void **state)
+{
+	uint8_t *other;
+	struct memory m;
+	struct result r;
+
+	(void)state;
+	assert_true(memory_make(MEMORY_MEMFD, BYTES, &m));
+	other = memory_map_again(&m);
+	touch(other);
+	scan(&m.region, &r);
+	assert_int_equal(r.method, RJ_POPULATED_SEEK_DATA);
+	check_touched(&r.map, 1);
+	(void)munmap(other, BYTES);
+	rj_bitmap_done(&r.map);
+	memory_free(&m);
+}
+
+/* Tracking leaves marks on absent pages; they must not look populated. */
+static void tracking_changes_nothing(void **state)
+{
+	enum memory_kind kind = *(const enum memory_kind *)*state;
+	struct ramjet_dirty_source *source = NULL;
+	struct rj_dirty_set set = { 0 };
+	struct rj_bitmap *bitmaps[1];
+	uint64_t marked;
+	struct memory m;
+	struct result r;
+
+	assert_true(memory_make(kind, BYTES, &m));
+	touch(m.region.host);
+	assert_int_equal(ramjet_dirty_pagemap_new(&source, NULL), 0);
+	if (rj_dirty_set_start(&set, &source, 1, &m.region, 1, NULL))
+		skip();
+	scan(&m.region, &r);
+	check_touched(&r.map, 1);
+	bitmaps[0] = &r.map;
+	assert_int_equal(rj_dirty_set_collect(&set, bitmaps, &marked, NULL), 0);
+	assert_int_equal(marked, 0);
+	rj_bitmap_done(&r.map);
+	scan(&m.region, &r);
+	check_touched(&r.map, 1);
+	rj_dirty_set_stop(&set);
+	ramjet_dirty_free(source);
+	rj_bitmap_done(&r.map);
+	memory_free(&m);
+}
+
+static void check_all(const struct ramjet_dirty_region *region,
+		      const char *reason)
+{
+	struct result r;
+
+	scan(region, &r);
+	assert_int_equal(r.method, RJ_POPULATED_ALL);
+	assert_string_equal(r.reason, reason);
+	assert_int_equal(rj_bitmap_count(&r.map), region->page_count);
+	rj_bitmap_done(&r.map);
+}
+
+static void a_hugetlb_memfd_counts_as_a_whole(void **state)
+{
+	struct memory m;
+
+	(void)state;
+	if (!memory_make(MEMORY_HUGETLB_MEMFD, BYTES, &m))
+		skip();
+	check_all(&m.region, "hugetlbfs does not tell holes from data");
+	memory_free(&m);
+}
+
+static void a_private_mapping_of_a_file_counts_as_a_whole(void **state)
+{
+	struct memory m;
+	void *mine;
+
+	(void)state;
+	assert_true(memory_make(MEMORY_MEMFD, BYTES, &m));
+	mine = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+		    m.region.fd, 0);
+	assert_true(mine != MAP_FAILED);
+	m.region.host = mine;
+	check_all(&m.region, "a private mapping of a file shows the file");
+	m.region.fd = -1;
+	check_all(&m.region, "a private mapping of a file shows the file");
+	(void)munmap(mine, BYTES);
+	memory_free(&m);
+}
+
+static void a_wrong_fd_or_offset_counts_as_a_whole(void **state)
+{
+	static const char *const reason =
+		"the memory is not all a shared mapping of the block's file "
+		"descriptor";
+	struct memory a;
+	struct memory b;
+	struct ramjet_dirty_region region;
+
+	(void)state;
+	assert_true(memory_make(MEMORY_MEMFD, BYTES, &a));
+	assert_true(memory_make(MEMORY_MEMFD, BYTES, &b));
+	region = a.region;
+	region.fd = b.region.fd;
+	check_all(&region, reason);
+	region = a.region;
+	region.fd_offset = RAMJET_PAGE_BYTES;
+	region.page_count--;
+	check_all(&region, reason);
+	region = a.region;
+	region.fd = -1;
+	check_all(&region, "shared memory without a file descriptor");
+	memory_free(&a);
+	memory_free(&b);
+}
+
+/* The second half of a block may lie elsewhere in the file. */
+static void an_offset_into_the_file_is_honoured(void **state)
+{
+	struct ramjet_dirty_region region;
+	struct memory m;
+	struct result r;
+
+	(void)state;
+	assert_true(memory_make(MEMORY_MEMFD, BYTES, &m));
+	touch(m.region.host);
+	region = m.region;
+	region.host += 2048 * RAMJET_PAGE_BYTES;
+	region.fd_offset = 2048 * RAMJET_PAGE_BYTES;
+	region.page_count = 1000;
+	scan(&region, &r);
+	assert_int_equal(r.method, RJ_POPULATED_SEEK_DATA);
+	assert_int_equal(rj_bitmap_count(&r.map), 2);
+	assert_true(rj_bitmap_test(&r.map, 0));
+	assert_true(rj_bitmap_test(&r.map, 3000 - 2048));
+	rj_bitmap_done(&r.map);
+	memory_free(&m);
+}
+
+static void an_ordinary_file_is_asked_as_well(void **state)
+{
+	char path[] = "/tmp/ramjet-populated-XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+	struct ramjet_dirty_region region = {
+		.name = "file",
+		.page_count = PAGES,
+		.page_bytes = RAMJET_PAGE_BYTES,
+		.fd = fd,
+	};
+	struct result r;
+	void *map;
+
+	(void)state;
+	assert_true(fd >= 0);
+	(void)unlink(path);
+	assert_int_equal(ftruncate(fd, (off_t)BYTES), 0);
+	map = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(map != MAP_FAILED);
+	region.host = map;
+	touch(map);
+	scan(&region, &r);
+	/* File systems may count more as data than was written, never less;
+	 * one whose device numbers differ from the mapping's is not asked. */
+	for (unsigned i = 0; i < RJ_ARRAY_SIZE(touched); i++)
+		assert_true(rj_bitmap_test(&r.map, touched[i]));
+	printf("# %s %s, %llu of %llu pages\n",
+	       rj_populated_method_name(r.method), r.reason,
+	       (unsigned long long)rj_bitmap_count(&r.map),
+	       (unsigned long long)PAGES);
+	rj_bitmap_done(&r.map);
+	(void)munmap(map, BYTES);
+	(void)close(fd);
+}
+
+int main(void)
+{
+	static enum memory_kind kinds[MEMORY_KINDS_];
+#define of_kind(test, kind)                                     \
+	{                                                       \
+#test "/" #kind, test, NULL, NULL, &kinds[kind] \
+	}
+	const struct CMUnitTest tests[] = {
+		of_kind(private_memory_is_asked_of_the_page_table, MEMORY_ANON),
+		of_kind(private_memory_is_asked_of_the_page_table,
+			MEMORY_HUGETLB_ANON),
+		cmocka_unit_test(pages_only_read_hold_nothing),
+		cmocka_unit_test(swapped_pages_count),
+		cmocka_unit_test(
+			a_memfd_is_asked_for_data_whoever_put_it_there),
+		of_kind(tracking_changes_nothing, MEMORY_ANON),
+		of_kind(tracking_changes_nothing, MEMORY_MEMFD),
+		cmocka_unit_test(a_hugetlb_memfd_counts_as_a_whole),
+		cmocka_unit_test(a_private_mapping_of_a_file_counts_as_a_whole),
+		cmocka_unit_test(a_wrong_fd_or_offset_counts_as_a_whole),
+		cmocka_unit_test(an_offset_into_the_file_is_honoured),
+		cmocka_unit_test(an_ordinary_file_is_asked_as_well),
+	};
+
+	for (unsigned i = 0; i < MEMORY_KINDS_; i++)
+		kinds[i] = (enum memory_kind)i;
+	return cmocka_run_group_tests_name("populated", tests, NULL, NULL);
+}
