@@ -5,22 +5,29 @@
 #include <stdio.h>
 
 #include "ringio/channel_ops.h"
-#include "ringio/sigpipe.h"
 #include "ringio/tcp.h"
 #include "util/clock.h"
 #include "util/error.h"
 
-static int make_backend(const struct rj_channel_options *options,
-			struct rj_channel **ret, struct ramjet_error *err)
+static int make_backend(enum ramjet_backend backend, struct rj_channel **ret,
+			struct ramjet_error *err)
 {
+	struct ramjet_error refused = { 0 };
+	const char *reason = "asked for";
 	int rc;
 
-	if (options->backend == RAMJET_BACKEND_URING)
-		return rj_fail(err, -EOPNOTSUPP, "channel: no io_uring here");
+	if (backend != RAMJET_BACKEND_SYSCALLS) {
+		rc = rj_channel_uring_new(ret, &refused);
+		if (!rc)
+			return 0;
+		if (backend == RAMJET_BACKEND_URING)
+			return rj_fail(err, rc, "channel: %s", refused.message);
+		reason = refused.message;
+	}
 	rc = rj_channel_syscalls_new(ret, err);
 	if (!rc)
-		(void)snprintf((*ret)->reason, sizeof((*ret)->reason),
-			       "system calls asked for");
+		(void)snprintf((*ret)->reason, sizeof((*ret)->reason), "%.*s",
+			       (int)sizeof((*ret)->reason) - 1, reason);
 	return rc;
 }
 
@@ -35,7 +42,7 @@ int rj_channel_new(const struct rj_conn *conn,
 		return rj_fail(err, -EBADF,
 			       "channel: the connection is "
 			       "closed, want an open one");
-	rc = make_backend(options, &channel, err);
+	rc = make_backend(options->backend, &channel, err);
 	if (rc)
 		return rc;
 	channel->kind = conn->kind;
@@ -46,10 +53,38 @@ int rj_channel_new(const struct rj_conn *conn,
 	return 0;
 }
 
+/*
+ * Only a socket can be told not to raise SIGPIPE. For the others the signal is
+ * held off as long as a send is in flight: the kernel may carry on with it in
+ * any system call of this thread.
+ */
+static void hold_sigpipe(struct rj_channel *channel)
+{
+	if (channel->is_socket || channel->sigpipe_held)
+		return;
+	rj_sigpipe_hold(&channel->sigpipe);
+	channel->sigpipe_held = true;
+}
+
+static void release_sigpipe(struct rj_channel *channel)
+{
+	if (channel->sigpipe_held)
+		rj_sigpipe_release(&channel->sigpipe);
+	channel->sigpipe_held = false;
+}
+
 void rj_channel_free(struct rj_channel *channel)
 {
-	if (channel)
-		channel->ops->free(channel);
+	bool held;
+	struct rj_sigpipe sigpipe;
+
+	if (!channel)
+		return;
+	held = channel->sigpipe_held;
+	sigpipe = channel->sigpipe;
+	channel->ops->free(channel);
+	if (held)
+		rj_sigpipe_release(&sigpipe);
 }
 
 enum ramjet_backend rj_channel_backend(const struct rj_channel *channel)
@@ -62,27 +97,19 @@ const char *rj_channel_reason(const struct rj_channel *channel)
 	return channel->reason;
 }
 
-typedef int send_fn(struct rj_channel *channel);
-
-/* Only a socket can be told not to raise SIGPIPE. */
-static int call_quietly(struct rj_channel *channel, send_fn *fn)
+/* What a send comes to so far: `rc` ends it. */
+static int settle_send(struct rj_channel *channel, int rc)
 {
-	struct rj_sigpipe hold;
-	int rc;
-
-	if (channel->is_socket)
-		return fn(channel);
-	rj_sigpipe_hold(&hold);
-	rc = fn(channel);
-	rj_sigpipe_release(&hold);
+	if (rc)
+		channel->send.bytes = 0;
+	if (!channel->send.bytes)
+		release_sigpipe(channel);
 	return rc;
 }
 
 int rj_channel_send_start(struct rj_channel *channel, struct iovec *iov,
 			  unsigned count)
 {
-	int rc;
-
 	if (count > RJ_CHANNEL_IOV_MAX)
 		return -EINVAL;
 	if (channel->send.bytes || channel->send_error)
@@ -90,10 +117,8 @@ int rj_channel_send_start(struct rj_channel *channel, struct iovec *iov,
 	channel->send = rj_iov_of(iov, count);
 	if (!channel->send.bytes)
 		return 0;
-	rc = call_quietly(channel, channel->ops->send_start);
-	if (rc)
-		channel->send.bytes = 0;
-	return rc;
+	hold_sigpipe(channel);
+	return settle_send(channel, channel->ops->send_start(channel));
 }
 
 int rj_channel_send_wait(struct rj_channel *channel)
@@ -102,10 +127,8 @@ int rj_channel_send_wait(struct rj_channel *channel)
 
 	channel->send_error = 0;
 	if (!rc && channel->send.bytes)
-		rc = call_quietly(channel, channel->ops->send_wait);
-	if (rc)
-		channel->send.bytes = 0;
-	return rc;
+		rc = channel->ops->send_wait(channel);
+	return settle_send(channel, rc);
 }
 
 bool rj_channel_send_pending(struct rj_channel *channel)
@@ -114,11 +137,10 @@ bool rj_channel_send_pending(struct rj_channel *channel)
 
 	if (!channel->send.bytes)
 		return false;
-	rc = call_quietly(channel, channel->ops->send_progress);
-	if (rc) {
+	rc = channel->ops->send_progress(channel);
+	if (rc)
 		channel->send_error = rc;
-		channel->send.bytes = 0;
-	}
+	(void)settle_send(channel, rc);
 	return channel->send.bytes > 0;
 }
 

@@ -9,6 +9,7 @@
 #include "ringio/channel.h"
 #include "ringio/iov.h"
 #include "ringio/pacing.h"
+#include "ringio/sigpipe.h"
 
 /*
  * The bytes to send are in channel->send; channel.c has checked the arguments
@@ -40,6 +41,8 @@ struct rj_channel {
 	/* the worker's */
 	struct rj_iov send; /* bytes 0: nothing to send */
 	int send_error;     /* found while nobody waited */
+	bool sigpipe_held;
+	struct rj_sigpipe sigpipe;
 	struct rj_pacing pacing;
 	/* relaxed: a counter that orders nothing */
 	atomic_uint_fast64_t bytes;
@@ -55,6 +58,10 @@ static inline void rj_channel_moved(struct rj_channel *channel, uint64_t bytes)
 			      memory_order_relaxed);
 }
 
+/* Everything of `base` that depends on the backend; the uring one fails where
+ * the kernel refuses a ring, and the message says why. */
 RJ_NODISCARD int rj_channel_syscalls_new(struct rj_channel **ret,
 					 struct ramjet_error *err);
+RJ_NODISCARD int rj_channel_uring_new(struct rj_channel **ret,
+				      struct ramjet_error *err);
 #endif

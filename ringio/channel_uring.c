@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The io_uring backend.
+ *
+ * At most one send and one receive are in flight (two sends could overtake
+ * each other), each with MSG_WAITALL, so that the kernel itself continues a
+ * short one; what still comes up short is continued here. A poll on the
+ * wake_fd stays armed in the ring. Every wait is step(): start what can be
+ * started, sleep until something completes, look at what did.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "ringio/channel_ops.h"
+#include "ringio/ring.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+enum op_id {
+	OP_IGNORED, /* a cancellation's own completion */
+	OP_SEND,
+	OP_RECV,
+	OP_WAKE,
+};
+
+struct op {
+	enum op_id id;
+	bool in_flight;
+	bool polling; /* what is in flight, or comes next, is a poll */
+	bool begun;   /* moved something */
+	int result;   /* the receive's; a send's goes to base.send_error */
+	struct rj_iov *iov; /* NULL: nothing to do */
+	struct msghdr message;
+};
+
+struct uring_channel {
+	struct rj_channel base;
+	struct io_uring ring;
+	struct op send, recv;
+	bool wake_armed;
+};
+
+static struct uring_channel *uring_of(struct rj_channel *channel)
+{
+	return rj_container_of(channel, struct uring_channel, base);
+}
+
+static struct io_uring_sqe *new_entry(struct uring_channel *c)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
+
+	/* Two ops, two cancellations and a poll never fill the ring. */
+	if (!sqe)
+		abort();
+	return sqe;
+}
+
+static void prepare_transfer(struct uring_channel *c, struct op *op,
+			     uint64_t bytes_max, struct io_uring_sqe *sqe)
+{
+	unsigned count = rj_iov_open(op->iov, bytes_max);
+	struct iovec *entries = op->iov->entries;
+	int fd = c->base.fd;
+
+	op->message = (struct msghdr){
+		.msg_iov = entries,
+		.msg_iovlen = count,
+	};
+	if (c->base.is_socket && op->id == OP_SEND)
+		io_uring_prep_sendmsg(sqe, fd, &op->message,
+				      MSG_WAITALL | MSG_NOSIGNAL);
+	else if (c->base.is_socket)
+		io_uring_prep_recvmsg(sqe, fd, &op->message, MSG_WAITALL);
+	else if (op->id == OP_SEND)
+		io_uring_prep_writev(sqe, fd, entries, count, (uint64_t)-1);
+	else
+		io_uring_prep_readv(sqe, fd, entries, count, (uint64_t)-1);
+}
+
+static void start_op(struct uring_channel *c, struct op *op, uint64_t bytes_max)
+{
+	struct io_uring_sqe *sqe = new_entry(c);
+
+	if (op->polling)
+		io_uring_prep_poll_add(sqe, c->base.fd,
+				       op->id == OP_SEND ? POLLOUT : POLLIN);
+	else
+		prepare_transfer(c, op, bytes_max, sqe);
+	io_uring_sqe_set_data64(sqe, op->id);
+	op->in_flight = true;
+}
+
+/* 0, or why this op is at its end. */
+static int take_result(struct uring_channel *c, struct op *op, int result)
+{
+	op->in_flight = false;
+	if (op->polling) {
+		op->polling = false;
+		return result < 0 ? result : 0;
+	}
+	rj_iov_close(op->iov, result > 0 ? (size_t)result : 0);
+	if (result == -EINTR)
+		return 0;
+	if (result == -EAGAIN) {
+		/* A non-blocking pipe, on kernels that do not wait for it. */
+		op->polling = true;
+		return 0;
+	}
+	if (result < 0)
+		return result;
+	if (result == 0)
+		return op->id == OP_SEND || op->begun ? -EPIPE : -ENODATA;
+	op->begun = true;
+	rj_channel_moved(&c->base, (uint64_t)result);
+	return 0;
+}
+
+static void complete(struct uring_channel *c, const struct io_uring_cqe *cqe)
+{
+	switch ((enum op_id)io_uring_cqe_get_data64(cqe)) {
+	case OP_SEND:
+		if (!c->send.polling && cqe->res > 0)
+			rj_pacing_take(&c->base.pacing, (uint64_t)cqe->res);
+		c->base.send_error = take_result(c, &c->send, cqe->res);
+		if (c->base.send_error)
+			c->base.send.bytes = 0;
+		return;
+	case OP_RECV:
+		c->recv.result = take_result(c, &c->recv, cqe->res);
+		return;
+	case OP_WAKE:
+		c->wake_armed = false;
+		return;
+	case OP_IGNORED:
+		return;
+	}
+}
+
+/* Look at all completions; none of this waits. */
+static void reap(struct uring_channel *c)
+{
+	struct io_uring_cqe *cqe;
+
+	while (!io_uring_peek_cqe(&c->ring, &cqe)) {
+		complete(c, cqe);
+		io_uring_cqe_seen(&c->ring, cqe);
+	}
+}
+
+/* Start what can be started; false when there was nothing. */
+static bool pump(struct uring_channel *c)
+{
+	bool started = false;
+
+	if (c->base.send.bytes && !c->send.in_flight) {
+		uint64_t allowed = rj_pacing_allow(
+			&c->base.pacing, c->base.send.bytes, rj_now_ns());
+
+		if (allowed) {
+			start_op(c, &c->send, allowed);
+			started = true;
+		}
+	}
+	if (c->recv.iov && c->recv.iov->bytes && !c->recv.in_flight &&
+	    !c->recv.result) {
+		start_op(c, &c->recv, c->recv.iov->bytes);
+		started = true;
+	}
+	return started;
+}
+
+static void arm_wake(struct uring_channel *c)
+{
+	struct io_uring_sqe *sqe;
+
+	if (c->wake_armed || c->base.wake_fd < 0)
+		return;
+	sqe = new_entry(c);
+	io_uring_prep_poll_add(sqe, c->base.wake_fd, POLLIN);
+	io_uring_sqe_set_data64(sqe, OP_WAKE);
+	c->wake_armed = true;
+}
+
+/* The poll may have seen a wake that was taken back since. */
+static bool is_awake(struct uring_channel *c)
+{
+	struct pollfd wake = { .fd = c->base.wake_fd, .events = POLLIN };
+
+	return c->base.wake_fd >= 0 && !c->wake_armed && poll(&wake, 1, 0) > 0;
+}
+
+/* Busy: completions must be looked at first. */
+static bool is_passing(int rc)
+{
+	return rc == -EINTR || rc == -EAGAIN || rc == -EBUSY;
+}
+
+/* A send that the pace holds back is not in flight: time has to pass. */
+static int sleep_until_completion(struct uring_channel *c)
+{
+	uint64_t now = rj_now_ns(), ready_ns = 0, left;
+	struct __kernel_timespec timeout;
+	struct io_uring_cqe *cqe;
+	int rc;
+
+	if (c->base.send.bytes && !c->send.in_flight)
+		ready_ns = rj_pacing_ready_ns(&c->base.pacing,
+					      c->base.send.bytes, now);
+	left = ready_ns > now ? ready_ns - now : 0;
+	timeout.tv_sec = (long long)(left / 1000000000u);
+	timeout.tv_nsec = (long long)(left % 1000000000u);
+	rc = io_uring_submit_and_wait_timeout(&c->ring, &cqe, 1,
+					      ready_ns ? &timeout : NULL, NULL);
+	return rc < 0 && rc != -ETIME && !is_passing(rc) ? rc : 0;
+}
+
+static int step(struct uring_channel *c)
+{
+	int rc;
+
+	(void)pump(c);
+	arm_wake(c);
+	rc = sleep_until_completion(c);
+	if (rc)
+		return rc;
+	reap(c);
+	return is_awake(c) ? -ECANCELED : 0;
+}
+
+/* Until the kernel is done with the op's memory, whatever else happens. */
+static void cancel(struct uring_channel *c, struct op *op)
+{
+	struct io_uring_sqe *sqe;
+	int rc = 0;
+
+	reap(c);
+	if (!op->in_flight)
+		return;
+	sqe = new_entry(c);
+	io_uring_prep_cancel64(sqe, op->id, 0);
+	io_uring_sqe_set_data64(sqe, OP_IGNORED);
+	/* Beyond the harmless ones, errors are those of a broken ring. */
+	while (!rc && op->in_flight) {
+		struct io_uring_cqe *cqe;
+
+		rc = io_uring_submit_and_wait_timeout(&c->ring, &cqe, 1, NULL,
+						      NULL);
+		rc = rc < 0 && !is_passing(rc) ? rc : 0;
+		reap(c);
+	}
+}
+
+static int send_progress(struct rj_channel *channel)
+{
+	struct uring_channel *c = uring_of(channel);
+
+	for (;;) {
+		int rc;
+
+		reap(c);
+		if (!pump(c))
+			return 0;
+		rc = io_uring_submit(&c->ring);
+		if (rc < 0 && !is_passing(rc)) {
+			cancel(c, &c->send);
+			return rc;
+		}
+	}
+}
+
+static int send_start(struct rj_channel *channel)
+{
+	struct uring_channel *c = uring_of(channel);
+
+	c->send.iov = &channel->send;
+	return send_progress(channel);
+}
+
+static int send_wait(struct rj_channel *channel)
+{
+	struct uring_channel *c = uring_of(channel);
+	int rc = 0;
+
+	while (!rc && channel->send.bytes)
+		rc = step(c);
+	if (rc)
+		cancel(c, &c->send);
+	if (!channel->send.bytes)
+		rc = channel->send_error;
+	channel->send_error = 0;
+	return rc;
+}
+
+static int receive(struct rj_channel *channel, struct rj_iov *iov)
+{
+	struct uring_channel *c = uring_of(channel);
+	int rc = 0;
+
+	c->recv.iov = iov;
+	c->recv.begun = false;
+	c->recv.result = 0;
+	while (!rc && iov->bytes && !c->recv.result)
+		rc = step(c);
+	if (rc)
+		cancel(c, &c->recv);
+	c->recv.iov = NULL;
+	if (!iov->bytes)
+		return 0;
+	return rc ? rc : c->recv.result;
+}
+
+static void destroy(struct rj_channel *channel)
+{
+	struct uring_channel *c = uring_of(channel);
+
+	cancel(c, &c->send);
+	rj_ring_close(&c->ring);
+	free(c);
+}
+
+static const struct rj_channel_ops ops = {
+	.send_start = send_start,
+	.send_progress = send_progress,
+	.send_wait = send_wait,
+	.recv = receive,
+	.free = destroy,
+};
+
+int rj_channel_uring_new(struct rj_channel **ret, struct ramjet_error *err)
+{
+	struct uring_channel *c = calloc(1, sizeof(*c));
+	const char *granted;
+	char why[128];
+	int rc;
+
+	if (!c)
+		return rj_fail_errno(err, -ENOMEM, "channel");
+	rc = rj_ring_open(&c->ring, &granted);
+	if (rc) {
+		free(c);
+		rj_ring_explain(rc, why, sizeof(why));
+		return rj_fail(err, rc, "io_uring: %s", why);
+	}
+	c->send.id = OP_SEND;
+	c->recv.id = OP_RECV;
+	c->base.ops = &ops;
+	c->base.backend = RAMJET_BACKEND_URING;
+	(void)snprintf(c->base.reason, sizeof(c->base.reason), "%s", granted);
+	*ret = &c->base;
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_RINGIO_RING_H
+#define RJ_RINGIO_RING_H
+/* An io_uring with the best flags this kernel grants, for the one thread that
+ * makes it. */
+#include <liburing.h>
+#include <stddef.h>
+
+#include "util/compiler.h"
+
+/* Newer than liburing 2.3; the kernel is asked, never the header. */
+#ifndef IORING_FEAT_RECVSEND_BUNDLE
+#define IORING_FEAT_RECVSEND_BUNDLE (1U << 14)
+#endif
+
+/*
+ * Steps down on EINVAL: an older kernel does not know a flag. *ret_granted
+ * (static) names what was granted. Other errors are final: EPERM (seccomp,
+ * kernel.io_uring_disabled), ENOSYS, ENOMEM (memlock).
+ */
+RJ_NODISCARD int rj_ring_open(struct io_uring *ret, const char **ret_granted);
+void rj_ring_close(struct io_uring *ring);
+/* "Operation not permitted (seccomp or kernel.io_uring_disabled)". */
+void rj_ring_explain(int rc, char *text, size_t size);
+#endif
