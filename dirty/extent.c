@@ -59,8 +59,8 @@ static enum rj_backing classify(const struct mapping *m,
 				const struct stat *st)
 {
 	if (!m->shared)
-		return m->inode ? RJ_BACKING_PRIVATE_FILE
-				: RJ_BACKING_PRIVATE_ANON;
+		return m->anonymous ? RJ_BACKING_PRIVATE_ANON
+				    : RJ_BACKING_PRIVATE_FILE;
 	return st && is_of_region(m, region, st) ? RJ_BACKING_SHARED_FD
 						 : RJ_BACKING_SHARED_OTHER;
 }
