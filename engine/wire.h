@@ -112,11 +112,10 @@ RJ_NODISCARD int rj_run_decode(const uint8_t *table, uint32_t index,
 			       uint64_t page_count, uint64_t *next_page,
 			       struct rj_wire_run *ret,
 			       struct ramjet_error *err);
-/* All of a PAGES table, into ret[frame->run_count]: each run as above, and the
- * raw ones together just as long as the payload. */
-RJ_NODISCARD int rj_runs_decode(const struct rj_frame *frame,
+/* All of a PAGES table: each run as above, and the raw ones together just as
+ * long as the payload. After it, rj_run_decode() of these runs succeeds. */
+RJ_NODISCARD int rj_table_check(const struct rj_frame *frame,
 				const uint8_t *table, uint64_t page_count,
-				struct rj_wire_run *ret,
 				struct ramjet_error *err);
 
 /* ---- bodies ------------------------------------------------------------ */

@@ -264,26 +264,26 @@ int rj_run_decode(const uint8_t *table, uint32_t index, uint64_t page_count,
 	return 0;
 }
 
-int rj_runs_decode(const struct rj_frame *frame, const uint8_t *table,
-		   uint64_t page_count, struct rj_wire_run *ret,
-		   struct ramjet_error *err)
+int rj_table_check(const struct rj_frame *frame, const uint8_t *table,
+		   uint64_t page_count, struct ramjet_error *err)
 {
 	uint64_t next_page = 0, raw_pages = 0;
+	struct rj_wire_run run = { 0 };
 	int rc;
 
 	for (uint32_t i = 0; i < frame->run_count; i++) {
-		rc = rj_run_decode(table, i, page_count, &next_page, &ret[i],
-				   err);
+		rc = rj_run_decode(table, i, page_count, &next_page, &run, err);
 		if (rc)
 			return rc;
-		if (ret[i].kind == RJ_RUN_RAW)
-			raw_pages += ret[i].count;
+		if (run.kind == RJ_RUN_RAW)
+			raw_pages += run.count;
 	}
 	if (raw_pages * RAMJET_PAGE_BYTES != frame->payload_bytes)
-		return rj_fail(err, -EPROTO,
-			       "PAGES frame: raw runs of %llu pages, but a "
-			       "payload of %u bytes",
-			       (unsigned long long)raw_pages,
-			       frame->payload_bytes);
+		return rj_fail(
+			err, -EPROTO,
+			"PAGES frame: payload of %u bytes, its runs "
+			"name %llu",
+			frame->payload_bytes,
+			(unsigned long long)(raw_pages * RAMJET_PAGE_BYTES));
 	return 0;
 }

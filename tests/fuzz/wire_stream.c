@@ -37,17 +37,21 @@ void stream_done(struct wire_stream *stream)
 static int again_pages(const struct wire_stream *stream,
 		       const struct part *part, struct ramjet_error *err)
 {
-	static struct rj_wire_run runs[RJ_RUNS_MAX];
 	const struct rj_frame *frame = part->frame;
+	struct rj_wire_run run = { 0 };
+	uint64_t pages, next_page = 0;
 	int rc;
 
 	if (frame->block >= stream->block_count)
 		return rj_fail(err, -EPROTO, "stream: no block %u",
 			       frame->block);
-	rc = rj_runs_decode(frame, part->table,
-			    stream->block_pages[frame->block], runs, err);
-	for (uint32_t i = 0; !rc && i < frame->run_count; i++)
-		rj_run_encode(&runs[i], part->table_again + i * RJ_RUN_BYTES);
+	pages = stream->block_pages[frame->block];
+	rc = rj_table_check(frame, part->table, pages, err);
+	for (uint32_t i = 0; !rc && i < frame->run_count; i++) {
+		if (rj_run_decode(part->table, i, pages, &next_page, &run, err))
+			abort();
+		rj_run_encode(&run, part->table_again + i * RJ_RUN_BYTES);
+	}
 	memcpy(part->body_again, part->body, frame->payload_bytes);
 	return rc;
 }
@@ -156,11 +160,6 @@ static int again_body(struct wire_stream *stream, const struct part *part,
 	}
 }
 
-static bool is_known(uint8_t type)
-{
-	return strcmp(rj_frame_type_name(type), "unknown") != 0;
-}
-
 /* Header in, right check word out: in place, see fix_checks. */
 static void fix_check(const uint8_t *header, struct rj_frame *frame,
 		      const struct part *part)
@@ -200,15 +199,12 @@ int stream_next(struct wire_stream *stream, struct rj_frame *ret,
 	part.body_again = part.table_again + table_bytes;
 	if (stream->fix_checks)
 		fix_check(header, ret, &part);
-	if (is_known(ret->type))
-		rc = rj_frame_verify(header, ret, part.table, part.body, err);
+	rc = rj_frame_verify(header, ret, part.table, part.body, err);
 	if (!rc)
 		rc = again_body(stream, &part, err);
 	if (rc)
 		return rc;
 	rj_frame_encode(ret, part.table_again, part.body_again, again);
-	if (!is_known(ret->type))
-		memcpy(again, header, RJ_HEADER_BYTES);
 	stream->seen[ret->type]++;
 	stream->at += frame_bytes;
 	return 1;

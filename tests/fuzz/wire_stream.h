@@ -22,7 +22,7 @@ struct wire_stream {
 	 * purpose gets past it. `data` must be writable memory then. */
 	bool fix_checks;
 	/* What the encoders made of the frames read so far, `at` bytes of it;
-	 * as large as data. Optional frames of unknown type are copied. */
+	 * as large as data. */
 	uint8_t *again;
 	uint32_t seen[256]; /* frames by type */
 	uint64_t block_pages[RJ_BLOCKS_MAX];

@@ -170,10 +170,10 @@ ERRORS = {
         "overlap"),
     "pages_fewer_than_runs": (
         frame("PAGES", table=[run(0, 2, RAW)], body=pages(0)),
-        "PAGES frame: raw runs of 2 pages, but a payload of 4096 bytes"),
+        "PAGES frame: payload of 4096 bytes, its runs name 8192"),
     "pages_more_than_runs": (
         frame("PAGES", table=[run(0, 2, ZERO)], body=pages(0)),
-        "PAGES frame: raw runs of 0 pages, but a payload of 4096 bytes"),
+        "PAGES frame: payload of 4096 bytes, its runs name 0"),
     "hello_too_new": (hello_frame(CONTROL, versions=(2, 3)),
                       "HELLO: peer speaks protocol versions 2 to 3, this side "
                       "speaks 1"),

@@ -283,22 +283,19 @@ static void a_table_and_its_payload_must_be_the_same_size(void **state)
 				  .run_count = 3,
 				  .payload_bytes = 3 * 4096 };
 	uint8_t table[3 * RJ_RUN_BYTES];
-	struct rj_wire_run runs[3];
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		rj_run_encode(&want[i], table + i * RJ_RUN_BYTES);
-	assert_int_equal(rj_runs_decode(&frame, table, PAGES, runs, &err), 0);
-	assert_int_equal(runs[2].page, 999);
-	assert_int_equal(rj_runs_decode(&frame, table, PAGES - 1, runs, &err),
+	assert_int_equal(rj_table_check(&frame, table, PAGES, &err), 0);
+	assert_int_equal(rj_table_check(&frame, table, PAGES - 1, &err),
 			 -EPROTO);
 	fresh_error(NULL);
 	frame.payload_bytes = 0;
-	assert_int_equal(rj_runs_decode(&frame, table, PAGES, runs, &err),
-			 -EPROTO);
+	assert_int_equal(rj_table_check(&frame, table, PAGES, &err), -EPROTO);
 	assert_string_equal(err.message,
-			    "PAGES frame: raw runs of 3 pages, but a payload "
-			    "of 0 bytes");
+			    "PAGES frame: payload of 0 bytes, its runs name "
+			    "12288");
 }
 
 static void raw_runs_longer_than_32_bits_of_bytes_are_refused(void **state)
@@ -307,7 +304,6 @@ static void raw_runs_longer_than_32_bits_of_bytes_are_refused(void **state)
 	struct rj_frame frame = { .type = RJ_FRAME_PAGES,
 				  .run_count = 2,
 				  .payload_bytes = 0 };
-	struct rj_wire_run runs[2];
 
 	(void)state;
 	/* Together 2^20 pages: 2^32 bytes, 0 in 32 bits. */
@@ -315,9 +311,8 @@ static void raw_runs_longer_than_32_bits_of_bytes_are_refused(void **state)
 		      table);
 	rj_run_encode(&(struct rj_wire_run){ RJ_RUN_COUNT_MAX, 1, RJ_RUN_RAW },
 		      table + RJ_RUN_BYTES);
-	assert_int_equal(
-		rj_runs_decode(&frame, table, UINT64_C(1) << 40, runs, &err),
-		-EPROTO);
+	assert_int_equal(rj_table_check(&frame, table, UINT64_C(1) << 40, &err),
+			 -EPROTO);
 }
 
 int main(void)
