@@ -66,8 +66,10 @@ uint64_t rj_pacing_allow(struct rj_pacing *pacing, uint64_t wanted,
 
 void rj_pacing_take(struct rj_pacing *pacing, uint64_t bytes)
 {
+	uint64_t held = pacing->credit / NS_PER_S;
+
 	if (pacing->rate)
-		pacing->credit -= min_of(bytes * NS_PER_S, pacing->credit);
+		pacing->credit -= min_of(bytes, held) * NS_PER_S;
 }
 
 uint64_t rj_pacing_ready_ns(const struct rj_pacing *pacing, uint64_t wanted,
