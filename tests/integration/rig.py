@@ -201,6 +201,9 @@ class Case(unittest.TestCase):
         source = self.send(guest, target.uri, *options)
         self.both_end(source, target)
         self.assertTrue(source.json["verify"]["identical"], source.story())
+        if not to_guest.startswith("file:"):
+            self.assertTrue(target.json["self_check"]["clean"],
+                            target.story())
         return source, target
 
     # ---- images

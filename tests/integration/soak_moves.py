@@ -15,8 +15,7 @@ class Soak(rig.Case):
         for turn in range(MOVES):
             guest = f"process:size=2G,write=500M,set=512M,seed={turn + 1}"
             options = ["--channels", str(turn % 8 + 1), "--backend",
-                       ("uring", "syscalls")[turn // 8 % 2],
-                       "--on-no-convergence", "switch"]
+                       ("uring", "syscalls")[turn // 8 % 2]]
             with self.subTest(turn=turn, options=options):
                 self.move(guest, guest, *options)
 

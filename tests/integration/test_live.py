@@ -17,8 +17,7 @@ MOVES = [
     ("thp", "process:size=64M,write=100M,set=32M,pages=thp", []),
     ("preallocated", "process:size=64M,write=50M,set=16M,prealloc=1", []),
     ("capped", "process:size=32M,write=10M,set=8M", ["--bandwidth", "100M"]),
-    ("as_fast_as_it_can", "process:size=64M,write=max,set=8M",
-     ["--on-no-convergence", "switch"]),
+    ("as_fast_as_it_can", "process:size=64M,write=max,set=8M", []),
 ]
 
 
@@ -59,8 +58,7 @@ class Live(rig.Case):
                      f"seed={turn + 1}")
             with self.subTest(turn=turn):
                 self.move(guest, guest, "--channels", str(turn % 8 + 1),
-                          "--on-no-convergence", "switch", "--backend",
-                          ("uring", "syscalls")[turn % 2])
+                          "--backend", ("uring", "syscalls")[turn % 2])
 
 
 def add(name, guest, options):

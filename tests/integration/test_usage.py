@@ -3,7 +3,8 @@
 
 import rig
 
-SEND = ["send", "process:size=1M", "--to"]
+IMAGE = "an image that is there"  # idle, so that it says nothing itself
+SEND = ["send", IMAGE, "--to"]
 GOOD_URI = "tcp:127.0.0.1:1"
 
 # What is wrong, the arguments, and what the line must name.
@@ -57,7 +58,9 @@ WRONG = [
 
 class Usage(rig.Case):
     def refused(self, arguments, needle):
-        command = self.ramjet(*arguments)
+        image = "file:" + self.image("A", "zero", rig.MIB)
+        command = self.ramjet(*(image if word is IMAGE else word
+                                for word in arguments))
         self.ends(command, 2, needle)
         self.assertEqual(len(command.err.splitlines()), 1, command.story())
         self.assertEqual(command.out, "")
