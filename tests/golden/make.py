@@ -86,10 +86,13 @@ GOOD = {
         frame("BLOCKS", body=blocks(block("ram0", 4 * PAGE),
                                     block("ram1", 16 * PAGE))) +
         frame("PAGES", body=pages(1), table=[run(1, 1, RAW)]) +
-        frame("FENCE", round_=0) + FIRST_PAGES + frame("FENCE", round_=3) +
-        frame("FENCE", round_=4, flags=FINAL) +
-        frame("SWITCHOVER", round_=4) + state(b"device", 1) +
-        frame("DIGESTS", body=digest(1, 2) + digest(3, 4)) + frame("COMMIT"),
+        frame("FENCE", round_=0) +
+        frame("PAGES", block=1, round_=1, body=pages(2, 9, seed=7),
+              table=[run(2, 1, RAW), run(4, 5, ZERO), run(9, 1, RAW)]) +
+        frame("FENCE", round_=1, flags=FINAL) +
+        state(b"device", 1) +
+        frame("DIGESTS", body=digest(1, 2) + digest(3, 4)) +
+        frame("SWITCHOVER", round_=1) + frame("COMMIT"),
 }
 
 

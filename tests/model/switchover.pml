@@ -14,8 +14,8 @@
  *   3. The source never resumes once COMMIT is sent, and if it ends without
  *      having sent it, alive, its guest runs.
  *   4. Both alive and connected to the end: a guest runs, or the target
- *      refused after COMMIT and the source said so (failed), never
- *      unconfirmed. Unconfirmed only when a process or the link was lost.
+ *      refused when COMMIT was on its way already, and the source reports
+ *      unconfirmed with the target's reason. Unconfirmed means that or a loss.
  *
  * BROKEN_* leave one rule out; run.py expects each to be caught. REACH_* claim
  * that an outcome never happens, to see that it does.
@@ -43,6 +43,7 @@ bool target_refused = false; /* it said FAILED or CANCEL */
 
 byte fences = 0; /* data channels that delivered all their pages */
 bool have_state = false;
+bool have_end = false;
 
 /* What is sent into a broken connection, or to the dead, is gone. */
 inline send_to_target(message)
@@ -121,12 +122,13 @@ stop:
 		:: i == CHANNELS -> break
 		:: source_user -> source_give_up(CANCEL, cancelled); goto over
 		od;
-		send_to_target(SWITCHOVER);
 		if
 		:: true /* state saved */
 		:: source_give_up(FAILED, failed); goto over
 		fi;
 		send_to_target(STATE);
+		/* Nothing but COMMIT follows on the control link. */
+		send_to_target(SWITCHOVER);
 #ifndef ONE_WAY
 		if
 		:: to_source?message ->
@@ -162,8 +164,8 @@ stop:
 			if
 			:: message == RUNNING -> source_end = completed
 			:: else ->
-				assert(target_refused);
-				source_end = failed
+				assert(target_refused); /* claim 4 */
+				source_end = unconfirmed
 			fi
 		:: source_sees_loss ->
 #ifdef BROKEN_RESUME_UNCONFIRMED
@@ -218,7 +220,7 @@ proctype Target()
 		:: to_target?message ->
 			if
 			:: message == FENCE -> fences++
-			:: message == SWITCHOVER
+			:: message == SWITCHOVER -> have_end = true
 			:: message == STATE -> have_state = true
 			:: message == FAILED || message == CANCEL ->
 				target_end = failed;
@@ -232,10 +234,10 @@ proctype Target()
 #endif
 			fi
 #ifdef BROKEN_READY_WITHOUT_FENCES
-		:: have_state -> break
+		:: have_end -> break
 #endif
 #ifndef ONE_WAY
-		:: have_state && fences == CHANNELS -> break
+		:: have_end && fences == CHANNELS -> break
 #endif
 		:: target_sees_loss ->
 			target_give_up(FAILED, failed); goto over
@@ -315,17 +317,17 @@ init {
 	assert(!(source_end == completed && target_runs));
 #endif
 #ifdef REACH_UNCONFIRMED
-	assert(source_end != unconfirmed);
+	assert(target_refused || source_end != unconfirmed);
 #endif
 #ifdef REACH_REFUSED
-	assert(!(commit_sent && source_end == failed));
+	assert(lost || source_end != unconfirmed);
 #endif
 #ifdef REACH_CANCELLED
 	assert(!(source_end == cancelled && source_runs));
 #endif
 	/* claim 4 */
 	assert(lost || source_runs || target_runs ||
-	       (target_refused && commit_sent && source_end == failed));
+	       (target_refused && source_end == unconfirmed));
 	assert(source_end != completed || !target_alive || target_runs);
 #endif
 }
