@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/vm_sockets.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -119,7 +118,7 @@ static int parse_vsock(const char *text, const char *rest, struct rj_uri *uri,
 		       struct ramjet_error *err)
 {
 	const char *colon = strchr(rest, ':');
-	uint64_t cid = VMADDR_CID_ANY, port;
+	uint64_t cid = UINT32_MAX, port; /* VMADDR_CID_ANY */
 	char digits[16];
 	size_t bytes;
 
