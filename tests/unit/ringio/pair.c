@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/unit/ringio/calls.h"
+
 const char *const pair_names[PAIR_KINDS] = {
 	[PAIR_TCP4] = "tcp4", [PAIR_TCP6] = "tcp6",
 	[PAIR_UNIX] = "unix", [PAIR_SOCKETPAIR] = "socketpair",
@@ -24,23 +26,14 @@ static void must(int rc, const struct ramjet_error *err)
 		fail_msg("%d: %s", rc, err->message);
 }
 
-static struct rj_uri uri_of(const char *text)
-{
-	struct ramjet_error err = { 0 };
-	struct rj_uri uri;
-
-	must(rj_uri_parse(text, &uri, &err), &err);
-	return uri;
-}
-
 static void dial(const char *text, struct pair *pair)
 {
-	struct rj_uri uri = uri_of(text);
+	struct rj_uri uri = uri_of("%s", text);
 	struct ramjet_error err = { 0 };
 	struct rj_listener listener;
 
 	must(rj_listen(&uri, &listener, &err), &err);
-	uri = uri_of(listener.bound_uri);
+	uri = uri_of("%s", listener.bound_uri);
 	must(rj_connect(&uri, 0, -1, &pair->source, &err), &err);
 	must(rj_accept(&listener, 0, -1, &pair->target, &err), &err);
 	rj_listener_close(&listener);
