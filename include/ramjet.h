@@ -215,6 +215,43 @@ int ramjet_dirty_shared_new(const struct ramjet_dirty_bitmap *bitmap,
 			    struct ramjet_dirty_source **ret,
 			    struct ramjet_error *err);
 
+/*
+ * A memory slot of KVM. Its memory is part of a block: the block's host
+ * address + block_offset is its userspace_addr. All values exactly as they
+ * were given to KVM_SET_USER_MEMORY_REGION, since that call repeats them. A
+ * block may have several slots, and parts without, which are not tracked.
+ */
+struct ramjet_kvm_slot {
+	uint32_t slot;  /* address space << 16 | number */
+	uint32_t flags; /* KVM_MEM_*, besides KVM_MEM_LOG_DIRTY_PAGES */
+	uint64_t guest_phys_addr;
+	uint64_t bytes;
+	const char *block; /* copied */
+	uint64_t block_offset;
+};
+
+/*
+ * Built in: KVM's dirty log. It sees what vCPUs write. What the VMM itself
+ * or another process writes must be reported by another source. Logging is
+ * switched on when tracking starts and off when it stops; meanwhile the slots
+ * must not change and nobody else may read or clear their logs. Sets
+ * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 of the VM, and leaves it so.
+ * -EOPNOTSUPP (when tracking starts): the VM has dirty rings instead.
+ */
+struct ramjet_dirty_kvm_log {
+	size_t size;
+	int vm_fd;                           /* borrowed until freed */
+	const struct ramjet_kvm_slot *slots; /* copied */
+	size_t slot_count;
+	/* Let KVM protect all that a collect reports, at once, although it
+	 * could be done in pieces just before they are read. */
+	bool automatic_protection;
+};
+#define RAMJET_DIRTY_KVM_LOG_INIT .size = sizeof(struct ramjet_dirty_kvm_log)
+int ramjet_dirty_kvm_log_new(const struct ramjet_dirty_kvm_log *log,
+			     struct ramjet_dirty_source **ret,
+			     struct ramjet_error *err);
+
 /* A source that no guest took. NULL ok. */
 void ramjet_dirty_free(struct ramjet_dirty_source *source);
 

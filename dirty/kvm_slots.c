@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dirty/kvm_slots.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "util/bits.h"
+#include "util/error.h"
+
+static int copy_slot(struct rj_kvm_slot *to, const struct ramjet_kvm_slot *from,
+		     struct ramjet_error *err)
+{
+	if (!from->block)
+		return rj_fail(err, -EINVAL, "KVM slot %u: block is NULL",
+			       from->slot);
+	if (!from->bytes || from->bytes % RAMJET_PAGE_BYTES ||
+	    from->block_offset % RAMJET_PAGE_BYTES ||
+	    from->guest_phys_addr % RAMJET_PAGE_BYTES)
+		return rj_fail(err, -EINVAL,
+			       "KVM slot %u: %#llx bytes at %#llx of block "
+			       "%s, whole pages are wanted",
+			       from->slot, (unsigned long long)from->bytes,
+			       (unsigned long long)from->block_offset,
+			       from->block);
+	*to = (struct rj_kvm_slot){
+		.slot = from->slot,
+		.flags = from->flags & ~(uint32_t)KVM_MEM_LOG_DIRTY_PAGES,
+		.guest_phys_addr = from->guest_phys_addr,
+		.page_count = from->bytes / RAMJET_PAGE_BYTES,
+		.first_page = from->block_offset / RAMJET_PAGE_BYTES,
+		.block = strdup(from->block),
+	};
+	if (!to->block)
+		return rj_fail(err, -ENOMEM, "KVM slots: out of memory");
+	return 0;
+}
+
+int rj_kvm_slots_init(struct rj_kvm_slots *slots, int vm_fd,
+		      const struct ramjet_kvm_slot *from, size_t count,
+		      struct ramjet_error *err)
+{
+	if (!from || !count)
+		return rj_fail(err, -EINVAL, "KVM slots: none are given");
+	*slots = (struct rj_kvm_slots){ .vm_fd = vm_fd };
+	slots->slots = calloc(count, sizeof(*slots->slots));
+	if (!slots->slots)
+		return rj_fail(err, -ENOMEM, "KVM slots: out of memory");
+	for (; slots->count < count; slots->count++) {
+		int rc = copy_slot(&slots->slots[slots->count],
+				   &from[slots->count], err);
+
+		if (rc) {
+			rj_kvm_slots_done(slots);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void rj_kvm_slots_done(struct rj_kvm_slots *slots)
+{
+	for (size_t i = 0; i < slots->count; i++)
+		free(slots->slots[i].block);
+	free(slots->slots);
+	*slots = (struct rj_kvm_slots){ .vm_fd = -1 };
+}
+
+static int place(struct rj_kvm_slot *slot,
+		 const struct ramjet_dirty_region *regions, unsigned count,
+		 struct ramjet_error *err)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct ramjet_dirty_region *region = &regions[i];
+
+		if (strcmp(region->name, slot->block))
+			continue;
+		if (slot->first_page > region->page_count ||
+		    slot->page_count > region->page_count - slot->first_page)
+			return rj_fail(err, -ERANGE,
+				       "KVM slot %u: pages %llu to %llu of "
+				       "block %s, which has %llu",
+				       slot->slot,
+				       (unsigned long long)slot->first_page,
+				       (unsigned long long)(slot->first_page +
+							    slot->page_count),
+				       slot->block,
+				       (unsigned long long)region->page_count);
+		slot->region = i;
+		slot->host =
+			region->host + slot->first_page * RAMJET_PAGE_BYTES;
+		return 0;
+	}
+	return rj_fail(err, -ENOENT, "KVM slot %u: no block is named \"%s\"",
+		       slot->slot, slot->block);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct rj_kvm_slot *one = a;
+	const struct rj_kvm_slot *two = b;
+
+	if (one->region != two->region)
+		return one->region < two->region ? -1 : 1;
+	if (one->first_page != two->first_page)
+		return one->first_page < two->first_page ? -1 : 1;
+	return 0;
+}
+
+int rj_kvm_slots_place(struct rj_kvm_slots *slots,
+		       const struct ramjet_dirty_region *regions,
+		       unsigned count, struct ramjet_error *err)
+{
+	for (size_t i = 0; i < slots->count; i++) {
+		int rc = place(&slots->slots[i], regions, count, err);
+
+		if (rc)
+			return rc;
+	}
+	qsort(slots->slots, slots->count, sizeof(*slots->slots), by_place);
+	return 0;
+}
+
+static int set_flags(const struct rj_kvm_slots *slots,
+		     const struct rj_kvm_slot *slot, uint32_t flags)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot->slot,
+		.flags = flags,
+		.guest_phys_addr = slot->guest_phys_addr,
+		.memory_size = slot->page_count * RAMJET_PAGE_BYTES,
+		.userspace_addr = (uintptr_t)slot->host,
+	};
+
+	return ioctl(slots->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno
+									: 0;
+}
+
+int rj_kvm_slots_log_on(struct rj_kvm_slots *slots, struct ramjet_error *err)
+{
+	for (size_t i = 0; i < slots->count; i++) {
+		struct rj_kvm_slot *slot = &slots->slots[i];
+		int rc = set_flags(slots, slot,
+				   slot->flags | KVM_MEM_LOG_DIRTY_PAGES);
+
+		if (rc)
+			return rj_fail_errno(err, rc,
+					     "KVM slot %u: switching dirty "
+					     "logging on",
+					     slot->slot);
+		slot->logging = true;
+	}
+	return 0;
+}
+
+void rj_kvm_slots_log_off(struct rj_kvm_slots *slots)
+{
+	for (size_t i = 0; i < slots->count; i++) {
+		struct rj_kvm_slot *slot = &slots->slots[i];
+
+		if (slot->logging)
+			(void)set_flags(slots, slot, slot->flags);
+		slot->logging = false;
+	}
+}
+
+int rj_kvm_enable_cap(int vm_fd, uint32_t cap, uint64_t arg)
+{
+	struct kvm_enable_cap enable = { .cap = cap, .args = { arg } };
+
+	return ioctl(vm_fd, KVM_ENABLE_CAP, &enable) ? -errno : 0;
+}
+
+uint64_t rj_words_window(const uint64_t *words, uint64_t bit_count,
+			 int64_t from)
+{
+	uint64_t last = rj_div_round_up(bit_count, RJ_WORD_BITS);
+	uint64_t at = (uint64_t)from;
+	unsigned shift = at % RJ_WORD_BITS;
+	uint64_t index = at / RJ_WORD_BITS;
+	uint64_t low;
+
+	if (from < 0)
+		return from > -64 && last ? words[0] << -from : 0;
+	if (index >= last)
+		return 0;
+	low = words[index] >> shift;
+	if (!shift || index + 1 == last)
+		return low;
+	return low | words[index + 1] << (RJ_WORD_BITS - shift);
+}
