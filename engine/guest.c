@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "dirty/source.h"
-#include "engine/options.h"
 #include "engine/rounds.h"
 #include "util/bits.h"
 #include "util/error.h"
+#include "util/options.h"
 
 RAMJET_API int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
 				struct ramjet_guest **ret,
@@ -20,7 +20,8 @@ RAMJET_API int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
 	int rc;
 
 	rj_error_clear(err);
-	rc = rj_options_load("guest ops", &known, sizeof(known), ops, err);
+	rc = rj_options_copy("guest ops", &known, sizeof(known), sizeof(known),
+			     ops, err);
 	if (rc)
 		return rc;
 	if (!known.stop || !known.start || !ret)
@@ -136,7 +137,8 @@ RAMJET_API int ramjet_guest_add_block(struct ramjet_guest *guest,
 	rj_error_clear(err);
 	if (!guest)
 		return rj_fail(err, -EINVAL, "block: no guest");
-	rc = rj_options_load("block", &known, sizeof(known), block, err);
+	rc = rj_options_copy("block", &known, sizeof(known), sizeof(known),
+			     block, err);
 	if (rc)
 		return rc;
 	if (!known.page_bytes)

@@ -220,6 +220,11 @@ uint64_t rj_rounds_open_pages(struct rj_rounds *rounds)
 	return pages_of(rounds, next_round(rounds) + 1);
 }
 
+uint64_t rj_rounds_remaining(struct rj_rounds *rounds)
+{
+	return pages_of(rounds, 0) + pages_of(rounds, 1);
+}
+
 static uint64_t shard_start(const struct rj_rounds *rounds, unsigned shard)
 {
 	return (uint64_t)((unsigned __int128)rounds->chunk_total * shard /
@@ -253,6 +258,8 @@ void rj_rounds_stop(struct rj_rounds *rounds)
 {
 	rj_lock(&rounds->lock);
 	rounds->stopping = true;
+	/* relaxed: claimers only need to see it soon */
+	atomic_store_explicit(&rounds->stopped, true, memory_order_relaxed);
 	(void)pthread_cond_broadcast(&rounds->changed);
 	rj_unlock(&rounds->lock);
 }
@@ -292,6 +299,19 @@ enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 	*ret_final = rounds->final && rounds->open == round;
 	rj_unlock(&rounds->lock);
 	return result;
+}
+
+bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks)
+{
+	bool stopping;
+
+	rj_lock(&rounds->lock);
+	while (!rounds->stopping && *kicks == rounds->kicks)
+		rj_cond_wait(&rounds->changed, &rounds->lock);
+	*kicks = rounds->kicks;
+	stopping = rounds->stopping;
+	rj_unlock(&rounds->lock);
+	return stopping;
 }
 
 /* The first chunk with dirt in [from, end) of all blocks' chunks, or end. */
@@ -394,6 +414,8 @@ static bool claim_in_shard(struct rj_rounds *rounds, unsigned parity,
 bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
 		     struct rj_claim *ret)
 {
+	if (atomic_load_explicit(&rounds->stopped, memory_order_relaxed))
+		return false;
 	for (unsigned i = 0; i < rounds->worker_count; i++)
 		if (claim_in_shard(rounds, round & 1,
 				   (worker + i) % rounds->worker_count, ret))

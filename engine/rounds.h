@@ -58,6 +58,7 @@ struct rj_rounds {
 	_Atomic int64_t pages_left[2];
 	_Atomic int64_t low_pages; /* tell the control thread below this */
 	_Atomic bool low_told;
+	_Atomic bool stopped; /* mirrors `stopping` for claimers */
 
 	struct rj_mutex lock; /* lock order: 4 */
 	pthread_cond_t changed;
@@ -89,6 +90,8 @@ void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked);
  */
 uint64_t rj_rounds_next_pages(struct rj_rounds *rounds);
 uint64_t rj_rounds_open_pages(struct rj_rounds *rounds);
+/* Both together: dirty and not yet claimed. */
+uint64_t rj_rounds_remaining(struct rj_rounds *rounds);
 /* Open the next round (the first call opens round 0); returns its number. */
 uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final);
 /* True when every worker has left the newest round. */
@@ -116,6 +119,8 @@ enum rj_enter {
  */
 enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 			      uint64_t *kicks, bool *ret_final);
+/* Wait for a kick (false) or the stop (true). */
+bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks);
 /* Take a chunk of `round`; false when none is left (or stopping). */
 bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
 		     struct rj_claim *ret);

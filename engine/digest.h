@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_DIGEST_H
+#define RJ_ENGINE_DIGEST_H
+/*
+ * What proves two copies of a block equal: for every 4 KiB page that is not
+ * all zero, XXH3-128 of the page seeded with its index; the halves summed up
+ * modulo 2^64. So untouched and zero pages are the same, and pages may be
+ * taken in any order. The guest must be stopped.
+ */
+#include "engine/guest.h"
+#include "engine/wire.h"
+#include "util/compiler.h"
+
+RJ_NODISCARD int rj_digest_block(const struct rj_block *block,
+				 struct rj_digest *ret,
+				 struct ramjet_error *err);
+#endif

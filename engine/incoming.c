@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The target's control thread: the course of an incoming migration. */
+#include "engine/incoming.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "engine/event.h"
+#include "engine/last_words.h"
+#include "engine/target_pump.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+void rj_incoming_free(struct rj_incoming *in)
+{
+	if (!in)
+		return;
+	rj_listener_close(&in->listener);
+	for (unsigned i = 0; i < in->channel_count; i++)
+		(void)rj_conn_close(&in->receivers[i].conn, 1, NULL);
+	(void)rj_conn_close(&in->single, 1, NULL);
+	(void)rj_conn_close(&in->control, 1, NULL);
+	rj_link_done(&in->link);
+	if (in->has_inbox)
+		rj_mailbox_done(&in->inbox);
+	rj_target_memory_done(&in->memory);
+	rj_fences_done(&in->fences);
+	free(in->receivers);
+	free(in->blocks);
+	free(in->device.data);
+	free(in->digests);
+	free(in);
+}
+
+static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	int rc = rj_migration_alloc_counters(m, in->channel_count, err);
+
+	if (rc)
+		return rc;
+	rj_fences_init(&in->fences, in->channel_count, m->event_fd);
+	if (in->control.fd < 0) {
+		rj_mailbox_init(&in->inbox, m->event_fd);
+		in->has_inbox = true;
+		in->link.inbox = &in->inbox;
+	}
+	for (unsigned i = 0; i < in->channel_count; i++) {
+		struct rj_receiver *r = &in->receivers[i];
+
+		r->m = m;
+		r->memory = &in->memory;
+		r->fences = &in->fences;
+		r->inbox = in->has_inbox ? &in->inbox : NULL;
+		r->counters = &m->counters[i];
+		r->index = i;
+		r->backend = rj_migration_params(m).backend;
+		/* In band, what the link has read comes before us. */
+		r->stream_base =
+			in->hello_bytes + (in->has_inbox ? in->link.bytes : 0);
+		rc = rj_receiver_start(r, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void measure(struct ramjet_migration *m, const char *term)
+{
+	const uint64_t now = rj_now_us();
+
+	rj_lock(&m->lock);
+	rj_statistics_measure(&m->stats, term, now - m->in->term_began_us);
+	rj_unlock(&m->lock);
+	m->in->term_began_us = now;
+}
+
+static int begin(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_SETUP))
+		return -ECANCELED;
+	rc = rj_target_open_session(m, err);
+	if (!rc)
+		rc = start_receivers(m, err);
+	if (rc)
+		return rc;
+	rj_lock(&m->lock);
+	m->stats.active_us = m->in->so_far.us = rj_now_us();
+	rj_unlock(&m->lock);
+	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 0 : -ECANCELED;
+}
+
+static int answer_ready(struct ramjet_migration *m, uint32_t verified,
+			struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_READY,
+		.payload_bytes = RJ_READY_BYTES,
+	};
+	uint8_t body[RJ_READY_BYTES];
+
+	rj_lock(&m->lock);
+	m->stats.verified = verified > 0;
+	m->stats.verify_blocks = verified;
+	rj_unlock(&m->lock);
+	if (m->in->one_way)
+		return 0;
+	rj_ready_encode(verified, body);
+	return rj_link_send(&m->in->link, &frame, body,
+			    rj_migration_reply_deadline(m), err);
+}
+
+static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
+		return -ECANCELED;
+	rc = m->guest->ops.start(m->guest->user, err);
+	if (rc) {
+		(void)rj_fail_errno(err, rc, "the guest does not start");
+		return rc;
+	}
+	measure(m, "resume");
+	rj_lock(&m->lock);
+	m->stats.downtime_us = rj_now_us() - m->in->pause_began_us;
+	rj_unlock(&m->lock);
+	if (m->in->one_way)
+		return 0;
+	/* The guest runs: that nobody hears of it changes nothing. */
+	m->in->link.wake_fd = -1;
+	if (rj_link_send_type(&m->in->link, RJ_FRAME_RUNNING,
+			      rj_migration_reply_deadline(m), err)) {
+		rj_log(&m->log, RJ_LOG_WARNING,
+		       "the guest runs, but the source does not know: %s",
+		       err->message);
+		rj_error_clear(err);
+	}
+	return 0;
+}
+
+static int run(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	uint32_t verified = 0;
+	int rc = begin(m, err);
+
+	if (!rc)
+		rc = rj_target_await_all(m, err);
+	if (rc)
+		return rc;
+	m->in->term_began_us = rj_now_us();
+	rc = rj_target_load(m, &verified, err);
+	measure(m, "load");
+	if (!rc)
+		rc = answer_ready(m, verified, err);
+	if (!rc)
+		rc = rj_target_await_commit(m, err);
+	measure(m, "commit");
+	return rc ? rc : start_guest(m, err);
+}
+
+static void join_receivers(struct rj_incoming *in)
+{
+	for (unsigned i = 0; i < in->channel_count; i++)
+		rj_receiver_join(&in->receivers[i]);
+}
+
+static void record_wire(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+
+	rj_lock(&m->lock);
+	/* In band, the channel has counted these bytes. */
+	m->stats.control_bytes = in->has_inbox ? 0 : in->link.bytes;
+	rj_unlock(&m->lock);
+}
+
+static void close_connections(struct rj_incoming *in)
+{
+	rj_listener_close(&in->listener);
+	for (unsigned i = 0; i < in->channel_count; i++)
+		(void)rj_conn_close(&in->receivers[i].conn,
+				    rj_now_ns() + 100000000, NULL);
+	(void)rj_conn_close(&in->control, 0, NULL);
+	(void)rj_conn_close(&in->single, rj_now_ns() + 100000000, NULL);
+}
+
+static void unwind(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+	enum ramjet_state end = RAMJET_STATE_FAILED;
+	struct ramjet_error error;
+
+	if (rj_migration_is_cancelled(m) &&
+	    ramjet_migration_state(m) < RAMJET_STATE_COMMITTED &&
+	    rj_migration_set_state(m, RAMJET_STATE_CANCELLING))
+		end = RAMJET_STATE_CANCELLED;
+	rj_event_signal(m->wake_fd);
+	if (in->fences.channels)
+		rj_fences_stop(&in->fences);
+	if (end == RAMJET_STATE_FAILED)
+		rj_hear_last_words(&in->link, m, "source");
+	error = rj_migration_error(m);
+	if (!in->one_way && in->link.fd >= 0) {
+		in->link.inbox = NULL;
+		rj_say_goodbye(&in->link, m, &error);
+	}
+	join_receivers(in);
+	record_wire(m);
+	close_connections(in);
+	rj_migration_finish(m, end);
+}
+
+static void complete(struct ramjet_migration *m)
+{
+	join_receivers(m->in);
+	record_wire(m);
+	close_connections(m->in);
+	rj_migration_finish(m, RAMJET_STATE_COMPLETED);
+}
+
+static void *control_thread(void *arg)
+{
+	struct ramjet_migration *m = arg;
+	struct ramjet_error err = { 0 };
+	int rc = run(m, &err);
+
+	if (!rc) {
+		complete(m);
+		return NULL;
+	}
+	if (!err.code)
+		(void)rj_fail_errno(&err, rc, "migration");
+	rj_migration_fail(m, &err);
+	unwind(m);
+	return NULL;
+}
+
+static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = calloc(1, sizeof(*in));
+	int rc;
+
+	m->in = in;
+	if (!in)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	in->listener.fd = -1;
+	in->single = in->control = (struct rj_conn)RJ_CONN_NONE;
+	rj_link_init(&in->link, -1, m->wake_fd);
+	if (!rj_uri_is_multi(&m->uri)) {
+		(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
+			       m->uri_text);
+		return rj_open_incoming(&m->uri, &in->single, err);
+	}
+	rc = rj_listen(&m->uri, &in->listener, err);
+	if (!rc)
+		(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
+			       in->listener.bound_uri);
+	return rc;
+}
+
+RAMJET_API int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
+			       const struct ramjet_params *params,
+			       struct ramjet_migration **ret,
+			       struct ramjet_error *err)
+{
+	struct ramjet_migration *m = NULL;
+	int rc;
+
+	rj_error_clear(err);
+	if (!ret)
+		return rj_fail(err, -EINVAL, "incoming: nowhere to return to");
+	rc = rj_migration_new(guest, uri, params, false, &m, err);
+	if (!rc)
+		rc = new_incoming(m, err);
+	if (!rc)
+		rc = rj_migration_start(m, control_thread, err);
+	if (rc) {
+		ramjet_migration_free(m);
+		return rc;
+	}
+	*ret = m;
+	return 0;
+}

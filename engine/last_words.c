@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/last_words.h"
+
+#include <errno.h>
+
+#include "util/clock.h"
+#include "util/error.h"
+
+#define LISTEN_NS  (300 * UINT64_C(1000000))
+#define GOODBYE_NS (50 * UINT64_C(1000000))
+
+void rj_peer_error(const struct rj_message *message, const char *peer,
+		   struct ramjet_error *ret)
+{
+	*ret = (struct ramjet_error){ 0 };
+	if (message->frame.type == RJ_FRAME_CANCEL)
+		(void)rj_fail(ret, -ECONNABORTED, "the %s cancelled", peer);
+	else if (!rj_failed_decode(message->payload,
+				   message->frame.payload_bytes, ret, ret))
+		rj_error_prefix(ret, "%s", peer);
+}
+
+/* Worth waiting for the peer's word: our error comes from a connection. */
+static bool is_from_connection(int code)
+{
+	return code == -EPIPE || code == -ECONNRESET || code == -ENODATA ||
+	       code == -ECONNABORTED || code == -ENOTCONN;
+}
+
+void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
+			const char *peer)
+{
+	const uint64_t deadline_ns = rj_now_ns() + LISTEN_NS;
+	struct rj_message message;
+	struct ramjet_error theirs;
+
+	if (!is_from_connection(rj_migration_error(m).code) ||
+	    (link->fd < 0 && !link->inbox))
+		return;
+	link->wake_fd = -1;
+	while (!rj_link_wait(link, deadline_ns, &message, NULL)) {
+		const uint8_t type = message.frame.type;
+		const bool says_why =
+			type == RJ_FRAME_FAILED || type == RJ_FRAME_CANCEL;
+
+		if (says_why)
+			rj_peer_error(&message, peer, &theirs);
+		rj_message_done(&message);
+		if (!says_why)
+			continue;
+		rj_lock(&m->lock);
+		m->error = theirs;
+		rj_unlock(&m->lock);
+		return;
+	}
+}
+
+void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,
+		    const struct ramjet_error *error)
+{
+	uint8_t body[RJ_FAILED_BYTES_MAX];
+	struct rj_frame frame = { .type = RJ_FRAME_CANCEL };
+
+	if (!rj_migration_is_cancelled(m)) {
+		frame.type = RJ_FRAME_FAILED;
+		frame.payload_bytes = (uint32_t)rj_failed_encode(error, body);
+	}
+	link->wake_fd = -1;
+	link->outbox = NULL;
+	(void)!rj_link_send(link, &frame, body, rj_now_ns() + GOODBYE_NS, NULL);
+}

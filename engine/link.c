@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#include "engine/event.h"
+#include "ringio/endpoint.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+void rj_link_init(struct rj_link *link, int fd, int wake_fd)
+{
+	*link = (struct rj_link){ .fd = fd, .wake_fd = wake_fd };
+}
+
+void rj_link_done(struct rj_link *link)
+{
+	rj_message_done(&link->message);
+}
+
+static int send_through_outbox(struct rj_link *link,
+			       const struct rj_frame *frame,
+			       const void *payload, struct ramjet_error *err)
+{
+	struct rj_message message = { .frame = *frame };
+	int rc;
+
+	if (frame->payload_bytes) {
+		message.payload = malloc(frame->payload_bytes);
+		if (!message.payload)
+			return rj_fail(err, -ENOMEM,
+				       "control link: out of memory");
+		memcpy(message.payload, payload, frame->payload_bytes);
+	}
+	rc = rj_mailbox_put(link->outbox, &message);
+	if (rc)
+		return rj_fail_errno(err, rc, "control link: outbox");
+	return 0;
+}
+
+int rj_link_send(struct rj_link *link, const struct rj_frame *frame,
+		 const void *payload, uint64_t deadline_ns,
+		 struct ramjet_error *err)
+{
+	uint8_t header[RJ_HEADER_BYTES];
+	int rc;
+
+	if (link->outbox)
+		return send_through_outbox(link, frame, payload, err);
+	rj_frame_encode(frame, NULL, payload, header);
+	rc = rj_send_all(link->fd, header, sizeof(header), deadline_ns,
+			 link->wake_fd);
+	if (!rc && frame->payload_bytes)
+		rc = rj_send_all(link->fd, payload, frame->payload_bytes,
+				 deadline_ns, link->wake_fd);
+	if (rc)
+		return rj_fail_errno(err, rc, "control link: sending %s",
+				     rj_frame_type_name(frame->type));
+	link->bytes += sizeof(header) + frame->payload_bytes;
+	return 0;
+}
+
+int rj_link_send_type(struct rj_link *link, enum rj_frame_type type,
+		      uint64_t deadline_ns, struct ramjet_error *err)
+{
+	const struct rj_frame frame = { .type = (uint8_t)type };
+
+	return rj_link_send(link, &frame, NULL, deadline_ns, err);
+}
+
+/* 1: all there; 0: not yet; negative: errno, -ENODATA at the end. */
+static int read_some(int fd, uint8_t *out, size_t wanted, size_t *have)
+{
+	while (*have < wanted) {
+		const ssize_t n = read(fd, out + *have, wanted - *have);
+
+		if (!n)
+			return -ENODATA;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		*have += (size_t)n;
+	}
+	return 1;
+}
+
+static int decode_head(struct rj_link *link, struct ramjet_error *err)
+{
+	struct rj_frame *frame = &link->message.frame;
+	int rc = rj_frame_decode(link->header, frame, err);
+
+	if (rc)
+		return rc;
+	if (frame->type == RJ_FRAME_PAGES || frame->type == RJ_FRAME_FENCE ||
+	    frame->run_count)
+		return rj_fail(err, -EPROTO, "a %s frame has no place here",
+			       rj_frame_type_name(frame->type));
+	if (!frame->payload_bytes)
+		return 0;
+	link->message.payload = malloc(frame->payload_bytes);
+	if (!link->message.payload)
+		return rj_fail(err, -ENOMEM, "out of memory for %u bytes",
+			       frame->payload_bytes);
+	return 0;
+}
+
+/* 1: link->message is whole; 0: not yet. */
+static int read_message(struct rj_link *link, struct ramjet_error *err)
+{
+	int rc;
+
+	if (link->header_have < RJ_HEADER_BYTES) {
+		rc = read_some(link->fd, link->header, RJ_HEADER_BYTES,
+			       &link->header_have);
+		if (rc == -ENODATA && link->header_have)
+			rc = -EPIPE;
+		if (rc <= 0)
+			return rc;
+		rc = decode_head(link, err);
+		if (rc)
+			return rc;
+	}
+	rc = read_some(link->fd, link->message.payload,
+		       link->message.frame.payload_bytes, &link->payload_have);
+	if (rc <= 0)
+		return rc == -ENODATA ? -EPIPE : rc;
+	rc = rj_frame_verify(link->header, &link->message.frame, NULL,
+			     link->message.payload, err);
+	link->bytes += link->header_have + link->payload_have;
+	link->header_have = link->payload_have = 0;
+	return rc ? rc : 1;
+}
+
+static bool is_known(const struct rj_frame *frame)
+{
+	return strcmp(rj_frame_type_name(frame->type), "unknown") != 0;
+}
+
+int rj_link_poll(struct rj_link *link, struct rj_message *ret,
+		 struct ramjet_error *err)
+{
+	int rc;
+
+	if (link->inbox)
+		return rj_mailbox_get(link->inbox, ret);
+	if (link->fd < 0)
+		return 0;
+	for (;;) {
+		rc = read_message(link, err);
+		if (rc == -ENODATA)
+			return rj_fail(err, rc,
+				       "control link: the peer closed it");
+		if (rc < 0) {
+			(void)rj_fail_errno(err, rc, "the connection broke");
+			rj_error_prefix(err, "control link, offset %llu",
+					(unsigned long long)link->bytes);
+			return rc;
+		}
+		if (!rc)
+			return 0;
+		*ret = link->message;
+		link->message = (struct rj_message){ 0 };
+		if (is_known(&ret->frame))
+			return 1;
+		rj_message_done(ret);
+	}
+}
+
+static int wait_readable(struct rj_link *link, uint64_t deadline_ns)
+{
+	struct pollfd fds[2] = {
+		{ .fd = link->inbox ? link->inbox->event_fd : link->fd,
+		  .events = POLLIN },
+		{ .fd = link->wake_fd, .events = POLLIN },
+	};
+	int timeout_ms = -1;
+
+	if (deadline_ns) {
+		const uint64_t now = rj_now_ns();
+
+		if (now >= deadline_ns)
+			return -ETIMEDOUT;
+		timeout_ms = (int)((deadline_ns - now) / 1000000 + 1);
+	}
+	if (poll(fds, 2, timeout_ms) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (link->inbox)
+		rj_event_clear(link->inbox->event_fd);
+	return fds[1].revents ? -ECANCELED : 0;
+}
+
+int rj_link_wait(struct rj_link *link, uint64_t deadline_ns,
+		 struct rj_message *ret, struct ramjet_error *err)
+{
+	int rc;
+
+	for (;;) {
+		rc = rj_link_poll(link, ret, err);
+		if (rc)
+			return rc > 0 ? 0 : rc;
+		rc = wait_readable(link, deadline_ns);
+		if (rc == -ETIMEDOUT)
+			return rj_fail(err, rc,
+				       "control link: no answer in time");
+		if (rc)
+			return rj_fail_errno(err, rc, "control link: waiting");
+	}
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_LINK_H
+#define RJ_ENGINE_LINK_H
+/*
+ * The control link: control frames in both directions, used by the control
+ * thread alone. It has a connection of its own, or shares the only data
+ * channel (in band): then what the source sends goes through an outbox that
+ * the send worker empties between its frames, and what arrives at the target
+ * comes out of an inbox that the receive worker fills.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/mailbox.h"
+#include "engine/wire.h"
+#include "ramjet.h"
+#include "util/compiler.h"
+
+struct rj_link {
+	int fd;      /* borrowed; -1: nothing can be received from it */
+	int wake_fd; /* ends waits with -ECANCELED; -1: none */
+	struct rj_mailbox *outbox; /* send through this, or NULL: on fd */
+	struct rj_mailbox *inbox;  /* receive from this, or NULL: from fd */
+	uint64_t bytes;            /* both directions */
+	/* the frame being received */
+	uint8_t header[RJ_HEADER_BYTES];
+	size_t header_have;
+	size_t payload_have;
+	struct rj_message message;
+};
+
+void rj_link_init(struct rj_link *link, int fd, int wake_fd);
+void rj_link_done(struct rj_link *link);
+
+/* Send one control frame; blocks until deadline_ns (0: none). */
+RJ_NODISCARD int rj_link_send(struct rj_link *link,
+			      const struct rj_frame *frame, const void *payload,
+			      uint64_t deadline_ns, struct ramjet_error *err);
+/* A frame without fields or payload. */
+RJ_NODISCARD int rj_link_send_type(struct rj_link *link,
+				   enum rj_frame_type type,
+				   uint64_t deadline_ns,
+				   struct ramjet_error *err);
+
+/* Never blocks. 1: *ret is a message (release with rj_message_done); 0:
+ * nothing whole has arrived; -ENODATA: the peer closed; other errors. Optional
+ * frames of unknown type are skipped. */
+RJ_NODISCARD int rj_link_poll(struct rj_link *link, struct rj_message *ret,
+			      struct ramjet_error *err);
+/* As poll, but waits until deadline_ns: 0 with a message, or an error. */
+RJ_NODISCARD int rj_link_wait(struct rj_link *link, uint64_t deadline_ns,
+			      struct rj_message *ret, struct ramjet_error *err);
+#endif

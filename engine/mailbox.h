@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_MAILBOX_H
+#define RJ_ENGINE_MAILBOX_H
+/* Control frames handed from one thread to another, in order. */
+#include <stdint.h>
+
+#include "engine/wire.h"
+#include "ramjet.h"
+#include "util/compiler.h"
+#include "util/mutex.h"
+
+struct rj_message {
+	struct rj_frame frame;
+	uint8_t *payload; /* frame.payload_bytes, malloc()ed or NULL */
+};
+
+void rj_message_done(struct rj_message *message);
+
+/* Device state comes in pieces of 1 MiB: this many may wait. */
+#define RJ_MAILBOX_MAX 4096u
+
+struct rj_mail;
+
+struct rj_mailbox {
+	struct rj_mutex lock; /* lock order: 5 */
+	/* guarded by lock */
+	struct rj_mail *first, *last;
+	unsigned count;
+	int event_fd; /* signalled on put; -1: none. Immutable. */
+};
+
+void rj_mailbox_init(struct rj_mailbox *box, int event_fd);
+void rj_mailbox_done(struct rj_mailbox *box);
+/* Takes the payload, also on failure: -ENOBUFS when full, -ENOMEM. */
+RJ_NODISCARD int rj_mailbox_put(struct rj_mailbox *box,
+				const struct rj_message *message);
+/* 1 and the oldest message, or 0. */
+int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret);
+#endif

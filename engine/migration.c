@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/migration.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/event.h"
+#include "engine/incoming.h"
+#include "engine/outgoing.h"
+#include "engine/params.h"
+#include "engine/state.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+static int init_parts(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->wake_fd < 0 || m->event_fd < 0)
+		return rj_fail_errno(err, -errno, "migration: eventfd");
+	if (rj_statistics_init(&m->stats))
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	return 0;
+}
+
+static int check_blockers(struct ramjet_guest *guest, struct ramjet_error *err)
+{
+	int rc;
+
+	rj_lock(&guest->lock);
+	rc = rj_blockers_check(&guest->blockers, err);
+	rj_unlock(&guest->lock);
+	return rc;
+}
+
+static void free_parts(struct ramjet_migration *m)
+{
+	rj_outgoing_free(m->out);
+	rj_incoming_free(m->in);
+	rj_statistics_done(&m->stats);
+	free(m->counters);
+	rj_close_fd(&m->wake_fd);
+	rj_close_fd(&m->event_fd);
+	(void)pthread_cond_destroy(&m->changed);
+	rj_mutex_done(&m->lock);
+	free(m);
+}
+
+int rj_migration_new(struct ramjet_guest *guest, const char *uri,
+		     const struct ramjet_params *params, bool outgoing,
+		     struct ramjet_migration **ret, struct ramjet_error *err)
+{
+	struct ramjet_migration *m;
+	int rc;
+
+	if (!guest || !uri || !ret)
+		return rj_fail(err, -EINVAL, "migration: no guest or uri");
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	m->guest = guest;
+	m->outgoing = outgoing;
+	m->wake_fd = m->event_fd = -1;
+	rj_mutex_init(&m->lock);
+	rj_cond_init(&m->changed);
+	(void)snprintf(m->uri_text, sizeof(m->uri_text), "%s", uri);
+	rc = rj_params_load(params, &m->params, err);
+	if (!rc)
+		rc = rj_uri_parse(uri, &m->uri, err);
+	if (!rc)
+		rc = init_parts(m, err);
+	if (!rc && outgoing)
+		rc = check_blockers(guest, err);
+	if (!rc)
+		rc = rj_guest_acquire(guest, err);
+	if (rc) {
+		free_parts(m);
+		return rc;
+	}
+	m->log.fn = m->params.log;
+	m->log.user = m->params.log_user;
+	atomic_init(&m->bandwidth_bytes_per_s, m->params.bandwidth_bytes_per_s);
+	atomic_init(&m->downtime_limit_us, m->params.downtime_limit_us);
+	atomic_init(&m->switch_now, !m->params.hold);
+	m->stats.started_us = rj_now_us();
+	*ret = m;
+	return 0;
+}
+
+int rj_migration_start(struct ramjet_migration *m, void *(*run)(void *),
+		       struct ramjet_error *err)
+{
+	const int rc = pthread_create(&m->control, NULL, run, m);
+
+	if (rc)
+		return rj_fail_errno(err, -rc, "migration: control thread");
+	(void)pthread_setname_np(m->control, "rj/ctl");
+	m->has_control = true;
+	return 0;
+}
+
+int rj_migration_alloc_counters(struct ramjet_migration *m, unsigned channels,
+				struct ramjet_error *err)
+{
+	m->counters = aligned_alloc(64, channels * sizeof(*m->counters));
+	if (!m->counters)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	memset(m->counters, 0, channels * sizeof(*m->counters));
+	/* release: pairs with the acquire in ramjet_info() */
+	atomic_store_explicit(&m->counter_count, channels,
+			      memory_order_release);
+	return 0;
+}
+
+RAMJET_API const char *ramjet_listen_uri(
+	const struct ramjet_migration *migration)
+{
+	return migration ? migration->listen_uri : NULL;
+}
+
+RAMJET_API void ramjet_migration_free(struct ramjet_migration *migration)
+{
+	if (!migration)
+		return;
+	(void)ramjet_cancel(migration);
+	if (migration->has_control)
+		(void)pthread_join(migration->control, NULL);
+	else
+		rj_guest_release(migration->guest);
+	free_parts(migration);
+}
+
+RAMJET_API const char *ramjet_version(void)
+{
+	return RAMJET_VERSION;
+}

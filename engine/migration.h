@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_MIGRATION_H
+#define RJ_ENGINE_MIGRATION_H
+/*
+ * One migration, outgoing or incoming: what its control thread, its workers
+ * and its callers share. The side-specific parts are in outgoing.h and
+ * incoming.h.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/counters.h"
+#include "engine/guest.h"
+#include "engine/statistics.h"
+#include "ramjet.h"
+#include "ringio/uri.h"
+#include "util/log.h"
+#include "util/mutex.h"
+
+struct rj_outgoing;
+struct rj_incoming;
+
+struct ramjet_migration {
+	/* immutable after creation */
+	struct ramjet_guest *guest;
+	bool outgoing;
+	struct rj_uri uri;
+	char uri_text[256];
+	char listen_uri[512];
+	struct rj_log log;
+	pthread_t control;
+	bool has_control;
+	/* Readable = give up: cancelled, or something failed. Never reset. */
+	int wake_fd;
+	/* Something for the control thread to look at. */
+	int event_fd;
+
+	/* atomic: parameters that change while running */
+	_Atomic uint64_t bandwidth_bytes_per_s;
+	_Atomic uint64_t downtime_limit_us;
+	_Atomic bool switch_now; /* do not hold, or hold no longer */
+
+	/* Per channel, allocated by the control thread before its workers
+	 * start (counter_count is stored last, release), freed with the
+	 * migration. */
+	struct rj_counters *counters;
+	_Atomic unsigned counter_count;
+
+	struct rj_mutex lock; /* lock order: 1, outermost */
+	pthread_cond_t changed;
+	/* guarded by lock */
+	struct ramjet_params params;
+	enum ramjet_state state;
+	bool cancelled;            /* cancel was asked for */
+	bool over;                 /* final, and everybody was told */
+	struct ramjet_error error; /* the first one wins */
+	struct rj_statistics stats;
+
+	/* owned by the control thread */
+	struct rj_outgoing *out;
+	struct rj_incoming *in;
+};
+
+/* ---- creation (migration.c) ---- */
+
+RJ_NODISCARD int rj_migration_new(struct ramjet_guest *guest, const char *uri,
+				  const struct ramjet_params *params,
+				  bool outgoing, struct ramjet_migration **ret,
+				  struct ramjet_error *err);
+/* Start `run` as the control thread. */
+RJ_NODISCARD int rj_migration_start(struct ramjet_migration *m,
+				    void *(*run)(void *),
+				    struct ramjet_error *err);
+/* Counters for `channels` workers. */
+RJ_NODISCARD int rj_migration_alloc_counters(struct ramjet_migration *m,
+					     unsigned channels,
+					     struct ramjet_error *err);
+
+/* ---- state (migration_state.c) ---- */
+
+/*
+ * Move to `state`, wake waiters, call notifiers. The transition must be legal
+ * (asserted), except that a cancel that came first wins: then nothing happens
+ * and the result is false.
+ */
+bool rj_migration_set_state(struct ramjet_migration *m,
+			    enum ramjet_state state);
+/* Keep the first error and make everybody give up. Any thread. */
+void rj_migration_fail(struct ramjet_migration *m,
+		       const struct ramjet_error *err);
+/* The first error so far; code 0 when none. A cancel counts as -ECANCELED. */
+struct ramjet_error rj_migration_error(struct ramjet_migration *m);
+bool rj_migration_is_cancelled(struct ramjet_migration *m);
+/* A copy of the parameters as they are now. */
+struct ramjet_params rj_migration_params(struct ramjet_migration *m);
+/* The end: failed or cancelled according to what happened, with the guest
+ * released before anybody is told. */
+void rj_migration_finish(struct ramjet_migration *m, enum ramjet_state state);
+
+/* Deadline for an answer of the peer. */
+uint64_t rj_migration_reply_deadline(struct ramjet_migration *m);
+#endif

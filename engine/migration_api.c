@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The public calls on a migration under way: wait, cancel, change, ask. */
+#include <errno.h>
+
+#include "engine/event.h"
+#include "engine/migration.h"
+#include "engine/params.h"
+#include "engine/state.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+static int wait_over_locked(struct ramjet_migration *m, int timeout_ms)
+	RJ_REQUIRES(m->lock)
+{
+	const uint64_t deadline_ns =
+		rj_now_ns() +
+		(uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000u;
+
+	while (!m->over) {
+		if (timeout_ms < 0)
+			rj_cond_wait(&m->changed, &m->lock);
+		else if (rj_cond_wait_until(&m->changed, &m->lock,
+					    deadline_ns) == ETIMEDOUT)
+			return m->over ? 0 : -ETIMEDOUT;
+	}
+	return 0;
+}
+
+RAMJET_API int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
+			   struct ramjet_error *err)
+{
+	struct ramjet_error error;
+	int rc;
+
+	rj_error_clear(err);
+	if (!migration)
+		return rj_fail(err, -EINVAL, "wait: no migration");
+	rj_lock(&migration->lock);
+	rc = wait_over_locked(migration, timeout_ms);
+	rj_unlock(&migration->lock);
+	if (rc)
+		return rj_fail(err, rc, "wait: still under way after %d ms",
+			       timeout_ms);
+	if (ramjet_migration_state(migration) == RAMJET_STATE_COMPLETED)
+		return 0;
+	error = rj_migration_error(migration);
+	return rj_fail(err, error.code, "%s", error.message);
+}
+
+RAMJET_API int ramjet_cancel(struct ramjet_migration *migration)
+{
+	int rc = 0;
+
+	if (!migration)
+		return -EINVAL;
+	rj_lock(&migration->lock);
+	if (migration->cancelled)
+		rc = 0;
+	else if (rj_state_is_before_commit(migration->state))
+		migration->cancelled = true;
+	else
+		rc = -EALREADY;
+	rj_unlock(&migration->lock);
+	if (rc)
+		return rc;
+	rj_event_signal(migration->wake_fd);
+	rj_event_signal(migration->event_fd);
+	return 0;
+}
+
+RAMJET_API int ramjet_switchover(struct ramjet_migration *migration)
+{
+	enum ramjet_state state;
+
+	if (!migration)
+		return -EINVAL;
+	if (!migration->outgoing)
+		return -EPERM;
+	state = ramjet_migration_state(migration);
+	if (state >= RAMJET_STATE_SWITCHOVER)
+		return -EALREADY;
+	atomic_store(&migration->switch_now, true);
+	rj_event_signal(migration->event_fd);
+	return 0;
+}
+
+/* Only the live parameters may differ from what they are. */
+static int check_fixed(const struct ramjet_params *now,
+		       const struct ramjet_params *wanted,
+		       struct ramjet_error *err)
+{
+	if (now->channels != wanted->channels ||
+	    now->backend != wanted->backend || now->verify != wanted->verify ||
+	    now->strict != wanted->strict ||
+	    now->state_bytes_max != wanted->state_bytes_max ||
+	    now->connect_timeout_ms != wanted->connect_timeout_ms)
+		return rj_fail(err, -EINVAL,
+			       "parameters: only bandwidth, downtime limit, "
+			       "hold and the reply timeout change live");
+	return 0;
+}
+
+RAMJET_API int ramjet_set_params(struct ramjet_migration *migration,
+				 const struct ramjet_params *params,
+				 struct ramjet_error *err)
+{
+	struct ramjet_params wanted;
+	int rc;
+
+	rj_error_clear(err);
+	if (!migration || !params)
+		return rj_fail(err, -EINVAL, "parameters: none given");
+	rc = rj_params_load(params, &wanted, err);
+	if (rc)
+		return rc;
+	rj_lock(&migration->lock);
+	if (ramjet_state_is_final(migration->state))
+		rc = rj_fail(err, -EALREADY, "parameters: migration is %s",
+			     ramjet_state_name(migration->state));
+	else
+		rc = check_fixed(&migration->params, &wanted, err);
+	if (!rc) {
+		migration->params = wanted;
+		atomic_store(&migration->bandwidth_bytes_per_s,
+			     wanted.bandwidth_bytes_per_s);
+		atomic_store(&migration->downtime_limit_us,
+			     wanted.downtime_limit_us);
+		atomic_store(&migration->switch_now, !wanted.hold);
+	}
+	rj_unlock(&migration->lock);
+	rj_event_signal(migration->event_fd);
+	return rc;
+}
+
+RAMJET_API enum ramjet_state ramjet_migration_state(
+	const struct ramjet_migration *migration)
+{
+	struct ramjet_migration *m = (struct ramjet_migration *)migration;
+	enum ramjet_state state;
+
+	if (!m)
+		return RAMJET_STATE_NONE;
+	rj_lock(&m->lock);
+	state = m->state;
+	rj_unlock(&m->lock);
+	return state;
+}

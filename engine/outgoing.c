@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The source's control thread: the course of an outgoing migration. */
+#include "engine/outgoing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/event.h"
+#include "engine/last_words.h"
+#include "engine/state.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define CLOSE_DEADLINE_NS (5 * UINT64_C(1000000000))
+
+void rj_outgoing_free(struct rj_outgoing *out)
+{
+	if (!out)
+		return;
+	for (unsigned i = 0; i < out->channel_count; i++)
+		(void)rj_conn_close(&out->senders[i].conn, 1, NULL);
+	(void)rj_conn_close(&out->control, 1, NULL);
+	rj_rounds_done(&out->rounds);
+	rj_link_done(&out->link);
+	if (out->has_outbox)
+		rj_mailbox_done(&out->outbox);
+	free(out->senders);
+	free(out->regions);
+	free(out);
+}
+
+static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc = rj_migration_alloc_counters(m, out->channel_count, err);
+
+	if (rc)
+		return rc;
+	if (out->has_outbox)
+		out->link.outbox = &out->outbox;
+	for (unsigned i = 0; i < out->channel_count; i++) {
+		struct rj_sender *s = &out->senders[i];
+
+		s->m = m;
+		s->rounds = &out->rounds;
+		s->dirty = rj_dirty_set_needs_rearm(&out->dirty) ? &out->dirty
+								 : NULL;
+		s->outbox = out->has_outbox ? &out->outbox : NULL;
+		s->counters = &m->counters[i];
+		s->index = i;
+		s->channel_count = out->channel_count;
+		s->backend = rj_migration_params(m).backend;
+		rc = rj_sender_start(s, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int begin(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc = rj_source_connect(m, err);
+
+	if (!rc)
+		rc = rj_source_prepare_memory(m, err);
+	if (!rc)
+		rc = rj_source_wait_accept(m, err);
+	if (!rc)
+		rc = start_senders(m, err);
+	if (rc)
+		return rc;
+	rj_lock(&m->lock);
+	m->stats.active_us = rj_now_us();
+	rj_unlock(&m->lock);
+	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 0 : -ECANCELED;
+}
+
+static int run(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_SETUP))
+		return -ECANCELED;
+	rc = begin(m, err);
+	if (!rc)
+		rc = rj_source_precopy(m, err);
+	if (!rc)
+		rc = rj_source_switchover(m, err);
+	if (!rc)
+		rc = rj_source_commit(m, err);
+	return rc;
+}
+
+static void join_senders(struct rj_outgoing *out)
+{
+	for (unsigned i = 0; i < out->channel_count; i++)
+		rj_sender_join(&out->senders[i]);
+}
+
+/* Before anything else that takes time: the guest has waited long enough. */
+static void resume_guest(struct ramjet_migration *m)
+{
+	struct ramjet_error err = { 0 };
+
+	if (!m->out->guest_stopped)
+		return;
+	m->out->guest_stopped = false;
+	if (m->guest->ops.start(m->guest->user, &err))
+		rj_log(&m->log, RJ_LOG_ERROR,
+		       "source guest does not start again: %s", err.message);
+}
+
+static void tell_target(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	const struct ramjet_error error = rj_migration_error(m);
+	bool fit = out->link.fd >= 0 && !out->one_way;
+
+	/* In band, a frame may have been cut in the middle: say nothing. */
+	if (out->has_outbox && out->link.outbox)
+		fit = false;
+	if (fit)
+		rj_say_goodbye(&out->link, m, &error);
+}
+
+static void record_wire(struct ramjet_migration *m)
+{
+	rj_lock(&m->lock);
+	m->stats.control_bytes = m->out->link.bytes;
+	if (m->out->rounds.worker_count)
+		m->stats.remaining_pages = rj_rounds_remaining(&m->out->rounds);
+	rj_unlock(&m->lock);
+}
+
+static void close_connections(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+
+	for (unsigned i = 0; i < out->channel_count; i++)
+		(void)rj_conn_close(&out->senders[i].conn,
+				    rj_now_ns() + CLOSE_DEADLINE_NS / 50, NULL);
+	(void)rj_conn_close(&out->control, 0, NULL);
+}
+
+static void unwind(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	enum ramjet_state end = RAMJET_STATE_FAILED;
+
+	if (rj_migration_is_cancelled(m) &&
+	    rj_migration_set_state(m, RAMJET_STATE_CANCELLING))
+		end = RAMJET_STATE_CANCELLED;
+	resume_guest(m);
+	rj_event_signal(m->wake_fd);
+	if (out->rounds.worker_count)
+		rj_rounds_stop(&out->rounds);
+	join_senders(out);
+	if (end == RAMJET_STATE_FAILED)
+		rj_hear_last_words(&out->link, m, "target");
+	tell_target(m);
+	rj_source_stop_tracking(m);
+	record_wire(m);
+	close_connections(m);
+	rj_migration_finish(m, end);
+}
+
+static void complete(struct ramjet_migration *m, enum ramjet_state end)
+{
+	struct rj_outgoing *out = m->out;
+
+	rj_rounds_stop(&out->rounds);
+	join_senders(out);
+	rj_source_stop_tracking(m);
+	record_wire(m);
+	close_connections(m);
+	rj_migration_finish(m, end);
+}
+
+static void *control_thread(void *arg)
+{
+	struct ramjet_migration *m = arg;
+	struct ramjet_error err = { 0 };
+	int rc = run(m, &err);
+
+	if (rc) {
+		if (!err.code)
+			(void)rj_fail_errno(&err, rc, "migration");
+		rj_migration_fail(m, &err);
+	}
+	if (ramjet_migration_state(m) == RAMJET_STATE_COMMITTED)
+		complete(m, rc ? RAMJET_STATE_UNCONFIRMED
+			       : RAMJET_STATE_COMPLETED);
+	else
+		unwind(m);
+	return NULL;
+}
+
+static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	m->out = calloc(1, sizeof(*m->out));
+	if (!m->out)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	m->out->control = (struct rj_conn)RJ_CONN_NONE;
+	rj_link_init(&m->out->link, -1, m->wake_fd);
+	return 0;
+}
+
+RAMJET_API int ramjet_migrate(struct ramjet_guest *guest, const char *uri,
+			      const struct ramjet_params *params,
+			      struct ramjet_migration **ret,
+			      struct ramjet_error *err)
+{
+	struct ramjet_migration *m = NULL;
+	int rc;
+
+	rj_error_clear(err);
+	if (!ret)
+		return rj_fail(err, -EINVAL, "migrate: nowhere to return to");
+	rc = rj_migration_new(guest, uri, params, true, &m, err);
+	if (!rc)
+		rc = new_outgoing(m, err);
+	if (!rc)
+		rc = rj_migration_start(m, control_thread, err);
+	if (rc) {
+		ramjet_migration_free(m);
+		return rc;
+	}
+	*ret = m;
+	return 0;
+}

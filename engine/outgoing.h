@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_OUTGOING_H
+#define RJ_ENGINE_OUTGOING_H
+/* The source's side of a migration: what its control thread owns. */
+#include "dirty/source.h"
+#include "engine/estimate.h"
+#include "engine/link.h"
+#include "engine/mailbox.h"
+#include "engine/migration.h"
+#include "engine/rounds.h"
+#include "engine/sender.h"
+#include "ringio/endpoint.h"
+
+struct rj_outgoing {
+	/* set up by source_session.c */
+	struct rj_conn control; /* fd -1 when in band */
+	struct rj_link link;
+	struct rj_mailbox outbox;
+	bool has_outbox; /* control frames travel on channel 0 */
+	bool one_way;    /* nothing ever comes back */
+	struct rj_sender *senders;
+	unsigned channel_count;
+
+	/* set up by source_memory.c */
+	struct rj_rounds rounds;
+	struct rj_dirty_set dirty;
+	bool tracking;
+	struct ramjet_dirty_region *regions;
+	uint64_t unpopulated_pages;
+
+	/* what the target has said (source_pump.c) */
+	bool accepted;
+	bool ready;
+	bool running;
+	uint32_t verified_blocks;
+	uint32_t applied; /* rounds in the target's memory */
+
+	/* precopy.c */
+	struct rj_estimate estimate;
+	struct rj_pause pause; /* the latest prediction */
+	uint64_t round_began_us;
+	uint64_t synced_us; /* the latest collect */
+	struct rj_sent {
+		uint64_t wire_bytes, payload_bytes, raw_pages, zero_pages;
+	} sent; /* when the round began */
+
+	/* switchover.c */
+	bool guest_stopped;
+	uint64_t pause_began_us;
+	uint64_t term_began_us;
+	uint32_t final_round;
+};
+
+void rj_outgoing_free(struct rj_outgoing *out);
+
+/* ---- steps, in the order they happen; each 0 or an error ---- */
+
+/* source_session.c: connect, say hello, announce blocks. */
+RJ_NODISCARD int rj_source_connect(struct ramjet_migration *m,
+				   struct ramjet_error *err);
+/* Wait for ACCEPT (when the target can answer). */
+RJ_NODISCARD int rj_source_wait_accept(struct ramjet_migration *m,
+				       struct ramjet_error *err);
+/* source_memory.c: begin tracking, find what is populated, fill round 0. */
+RJ_NODISCARD int rj_source_prepare_memory(struct ramjet_migration *m,
+					  struct ramjet_error *err);
+/* OR what was written into the next round. */
+RJ_NODISCARD int rj_source_collect(struct ramjet_migration *m,
+				   uint64_t *ret_pages,
+				   struct ramjet_error *err);
+void rj_source_stop_tracking(struct ramjet_migration *m);
+/* precopy.c: rounds until the pause would fit, and is wanted. */
+RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
+				   struct ramjet_error *err);
+/* switchover.c: stop, last round, state, READY. The guest is stopped from
+ * here on (out->guest_stopped). */
+RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
+				      struct ramjet_error *err);
+/* COMMIT, and RUNNING. The source never resumes after this returned, unless
+ * with -ECANCELED (cancelled before the commit). */
+RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
+				  struct ramjet_error *err);
+
+/* source_pump.c: let things happen for at most timeout_ms (-1: until
+ * something does): workers' events, the target's messages. -ECANCELED when all
+ * give up (the reason is in the migration), or a protocol error. */
+RJ_NODISCARD int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
+				struct ramjet_error *err);
+/* Sums of all workers. */
+struct rj_sent rj_source_sent(const struct ramjet_migration *m);
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/receiver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/event.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+static uint64_t stream_offset(const struct rj_receiver *r)
+{
+	return r->stream_base + rj_channel_bytes(r->channel);
+}
+
+static void publish(struct rj_receiver *r)
+{
+	struct rj_counters *c = r->counters;
+
+	atomic_store_explicit(&c->wire_bytes, stream_offset(r),
+			      memory_order_relaxed);
+	atomic_store_explicit(&c->cpu_us, rj_thread_cpu_us(),
+			      memory_order_relaxed);
+}
+
+static int receive(struct rj_receiver *r, void *into, size_t bytes)
+{
+	struct iovec iov = { into, bytes };
+
+	return bytes ? rj_channel_recv(r->channel, &iov, 1) : 0;
+}
+
+static int next_header(struct rj_receiver *r)
+{
+	r->frame_offset = stream_offset(r);
+	return receive(r, r->header, sizeof(r->header));
+}
+
+/* Take the pages, and the next header with the same receive. */
+static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
+		      struct ramjet_error *err)
+{
+	struct rj_scatter scatter = { .iov = r->iov };
+	struct rj_counters *c = r->counters;
+	int rc;
+
+	rc = receive(r, r->table, (size_t)frame->run_count * RJ_RUN_BYTES);
+	if (!rc)
+		rc = rj_frame_verify(r->header, frame, r->table, NULL, err);
+	if (!rc)
+		rc = rj_target_memory_place(r->memory, frame, r->table,
+					    &scatter, err);
+	if (rc)
+		return rc;
+	r->frame_offset = stream_offset(r) + frame->payload_bytes;
+	r->iov[scatter.count] = (struct iovec){ r->header, sizeof(r->header) };
+	rc = rj_channel_recv(r->channel, r->iov, scatter.count + 1);
+	if (rc)
+		return rc;
+	rj_count(&c->payload_bytes, frame->payload_bytes);
+	rj_count(&c->normal_pages, scatter.raw_pages);
+	rj_count(&c->zero_pages, scatter.zero_pages);
+	publish(r);
+	return 0;
+}
+
+static int pass_fence(struct rj_receiver *r, const struct rj_frame *frame,
+		      struct ramjet_error *err)
+{
+	const bool final = frame->flags & RJ_FLAG_FINAL;
+	int rc = rj_frame_verify(r->header, frame, NULL, NULL, err);
+
+	publish(r);
+	if (!rc)
+		rc = rj_fences_arrive(r->fences, frame->round, final, err);
+	if (rc)
+		return rc;
+	r->final = final;
+	if (final && !r->inbox)
+		return 0;
+	return next_header(r);
+}
+
+/* Read and forget table and payload of an optional frame we do not know. */
+static int skip_frame(struct rj_receiver *r, const struct rj_frame *frame)
+{
+	size_t left = frame->run_count * RJ_RUN_BYTES + frame->payload_bytes;
+	int rc = 0;
+
+	while (!rc && left) {
+		const size_t piece =
+			left < sizeof(r->table) ? left : sizeof(r->table);
+
+		rc = receive(r, r->table, piece);
+		left -= piece;
+	}
+	return rc ? rc : next_header(r);
+}
+
+/* In band: hand a control frame to the control thread. */
+static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
+			struct ramjet_error *err)
+{
+	struct rj_message message = { .frame = *frame };
+	int rc = 0;
+
+	if (frame->payload_bytes) {
+		message.payload = malloc(frame->payload_bytes);
+		if (!message.payload)
+			return rj_fail(err, -ENOMEM, "out of memory");
+		rc = receive(r, message.payload, frame->payload_bytes);
+	}
+	if (!rc)
+		rc = rj_frame_verify(r->header, frame, NULL, message.payload,
+				     err);
+	if (rc) {
+		rj_message_done(&message);
+		return rc;
+	}
+	r->over = frame->type == RJ_FRAME_COMMIT ||
+		  frame->type == RJ_FRAME_CANCEL ||
+		  frame->type == RJ_FRAME_FAILED;
+	rc = rj_mailbox_put(r->inbox, &message);
+	if (rc || r->over)
+		return rc;
+	return next_header(r);
+}
+
+static int take_frame(struct rj_receiver *r, struct ramjet_error *err)
+{
+	struct rj_frame frame;
+	int rc = rj_frame_decode(r->header, &frame, err);
+
+	if (rc)
+		return rc;
+	if (frame.type == RJ_FRAME_PAGES && !r->final)
+		return take_pages(r, &frame, err);
+	if (frame.type == RJ_FRAME_FENCE && !r->final)
+		return pass_fence(r, &frame, err);
+	if (!strcmp(rj_frame_type_name(frame.type), "unknown"))
+		return skip_frame(r, &frame);
+	if (!r->inbox || frame.type == RJ_FRAME_PAGES ||
+	    frame.type == RJ_FRAME_FENCE)
+		return rj_fail(err, -EPROTO, "a %s frame has no place here",
+			       rj_frame_type_name(frame.type));
+	return take_control(r, &frame, err);
+}
+
+static int run_channel(struct rj_receiver *r, struct ramjet_error *err)
+{
+	int rc = next_header(r);
+
+	while (!rc && !r->over && (!r->final || r->inbox))
+		rc = take_frame(r, err);
+	return rc;
+}
+
+static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
+{
+	const struct rj_channel_options options = {
+		.backend = r->backend,
+		.wake_fd = r->m->wake_fd,
+	};
+	int rc = rj_channel_new(&r->conn, &options, &r->channel, err);
+	const bool uring =
+		!rc && rj_channel_backend(r->channel) == RAMJET_BACKEND_URING;
+
+	if (rc)
+		return rc;
+	rj_lock(&r->m->lock);
+	rj_statistics_path(&r->m->stats, "io_uring", uring ? "yes" : "no", "%s",
+			   rj_channel_reason(r->channel));
+	rj_unlock(&r->m->lock);
+	return 0;
+}
+
+static void describe_failure(struct rj_receiver *r, int rc,
+			     struct ramjet_error *err)
+{
+	if (rc == -ENODATA)
+		(void)rj_fail(err, rc, "the source closed the connection");
+	else if (rc == -EPIPE)
+		(void)rj_fail(err, rc,
+			      "the connection ended in the middle of a frame");
+	else
+		(void)rj_fail_errno(err, rc, "receiving");
+	rj_error_prefix(err, "channel %u, offset %llu", r->index,
+			(unsigned long long)r->frame_offset);
+	err->code = rc;
+}
+
+static void *receiver_thread(void *arg)
+{
+	struct rj_receiver *r = arg;
+	struct ramjet_error err = { 0 };
+	int rc = open_channel(r, &err);
+
+	if (!rc)
+		rc = run_channel(r, &err);
+	if (r->channel)
+		publish(r);
+	atomic_store_explicit(&r->counters->state,
+			      rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED,
+			      memory_order_relaxed);
+	rj_channel_free(r->channel);
+	if (rc) {
+		describe_failure(r, rc, &err);
+		rj_migration_fail(r->m, &err);
+	}
+	return NULL;
+}
+
+int rj_receiver_start(struct rj_receiver *r, struct ramjet_error *err)
+{
+	char name[16];
+	const int rc = pthread_create(&r->thread, NULL, receiver_thread, r);
+
+	if (rc)
+		return rj_fail_errno(err, -rc, "receive worker %u", r->index);
+	(void)snprintf(name, sizeof(name), "rj/recv/%u", r->index);
+	(void)pthread_setname_np(r->thread, name);
+	r->started = true;
+	return 0;
+}
+
+void rj_receiver_join(struct rj_receiver *r)
+{
+	if (r->started)
+		(void)pthread_join(r->thread, NULL);
+	r->started = false;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_RECEIVER_H
+#define RJ_ENGINE_RECEIVER_H
+/*
+ * A receive worker: thread and channel of its own. One scattered receive takes
+ * a frame's pages straight into guest memory, and the next frame's header with
+ * them.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "engine/counters.h"
+#include "engine/fences.h"
+#include "engine/mailbox.h"
+#include "engine/migration.h"
+#include "engine/target_memory.h"
+#include "ringio/channel.h"
+#include "ringio/endpoint.h"
+
+struct rj_receiver {
+	/* immutable after rj_receiver_start() */
+	struct ramjet_migration *m;
+	struct rj_target_memory *memory;
+	struct rj_fences *fences;
+	struct rj_mailbox *inbox; /* control frames in band, or NULL */
+	struct rj_counters *counters;
+	struct rj_conn conn; /* owned; closed by whoever joins */
+	unsigned index;
+	uint32_t backend;
+	pthread_t thread;
+	bool started;
+
+	/* owned by the worker */
+	struct rj_channel *channel;
+	uint64_t frame_offset; /* of the frame at hand, in the stream */
+	uint64_t stream_base;  /* bytes read before the channel was made */
+	bool final;            /* the final fence has passed */
+	bool over;             /* in band: nothing more is to come */
+	uint8_t header[RJ_HEADER_BYTES];
+	uint8_t table[RJ_TABLE_BYTES_MAX];
+	struct iovec iov[RJ_RUNS_MAX + 1];
+};
+
+/* `r` is filled in up to `backend`, and stream_base. */
+RJ_NODISCARD int rj_receiver_start(struct rj_receiver *r,
+				   struct ramjet_error *err);
+void rj_receiver_join(struct rj_receiver *r);
+#endif

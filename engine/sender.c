@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/sender.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/event.h"
+#include "engine/zero.h"
+#include "util/bits.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+static struct rj_out_frame *filling(struct rj_sender *s)
+{
+	return s->frames[s->filling];
+}
+
+static void publish(struct rj_sender *s)
+{
+	struct rj_counters *c = s->counters;
+
+	atomic_store_explicit(&c->wire_bytes, rj_channel_bytes(s->channel),
+			      memory_order_relaxed);
+	atomic_store_explicit(&c->cpu_us, rj_thread_cpu_us(),
+			      memory_order_relaxed);
+}
+
+/* A changed cap reaches this channel with its next frame. */
+static int apply_rate(struct rj_sender *s)
+{
+	const uint64_t total = atomic_load_explicit(
+		&s->m->bandwidth_bytes_per_s, memory_order_relaxed);
+	uint64_t share = total / s->channel_count;
+
+	if (total && !share)
+		share = 1;
+	if (share == s->rate)
+		return 0;
+	s->rate = share;
+	return rj_channel_set_rate(s->channel, share);
+}
+
+/* Hand the frame being built to the kernel, once the one before is through. */
+static int launch(struct rj_sender *s)
+{
+	struct rj_out_frame *frame = filling(s);
+	struct rj_counters *c = s->counters;
+	int rc = rj_channel_send_wait(s->channel);
+
+	if (!rc)
+		rc = apply_rate(s);
+	if (!rc)
+		rc = rj_channel_send_start(s->channel, frame->iov,
+					   frame->iov_count);
+	if (rc)
+		return rc;
+	rj_count(&c->payload_bytes, frame->payload_bytes);
+	rj_count(&c->normal_pages, frame->raw_pages);
+	rj_count(&c->zero_pages, frame->zero_pages);
+	publish(s);
+	s->filling = !s->filling;
+	rj_out_frame_reset(filling(s));
+	return 0;
+}
+
+static int flush(struct rj_sender *s)
+{
+	if (rj_out_frame_is_empty(filling(s)))
+		return 0;
+	rj_out_frame_seal(filling(s), s->round);
+	return launch(s);
+}
+
+static int add_pages(struct rj_sender *s, unsigned block, uint64_t page,
+		     uint32_t count, enum rj_run_kind kind)
+{
+	const uint8_t *host = s->rounds->blocks[block].host;
+	int rc;
+
+	while (count) {
+		const uint32_t added = rj_out_frame_add(filling(s), block, host,
+							page, count, kind);
+
+		page += added;
+		count -= added;
+		if (!count)
+			break;
+		rc = flush(s);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Cut a run of dirty pages into zero and other runs. */
+static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
+		   uint64_t count)
+{
+	const uint8_t *host = s->rounds->blocks[block].host;
+	const uint64_t end = page + count;
+	int rc = 0;
+
+	while (!rc && page < end) {
+		const uint64_t from = page;
+		const bool zero =
+			rj_page_is_zero(host + page * RAMJET_PAGE_BYTES);
+
+		do
+			page++;
+		while (page < end &&
+		       rj_page_is_zero(host + page * RAMJET_PAGE_BYTES) ==
+			       zero);
+		rc = add_pages(s, block, from, (uint32_t)(page - from),
+			       zero ? RJ_RUN_ZERO : RJ_RUN_RAW);
+	}
+	return rc;
+}
+
+static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
+		      struct ramjet_error *err)
+{
+	struct rj_run run = { 0 };
+	uint64_t from = 0;
+	int rc = 0;
+
+	if (s->dirty)
+		rc = rj_dirty_set_rearm(s->dirty, claim->block,
+					claim->first_page, claim->words,
+					RJ_CHUNK_WORDS, err);
+	while (!rc) {
+		run = rj_words_next_run(claim->words, RJ_CHUNK_PAGES, from);
+		if (!run.count)
+			break;
+		from = run.first + run.count;
+		rc = add_run(s, claim->block, claim->first_page + run.first,
+			     run.count);
+	}
+	/* The kernel goes on with the last frame while we scan. */
+	(void)rj_channel_send_pending(s->channel);
+	return rc;
+}
+
+static int send_mail(struct rj_sender *s)
+{
+	struct rj_message mail;
+	uint8_t header[RJ_HEADER_BYTES];
+	struct iovec iov[2];
+	int rc;
+
+	while (s->outbox && rj_mailbox_get(s->outbox, &mail)) {
+		rj_frame_encode(&mail.frame, NULL, mail.payload, header);
+		iov[0] = (struct iovec){ header, sizeof(header) };
+		iov[1] = (struct iovec){ mail.payload,
+					 mail.frame.payload_bytes };
+		rc = rj_channel_send_wait(s->channel);
+		if (!rc)
+			rc = rj_channel_send_start(s->channel, iov,
+						   iov[1].iov_len ? 2 : 1);
+		if (!rc)
+			rc = rj_channel_send_wait(s->channel);
+		rj_message_done(&mail);
+		if (rc)
+			return rc;
+		publish(s);
+	}
+	return 0;
+}
+
+static int end_round(struct rj_sender *s, bool final)
+{
+	struct rj_out_frame *frame = filling(s);
+	int rc;
+
+	if (!rj_out_frame_is_empty(frame))
+		rj_out_frame_seal(frame, s->round);
+	rj_out_frame_fence(frame, s->round, final);
+	rc = launch(s);
+	if (!rc)
+		rj_rounds_leave(s->rounds, s->index, s->round);
+	return rc;
+}
+
+static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
+{
+	struct rj_claim claim;
+	int rc = 0;
+
+	while (!rc && rj_rounds_claim(s->rounds, s->index, s->round, &claim)) {
+		rc = send_claim(s, &claim, err);
+		if (!rc)
+			rc = send_mail(s);
+	}
+	/* A round cut short has no fence: nobody may take it for whole. */
+	if (!rc &&
+	    atomic_load_explicit(&s->rounds->stopped, memory_order_relaxed))
+		rc = -ECANCELED;
+	return rc ? rc : end_round(s, final);
+}
+
+static void publish_rtt(struct rj_sender *s)
+{
+	struct rj_channel_tcp tcp;
+
+	rj_channel_tcp_info(s->channel, &tcp);
+	atomic_store_explicit(&s->counters->rtt_us, tcp.rtt_us,
+			      memory_order_relaxed);
+}
+
+/* Until the last round is over, or stopped. */
+static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
+{
+	uint64_t kicks = 0;
+	bool final = false;
+	int rc;
+
+	for (;;) {
+		/* Nothing may stay in flight while we wait for a round. */
+		rc = rj_channel_send_wait(s->channel);
+		if (!rc)
+			rc = send_mail(s);
+		if (rc)
+			return rc;
+		publish_rtt(s);
+		switch (rj_rounds_enter(s->rounds, s->round, &kicks, &final)) {
+		case RJ_ENTER_OPEN:
+			rc = run_round(s, final, err);
+			if (rc)
+				return rc;
+			s->round++;
+			break;
+		case RJ_ENTER_KICKED:
+			break;
+		case RJ_ENTER_NO_MORE:
+			if (!s->outbox)
+				return 0;
+			/* In band, control frames follow the last page. */
+			if (rj_rounds_wait_kick(s->rounds, &kicks))
+				return send_mail(s);
+			break;
+		case RJ_ENTER_STOP:
+			return send_mail(s);
+		}
+	}
+}
+
+static void report_paths(struct rj_sender *s)
+{
+	const bool uring =
+		rj_channel_backend(s->channel) == RAMJET_BACKEND_URING;
+
+	rj_lock(&s->m->lock);
+	rj_statistics_path(&s->m->stats, "io_uring", uring ? "yes" : "no", "%s",
+			   rj_channel_reason(s->channel));
+	rj_unlock(&s->m->lock);
+}
+
+static int check_strict(struct rj_sender *s, struct ramjet_error *err)
+{
+	const struct ramjet_params params = rj_migration_params(s->m);
+
+	if (!params.strict || params.backend == RAMJET_BACKEND_SYSCALLS ||
+	    rj_channel_backend(s->channel) == RAMJET_BACKEND_URING)
+		return 0;
+	return rj_fail(err, -EOPNOTSUPP,
+		       "strict: io_uring is not to be had: %s",
+		       rj_channel_reason(s->channel));
+}
+
+static int open_channel(struct rj_sender *s, struct ramjet_error *err)
+{
+	const struct rj_channel_options options = {
+		.backend = s->backend,
+		.wake_fd = s->m->wake_fd,
+	};
+	int rc = rj_channel_new(&s->conn, &options, &s->channel, err);
+
+	if (rc)
+		return rc;
+	report_paths(s);
+	for (unsigned i = 0; i < 2; i++) {
+		s->frames[i] = malloc(sizeof(*s->frames[i]));
+		if (!s->frames[i])
+			return rj_fail(err, -ENOMEM, "out of memory");
+		rj_out_frame_reset(s->frames[i]);
+	}
+	return check_strict(s, err);
+}
+
+static void *sender_thread(void *arg)
+{
+	struct rj_sender *s = arg;
+	struct ramjet_error err = { 0 };
+	int rc = open_channel(s, &err);
+
+	if (!rc)
+		rc = run_rounds(s, &err);
+	if (s->channel)
+		publish(s);
+	atomic_store_explicit(&s->counters->state,
+			      rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED,
+			      memory_order_relaxed);
+	rj_channel_free(s->channel);
+	free(s->frames[0]);
+	free(s->frames[1]);
+	if (rc) {
+		if (!err.code)
+			(void)rj_fail_errno(&err, rc, "sending");
+		rj_error_prefix(&err, "channel %u", s->index);
+		err.code = rc;
+		rj_migration_fail(s->m, &err);
+	}
+	return NULL;
+}
+
+int rj_sender_start(struct rj_sender *s, struct ramjet_error *err)
+{
+	char name[16];
+	const int rc = pthread_create(&s->thread, NULL, sender_thread, s);
+
+	if (rc)
+		return rj_fail_errno(err, -rc, "send worker %u", s->index);
+	(void)snprintf(name, sizeof(name), "rj/send/%u", s->index);
+	(void)pthread_setname_np(s->thread, name);
+	s->started = true;
+	return 0;
+}
+
+void rj_sender_join(struct rj_sender *s)
+{
+	if (s->started)
+		(void)pthread_join(s->thread, NULL);
+	s->started = false;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_SENDER_H
+#define RJ_ENGINE_SENDER_H
+/*
+ * A send worker: thread, channel and frames of its own. It claims chunks,
+ * tells zero pages from others, and sends frames straight from guest memory;
+ * the next frame is built while the kernel sends the last one.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "dirty/source.h"
+#include "engine/counters.h"
+#include "engine/mailbox.h"
+#include "engine/migration.h"
+#include "engine/out_frame.h"
+#include "engine/rounds.h"
+#include "ringio/channel.h"
+#include "ringio/endpoint.h"
+
+struct rj_sender {
+	/* immutable after rj_sender_start() */
+	struct ramjet_migration *m;
+	struct rj_rounds *rounds;
+	struct rj_dirty_set *dirty; /* to rearm, or NULL */
+	struct rj_mailbox *outbox;  /* control frames in band, or NULL */
+	struct rj_counters *counters;
+	struct rj_conn conn; /* owned; closed by whoever joins */
+	unsigned index;
+	unsigned channel_count;
+	uint32_t backend;
+	pthread_t thread;
+	bool started;
+
+	/* owned by the worker */
+	struct rj_channel *channel;
+	struct rj_out_frame *frames[2];
+	unsigned filling; /* index of the frame being built */
+	uint64_t rate;    /* cap in force on this channel */
+	uint32_t round;
+};
+
+/* `s` is filled in up to `backend`. */
+RJ_NODISCARD int rj_sender_start(struct rj_sender *s, struct ramjet_error *err);
+/* Wait for its end; the connection stays open. Safe when not started. */
+void rj_sender_join(struct rj_sender *s);
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The source's memory: what is tracked, what is populated, what is dirty. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dirty/populated.h"
+#include "engine/outgoing.h"
+#include "engine/region.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+static int start_tracking(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct ramjet_guest *guest = m->guest;
+	struct rj_outgoing *out = m->out;
+	int rc;
+
+	out->regions = calloc(guest->block_count, sizeof(*out->regions));
+	if (!out->regions)
+		return rj_fail(err, -ENOMEM, "session: out of memory");
+	for (unsigned i = 0; i < guest->block_count; i++)
+		out->regions[i] = rj_block_region(&guest->blocks[i]);
+	rc = rj_dirty_set_start(&out->dirty, guest->sources,
+				guest->source_count, out->regions,
+				guest->block_count, err);
+	out->tracking = !rc;
+	out->synced_us = rj_now_us();
+	return rc;
+}
+
+static void report_populated(struct ramjet_migration *m,
+			     enum rj_populated_method method,
+			     const char *reason)
+{
+	rj_lock(&m->lock);
+	rj_statistics_path(&m->stats, "populated map",
+			   rj_populated_method_name(method), "%s",
+			   reason ? reason : "");
+	rj_unlock(&m->lock);
+}
+
+/* Round 0 is everything that holds something. */
+static int fill_first_round(struct ramjet_migration *m,
+			    struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	struct rj_bitmap *const *sink = rj_rounds_sink(&out->rounds);
+	enum rj_populated_method method = RJ_POPULATED_ALL;
+	uint64_t pages = 0, total = 0;
+	int rc;
+
+	for (unsigned i = 0; i < m->guest->block_count; i++) {
+		const char *reason = NULL;
+
+		rc = rj_populated_scan(&out->regions[i], sink[i], &method,
+				       &reason, err);
+		if (rc)
+			return rc;
+		report_populated(m, method, reason);
+		pages += rj_bitmap_count(sink[i]);
+		total += out->regions[i].page_count;
+	}
+	out->unpopulated_pages = total - pages;
+	rj_rounds_filled(&out->rounds, pages);
+	rj_lock(&m->lock);
+	m->stats.unpopulated_pages = out->unpopulated_pages;
+	m->stats.remaining_pages = pages;
+	rj_unlock(&m->lock);
+	return 0;
+}
+
+int rj_source_prepare_memory(struct ramjet_migration *m,
+			     struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc = rj_rounds_init(&out->rounds, m->guest->blocks,
+				m->guest->block_count, out->channel_count,
+				m->event_fd, err);
+
+	if (rc)
+		return rc;
+	rj_guest_set_rounds(m->guest, &out->rounds);
+	/* Tracking first: what is populated later then shows up as dirty. */
+	rc = start_tracking(m, err);
+	return rc ? rc : fill_first_round(m, err);
+}
+
+int rj_source_collect(struct ramjet_migration *m, uint64_t *ret_pages,
+		      struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	struct rj_bitmap *const *sink = rj_rounds_sink(&out->rounds);
+	const uint64_t began_us = rj_now_us();
+	uint64_t marked = 0, now_us;
+	int rc = rj_dirty_set_collect(&out->dirty, sink, &marked, err);
+
+	if (rc)
+		return rc;
+	rj_rounds_filled(&out->rounds, marked);
+	now_us = rj_now_us();
+	rj_estimate_synced(&out->estimate, marked, began_us - out->synced_us,
+			   now_us - began_us);
+	out->synced_us = began_us;
+	*ret_pages = marked;
+	return 0;
+}
+
+void rj_source_stop_tracking(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+
+	if (out->rounds.worker_count)
+		rj_guest_set_rounds(m->guest, NULL);
+	if (out->tracking)
+		rj_dirty_set_stop(&out->dirty);
+	out->tracking = false;
+}

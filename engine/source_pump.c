@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the source's control thread waits for. */
+#include <errno.h>
+#include <poll.h>
+
+#include "engine/event.h"
+#include "engine/last_words.h"
+#include "engine/outgoing.h"
+#include "util/error.h"
+
+static int unexpected(const struct rj_message *message,
+		      struct ramjet_error *err)
+{
+	return rj_fail(err, -EPROTO,
+		       "control link: a %s frame from the target has no place "
+		       "here",
+		       rj_frame_type_name(message->frame.type));
+}
+
+static int take_applied(struct rj_outgoing *out, uint32_t round,
+			struct ramjet_error *err)
+{
+	if (round != out->applied)
+		return rj_fail(err, -EPROTO,
+			       "control link: round %u reported as applied, "
+			       "wanted round %u",
+			       round, out->applied);
+	out->applied++;
+	return 0;
+}
+
+static int take_message(struct ramjet_migration *m,
+			const struct rj_message *message,
+			struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	struct ramjet_error theirs;
+
+	switch (message->frame.type) {
+	case RJ_FRAME_ACCEPT:
+		if (out->accepted)
+			return unexpected(message, err);
+		out->accepted = true;
+		return 0;
+	case RJ_FRAME_APPLIED:
+		return take_applied(out, message->frame.round, err);
+	case RJ_FRAME_READY:
+		if (!out->guest_stopped || out->ready)
+			return unexpected(message, err);
+		out->ready = true;
+		return rj_ready_decode(message->payload,
+				       message->frame.payload_bytes,
+				       &out->verified_blocks, err);
+	case RJ_FRAME_RUNNING:
+		if (!out->ready)
+			return unexpected(message, err);
+		out->running = true;
+		return 0;
+	case RJ_FRAME_FAILED:
+	case RJ_FRAME_CANCEL:
+		rj_peer_error(message, "target", &theirs);
+		return rj_fail(err, theirs.code, "%s", theirs.message);
+	default:
+		return unexpected(message, err);
+	}
+}
+
+static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_message message;
+	int rc = 0;
+
+	/* After RUNNING the target may close: that is no failure. */
+	while (!m->out->running &&
+	       (rc = rj_link_poll(&m->out->link, &message, err)) > 0) {
+		rc = take_message(m, &message, err);
+		rj_message_done(&message);
+		if (rc)
+			return rc;
+	}
+	return rc;
+}
+
+int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
+		   struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	struct pollfd fds[3] = {
+		{ .fd = m->event_fd, .events = POLLIN },
+		{ .fd = out->one_way ? -1 : out->link.fd, .events = POLLIN },
+		{ .fd = out->link.wake_fd, .events = POLLIN },
+	};
+
+	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR)
+		return rj_fail_errno(err, -errno, "control thread: poll");
+	rj_event_clear(m->event_fd);
+	if (fds[1].revents) {
+		const int rc = take_messages(m, err);
+
+		if (rc)
+			return rc;
+	}
+	return fds[2].revents ? -ECANCELED : 0;
+}
+
+struct rj_sent rj_source_sent(const struct ramjet_migration *m)
+{
+	struct rj_sent sent = { 0 };
+
+	for (unsigned i = 0; i < m->out->channel_count; i++) {
+		const struct rj_counters *c = &m->counters[i];
+
+		sent.wire_bytes += rj_counter(&c->wire_bytes);
+		sent.payload_bytes += rj_counter(&c->payload_bytes);
+		sent.raw_pages += rj_counter(&c->normal_pages);
+		sent.zero_pages += rj_counter(&c->zero_pages);
+	}
+	return sent;
+}

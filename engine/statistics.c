@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/statistics.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+int rj_statistics_init(struct rj_statistics *stats)
+{
+	*stats = (struct rj_statistics){ 0 };
+	stats->rounds = calloc(RAMJET_ROUNDS_MAX, sizeof(*stats->rounds));
+	return stats->rounds ? 0 : -ENOMEM;
+}
+
+void rj_statistics_done(struct rj_statistics *stats)
+{
+	free(stats->rounds);
+	stats->rounds = NULL;
+}
+
+void rj_statistics_add_round(struct rj_statistics *stats,
+			     const struct ramjet_round_info *round)
+{
+	stats->rounds[stats->rounds_total++ % RAMJET_ROUNDS_MAX] = *round;
+}
+
+static struct ramjet_term_info *term_named(struct rj_statistics *stats,
+					   const char *name)
+{
+	struct ramjet_term_info *term;
+
+	for (size_t i = 0; i < stats->term_count; i++)
+		if (!strcmp(stats->terms[i].name, name))
+			return &stats->terms[i];
+	if (stats->term_count == RJ_TERMS_MAX)
+		return &stats->terms[RJ_TERMS_MAX - 1];
+	term = &stats->terms[stats->term_count++];
+	*term = (struct ramjet_term_info){ .name = name };
+	return term;
+}
+
+void rj_statistics_predict(struct rj_statistics *stats, const char *term,
+			   uint64_t us)
+{
+	term_named(stats, term)->predicted_us = us;
+}
+
+void rj_statistics_measure(struct rj_statistics *stats, const char *term,
+			   uint64_t us)
+{
+	term_named(stats, term)->actual_us = us;
+}
+
+void rj_statistics_path(struct rj_statistics *stats, const char *name,
+			const char *chosen, const char *reason, ...)
+{
+	struct rj_fast_path *path;
+	va_list args;
+
+	for (size_t i = 0; i < stats->fast_path_count; i++)
+		if (!strcmp(stats->fast_paths[i].name, name))
+			return;
+	if (stats->fast_path_count == RJ_FAST_PATHS_MAX)
+		return;
+	path = &stats->fast_paths[stats->fast_path_count++];
+	path->name = name;
+	(void)snprintf(path->chosen, sizeof(path->chosen), "%s", chosen);
+	va_start(args, reason);
+	(void)vsnprintf(path->reason, sizeof(path->reason), reason, args);
+	va_end(args);
+}

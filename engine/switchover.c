@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Stop-and-copy. The pause is cut into terms at these points, so that they
+ * add up to it:
+ *
+ *   stop | last sync | device state | digests | pages | target | resume
+ *
+ * Workers send pages from "device state" on; "pages" is what is left of that
+ * when the control thread has done its own work. Until COMMIT every failure
+ * lets the guest run on.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/digest.h"
+#include "engine/outgoing.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define STATE_PIECE_BYTES RJ_CONTROL_BODY_MAX
+
+static void measure(struct ramjet_migration *m, const char *term,
+		    uint64_t predicted_us)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t now = rj_now_us();
+
+	rj_lock(&m->lock);
+	rj_statistics_predict(&m->stats, term, predicted_us);
+	rj_statistics_measure(&m->stats, term, now - out->term_began_us);
+	rj_unlock(&m->lock);
+	out->term_began_us = now;
+}
+
+static int check_blockers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	rj_lock(&m->guest->lock);
+	rc = rj_blockers_check(&m->guest->blockers, err);
+	rj_unlock(&m->guest->lock);
+	return rc;
+}
+
+static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc;
+
+	out->pause_began_us = out->term_began_us = rj_now_us();
+	/* Half stopped counts as stopped: start is called whatever happens. */
+	out->guest_stopped = true;
+	rc = m->guest->ops.stop(m->guest->user, err);
+	if (rc) {
+		(void)rj_fail_errno(err, rc, "guest does not stop");
+		return rc;
+	}
+	measure(m, "stop", out->pause.stop_us);
+	return 0;
+}
+
+static int last_sync(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	uint64_t pages = 0;
+	int rc = rj_source_collect(m, &pages, err);
+
+	if (rc)
+		return rc;
+	out->final_round = rj_rounds_open(&out->rounds, true);
+	measure(m, "last sync", out->pause.sync_us);
+	return 0;
+}
+
+static int send_state(struct ramjet_migration *m, const uint8_t *data,
+		      size_t bytes, struct ramjet_error *err)
+{
+	size_t at = 0;
+	int rc = 0;
+
+	do {
+		const size_t piece = bytes - at < STATE_PIECE_BYTES
+					     ? bytes - at
+					     : STATE_PIECE_BYTES;
+		const struct rj_frame frame = {
+			.type = RJ_FRAME_STATE,
+			.flags = at + piece < bytes ? RJ_FLAG_MORE : 0,
+			.aux = RJ_STATE_DEVICE,
+			.payload_bytes = (uint32_t)piece,
+		};
+
+		rc = rj_link_send(&m->out->link, &frame, data + at,
+				  rj_migration_reply_deadline(m), err);
+		at += piece;
+	} while (!rc && at < bytes);
+	return rc;
+}
+
+static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct ramjet_params params = rj_migration_params(m);
+	rj_autofree void *data = NULL;
+	size_t bytes = 0;
+	int rc;
+
+	if (!m->guest->ops.save_state)
+		return 0;
+	rc = m->guest->ops.save_state(m->guest->user, &data, &bytes, err);
+	if (rc) {
+		(void)rj_fail_errno(err, rc, "device state: saving");
+		return rc;
+	}
+	if (bytes > params.state_bytes_max)
+		return rj_fail(err, -EMSGSIZE,
+			       "device state: %zu bytes, at most %llu allowed",
+			       bytes,
+			       (unsigned long long)params.state_bytes_max);
+	rc = send_state(m, data, bytes, err);
+	if (!rc)
+		rj_rounds_kick(&m->out->rounds);
+	measure(m, "device state", m->out->pause.device_us);
+	return rc;
+}
+
+static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct ramjet_guest *guest = m->guest;
+	const size_t bytes = (size_t)guest->block_count * RJ_DIGEST_BYTES;
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_DIGESTS,
+		.payload_bytes = (uint32_t)bytes,
+	};
+	rj_autofree uint8_t *body = malloc(bytes);
+	int rc = 0;
+
+	if (!body)
+		return rj_fail(err, -ENOMEM, "digests: out of memory");
+	for (unsigned i = 0; !rc && i < guest->block_count; i++) {
+		struct rj_digest digest = { 0 };
+
+		rc = rj_digest_block(&guest->blocks[i], &digest, err);
+		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
+	}
+	if (!rc)
+		rc = rj_link_send(&m->out->link, &frame, body,
+				  rj_migration_reply_deadline(m), err);
+	rj_rounds_kick(&m->out->rounds);
+	measure(m, "digests", 0);
+	return rc;
+}
+
+static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_SWITCHOVER,
+		.round = m->out->final_round,
+	};
+	int rc = rj_link_send(&m->out->link, &frame, NULL,
+			      rj_migration_reply_deadline(m), err);
+
+	rj_rounds_kick(&m->out->rounds);
+	return rc;
+}
+
+/* Workers have put the last fence into their streams; the target has it all,
+ * when it can say so. */
+static bool pages_are_through(struct rj_outgoing *out)
+{
+	return rj_rounds_all_left(&out->rounds) &&
+	       (out->one_way || out->applied > out->final_round);
+}
+
+/* Pump until `done`; the peer must make some progress within its time. */
+static int await(struct ramjet_migration *m, bool (*done)(struct rj_outgoing *),
+		 const char *what, struct ramjet_error *err)
+{
+	const uint64_t timeout_us =
+		rj_migration_params(m).reply_timeout_ms * UINT64_C(1000);
+	uint64_t moved = 0, since_us = rj_now_us();
+	int rc = 0;
+
+	while (!rc && !done(m->out)) {
+		const uint64_t now_moved =
+			rj_source_sent(m).wire_bytes + m->out->applied;
+
+		if (now_moved != moved)
+			since_us = rj_now_us();
+		moved = now_moved;
+		if (timeout_us && rj_now_us() - since_us > timeout_us)
+			return rj_fail(err, -ETIMEDOUT,
+				       "switchover: no %s within %llu ms", what,
+				       (unsigned long long)timeout_us / 1000);
+		rc = rj_source_pump(m, 100, err);
+	}
+	return rc;
+}
+
+static bool is_ready(struct rj_outgoing *out)
+{
+	return out->ready || out->one_way;
+}
+
+static bool is_running(struct rj_outgoing *out)
+{
+	return out->running;
+}
+
+static int await_target(struct ramjet_migration *m, bool verify,
+			struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc = await(m, pages_are_through, "progress of the last pages", err);
+
+	if (rc)
+		return rc;
+	measure(m, "pages", out->pause.pages_us);
+	rc = await(m, is_ready, "READY from the target", err);
+	if (rc)
+		return rc;
+	if (verify && !out->one_way &&
+	    out->verified_blocks != m->guest->block_count)
+		return rj_fail(err, -EPROTO,
+			       "verify: the target compared %u blocks of %u",
+			       out->verified_blocks, m->guest->block_count);
+	measure(m, "target", out->pause.target_us);
+	return 0;
+}
+
+static void record_last_round(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	const struct rj_sent now = rj_source_sent(m);
+	const struct ramjet_round_info info = {
+		.pages = now.raw_pages + now.zero_pages - out->sent.raw_pages -
+			 out->sent.zero_pages,
+		.bytes = now.payload_bytes - out->sent.payload_bytes,
+		.us = rj_now_us() - out->pause_began_us,
+	};
+
+	rj_lock(&m->lock);
+	rj_statistics_add_round(&m->stats, &info);
+	m->stats.remaining_pages = rj_rounds_remaining(&out->rounds);
+	m->stats.verified = out->verified_blocks > 0;
+	m->stats.verify_blocks = out->verified_blocks;
+	rj_unlock(&m->lock);
+}
+
+int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const bool verify = rj_migration_params(m).verify;
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_SWITCHOVER))
+		return -ECANCELED;
+	m->out->sent = rj_source_sent(m);
+	rc = check_blockers(m, err);
+	if (!rc)
+		rc = stop_guest(m, err);
+	if (!rc)
+		rc = last_sync(m, err);
+	if (!rc)
+		rc = device_state(m, err);
+	if (!rc && verify)
+		rc = send_digests(m, err);
+	if (!rc)
+		rc = announce_end(m, err);
+	if (!rc)
+		rc = await_target(m, verify, err);
+	if (!rc)
+		record_last_round(m);
+	return rc;
+}
+
+/* ---- commit ---- */
+
+static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	struct rj_sender *s = &out->senders[0];
+	struct ramjet_error error;
+
+	rj_rounds_stop(&out->rounds);
+	rj_sender_join(s);
+	error = rj_migration_error(m);
+	if (error.code)
+		return error.code;
+	return rj_conn_close(&s->conn, rj_migration_reply_deadline(m), err);
+}
+
+static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	/* What fails elsewhere no longer matters: only the target's word. */
+	m->out->link.wake_fd = -1;
+	return await(m, is_running, "RUNNING from the target", err);
+}
+
+int rj_source_commit(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
+		return -ECANCELED;
+	rc = rj_link_send_type(&out->link, RJ_FRAME_COMMIT,
+			       rj_migration_reply_deadline(m), err);
+	rj_rounds_kick(&out->rounds);
+	if (!rc)
+		rc = out->one_way ? finish_one_way(m, err)
+				  : await_running(m, err);
+	measure(m, "resume", out->pause.resume_us);
+	rj_lock(&m->lock);
+	m->stats.downtime_us = rj_now_us() - out->pause_began_us;
+	rj_unlock(&m->lock);
+	if (rc)
+		rj_error_prefix(err, "handed over, unconfirmed");
+	return rc;
+}

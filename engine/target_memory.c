@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/target_memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirty/populated.h"
+#include "engine/region.h"
+#include "engine/zero.h"
+#include "util/error.h"
+
+int rj_target_memory_init(struct rj_target_memory *memory,
+			  const struct rj_block *blocks, unsigned block_count,
+			  struct ramjet_error *err)
+{
+	int rc = 0;
+
+	*memory = (struct rj_target_memory){
+		.blocks = blocks,
+		.block_count = block_count,
+		.received = calloc(block_count, sizeof(struct rj_bitmap)),
+	};
+	if (!memory->received)
+		return rj_fail(err, -ENOMEM, "target: out of memory");
+	for (unsigned i = 0; !rc && i < block_count; i++)
+		rc = rj_bitmap_init(&memory->received[i], blocks[i].page_count,
+				    err);
+	return rc;
+}
+
+void rj_target_memory_done(struct rj_target_memory *memory)
+{
+	for (unsigned i = 0; memory->received && i < memory->block_count; i++)
+		rj_bitmap_done(&memory->received[i]);
+	free(memory->received);
+	*memory = (struct rj_target_memory){ 0 };
+}
+
+static void zero_page(const struct rj_block *block, uint64_t page)
+{
+	uint8_t *at = block->host + page * RAMJET_PAGE_BYTES;
+
+	if (!rj_page_is_zero(at))
+		memset(at, 0, RAMJET_PAGE_BYTES);
+}
+
+/* Zero pages [first, first + count) that have their bit set. */
+static void zero_marked(const struct rj_block *block,
+			const struct rj_bitmap *marked, uint64_t first,
+			uint64_t count)
+{
+	const uint64_t end = first + count;
+	uint64_t page = first;
+
+	while (page < end) {
+		const uint64_t chunk = page / RJ_CHUNK_PAGES;
+		const uint64_t found = rj_bitmap_next_chunk(
+			marked, chunk, (end - 1) / RJ_CHUNK_PAGES + 1);
+
+		if (found > chunk) {
+			page = found * RJ_CHUNK_PAGES;
+			continue;
+		}
+		if (rj_bitmap_test(marked, page))
+			zero_page(block, page);
+		page++;
+	}
+}
+
+static int clear_block(const struct rj_block *block, struct ramjet_error *err)
+{
+	const struct ramjet_dirty_region region = rj_block_region(block);
+	enum rj_populated_method method;
+	struct rj_bitmap populated = { 0 };
+	const char *reason;
+	int rc;
+
+	rc = rj_bitmap_init(&populated, block->page_count, err);
+	if (!rc)
+		rc = rj_populated_scan(&region, &populated, &method, &reason,
+				       err);
+	if (!rc)
+		zero_marked(block, &populated, 0, block->page_count);
+	rj_bitmap_done(&populated);
+	return rc;
+}
+
+int rj_target_memory_clear(struct rj_target_memory *memory,
+			   struct ramjet_error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < memory->block_count; i++)
+		if (!(memory->blocks[i].flags & RAMJET_BLOCK_FRESH))
+			rc = clear_block(&memory->blocks[i], err);
+	return rc;
+}
+
+/* First pass: is every run legal, and does the payload match? */
+static int check_table(const struct rj_block *block,
+		       const struct rj_frame *frame, const uint8_t *table,
+		       struct ramjet_error *err)
+{
+	uint64_t next_page = 0, raw_pages = 0;
+	struct rj_wire_run run = { 0 };
+	int rc;
+
+	for (uint32_t i = 0; i < frame->run_count; i++) {
+		rc = rj_run_decode(table, i, block->page_count, &next_page,
+				   &run, err);
+		if (rc)
+			return rc;
+		if (run.kind == RJ_RUN_RAW)
+			raw_pages += run.count;
+	}
+	if (raw_pages * RAMJET_PAGE_BYTES != frame->payload_bytes)
+		return rj_fail(
+			err, -EPROTO,
+			"PAGES frame: payload of %u bytes, its runs "
+			"name %llu",
+			frame->payload_bytes,
+			(unsigned long long)(raw_pages * RAMJET_PAGE_BYTES));
+	return 0;
+}
+
+int rj_target_memory_place(struct rj_target_memory *memory,
+			   const struct rj_frame *frame, const uint8_t *table,
+			   struct rj_scatter *ret, struct ramjet_error *err)
+{
+	const struct rj_block *block;
+	struct rj_wire_run run = { 0 };
+	uint64_t next_page = 0;
+	int rc;
+
+	if (frame->block >= memory->block_count)
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame: block %u, there are %u",
+			       frame->block, memory->block_count);
+	block = &memory->blocks[frame->block];
+	rc = check_table(block, frame, table, err);
+	if (rc) {
+		rj_error_prefix(err, "block %s", block->name);
+		return rc;
+	}
+	ret->count = 0;
+	ret->raw_pages = ret->zero_pages = 0;
+	for (uint32_t i = 0; i < frame->run_count; i++) {
+		rc = rj_run_decode(table, i, block->page_count, &next_page,
+				   &run, err);
+		if (rc)
+			return rc;
+		if (run.kind == RJ_RUN_ZERO) {
+			zero_marked(block, &memory->received[frame->block],
+				    run.page, run.count);
+			ret->zero_pages += run.count;
+			continue;
+		}
+		(void)rj_bitmap_set_run(&memory->received[frame->block],
+					run.page, run.count);
+		ret->raw_pages += run.count;
+		ret->iov[ret->count++] = (struct iovec){
+			.iov_base = block->host + run.page * RAMJET_PAGE_BYTES,
+			.iov_len = (size_t)run.count * RAMJET_PAGE_BYTES,
+		};
+	}
+	return 0;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/target_pump.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "engine/event.h"
+#include "engine/last_words.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+/* Anything of the switchover: for the target, the pause has begun. */
+static int enter_switchover(struct ramjet_migration *m)
+{
+	if (ramjet_migration_state(m) != RAMJET_STATE_ACTIVE)
+		return 0;
+	m->in->pause_began_us = m->in->term_began_us = rj_now_us();
+	return rj_migration_set_state(m, RAMJET_STATE_SWITCHOVER) ? 0
+								  : -ECANCELED;
+}
+
+static int take_state(struct ramjet_migration *m, struct rj_message *message,
+		      struct ramjet_error *err)
+{
+	const uint64_t limit = rj_migration_params(m).state_bytes_max;
+	const size_t piece = message->frame.payload_bytes;
+	struct rj_record *record = &m->in->device;
+	uint8_t *grown;
+
+	if (message->frame.aux != RJ_STATE_DEVICE)
+		return rj_fail(err, -EPROTO, "STATE: unknown kind %u",
+			       message->frame.aux);
+	if (record->complete)
+		return rj_fail(err, -EPROTO,
+			       "STATE: the device record is complete already");
+	if (piece > limit - record->bytes)
+		return rj_fail(err, -EMSGSIZE,
+			       "STATE: more than %llu bytes of device state",
+			       (unsigned long long)limit);
+	grown = realloc(record->data, record->bytes + piece + 1);
+	if (!grown)
+		return rj_fail(err, -ENOMEM, "STATE: out of memory");
+	record->data = grown;
+	if (piece)
+		memcpy(record->data + record->bytes, message->payload, piece);
+	record->bytes += piece;
+	record->begun = true;
+	record->complete = !(message->frame.flags & RJ_FLAG_MORE);
+	return 0;
+}
+
+static int take_digests(struct ramjet_migration *m, struct rj_message *message,
+			struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const size_t wanted = (size_t)in->block_count * RJ_DIGEST_BYTES;
+
+	if (in->digests || message->frame.payload_bytes != wanted)
+		return rj_fail(err, -EPROTO,
+			       "DIGESTS: %u bytes, wanted %zu, once",
+			       message->frame.payload_bytes, wanted);
+	in->digests = message->payload;
+	message->payload = NULL;
+	return 0;
+}
+
+static int take_announcement(struct ramjet_migration *m,
+			     const struct rj_message *message,
+			     struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+
+	if (in->announced || (in->device.begun && !in->device.complete))
+		return rj_fail(err, -EPROTO,
+			       "SWITCHOVER: comes twice, or amid a record");
+	in->announced = true;
+	in->final_round = message->frame.round;
+	return 0;
+}
+
+static int take_message(struct ramjet_migration *m, struct rj_message *message,
+			struct ramjet_error *err)
+{
+	struct ramjet_error theirs;
+	int rc;
+
+	switch (message->frame.type) {
+	case RJ_FRAME_STATE:
+		rc = enter_switchover(m);
+		return rc ? rc : take_state(m, message, err);
+	case RJ_FRAME_DIGESTS:
+		rc = enter_switchover(m);
+		return rc ? rc : take_digests(m, message, err);
+	case RJ_FRAME_SWITCHOVER:
+		rc = enter_switchover(m);
+		return rc ? rc : take_announcement(m, message, err);
+	case RJ_FRAME_COMMIT:
+		if (!m->in->announced)
+			break;
+		m->in->committed = true;
+		return 0;
+	case RJ_FRAME_CANCEL:
+	case RJ_FRAME_FAILED:
+		rj_peer_error(message, "source", &theirs);
+		return rj_fail(err, theirs.code, "%s", theirs.message);
+	default:
+		break;
+	}
+	return rj_fail(err, -EPROTO,
+		       "control link: a %s frame has no place here",
+		       rj_frame_type_name(message->frame.type));
+}
+
+static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_message message;
+	int rc;
+
+	/* One by one: after COMMIT nothing is to be read. */
+	while (!m->in->committed &&
+	       (rc = rj_link_poll(&m->in->link, &message, err)) != 0) {
+		if (rc < 0)
+			return rc;
+		rc = take_message(m, &message, err);
+		rj_message_done(&message);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* As the target sees it: what arrived since the round before. */
+static void record_round(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+	const uint64_t now_us = rj_now_us();
+	struct ramjet_round_info sum = { 0 };
+	struct ramjet_round_info round;
+
+	for (unsigned i = 0; i < in->channel_count; i++) {
+		const struct rj_counters *c = &m->counters[i];
+
+		sum.pages += rj_counter(&c->normal_pages) +
+			     rj_counter(&c->zero_pages);
+		sum.bytes += rj_counter(&c->payload_bytes);
+	}
+	round = (struct ramjet_round_info){
+		.pages = sum.pages - in->so_far.pages,
+		.bytes = sum.bytes - in->so_far.bytes,
+		.us = now_us - in->so_far.us,
+	};
+	sum.us = now_us;
+	in->so_far = sum;
+	rj_lock(&m->lock);
+	rj_statistics_add_round(&m->stats, &round);
+	rj_unlock(&m->lock);
+}
+
+static int report_applied(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	bool final;
+	const uint32_t applied = rj_fences_applied(&in->fences, &final);
+	int rc = 0;
+
+	while (!rc && in->reported < applied) {
+		const struct rj_frame frame = {
+			.type = RJ_FRAME_APPLIED,
+			.round = in->reported,
+		};
+
+		if (!in->one_way)
+			rc = rj_link_send(&in->link, &frame, NULL,
+					  rj_migration_reply_deadline(m), err);
+		in->reported++;
+		record_round(m);
+	}
+	return rc;
+}
+
+static int pump(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	struct pollfd fds[3] = {
+		{ .fd = m->event_fd, .events = POLLIN },
+		{ .fd = in->link.inbox ? -1 : in->link.fd, .events = POLLIN },
+		{ .fd = m->wake_fd, .events = POLLIN },
+	};
+	int rc;
+
+	if (poll(fds, 3, 1000) < 0 && errno != EINTR)
+		return rj_fail_errno(err, -errno, "control thread: poll");
+	rj_event_clear(m->event_fd);
+	rc = take_messages(m, err);
+	if (!rc)
+		rc = report_applied(m, err);
+	if (!rc && fds[2].revents)
+		rc = -ECANCELED;
+	return rc;
+}
+
+static bool all_there(struct rj_incoming *in)
+{
+	bool final;
+	const uint32_t applied = rj_fences_applied(&in->fences, &final);
+
+	return in->announced && final && in->reported == applied;
+}
+
+int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	int rc = 0;
+
+	while (!rc && !all_there(in))
+		rc = pump(m, err);
+	if (!rc && in->final_round + 1 != in->reported)
+		rc = rj_fail(err, -EPROTO,
+			     "SWITCHOVER: names round %u as the last, the "
+			     "channels ended with %u",
+			     in->final_round, in->reported - 1);
+	return rc;
+}
+
+int rj_target_await_commit(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	while (!rc && !m->in->committed)
+		rc = pump(m, err);
+	return rc;
+}
