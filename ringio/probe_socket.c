@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/tcp.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ringio/probe.h"
+#include "ringio/tcp.h"
+#include "util/cleanup.h"
+
+#define PROBE_RATE UINT64_C(12345678901)
+/* A registered buffer is at most this long. */
+#define PIECE_BYTES (UINT64_C(1) << 30)
+
+static bool no_pair(const struct rj_probe *probe, char *result, size_t size)
+{
+	if (!probe->pair_rc)
+		return false;
+	(void)snprintf(result, size, "no TCP here: %.100s",
+		       probe->pair_error.message);
+	return true;
+}
+
+bool rj_probe_pacing(struct rj_probe *probe, char *result, size_t size)
+{
+	socklen_t bytes = sizeof(uint64_t);
+	uint64_t pace = 0;
+	int rc;
+
+	if (no_pair(probe, result, size))
+		return false;
+	rc = rj_tcp_set_rate(probe->source.fd, PROBE_RATE);
+	if (!rc && getsockopt(probe->source.fd, SOL_SOCKET, SO_MAX_PACING_RATE,
+			      &pace, &bytes))
+		rc = -errno;
+	if (rc)
+		return rj_probe_refused(rc, result, size);
+	(void)snprintf(result, size, "SO_MAX_PACING_RATE keeps %u bits",
+		       pace == PROBE_RATE ? 64u : 32u);
+	return pace == PROBE_RATE;
+}
+
+bool rj_probe_notsent_lowat(struct rj_probe *probe, char *result, size_t size)
+{
+	const uint32_t lowat = 1u << 17;
+
+	if (no_pair(probe, result, size))
+		return false;
+	if (setsockopt(probe->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat,
+		       sizeof(lowat)))
+		return rj_probe_refused(-errno, result, size);
+	(void)snprintf(result, size, "TCP_NOTSENT_LOWAT set");
+	return true;
+}
+
+bool rj_probe_vsock(struct rj_probe *probe, char *result, size_t size)
+{
+	rj_autoclose int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	rj_autoclose int device = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+	unsigned cid = VMADDR_CID_ANY;
+	char error[64];
+
+	(void)probe;
+	if (fd < 0)
+		return rj_probe_refused(-errno, result, size);
+	if (device < 0 || ioctl(device, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid)) {
+		int rc = -errno;
+
+		(void)snprintf(result, size, "sockets; /dev/vsock: %s",
+			       strerror_r(-rc, error, sizeof(error)));
+		return rc == -EACCES; /* others may still know our CID */
+	}
+	if (cid == VMADDR_CID_ANY)
+		(void)snprintf(result, size, "sockets, but no transport");
+	else
+		(void)snprintf(result, size, "this host is CID %u", cid);
+	return cid != VMADDR_CID_ANY;
+}
+
+/* Last, since it changes the connection for good. */
+bool rj_probe_ktls(struct rj_probe *probe, char *result, size_t size)
+{
+	if (no_pair(probe, result, size))
+		return false;
+	if (setsockopt(probe->source.fd, IPPROTO_TCP, TCP_ULP, "tls", 4)) {
+		if (errno != ENOENT)
+			return rj_probe_refused(-errno, result, size);
+		(void)snprintf(result, size, "kernel built or run without tls");
+		return false;
+	}
+	(void)snprintf(result, size, "TCP_ULP tls set");
+	return true;
+}
+
+static bool may_lock_anything(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
+
+	return !syscall(SYS_capget, &header, data) &&
+	       data[0].effective & 1u << CAP_IPC_LOCK;
+}
+
+bool rj_probe_memlock(struct rj_probe *probe, char *result, size_t size)
+{
+	bool exempt = may_lock_anything();
+	struct rlimit limit;
+
+	(void)probe;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit))
+		return rj_probe_refused(-errno, result, size);
+	if (limit.rlim_cur == RLIM_INFINITY)
+		(void)snprintf(result, size, "unlimited");
+	else
+		(void)snprintf(result, size, "%llu KiB%s",
+			       (unsigned long long)limit.rlim_cur >> 10,
+			       exempt ? ", but CAP_IPC_LOCK lifts it" : "");
+	return exempt || limit.rlim_cur >= PIECE_BYTES;
+}
