@@ -2,7 +2,7 @@
 #ifndef RJ_UTIL_BANNED_H
 #define RJ_UTIL_BANNED_H
 /* Force-included into every file by meson: these never appear in ramjet. */
-#ifndef __cplusplus
+#if !defined(__cplusplus) && !defined(__ASSEMBLER__)
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
