@@ -40,23 +40,22 @@ RJ_DEFINE_CLEANUP(struct ramjet_helper *, ramjet_helper_free);
 
 /* D-Bus carries UTF-8 only, and the callback's message may be anything. */
 static int answer_errno(sd_bus_error *ret, int rc,
-			const struct ramjet_error *err, const char *what)
+			const struct ramjet_error *err)
 {
 	struct rj_text text;
 
 	rj_text_print(text.s, sizeof(text.s), err->message);
-	return sd_bus_error_set_errnof(ret, -rc, "%s: %s", what,
-				       err->code && text.s[0] ? text.s
-							      : strerror(-rc));
+	if (!err->code || !text.s[0])
+		return sd_bus_error_set_errno(ret, -rc);
+	return sd_bus_error_set_errnof(ret, -rc, "%s", text.s);
 }
 
-static int refuse_size(sd_bus_error *ret, const char *what, uint64_t bytes,
-		       uint64_t limit)
+static int refuse_size(sd_bus_error *ret, uint64_t bytes, uint64_t limit)
 {
 	return sd_bus_error_setf(ret, SD_BUS_ERROR_LIMITS_EXCEEDED,
-				 "%s: %" PRIu64
+				 "%" PRIu64
 				 " bytes of state, the limit is %" PRIu64,
-				 what, bytes, limit);
+				 bytes, limit);
 }
 
 static int on_save(sd_bus_message *call, void *user, sd_bus_error *ret_error)
@@ -69,9 +68,9 @@ static int on_save(sd_bus_message *call, void *user, sd_bus_error *ret_error)
 	int rc = helper->save(helper->user, &data, &bytes, &err);
 
 	if (rc < 0)
-		return answer_errno(ret_error, rc, &err, "Save");
+		return answer_errno(ret_error, rc, &err);
 	if (bytes > helper->limit)
-		return refuse_size(ret_error, "Save", bytes, helper->limit);
+		return refuse_size(ret_error, bytes, helper->limit);
 	rc = sd_bus_message_new_method_return(call, &reply);
 	if (rc >= 0)
 		rc = sd_bus_message_append_array(reply, 'y', data, bytes);
@@ -91,10 +90,10 @@ static int on_load(sd_bus_message *call, void *user, sd_bus_error *ret_error)
 	if (rc < 0)
 		return rc;
 	if (bytes > helper->limit)
-		return refuse_size(ret_error, "Load", bytes, helper->limit);
+		return refuse_size(ret_error, bytes, helper->limit);
 	rc = helper->load(helper->user, data, bytes, &err);
 	if (rc < 0)
-		return answer_errno(ret_error, rc, &err, "Load");
+		return answer_errno(ret_error, rc, &err);
 	return sd_bus_reply_method_return(call, NULL);
 }
 

@@ -316,6 +316,8 @@ int rj_roster_discover(struct rj_roster *roster, struct ramjet_error *err)
 	drop_gone(roster);
 	for (size_t i = 0; i < roster->count; i++)
 		roster->members[i]->queued = false;
+	/* One that was cancelled. Questions for Ids stay good. */
+	roster->awaited -= roster->list_call != NULL;
 	roster->list_call = sd_bus_slot_unref(roster->list_call);
 	rc = rj_bus_driver_call(roster->bus, "ListQueuedOwners", &call);
 	if (rc >= 0)

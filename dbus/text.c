@@ -46,8 +46,7 @@ bool rj_text_is_utf8(const char *text, size_t bytes)
 static bool is_plain(const uint8_t *text, size_t width)
 {
 	if (width == 1)
-		return text[0] >= 0x20 && text[0] != 0x7f && text[0] != '\'' &&
-		       text[0] != '\\';
+		return text[0] >= 0x20 && text[0] != 0x7f && text[0] != '\'';
 	return width > 1 && !(text[0] == 0xc2 && text[1] < 0xa0);
 }
 
@@ -55,25 +54,26 @@ size_t rj_text_print(char *out, size_t room, const char *text)
 {
 	const uint8_t *in = (const uint8_t *)text;
 	size_t left = strlen(text);
-	size_t used = 0;
+	size_t used = 0, cut = 0;
 
 	while (left) {
 		size_t width = utf8_width(in, left);
 		bool plain = is_plain(in, width);
 		size_t taken = plain ? width : 1;
 
-		if (used + 4 + sizeof("...") > room) {
-			memcpy(out + used, "...", 3);
-			used += 3;
+		if (used + sizeof("...") <= room)
+			cut = used;
+		if (used + (plain ? width : 4) >= room) {
+			memcpy(out + cut, "...", 3);
+			used = cut + 3;
 			break;
 		}
-		if (plain) {
+		if (plain)
 			memcpy(out + used, in, width);
-			used += width;
-		} else {
-			used += (size_t)snprintf(out + used, room - used,
-						 "\\x%02x", in[0]);
-		}
+		else
+			(void)snprintf(out + used, room - used, "\\x%02x",
+				       in[0]);
+		used += plain ? width : 4;
 		in += taken;
 		left -= taken;
 	}
