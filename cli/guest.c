@@ -62,13 +62,22 @@ static void pause_us(uint64_t us)
 int rj_cli_guest_trial(struct rj_cli_guest *guest, uint64_t run_us,
 		       struct rj_cli_guest_check *ret, struct ramjet_error *err)
 {
+	const struct rj_cli_guest_kind *kind = guest->kind;
+	uint64_t before = kind->writes(guest), during;
 	int rc;
 
+	*ret = (struct rj_cli_guest_check){ 0 };
+	if (!kind->running(guest))
+		return rj_fail(err, -EIO, "guest %s: it doesn't run",
+			       kind->name);
 	pause_us(run_us);
-	rc = guest->kind->ops->stop(guest, err);
+	rc = kind->ops->stop(guest, err);
 	if (rc)
 		return rc;
-	return guest->kind->check(guest, ret, err);
+	during = kind->writes(guest) - before;
+	rc = kind->check(guest, ret, err);
+	ret->trial_writes = during;
+	return rc;
 }
 
 int rj_cli_guest_watch_quiet(struct rj_cli_guest *guest, uint64_t watch_us,

@@ -27,10 +27,11 @@ struct rj_cli_guest {
 
 /* What a self-check looked at, and how far the program has come. */
 struct rj_cli_guest_check {
-	uint64_t pages;       /* compared in full */
-	uint64_t writes;      /* page writes since the guest was born */
-	uint64_t own_writes;  /* of these, made by this process */
-	uint64_t first_write; /* number of this process's first one */
+	uint64_t pages;        /* compared in full */
+	uint64_t writes;       /* page writes since the guest was born */
+	uint64_t own_writes;   /* of these, made by this process */
+	uint64_t first_write;  /* number of this process's first one */
+	uint64_t trial_writes; /* during rj_cli_guest_trial() */
 };
 
 struct rj_cli_guest_kind {
@@ -50,6 +51,8 @@ struct rj_cli_guest_kind {
 	/* The rest is for live guests, NULL otherwise. */
 	/* Source: let the program go for the first time. */
 	int (*run)(struct rj_cli_guest *guest, struct ramjet_error *err);
+	/* Page writes since the guest was born; also while it runs. */
+	uint64_t (*writes)(const struct rj_cli_guest *guest);
 	/* Its program runs now (was not stopped). */
 	bool (*running)(const struct rj_cli_guest *guest);
 	/* Guest is stopped. Compare all its memory with what its program must
@@ -73,7 +76,8 @@ int rj_cli_guest_new(const struct rj_cli_guest_spec *spec,
 		     struct ramjet_error *err);
 void rj_cli_guest_free(struct rj_cli_guest *guest);
 
-/* Live guests, running: let it run on for `run_us`, stop it, check it. */
+/* Live guests, running: let it run on for `run_us`, stop it, check it. -EIO
+ * when it doesn't run. */
 int rj_cli_guest_trial(struct rj_cli_guest *guest, uint64_t run_us,
 		       struct rj_cli_guest_check *ret,
 		       struct ramjet_error *err);

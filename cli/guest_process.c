@@ -195,26 +195,36 @@ static void process_describe(const struct rj_cli_guest *base, char *text,
 	char rate[RJ_CLI_HUMAN_BYTES], set[RJ_CLI_HUMAN_BYTES];
 
 	if (!guest->has_program) {
-		(void)snprintf(text, bytes, "process, empty memory");
+		(void)snprintf(text, bytes, "empty memory");
 		return;
 	}
 	if (!program->write_bytes_per_s) {
-		(void)snprintf(text, bytes, "process, idle");
+		(void)snprintf(text, bytes, "idle");
 		return;
 	}
 	if (program->write_bytes_per_s == RJ_CLI_WRITE_MAX)
-		(void)snprintf(rate, sizeof(rate), "as fast as it can");
+		(void)snprintf(rate, sizeof(rate), "at full speed");
 	else
 		rj_cli_human_rate(program->write_bytes_per_s, rate);
 	rj_cli_human_size(program->set_pages * RAMJET_PAGE_BYTES, set);
-	(void)snprintf(text, bytes, "process, %u vCPU%s writing %s over %s, %s",
-		       program->threads, program->threads == 1 ? "" : "s", rate,
-		       set, rj_cli_pattern_name(program->pattern));
+	(void)snprintf(text, bytes, "%u vCPU%s %s over %s (%s)",
+		       program->threads,
+		       program->threads == 1 ? " writes" : "s write", rate, set,
+		       rj_cli_pattern_name(program->pattern));
 }
 
 static int process_run(struct rj_cli_guest *base, struct ramjet_error *err)
 {
 	return process_start(base, err);
+}
+
+static uint64_t process_writes(const struct rj_cli_guest *base)
+{
+	const struct process_guest *guest =
+		rj_container_of(base, const struct process_guest, base);
+
+	return guest->has_program ? rj_cli_program_writes_total(&guest->program)
+				  : 0;
 }
 
 static bool process_running(const struct rj_cli_guest *base)
@@ -259,6 +269,7 @@ const struct rj_cli_guest_kind rj_cli_guest_process = {
 	.attach = process_attach,
 	.describe = process_describe,
 	.run = process_run,
+	.writes = process_writes,
 	.running = process_running,
 	.check = process_check,
 	.digest = process_digest,

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/demo_target.h"
+#include "cli/human.h"
+#include "cli/result.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "util/error.h"
+
+struct demo {
+	struct rj_cli_command_line line;
+	struct rj_cli_session session;
+	struct rj_cli_demo_target target;
+};
+
+static void heading(const char *text)
+{
+	(void)printf("%s%s%s\n", rj_cli_ink(stdout, RJ_CLI_BOLD), text,
+		     rj_cli_ink(stdout, RJ_CLI_PLAIN));
+	(void)fflush(stdout);
+}
+
+static void fact(const char *name, const char *text)
+{
+	(void)printf("  %s%-10s%s %s\n", rj_cli_ink(stdout, RJ_CLI_BOLD), name,
+		     rj_cli_ink(stdout, RJ_CLI_PLAIN), text);
+	(void)fflush(stdout);
+}
+
+/* What is going to happen; the target isn't up yet. */
+static void say_plan(const struct demo *demo)
+{
+	char text[160], limit[RJ_CLI_HUMAN_BYTES];
+
+	heading("A running guest is about to move from one process to "
+		"another.");
+	(void)printf("\n");
+	(void)snprintf(text, sizeof(text), "here, process %d", (int)getpid());
+	fact("source", text);
+	(void)snprintf(text, sizeof(text), "process %d, 'ramjet recv'",
+		       (int)demo->target.pid);
+	fact("target", text);
+	(void)snprintf(
+		text, sizeof(text), "a pause of at most %s%s",
+		rj_cli_human_time(demo->line.params.downtime_limit_us, limit),
+		demo->line.params.verify ? ", and not a byte lost" : "");
+	fact("wanted", text);
+}
+
+static void say_guest(const struct demo *demo, uint64_t bytes)
+{
+	char what[4300], size[RJ_CLI_HUMAN_BYTES], text[4400];
+
+	demo->session.guest->kind->describe(demo->session.guest, what,
+					    sizeof(what));
+	(void)snprintf(text, sizeof(text), "%s%s%s",
+		       bytes ? rj_cli_human_size(bytes, size) : "",
+		       bytes ? ", " : "", what);
+	fact("guest", text);
+	fact("over", demo->target.uri);
+	(void)printf("\n");
+	if (demo->line.params.hold)
+		(void)printf("  'kill -USR1 %d' switches over\n",
+			     (int)getpid());
+	(void)fflush(stdout);
+}
+
+/* Everything up to the end of the migration, whatever it is. */
+static void move(struct demo *demo)
+{
+	struct rj_cli_session *session = &demo->session;
+	struct ramjet_error error = { 0 };
+	int rc;
+
+	rc = rj_cli_demo_target_start(&demo->line, &demo->target, &error);
+	if (rc < 0) {
+		rj_cli_session_fail(session, &error,
+				    rc == -EINVAL ? RJ_CLI_EXIT_USAGE
+						  : RJ_CLI_EXIT_FAILED);
+		return;
+	}
+	say_plan(demo);
+	/* Both fill or reserve their memory at the same time. */
+	if (rj_cli_session_open(session) < 0)
+		return;
+	if (rj_cli_demo_target_ready(&demo->target, &error) < 0) {
+		rj_cli_session_fail(session, &error, RJ_CLI_EXIT_FAILED);
+		return;
+	}
+	say_guest(demo, demo->line.guest.bytes);
+	if (rj_cli_session_begin(session, demo->target.uri) >= 0)
+		(void)rj_cli_session_wait(session);
+	(void)rj_cli_session_aftermath(session);
+}
+
+/* The target's own report says whether its guest is well. */
+static void hear_target(struct demo *demo)
+{
+	struct rj_cli_session *session = &demo->session;
+	struct ramjet_error error = { 0 };
+
+	if (!demo->target.pid)
+		return;
+	/* Without a migration it would listen for ever. */
+	if (session->exit_status) {
+		rj_cli_demo_target_done(&demo->target);
+		return;
+	}
+	if (rj_cli_demo_target_finish(&demo->target, &session->target, &error) <
+	    0)
+		rj_cli_session_fail(session, &error, RJ_CLI_EXIT_FAILED);
+}
+
+static uint64_t number(const json_t *object, const char *name)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
+/* Nothing that wasn't shown may look as if it was. */
+static int prove(struct demo *demo)
+{
+	struct rj_cli_session *session = &demo->session;
+	const json_t *check = json_object_get(session->target, "self_check");
+	struct ramjet_error error = { 0 };
+
+	if (demo->line.params.verify && !session->info->verified)
+		(void)rj_fail(&error, -EIO,
+			      "demo: completed, but the memory was not proven "
+			      "equal");
+	else if (session->guest->kind->live &&
+		 !json_is_true(json_object_get(check, "clean")))
+		(void)rj_fail(&error, -EIO,
+			      "demo: completed, but the target reports no "
+			      "clean self-check");
+	if (!error.code)
+		return 0;
+	rj_cli_session_fail(session, &error, RJ_CLI_EXIT_FAILED);
+	return error.code;
+}
+
+static void say_target_guest(const struct demo *demo)
+{
+	const json_t *check =
+		json_object_get(demo->session.target, "self_check");
+	char first[RJ_CLI_HUMAN_BYTES], more[RJ_CLI_HUMAN_BYTES];
+	char pages[RJ_CLI_HUMAN_BYTES], text[160];
+
+	if (!demo->session.guest->kind->live) {
+		fact("guest", "is idle: there is nothing to ask it");
+		return;
+	}
+	(void)snprintf(text, sizeof(text),
+		       "left here at page write %s, went on there "
+		       "with the very next,",
+		       rj_cli_human_count(number(check, "first_write"), first));
+	fact("guest", text);
+	(void)snprintf(text, sizeof(text),
+		       "made %s more; self-check of %s pages is clean",
+		       rj_cli_human_count(number(check, "own_writes"), more),
+		       rj_cli_human_count(number(check, "pages"), pages));
+	fact("", text);
+}
+
+static void say_result(const struct demo *demo)
+{
+	const struct ramjet_info *info = demo->session.info;
+	char pause[RJ_CLI_HUMAN_BYTES];
+
+	(void)printf("\n");
+	rj_cli_result_pause(info, stdout);
+	(void)printf("\n");
+	rj_cli_result_memory(info, stdout);
+	rj_cli_result_paths(info, stdout);
+	say_target_guest(demo);
+	rj_cli_result_proof(info, stdout);
+	(void)printf("\n%sMoved.%s The guest lives in another process now, and "
+		     "all it noticed was %s.\n",
+		     rj_cli_ink(stdout, RJ_CLI_GOOD),
+		     rj_cli_ink(stdout, RJ_CLI_PLAIN),
+		     rj_cli_human_time(info->downtime_us, pause));
+	(void)fflush(stdout);
+}
+
+int rj_cli_demo(int argc, char **argv)
+{
+	struct demo demo = {
+		.target = { .pidfd = -1,
+			    .ready_fd = -1,
+			    .report_fd = -1,
+			    .output_fd = -1 },
+	};
+	struct ramjet_error error = { 0 };
+
+	if (rj_cli_command_line_parse(RJ_CLI_DEMO, argc, argv, &demo.line,
+				      &error))
+		return rj_cli_session_usage(&demo.line, &error);
+	if (demo.line.help) {
+		rj_cli_command_line_help(RJ_CLI_DEMO, stdout);
+		return RJ_CLI_EXIT_COMPLETED;
+	}
+	rj_cli_signals_install();
+	rj_cli_session_init(&demo.session, &demo.line);
+	demo.session.progress.every_round = true;
+	if (!demo.session.exit_status)
+		move(&demo);
+	hear_target(&demo);
+	if (!demo.session.exit_status && !prove(&demo))
+		say_result(&demo);
+	rj_cli_demo_target_done(&demo.target);
+	return rj_cli_session_finish(&demo.session);
+}

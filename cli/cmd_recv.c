@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/result.h"
+#include "cli/signals.h"
+#include "util/error.h"
+
+/* People read where to send to; scripts are told on a descriptor. */
+static int say_ready(struct rj_cli_session *session)
+{
+	const char *uri = ramjet_listen_uri(session->migration);
+	int fd = session->line->ready_fd;
+	struct ramjet_error error = { 0 };
+
+	if (session->line->progress != RJ_CLI_PROGRESS_NONE)
+		rj_cli_progress_note(&session->progress, "listening on %s",
+				     uri);
+	if (fd < 0)
+		return 0;
+	if (dprintf(fd, "%s\n", uri) < 0) {
+		(void)rj_fail_errno(&error, -errno, "--ready-fd %d: write", fd);
+		rj_cli_session_fail(session, &error, RJ_CLI_EXIT_USAGE);
+		return error.code;
+	}
+	(void)close(fd);
+	return 0;
+}
+
+int rj_cli_recv(int argc, char **argv)
+{
+	struct ramjet_error error = { 0 };
+	struct rj_cli_command_line line;
+	struct rj_cli_session session;
+
+	if (rj_cli_command_line_parse(RJ_CLI_RECV, argc, argv, &line, &error))
+		return rj_cli_session_usage(&line, &error);
+	if (line.help) {
+		rj_cli_command_line_help(RJ_CLI_RECV, stdout);
+		return RJ_CLI_EXIT_COMPLETED;
+	}
+	rj_cli_signals_install();
+	rj_cli_session_init(&session, &line);
+	if (rj_cli_session_open(&session) >= 0 &&
+	    rj_cli_session_begin(&session, line.uri) >= 0 &&
+	    say_ready(&session) >= 0) {
+		(void)rj_cli_session_wait(&session);
+		(void)rj_cli_session_aftermath(&session);
+	}
+	if (!session.exit_status)
+		rj_cli_result_print(&session, stdout);
+	return rj_cli_session_finish(&session);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/result.h"
+#include "cli/signals.h"
+
+static void say_hold(struct rj_cli_session *session)
+{
+	if (session->line->params.hold)
+		rj_cli_progress_note(&session->progress,
+				     "ramjet send: once converged, 'kill -USR1 "
+				     "%d' switches over",
+				     (int)getpid());
+}
+
+int rj_cli_send(int argc, char **argv)
+{
+	struct ramjet_error error = { 0 };
+	struct rj_cli_command_line line;
+	struct rj_cli_session session;
+
+	if (rj_cli_command_line_parse(RJ_CLI_SEND, argc, argv, &line, &error))
+		return rj_cli_session_usage(&line, &error);
+	if (line.help) {
+		rj_cli_command_line_help(RJ_CLI_SEND, stdout);
+		return RJ_CLI_EXIT_COMPLETED;
+	}
+	rj_cli_signals_install();
+	rj_cli_session_init(&session, &line);
+	if (rj_cli_session_open(&session) >= 0) {
+		say_hold(&session);
+		if (rj_cli_session_begin(&session, line.uri) >= 0)
+			(void)rj_cli_session_wait(&session);
+		(void)rj_cli_session_aftermath(&session);
+	}
+	if (!session.exit_status)
+		rj_cli_result_print(&session, stdout);
+	return rj_cli_session_finish(&session);
+}

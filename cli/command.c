@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command_line.h"
+#include "util/compiler.h"
+
+static int help(int argc, char **argv);
+static int version(int argc, char **argv);
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *about;
+} commands[] = {
+	{ "demo", rj_cli_demo,
+	  "a guest under load moves on this machine, and is verified" },
+	{ "send", rj_cli_send, "move a guest, or a RAM image, to a target" },
+	{ "recv", rj_cli_recv, "wait for a guest, and run it" },
+	{ "features", rj_cli_features,
+	  "what this kernel and this build offer" },
+	{ "help", help, "this list; 'ramjet COMMAND --help' says more" },
+	{ "version", version, "which ramjet this is" },
+};
+/* clang-format on */
+
+static void print_usage(FILE *out)
+{
+	(void)fprintf(out, "usage: ramjet COMMAND ...\n\n"
+			   "Moves the memory of running virtual machines, "
+			   "fast, with a short pause.\n\n");
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(commands); i++)
+		(void)fprintf(out, "  %-10s %s\n", commands[i].name,
+			      commands[i].about);
+	(void)fprintf(out, "\nFor a start: ramjet demo\n");
+}
+
+static int help(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	print_usage(stdout);
+	return RJ_CLI_EXIT_COMPLETED;
+}
+
+static int version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	(void)printf("ramjet %s\n", ramjet_version());
+	return RJ_CLI_EXIT_COMPLETED;
+}
+
+int rj_cli_main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (!name) {
+		print_usage(stderr);
+		return RJ_CLI_EXIT_USAGE;
+	}
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+		name = "help";
+	if (!strcmp(name, "--version"))
+		name = "version";
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return commands[i].run(argc - 1, argv + 1);
+	(void)fprintf(stderr,
+		      "ramjet: '%s' is not a command, see 'ramjet help'\n",
+		      name);
+	return RJ_CLI_EXIT_USAGE;
+}

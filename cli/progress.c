@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/progress.h"
+
+#include <stdarg.h>
+
+#include "cli/human.h"
+#include "cli/terminal.h"
+#include "util/clock.h"
+
+#define SECOND_NS  1000000000u
+#define COLUMNS    80
+#define TEXT_BYTES 160
+#define BAR_CELLS  8
+/* Rounds beyond these get a line a second at most: a held migration makes
+ * thousands. */
+#define ROUNDS_SAID_MAX 12u
+
+void rj_cli_progress_init(struct rj_cli_progress *p,
+			  enum rj_cli_progress_style style, FILE *out)
+{
+	*p = (struct rj_cli_progress){ .out = out, .style = style };
+	if (style == RJ_CLI_PROGRESS_AUTO)
+		p->style = rj_cli_is_terminal(out) ? RJ_CLI_PROGRESS_BAR
+						   : RJ_CLI_PROGRESS_PLAIN;
+	rj_mutex_init(&p->lock);
+	p->begun_ns = rj_now_ns();
+	p->last_line_ns = p->begun_ns;
+}
+
+void rj_cli_progress_done(struct rj_cli_progress *p)
+{
+	rj_mutex_done(&p->lock);
+}
+
+static void wipe_locked(struct rj_cli_progress *p) RJ_REQUIRES(p->lock)
+{
+	if (p->live)
+		(void)fputs("\r\033[K", p->out);
+	p->live = false;
+}
+
+static void say_round_locked(struct rj_cli_progress *p, uint64_t number,
+			     const struct ramjet_round_info *round)
+	RJ_REQUIRES(p->lock)
+{
+	char size[RJ_CLI_HUMAN_BYTES], time[RJ_CLI_HUMAN_BYTES];
+	char rate[RJ_CLI_HUMAN_BYTES], dirt[RJ_CLI_HUMAN_BYTES];
+	uint64_t us = round->us ? round->us : 1;
+
+	rj_cli_human_size(round->pages * RAMJET_PAGE_BYTES, size);
+	rj_cli_human_time(round->us, time);
+	rj_cli_human_rate((uint64_t)((double)round->pages * RAMJET_PAGE_BYTES *
+				     1e6 / (double)us),
+			  rate);
+	rj_cli_human_size(round->dirtied_pages * RAMJET_PAGE_BYTES, dirt);
+	wipe_locked(p);
+	(void)fprintf(p->out,
+		      "  round %-3llu %10s in %-9s %12s   %10s dirtied\n",
+		      (unsigned long long)number, size, time, rate, dirt);
+	p->last_line_ns = rj_now_ns();
+	p->rounds_said++;
+}
+
+static bool says_rounds(const struct rj_cli_progress *p)
+{
+	return p->style == RJ_CLI_PROGRESS_BAR ||
+	       (p->style == RJ_CLI_PROGRESS_PLAIN && p->every_round);
+}
+
+static void say_rounds_locked(struct rj_cli_progress *p,
+			      const struct ramjet_info *info)
+	RJ_REQUIRES(p->lock)
+{
+	uint64_t first = info->rounds_total - info->round_count;
+
+	if (p->rounds_seen < first)
+		p->rounds_seen = first;
+	for (; p->rounds_seen < info->rounds_total; p->rounds_seen++) {
+		uint64_t at = p->rounds_seen - first;
+		bool due = rj_now_ns() - p->last_line_ns >= SECOND_NS;
+
+		if (says_rounds(p) && (p->rounds_said < ROUNDS_SAID_MAX || due))
+			say_round_locked(p, p->rounds_seen + 1,
+					 &info->rounds[at]);
+	}
+}
+
+/* What moves right now, without its beginning. */
+static void describe(const struct ramjet_info *info, char *text, size_t bytes)
+{
+	char rate[RJ_CLI_HUMAN_BYTES], dirty[RJ_CLI_HUMAN_BYTES];
+	char left[RJ_CLI_HUMAN_BYTES], pause[RJ_CLI_HUMAN_BYTES];
+
+	rj_cli_human_rate(info->current_bytes_per_s, rate);
+	if (!info->outgoing) {
+		rj_cli_human_size(info->ram.transferred_bytes, left);
+		(void)snprintf(text, bytes, "%s  received %s", rate, left);
+		return;
+	}
+	rj_cli_human_rate(info->dirty_pages_per_s * RAMJET_PAGE_BYTES, dirty);
+	rj_cli_human_size(info->ram.remaining_bytes, left);
+	rj_cli_human_time(info->downtime_p50_us, pause);
+	(void)snprintf(text, bytes, "%s  dirty %s  left %s  pause ~%s", rate,
+		       dirty, left, pause);
+}
+
+/* Of the memory that is to move, what is over there. */
+static unsigned cells_done(const struct ramjet_info *info)
+{
+	uint64_t total = info->ram.total_bytes;
+	uint64_t there = info->ram.transferred_bytes;
+
+	if (info->outgoing)
+		there = info->ram.remaining_bytes < total
+				? total - info->ram.remaining_bytes
+				: 0;
+	if (there >= total)
+		return total ? BAR_CELLS : 0;
+	return (unsigned)(there / (total / BAR_CELLS + 1));
+}
+
+static void say_live_locked(struct rj_cli_progress *p,
+			    const struct ramjet_info *info) RJ_REQUIRES(p->lock)
+{
+	char bar[BAR_CELLS + 1], rest[TEXT_BYTES], line[2 * TEXT_BYTES];
+
+	if (info->state == RAMJET_STATE_SETUP ||
+	    info->state == RAMJET_STATE_NONE) {
+		(void)snprintf(line, sizeof(line), "  %s",
+			       info->outgoing ? "connecting" : "waiting");
+	} else {
+		for (unsigned i = 0; i < BAR_CELLS; i++)
+			bar[i] = i < cells_done(info) ? '#' : '.';
+		bar[BAR_CELLS] = '\0';
+		describe(info, rest, sizeof(rest));
+		(void)snprintf(line, sizeof(line), " %2llu [%s] %s",
+			       (unsigned long long)info->rounds_total + 1, bar,
+			       rest);
+	}
+	wipe_locked(p);
+	(void)fprintf(p->out, "%.*s", COLUMNS - 1, line);
+	p->live = true;
+}
+
+static void say_plain_locked(struct rj_cli_progress *p,
+			     const struct ramjet_info *info)
+	RJ_REQUIRES(p->lock)
+{
+	uint64_t now = rj_now_ns();
+	char rest[TEXT_BYTES];
+
+	if (now - p->last_line_ns < SECOND_NS)
+		return;
+	p->last_line_ns = now;
+	describe(info, rest, sizeof(rest));
+	(void)fprintf(p->out, "%.0f s: %s, round %llu: %s\n",
+		      (double)(now - p->begun_ns) / 1e9,
+		      ramjet_state_name(info->state),
+		      (unsigned long long)info->rounds_total + 1, rest);
+}
+
+void rj_cli_progress_update(struct rj_cli_progress *p,
+			    const struct ramjet_info *info)
+{
+	rj_lock(&p->lock);
+	say_rounds_locked(p, info);
+	if (p->style == RJ_CLI_PROGRESS_BAR)
+		say_live_locked(p, info);
+	else if (p->style == RJ_CLI_PROGRESS_PLAIN)
+		say_plain_locked(p, info);
+	(void)fflush(p->out);
+	rj_unlock(&p->lock);
+}
+
+void rj_cli_progress_finish(struct rj_cli_progress *p,
+			    const struct ramjet_info *info)
+{
+	rj_lock(&p->lock);
+	if (info)
+		say_rounds_locked(p, info);
+	wipe_locked(p);
+	(void)fflush(p->out);
+	rj_unlock(&p->lock);
+}
+
+void rj_cli_progress_note(struct rj_cli_progress *p, const char *format, ...)
+{
+	va_list args;
+
+	rj_lock(&p->lock);
+	wipe_locked(p);
+	va_start(args, format);
+	(void)vfprintf(p->out, format, args);
+	va_end(args);
+	(void)fputc('\n', p->out);
+	(void)fflush(p->out);
+	rj_unlock(&p->lock);
+}

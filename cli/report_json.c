@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/report_json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "util/cleanup.h"
+#include "util/error.h"
+
+/* Microseconds are whole; 12 digits show them exactly, without the noise of
+ * binary fractions. */
+#define DUMP_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(12))
+
+static json_t *ms(uint64_t us)
+{
+	return json_real((double)us / 1000);
+}
+
+static json_t *seconds(uint64_t us)
+{
+	return json_real((double)us / 1000000);
+}
+
+static json_t *whole(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+static json_t *ram_object(const struct ramjet_ram_info *ram)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o,"
+			 " s:o}",
+			 "total_bytes", whole(ram->total_bytes),
+			 "transferred_bytes", whole(ram->transferred_bytes),
+			 "wire_bytes", whole(ram->wire_bytes),
+			 "remaining_bytes", whole(ram->remaining_bytes),
+			 "page_bytes", (int)RAMJET_PAGE_BYTES, "normal_pages",
+			 whole(ram->normal_pages), "zero_pages",
+			 whole(ram->zero_pages), "unpopulated_pages",
+			 whole(ram->unpopulated_pages), "compressed_pages",
+			 whole(ram->compressed_pages), "delta_pages",
+			 whole(ram->delta_pages), "resent_pages",
+			 whole(ram->resent_pages));
+}
+
+static json_t *terms_array(const struct ramjet_info *info)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < info->term_count; i++)
+		(void)json_array_append_new(
+			array,
+			json_pack("{s:s, s:o, s:o}", "name",
+				  info->terms[i].name, "predicted_ms",
+				  ms(info->terms[i].predicted_us), "actual_ms",
+				  ms(info->terms[i].actual_us)));
+	return array;
+}
+
+static json_t *rounds_array(const struct ramjet_info *info)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < info->round_count; i++)
+		(void)json_array_append_new(
+			array,
+			json_pack("{s:o, s:o, s:o, s:o}", "pages",
+				  whole(info->rounds[i].pages), "bytes",
+				  whole(info->rounds[i].bytes), "ms",
+				  ms(info->rounds[i].us), "dirtied_pages",
+				  whole(info->rounds[i].dirtied_pages)));
+	return array;
+}
+
+static json_t *channels_array(const struct ramjet_info *info)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < info->channel_count; i++)
+		(void)json_array_append_new(
+			array,
+			json_pack("{s:o, s:s, s:I}", "bytes",
+				  whole(info->channels[i].bytes), "state",
+				  info->channels[i].state, "rtt_us",
+				  (json_int_t)info->channels[i].rtt_us));
+	return array;
+}
+
+static json_t *fast_paths_array(const struct ramjet_info *info)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < info->fast_path_count; i++)
+		(void)json_array_append_new(
+			array, json_pack("{s:s, s:s, s:s}", "name",
+					 info->fast_paths[i].name, "chosen",
+					 info->fast_paths[i].chosen, "reason",
+					 info->fast_paths[i].reason));
+	return array;
+}
+
+/* Blocks were compared, or they were not: then `identical` is null. */
+static json_t *verify_object(const struct ramjet_info *info)
+{
+	json_t *identical = info->verify_blocks || info->verified
+				    ? json_boolean(info->verified)
+				    : json_null();
+
+	return json_pack("{s:I, s:o}", "blocks",
+			 (json_int_t)info->verify_blocks, "identical",
+			 identical);
+}
+
+static json_t *self_check_object(const struct rj_cli_report *report)
+{
+	const struct rj_cli_guest_check *check = report->check;
+
+	if (!check)
+		return json_null();
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "clean",
+			 report->check_clean, "pages", whole(check->pages),
+			 "writes", whole(check->writes), "own_writes",
+			 whole(check->own_writes), "first_write",
+			 whole(check->first_write), "trial_writes",
+			 whole(check->trial_writes));
+}
+
+static void add(json_t *object, const char *name, json_t *value)
+{
+	(void)json_object_set_new(object, name, value);
+}
+
+static void add_outcome(json_t *object, const struct rj_cli_report *report)
+{
+	const struct rj_cli_command_line *line = report->line;
+	const struct ramjet_info *info = report->info;
+	const char *uri = report->uri ? report->uri : line->uri;
+
+	if (!uri && info)
+		uri = info->uri;
+	add(object, "status",
+	    json_string(ramjet_state_name(info ? info->state
+					       : RAMJET_STATE_FAILED)));
+	add(object, "error",
+	    text_or_null(report->error && report->error->code
+				 ? report->error->message
+				 : NULL));
+	add(object, "exit_status", json_integer(report->exit_status));
+	add(object, "uri", text_or_null(uri));
+	add(object, "role",
+	    json_string(line->command == RJ_CLI_RECV ? "target" : "source"));
+	add(object, "guest",
+	    text_or_null(line->has_guest ? line->guest.text : NULL));
+}
+
+static void add_times(json_t *object, const struct ramjet_info *info,
+		      const struct ramjet_params *params)
+{
+	uint64_t limit_us = info->downtime_limit_us;
+
+	add(object, "total_ms", ms(info->total_us));
+	add(object, "setup_ms", ms(info->setup_us));
+	add(object, "downtime_ms", ms(info->downtime_us));
+	add(object, "downtime_limit_ms",
+	    ms(limit_us ? limit_us : params->downtime_limit_us));
+	add(object, "downtime_predicted_ms",
+	    json_pack("{s:o, s:o}", "p50", ms(info->downtime_p50_us), "p90",
+		      ms(info->downtime_p90_us)));
+	add(object, "downtime_terms", terms_array(info));
+}
+
+static void add_work(json_t *object, const struct ramjet_info *info)
+{
+	add(object, "ram", ram_object(&info->ram));
+	add(object, "rounds", rounds_array(info));
+	add(object, "rounds_total", whole(info->rounds_total));
+	add(object, "channels", channels_array(info));
+	add(object, "throughput_bytes_per_s",
+	    whole(info->throughput_bytes_per_s));
+	add(object, "dirty_pages_per_s", whole(info->dirty_pages_per_s));
+	add(object, "throttle_percent", json_integer(info->throttle_percent));
+	add(object, "helpers", json_array());
+	add(object, "fast_paths", fast_paths_array(info));
+	add(object, "cpu_s",
+	    json_pack("{s:o, s:o}", "control", seconds(info->control_cpu_us),
+		      "workers", seconds(info->workers_cpu_us)));
+	add(object, "verify", verify_object(info));
+}
+
+json_t *rj_cli_report_build(const struct rj_cli_report *report)
+{
+	static const struct ramjet_info nothing;
+	const struct ramjet_info *info = report->info ? report->info : &nothing;
+	json_t *object = json_object();
+
+	if (!object)
+		return NULL;
+	add_outcome(object, report);
+	add_times(object, info, &report->line->params);
+	add_work(object, info);
+	add(object, "self_check", self_check_object(report));
+	if (report->target)
+		(void)json_object_set(object, "target", report->target);
+	return object;
+}
+
+int rj_cli_report_open(const char *path, struct ramjet_error *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return rj_fail_errno(err, -errno, "--json %s: open", path);
+	return fd;
+}
+
+static int write_all(int fd, const char *text, size_t bytes)
+{
+	while (bytes) {
+		ssize_t wrote = write(fd, text, bytes);
+
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote <= 0)
+			return wrote < 0 ? -errno : -EIO;
+		text += wrote;
+		bytes -= (size_t)wrote;
+	}
+	return 0;
+}
+
+int rj_cli_report_write(int fd, const json_t *object, struct ramjet_error *err)
+{
+	rj_autofree char *text = object ? json_dumps(object, DUMP_FLAGS) : NULL;
+	struct stat status;
+	int rc = 0;
+
+	if (!text)
+		return rj_fail(err, -ENOMEM, "--json: out of memory");
+	/* A pipe or a terminal can't be cut, and needn't be. */
+	if (!fstat(fd, &status) && S_ISREG(status.st_mode) && ftruncate(fd, 0))
+		rc = -errno;
+	if (!rc)
+		rc = write_all(fd, text, strlen(text));
+	if (!rc)
+		rc = write_all(fd, "\n", 1);
+	return rc ? rj_fail_errno(err, rc, "--json: write") : 0;
+}

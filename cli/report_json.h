@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_CLI_REPORT_JSON_H
+#define RJ_CLI_REPORT_JSON_H
+/* What `--json FILE` holds: one object, the same fields in every outcome. */
+#include <jansson.h>
+
+#include "cli/command_line.h"
+#include "cli/guest.h"
+
+struct rj_cli_report {
+	const struct rj_cli_command_line *line;
+	const char *uri; /* NULL: line->uri, or the info's */
+	/* NULL when nothing has begun: then all figures are zero. */
+	const struct ramjet_info *info;
+	const struct ramjet_error *error; /* code 0: none */
+	enum rj_cli_exit exit_status;
+	/* Live guests once they were checked; else NULL. */
+	const struct rj_cli_guest_check *check;
+	bool check_clean;
+	json_t *target; /* borrowed: the other side's report (demo), or NULL */
+};
+
+/* The object, *returned*; NULL when out of memory. */
+json_t *rj_cli_report_build(const struct rj_cli_report *report);
+
+/* Open FILE for a later rj_cli_report_write(): a path that can't be written
+ * is better known before anything has happened. Returns the descriptor. */
+RJ_NODISCARD int rj_cli_report_open(const char *path, struct ramjet_error *err);
+/* Replaces what the file held. */
+RJ_NODISCARD int rj_cli_report_write(int fd, const json_t *object,
+				     struct ramjet_error *err);
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "cli/human.h"
+#include "cli/signals.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/log.h"
+
+#define TICK_MS         100
+#define SOURCE_RUN_US   200000
+#define SOURCE_QUIET_US 200000
+
+static const char *name_of(const struct rj_cli_session *s)
+{
+	return rj_cli_command_name(s->line->command);
+}
+
+void rj_cli_session_fail(struct rj_cli_session *s,
+			 const struct ramjet_error *error,
+			 enum rj_cli_exit status)
+{
+	if (s->exit_status)
+		return;
+	s->error = *error;
+	s->exit_status = status;
+}
+
+/* A request that can't be met as it stands is wrong usage; anything else is
+ * the world's fault. */
+static enum rj_cli_exit status_of(int code)
+{
+	return code == -EINVAL || code == -ERANGE || code == -ENOTSUP
+		       ? RJ_CLI_EXIT_USAGE
+		       : RJ_CLI_EXIT_FAILED;
+}
+
+static int keep(struct rj_cli_session *s, int rc,
+		const struct ramjet_error *error)
+{
+	if (rc < 0)
+		rj_cli_session_fail(s, error, status_of(rc));
+	return rc;
+}
+
+static void log_line(void *user, int level, const char *message)
+{
+	struct rj_cli_session *s = user;
+
+	if (level <= s->line->log_level)
+		rj_cli_progress_note(&s->progress, "ramjet %s: %s", name_of(s),
+				     message);
+}
+
+void rj_cli_session_init(struct rj_cli_session *s,
+			 const struct rj_cli_command_line *line)
+{
+	struct ramjet_error error = { 0 };
+
+	*s = (struct rj_cli_session){
+		.line = line,
+		.role = line->command == RJ_CLI_RECV ? RJ_CLI_TARGET
+						     : RJ_CLI_SOURCE,
+		.json_fd = -1,
+	};
+	rj_cli_progress_init(&s->progress, line->progress, stderr);
+	if (!line->json)
+		return;
+	s->json_fd = rj_cli_report_open(line->json, &error);
+	if (s->json_fd < 0)
+		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_USAGE);
+}
+
+int rj_cli_session_open(struct rj_cli_session *s)
+{
+	struct ramjet_error error = { 0 };
+	int rc;
+
+	if (s->exit_status)
+		return s->error.code;
+	rc = rj_cli_guest_new(&s->line->guest, s->role, &s->guest, &error);
+	if (rc >= 0)
+		rc = ramjet_guest_new(s->guest->kind->ops, s->guest, &s->handle,
+				      &error);
+	if (rc >= 0)
+		rc = s->guest->kind->attach(s->guest, s->handle, &error);
+	return keep(s, rc, &error);
+}
+
+int rj_cli_session_begin(struct rj_cli_session *s, const char *uri)
+{
+	const struct rj_cli_guest_kind *kind = s->guest->kind;
+	struct ramjet_params params = s->line->params;
+	struct ramjet_error error = { 0 };
+	int rc = 0;
+
+	params.log = log_line;
+	params.log_user = s;
+	if (s->role == RJ_CLI_TARGET) {
+		rc = ramjet_incoming(s->handle, uri, &params, &s->migration,
+				     &error);
+		return keep(s, rc, &error);
+	}
+	if (kind->live)
+		rc = kind->run(s->guest, &error);
+	if (rc >= 0)
+		rc = ramjet_migrate(s->handle, uri, &params, &s->migration,
+				    &error);
+	return keep(s, rc, &error);
+}
+
+/* What a person may have asked for meanwhile. */
+static void obey(struct rj_cli_session *s, uint64_t begun_us)
+{
+	uint64_t limit_us = s->line->timeout_us;
+	struct ramjet_error error = { 0 };
+	char span[RJ_CLI_HUMAN_BYTES];
+	int number = rj_cli_signals_cancel();
+
+	if (rj_cli_signals_take_switchover())
+		(void)ramjet_switchover(s->migration);
+	if (number)
+		(void)rj_fail(&error, -ECANCELED, "cancelled by signal %d",
+			      number);
+	else if (limit_us && rj_now_us() - begun_us >= limit_us)
+		(void)rj_fail(&error, -ETIMEDOUT,
+			      "--timeout: not completed within %s",
+			      rj_cli_human_time(limit_us, span));
+	/* Past the point of no return there is nothing to cancel. */
+	if (error.code && !ramjet_cancel(s->migration))
+		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
+}
+
+static void show_progress(struct rj_cli_session *s)
+{
+	struct ramjet_info *info;
+
+	if (ramjet_info(s->migration, &info) < 0)
+		return;
+	rj_cli_progress_update(&s->progress, info);
+	ramjet_info_free(info);
+}
+
+int rj_cli_session_wait(struct rj_cli_session *s)
+{
+	uint64_t begun_us = rj_now_us();
+	struct ramjet_error error;
+	enum ramjet_state state;
+	int rc;
+
+	for (;;) {
+		rj_error_clear(&error);
+		rc = ramjet_wait(s->migration, TICK_MS, &error);
+		state = ramjet_migration_state(s->migration);
+		/* The timeout of a peer looks the same as the tick's. */
+		if (ramjet_state_is_final(state))
+			break;
+		show_progress(s);
+		obey(s, begun_us);
+	}
+	if (ramjet_info(s->migration, &s->info) < 0)
+		s->info = NULL;
+	rj_cli_progress_finish(&s->progress, s->info);
+	if (rc < 0)
+		rj_cli_session_fail(s, &error,
+				    state == RAMJET_STATE_UNCONFIRMED
+					    ? RJ_CLI_EXIT_UNCONFIRMED
+					    : RJ_CLI_EXIT_FAILED);
+	return rc;
+}
+
+static void say_check(struct rj_cli_session *s, const char *who)
+{
+	char pages[RJ_CLI_HUMAN_BYTES], writes[RJ_CLI_HUMAN_BYTES];
+
+	if (s->role == RJ_CLI_TARGET)
+		return; /* the result says it */
+	rj_cli_progress_note(&s->progress,
+			     "ramjet %s: %s: %s page writes since, "
+			     "self-check of %s pages is clean",
+			     name_of(s), who,
+			     rj_cli_human_count(s->check.trial_writes, writes),
+			     rj_cli_human_count(s->check.pages, pages));
+}
+
+/* Let it run for a moment, and look at all of its memory. */
+static int trial(struct rj_cli_session *s, uint64_t run_us, const char *who)
+{
+	struct ramjet_error error = { 0 };
+	int rc = rj_cli_guest_trial(s->guest, run_us, &s->check, &error);
+
+	s->checked = true;
+	s->check_clean = rc >= 0;
+	if (rc >= 0) {
+		say_check(s, who);
+		return 0;
+	}
+	/* Said here too: the first error is the one reported. */
+	if (s->exit_status)
+		rj_cli_progress_note(&s->progress, "ramjet %s: %s: %s",
+				     name_of(s), who, error.message);
+	rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
+	return rc;
+}
+
+static int watch_quiet(struct rj_cli_session *s)
+{
+	struct ramjet_error error = { 0 };
+	int rc = rj_cli_guest_watch_quiet(s->guest, SOURCE_QUIET_US, &error);
+
+	if (rc < 0)
+		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
+	return rc;
+}
+
+int rj_cli_session_aftermath(struct rj_cli_session *s)
+{
+	bool source = s->role == RJ_CLI_SOURCE;
+	enum ramjet_state state;
+
+	if (!s->guest || !s->guest->kind->live)
+		return 0;
+	state = s->migration ? ramjet_migration_state(s->migration)
+			     : RAMJET_STATE_FAILED;
+	switch (state) {
+	case RAMJET_STATE_COMPLETED:
+		return source ? watch_quiet(s)
+			      : trial(s, s->line->run_us, "the guest runs on");
+	case RAMJET_STATE_UNCONFIRMED:
+		rj_cli_progress_note(
+			&s->progress,
+			"ramjet %s: the guest stays stopped on this side; make "
+			"sure by hand which side runs",
+			name_of(s));
+		return 0;
+	default:
+		/* A target whose guest never started has nothing to run. */
+		if (!source || !s->guest->kind->running(s->guest))
+			return 0;
+		return trial(s, SOURCE_RUN_US, "the source guest runs on");
+	}
+}
+
+static void write_report(struct rj_cli_session *s)
+{
+	struct rj_cli_report report = {
+		.line = s->line,
+		.uri = s->migration && s->role == RJ_CLI_TARGET
+			       ? ramjet_listen_uri(s->migration)
+			       : NULL,
+		.info = s->info,
+		.error = &s->error,
+		.exit_status = s->exit_status,
+		.check = s->checked ? &s->check : NULL,
+		.check_clean = s->check_clean,
+		.target = s->target,
+	};
+	struct ramjet_error error = { 0 };
+	json_t *object;
+
+	if (s->json_fd < 0)
+		return;
+	object = rj_cli_report_build(&report);
+	if (rj_cli_report_write(s->json_fd, object, &error) < 0) {
+		(void)fprintf(stderr, "ramjet %s: %s\n", name_of(s),
+			      error.message);
+		if (!s->exit_status)
+			s->exit_status = RJ_CLI_EXIT_FAILED;
+	}
+	json_decref(object);
+}
+
+int rj_cli_session_finish(struct rj_cli_session *s)
+{
+	if (s->exit_status)
+		(void)fprintf(stderr, "ramjet %s: %s\n", name_of(s),
+			      s->error.message);
+	write_report(s);
+	ramjet_info_free(s->info);
+	ramjet_migration_free(s->migration);
+	ramjet_guest_free(s->handle);
+	rj_cli_guest_free(s->guest);
+	rj_cli_progress_done(&s->progress);
+	json_decref(s->target);
+	rj_close_fd(&s->json_fd);
+	return s->exit_status;
+}
+
+int rj_cli_session_usage(const struct rj_cli_command_line *line,
+			 const struct ramjet_error *error)
+{
+	struct rj_cli_session s;
+
+	/* A report speaks of a migration; `features` has none. */
+	rj_cli_session_init(&s, line);
+	if (line->command == RJ_CLI_FEATURES)
+		rj_close_fd(&s.json_fd);
+	s.error = *error;
+	s.exit_status = RJ_CLI_EXIT_USAGE;
+	(void)rj_cli_session_finish(&s);
+	(void)fprintf(stderr, "ramjet %s: see 'ramjet %s --help'\n",
+		      rj_cli_command_name(line->command),
+		      rj_cli_command_name(line->command));
+	return RJ_CLI_EXIT_USAGE;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_CLI_SESSION_H
+#define RJ_CLI_SESSION_H
+/*
+ * One migration of one guest, seen from one side, from the command line to
+ * the report. `send`, `recv` and the source of `demo` are each one session.
+ *
+ * Every step returns 0 or a negative errno; the first failure is kept and
+ * decides report and exit status, so callers just go on to _finish.
+ */
+#include "cli/progress.h"
+#include "cli/report_json.h"
+
+struct rj_cli_session {
+	const struct rj_cli_command_line *line;
+	enum rj_cli_role role;
+	struct rj_cli_guest *guest;
+	struct ramjet_guest *handle;
+	struct ramjet_migration *migration;
+	struct ramjet_info *info; /* of the end; NULL before */
+	struct rj_cli_progress progress;
+	struct ramjet_error error;
+	enum rj_cli_exit exit_status;
+	int json_fd; /* -1: none wanted */
+	bool checked;
+	bool check_clean;
+	struct rj_cli_guest_check check;
+	json_t *target; /* demo: the other side's report; *taken* */
+};
+
+/* Never fails; what went wrong is kept. `line` is borrowed. */
+void rj_cli_session_init(struct rj_cli_session *session,
+			 const struct rj_cli_command_line *line);
+/* Create the guest and tell the library about it. */
+int rj_cli_session_open(struct rj_cli_session *session);
+/* Source: let the guest run and begin to move it to `uri`. Target: listen. */
+int rj_cli_session_begin(struct rj_cli_session *session, const char *uri);
+/* Until the end, whatever it is. 0 when completed. */
+int rj_cli_session_wait(struct rj_cli_session *session);
+/* Live guests, after a wait: what must hold on this side now is tried. The
+ * source of a failed migration runs on, that of a completed one keeps quiet;
+ * the target runs on for line->run_us. Each is checked, and said. */
+int rj_cli_session_aftermath(struct rj_cli_session *session);
+/* Say the error, if any; write the report; free all. The exit status. */
+int rj_cli_session_finish(struct rj_cli_session *session);
+
+/* Keep a failure that happened outside; the first one stays. */
+void rj_cli_session_fail(struct rj_cli_session *session,
+			 const struct ramjet_error *error,
+			 enum rj_cli_exit status);
+/* Wrong usage of subcommand line->command: say it, report it. Exit status. */
+int rj_cli_session_usage(const struct rj_cli_command_line *line,
+			 const struct ramjet_error *error);
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/terminal.h"
+
+#include <unistd.h>
+
+bool rj_cli_is_terminal(FILE *out)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fileno(out)) && !(term && !strcmp(term, "dumb"));
+}
+
+const char *rj_cli_ink(FILE *out, enum rj_cli_ink ink)
+{
+	static const char *const inks[] = {
+		[RJ_CLI_PLAIN] = "\033[0m",
+		[RJ_CLI_BOLD] = "\033[1m",
+		[RJ_CLI_GOOD] = "\033[1;32m",
+		[RJ_CLI_BAD] = "\033[1;31m",
+	};
+	const char *no_color = getenv("NO_COLOR");
+
+	if ((no_color && *no_color) || !rj_cli_is_terminal(out))
+		return "";
+	return inks[ink];
+}
