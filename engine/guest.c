@@ -62,6 +62,9 @@ static int check_block(const struct ramjet_block *block,
 		return rj_fail(err, -EINVAL,
 			       "block: name of %zu bytes, wanted 1 to %u",
 			       length, RJ_BLOCK_NAME_MAX);
+	if (!rj_text_is_printable(block->name, length))
+		return rj_fail(err, -EINVAL,
+			       "block: its name is not printable UTF-8");
 	if (!rj_is_power_of_two(block->page_bytes) ||
 	    block->page_bytes < RAMJET_PAGE_BYTES)
 		return rj_fail(err, -EINVAL,

@@ -107,6 +107,7 @@ static int answer_ready(struct ramjet_migration *m, uint32_t verified,
 	m->stats.verified = verified > 0;
 	m->stats.verify_blocks = verified;
 	rj_unlock(&m->lock);
+	m->in->ready = true;
 	if (m->in->one_way)
 		return 0;
 	rj_ready_encode(verified, body);

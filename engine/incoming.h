@@ -44,6 +44,7 @@ struct rj_incoming {
 	uint8_t *digests; /* block_count of them, or NULL */
 	bool announced;   /* SWITCHOVER: all of the above is there */
 	uint32_t final_round;
+	bool ready; /* READY was answered */
 	bool committed;
 	uint64_t pause_began_us;
 	uint64_t term_began_us;

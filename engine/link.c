@@ -89,6 +89,11 @@ static int read_some(int fd, uint8_t *out, size_t wanted, size_t *have)
 	return 1;
 }
 
+static bool is_known(const struct rj_frame *frame)
+{
+	return strcmp(rj_frame_type_name(frame->type), "unknown") != 0;
+}
+
 static int decode_head(struct rj_link *link, struct ramjet_error *err)
 {
 	struct rj_frame *frame = &link->message.frame;
@@ -96,8 +101,12 @@ static int decode_head(struct rj_link *link, struct ramjet_error *err)
 
 	if (rc)
 		return rc;
-	if (frame->type == RJ_FRAME_PAGES || frame->type == RJ_FRAME_FENCE ||
-	    frame->run_count)
+	if (!is_known(frame)) {
+		link->skip = (size_t)frame->run_count * RJ_RUN_BYTES +
+			     frame->payload_bytes;
+		return 0;
+	}
+	if (frame->type == RJ_FRAME_PAGES || frame->type == RJ_FRAME_FENCE)
 		return rj_fail(err, -EPROTO, "a %s frame has no place here",
 			       rj_frame_type_name(frame->type));
 	if (!frame->payload_bytes)
@@ -107,6 +116,44 @@ static int decode_head(struct rj_link *link, struct ramjet_error *err)
 		return rj_fail(err, -ENOMEM, "out of memory for %u bytes",
 			       frame->payload_bytes);
 	return 0;
+}
+
+static int skip_some(struct rj_link *link)
+{
+	uint8_t scratch[512];
+
+	while (link->skip) {
+		const size_t wanted = link->skip < sizeof(scratch)
+					      ? link->skip
+					      : sizeof(scratch);
+		size_t have = 0;
+		const int rc = read_some(link->fd, scratch, wanted, &have);
+
+		link->skip -= have;
+		link->payload_have += have;
+		if (rc <= 0)
+			return rc;
+	}
+	return 1;
+}
+
+static int read_body(struct rj_link *link, struct ramjet_error *err)
+{
+	const struct rj_frame *frame = &link->message.frame;
+	int rc;
+
+	if (!is_known(frame))
+		rc = skip_some(link);
+	else
+		rc = read_some(link->fd, link->message.payload,
+			       frame->payload_bytes, &link->payload_have);
+	if (rc <= 0)
+		return rc == -ENODATA ? -EPIPE : rc;
+	if (!is_known(frame))
+		return 1;
+	rc = rj_frame_verify(link->header, frame, NULL, link->message.payload,
+			     err);
+	return rc ? rc : 1;
 }
 
 /* 1: link->message is whole; 0: not yet. */
@@ -125,20 +172,13 @@ static int read_message(struct rj_link *link, struct ramjet_error *err)
 		if (rc)
 			return rc;
 	}
-	rc = read_some(link->fd, link->message.payload,
-		       link->message.frame.payload_bytes, &link->payload_have);
-	if (rc <= 0)
-		return rc == -ENODATA ? -EPIPE : rc;
-	rc = rj_frame_verify(link->header, &link->message.frame, NULL,
-			     link->message.payload, err);
+	rc = read_body(link, err);
+	if (rc != 1)
+		return rc;
 	link->bytes += link->header_have + link->payload_have;
+	link->received += link->header_have + link->payload_have;
 	link->header_have = link->payload_have = 0;
-	return rc ? rc : 1;
-}
-
-static bool is_known(const struct rj_frame *frame)
-{
-	return strcmp(rj_frame_type_name(frame->type), "unknown") != 0;
+	return 1;
 }
 
 int rj_link_poll(struct rj_link *link, struct rj_message *ret,
@@ -158,7 +198,7 @@ int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 		if (rc < 0) {
 			(void)rj_fail_errno(err, rc, "the connection broke");
 			rj_error_prefix(err, "control link, offset %llu",
-					(unsigned long long)link->bytes);
+					(unsigned long long)link->received);
 			return rc;
 		}
 		if (!rc)

@@ -21,11 +21,13 @@ struct rj_link {
 	int wake_fd; /* ends waits with -ECANCELED; -1: none */
 	struct rj_mailbox *outbox; /* send through this, or NULL: on fd */
 	struct rj_mailbox *inbox;  /* receive from this, or NULL: from fd */
-	uint64_t bytes;            /* both directions */
+	uint64_t bytes;            /* both directions, for statistics */
+	uint64_t received; /* offset in the incoming stream, HELLO included */
 	/* the frame being received */
 	uint8_t header[RJ_HEADER_BYTES];
 	size_t header_have;
 	size_t payload_have;
+	size_t skip; /* of an optional frame nobody knows */
 	struct rj_message message;
 };
 

@@ -44,6 +44,10 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 	struct rj_counters *c = r->counters;
 	int rc;
 
+	if (frame->round != r->round)
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame of round %u, wanted round %u",
+			       frame->round, r->round);
 	rc = receive(r, r->table, (size_t)frame->run_count * RJ_RUN_BYTES);
 	if (!rc)
 		rc = rj_frame_verify(r->header, frame, r->table, NULL, err);
@@ -76,6 +80,7 @@ static int pass_fence(struct rj_receiver *r, const struct rj_frame *frame,
 	if (rc)
 		return rc;
 	r->final = final;
+	r->round++;
 	if (final && !r->inbox)
 		return 0;
 	return next_header(r);
@@ -104,6 +109,9 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 	struct rj_message message = { .frame = *frame };
 	int rc = 0;
 
+	if (frame->type == RJ_FRAME_COMMIT && !r->final)
+		return rj_fail(err, -EPROTO,
+			       "COMMIT comes before the final fence");
 	if (frame->payload_bytes) {
 		message.payload = malloc(frame->payload_bytes);
 		if (!message.payload)

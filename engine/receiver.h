@@ -34,6 +34,7 @@ struct rj_receiver {
 	struct rj_channel *channel;
 	uint64_t frame_offset; /* of the frame at hand, in the stream */
 	uint64_t stream_base;  /* bytes read before the channel was made */
+	uint32_t round;        /* of the pages that come now */
 	bool final;            /* the final fence has passed */
 	bool over;             /* in band: nothing more is to come */
 	uint8_t header[RJ_HEADER_BYTES];

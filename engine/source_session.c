@@ -58,10 +58,15 @@ static int answer_of_target(struct ramjet_migration *m, int fd,
 		rj_error_prefix(err, "target");
 		return rc;
 	}
-	if (memcmp(theirs.session, ours->session, RJ_SESSION_BYTES))
+	if (memcmp(theirs.session, ours->session, RJ_SESSION_BYTES) ||
+	    theirs.role != ours->role ||
+	    theirs.channel_count != ours->channel_count ||
+	    theirs.version_min != theirs.version_max)
 		return rj_fail(err, -EPROTO,
-			       "handshake: the target answers for another "
-			       "session");
+			       "handshake: the target's HELLO does not answer "
+			       "ours (role %u, %u channels, versions %u to %u)",
+			       theirs.role, theirs.channel_count,
+			       theirs.version_min, theirs.version_max);
 	return 0;
 }
 
@@ -87,6 +92,7 @@ static int connect_many(struct ramjet_migration *m,
 	if (!rc)
 		rc = alloc_senders(out, hello->channel_count, err);
 	rj_link_init(&out->link, out->control.fd, m->wake_fd);
+	out->link.received = RJ_HELLO_FRAME_BYTES;
 	hello->role = RJ_ROLE_DATA;
 	for (unsigned i = 0; !rc && i < out->channel_count; i++) {
 		struct rj_conn *conn = &out->senders[i].conn;
@@ -127,6 +133,7 @@ static int connect_one(struct ramjet_migration *m,
 	rj_mailbox_init(&out->outbox, -1);
 	out->has_outbox = true;
 	rj_link_init(&out->link, conn->fd, m->wake_fd);
+	out->link.received = RJ_HELLO_FRAME_BYTES;
 	hello->channel_count = 1;
 	hello->role = out->one_way ? RJ_ROLE_ONE_WAY : RJ_ROLE_BOTH;
 	rc = rj_hello_send(conn->fd, hello, deadline_ns, m->wake_fd, err);

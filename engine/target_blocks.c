@@ -58,27 +58,13 @@ static int find_missing(const struct ramjet_guest *guest,
 	return 0;
 }
 
-static int check_unique(const struct rj_wire_block *theirs, uint32_t count,
-			struct ramjet_error *err)
-{
-	for (uint32_t i = 0; i < count; i++)
-		for (uint32_t j = 0; j < i; j++)
-			if (!strcmp(theirs[i].name, theirs[j].name))
-				return rj_fail(err, -EPROTO,
-					       "BLOCKS: block %s comes twice",
-					       theirs[i].name);
-	return 0;
-}
-
 int rj_target_match_blocks(struct ramjet_migration *m,
 			   const struct rj_wire_block *theirs, uint32_t count,
 			   struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
-	int rc = check_unique(theirs, count, err);
+	int rc;
 
-	if (rc)
-		return rc;
 	in->blocks = calloc(count, sizeof(*in->blocks));
 	if (!in->blocks)
 		return rj_fail(err, -ENOMEM, "blocks: out of memory");

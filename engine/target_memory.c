@@ -97,33 +97,6 @@ int rj_target_memory_clear(struct rj_target_memory *memory,
 	return rc;
 }
 
-/* First pass: is every run legal, and does the payload match? */
-static int check_table(const struct rj_block *block,
-		       const struct rj_frame *frame, const uint8_t *table,
-		       struct ramjet_error *err)
-{
-	uint64_t next_page = 0, raw_pages = 0;
-	struct rj_wire_run run = { 0 };
-	int rc;
-
-	for (uint32_t i = 0; i < frame->run_count; i++) {
-		rc = rj_run_decode(table, i, block->page_count, &next_page,
-				   &run, err);
-		if (rc)
-			return rc;
-		if (run.kind == RJ_RUN_RAW)
-			raw_pages += run.count;
-	}
-	if (raw_pages * RAMJET_PAGE_BYTES != frame->payload_bytes)
-		return rj_fail(
-			err, -EPROTO,
-			"PAGES frame: payload of %u bytes, its runs "
-			"name %llu",
-			frame->payload_bytes,
-			(unsigned long long)(raw_pages * RAMJET_PAGE_BYTES));
-	return 0;
-}
-
 int rj_target_memory_place(struct rj_target_memory *memory,
 			   const struct rj_frame *frame, const uint8_t *table,
 			   struct rj_scatter *ret, struct ramjet_error *err)
@@ -138,7 +111,7 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 			       "PAGES frame: block %u, there are %u",
 			       frame->block, memory->block_count);
 	block = &memory->blocks[frame->block];
-	rc = check_table(block, frame, table, err);
+	rc = rj_table_check(frame, table, block->page_count, err);
 	if (rc) {
 		rj_error_prefix(err, "block %s", block->name);
 		return rc;

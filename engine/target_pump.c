@@ -28,6 +28,9 @@ static int take_state(struct ramjet_migration *m, struct rj_message *message,
 	struct rj_record *record = &m->in->device;
 	uint8_t *grown;
 
+	if (message->frame.aux != RJ_STATE_DEVICE &&
+	    message->frame.flags & RJ_FLAG_OPTIONAL)
+		return 0;
 	if (message->frame.aux != RJ_STATE_DEVICE)
 		return rj_fail(err, -EPROTO, "STATE: unknown kind %u",
 			       message->frame.aux);
@@ -87,16 +90,21 @@ static int take_message(struct ramjet_migration *m, struct rj_message *message,
 
 	switch (message->frame.type) {
 	case RJ_FRAME_STATE:
+		if (m->in->announced)
+			break;
 		rc = enter_switchover(m);
 		return rc ? rc : take_state(m, message, err);
 	case RJ_FRAME_DIGESTS:
+		if (m->in->announced)
+			break;
 		rc = enter_switchover(m);
 		return rc ? rc : take_digests(m, message, err);
 	case RJ_FRAME_SWITCHOVER:
 		rc = enter_switchover(m);
 		return rc ? rc : take_announcement(m, message, err);
 	case RJ_FRAME_COMMIT:
-		if (!m->in->announced)
+		/* One way, it follows at once; else it answers READY. */
+		if (!m->in->announced || (!m->in->one_way && !m->in->ready))
 			break;
 		m->in->committed = true;
 		return 0;
@@ -117,7 +125,7 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	struct rj_message message;
 	int rc;
 
-	/* One by one: after COMMIT nothing is to be read. */
+	/* After COMMIT nothing is to be read. */
 	while (!m->in->committed &&
 	       (rc = rj_link_poll(&m->in->link, &message, err)) != 0) {
 		if (rc < 0)

@@ -57,6 +57,7 @@ static int take_control(struct ramjet_migration *m, struct rj_hello *hello,
 	if (rc)
 		return rc;
 	rj_link_init(&in->link, in->control.fd, m->wake_fd);
+	in->link.received = RJ_HELLO_FRAME_BYTES;
 	rj_conn_describe(&in->control, peer, sizeof(peer));
 	rj_log(&m->log, RJ_LOG_INFO, "control link: %s", peer);
 	rc = rj_hello_receive(in->control.fd, hello, rj_now_ns() + HELLO_NS,
@@ -184,6 +185,7 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 	in->one_way = !rj_conn_is_socket(conn);
 	in->hello_bytes = RJ_HELLO_FRAME_BYTES;
 	rj_link_init(&in->link, conn->fd, m->wake_fd);
+	in->link.received = RJ_HELLO_FRAME_BYTES;
 	rc = rj_hello_receive(conn->fd, &hello, 0, m->wake_fd, err);
 	if (!rc && hello.role != (in->one_way ? RJ_ROLE_ONE_WAY : RJ_ROLE_BOTH))
 		rc = rj_fail(err, -EPROTO,

@@ -31,12 +31,13 @@ static size_t printable_bytes(const uint8_t *in, size_t left)
 	return length;
 }
 
-static bool is_printable(const uint8_t *text, size_t length)
+bool rj_text_is_printable(const void *text, size_t length)
 {
+	const uint8_t *bytes = text;
 	size_t used;
 
 	for (size_t at = 0; at < length; at += used) {
-		used = printable_bytes(text + at, length - at);
+		used = printable_bytes(bytes + at, length - at);
 		if (!used)
 			return false;
 	}
@@ -188,7 +189,7 @@ static int decode_block(const uint8_t *in, size_t left, uint32_t index,
 	if (!all_zero(in + 18, 6))
 		return rj_fail(err, -EPROTO,
 			       "BLOCKS: block %u: reserved bytes not 0", index);
-	if (!is_printable(in + BLOCK_HEAD, length))
+	if (!rj_text_is_printable(in + BLOCK_HEAD, length))
 		return rj_fail(err, -EPROTO,
 			       "BLOCKS: block %u: its name is not printable "
 			       "UTF-8",
