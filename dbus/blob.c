@@ -21,8 +21,8 @@ static int by_id(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-/* Order the items and refuse equal Ids. */
-static int sort_items(struct rj_blob_item *items, size_t count,
+/* Order the items and refuse equal Ids, with `code`. */
+static int sort_items(struct rj_blob_item *items, size_t count, int code,
 		      struct ramjet_error *err)
 {
 	struct rj_text shown;
@@ -31,7 +31,7 @@ static int sort_items(struct rj_blob_item *items, size_t count,
 		qsort(items, count, sizeof(*items), by_id);
 	for (size_t i = 1; i < count; i++) {
 		if (!strcmp(items[i - 1].id, items[i].id))
-			return rj_fail(err, -EEXIST,
+			return rj_fail(err, code,
 				       "helpers' state: the Id '%s' is there "
 				       "twice",
 				       rj_text_printable(&shown, items[i].id));
@@ -109,7 +109,7 @@ int rj_blob_write(struct rj_blob_item *items, size_t count,
 			return rc;
 		bytes += 8 + id_bytes + items[i].bytes;
 	}
-	rc = sort_items(items, count, err);
+	rc = sort_items(items, count, -EEXIST, err);
 	if (rc < 0)
 		return rc;
 	blob = malloc(bytes);
@@ -217,8 +217,7 @@ static int get_items(struct reader *r, const struct rj_blob_limits *limits,
 	}
 	if (r->left)
 		return malformed(r, "bytes after the last helper's");
-	rc = sort_items(items, count, r->err);
-	return rc == -EEXIST ? -EBADMSG : rc;
+	return sort_items(items, count, -EBADMSG, r->err);
 }
 
 int rj_blob_read(const void *blob, size_t bytes,

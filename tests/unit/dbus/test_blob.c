@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/cmocka_all.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,7 +223,68 @@ static void writer_refuses_what_the_reader_would(void **state)
 	assert_null(blob);
 }
 
-int main(void)
+/* ---- golden files ---------------------------------------------------------- */
+
+static const char *golden;
+
+static size_t read_file(const char *folder, const char *name, uint8_t *into,
+			size_t room)
+{
+	char path[1024];
+	FILE *file;
+	size_t bytes;
+
+	(void)snprintf(path, sizeof(path), "%s/%s/%s", golden, folder, name);
+	file = fopen(path, "rbe");
+	assert_non_null(file);
+	bytes = fread(into, 1, room, file);
+	(void)fclose(file);
+	return bytes;
+}
+
+/* Returns how many .bin files of the folder give `wanted`. */
+static unsigned count_outcomes(const char *folder, int wanted)
+{
+	const struct rj_blob_limits wide = {
+		.items_max = 64,
+		.item_bytes_max = 1u << 20,
+		.total_bytes_max = 64u << 20,
+	};
+	char path[1024];
+	uint8_t bytes[4096];
+	struct dirent *entry;
+	unsigned count = 0;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", golden, folder);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		struct rj_blob_item *items = NULL;
+		size_t had, found;
+		int rc;
+
+		if (!strstr(entry->d_name, ".bin"))
+			continue;
+		had = read_file(folder, entry->d_name, bytes, sizeof(bytes));
+		rc = rj_blob_read(bytes, had, &wide, &items, &found, NULL);
+		free(items);
+		if ((rc < 0) != (wanted < 0))
+			fail_msg("%s/%s: %d", folder, entry->d_name, rc);
+		count++;
+	}
+	(void)closedir(dir);
+	return count;
+}
+
+static void golden_blobs_are_taken_and_hostile_ones_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(count_outcomes("helpers-blob", 0), 6);
+	assert_int_equal(count_outcomes("helpers-blob-errors", -1), 10);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(layout_is_the_published_one),
@@ -232,7 +294,10 @@ int main(void)
 		cmocka_unit_test(trailing_bytes_are_refused),
 		cmocka_unit_test(malformed_blobs_are_refused_by_name),
 		cmocka_unit_test(writer_refuses_what_the_reader_would),
+		cmocka_unit_test(
+			golden_blobs_are_taken_and_hostile_ones_refused),
 	};
 
+	golden = argc > 1 ? argv[1] : "tests/golden";
 	return cmocka_run_group_tests_name("helpers_blob", tests, NULL, NULL);
 }
