@@ -14,6 +14,7 @@
 #define RESUME_US      500
 #define FRAME_OVERHEAD 1.01 /* header and table, worst case of single pages */
 #define P90_SIGMAS     1.28 /* of a normal distribution */
+#define FOREVER_US     1e12 /* what never ends; sums of it do not overflow */
 
 void rj_smooth_add(struct rj_smooth *smooth, double sample)
 {
@@ -68,7 +69,8 @@ static double pages_us(const struct rj_estimate *estimate,
 	if (inputs->cap_bytes_per_s &&
 	    capacity > (double)inputs->cap_bytes_per_s)
 		capacity = (double)inputs->cap_bytes_per_s;
-	return bytes * 1e6 / capacity;
+	/* A stalled channel has no capacity at all: then it takes for ever. */
+	return bytes > 0 ? fmin(bytes * 1e6 / capacity, FOREVER_US) : 0;
 }
 
 void rj_estimate_pause(const struct rj_estimate *estimate,
