@@ -58,10 +58,7 @@ class Relay:
                     self.passed += len(frame) if kind == wire.PAGES else 0
                 right.sendall(frame)
             right.shutdown(socket.SHUT_WR)
-        except Cut:
-            for end in (left, right):
-                end.shutdown(socket.SHUT_RDWR)
-        except OSError:
+        except (Cut, OSError):
             self._close(left, right)
 
     @staticmethod
@@ -70,7 +67,7 @@ class Relay:
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass  # it was the peer who closed
+                pass  # it is down already
 
     def hold(self):
         """For rules: tell the test, then wait until it lets go."""

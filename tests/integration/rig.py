@@ -275,7 +275,12 @@ class Tap(unittest.TestResult):
         print(f"{verdict} {self.testsRun} - {name}{directive}", flush=True)
 
     def bad(self, error):
-        self.failed_parts.append("".join(traceback.format_exception(*error)))
+        own = [f for f in traceback.extract_tb(error[2])
+               if os.path.dirname(f.filename) == os.path.dirname(
+                   os.path.abspath(__file__))]
+        self.failed_parts.append("".join(
+            traceback.format_list(own)
+            + traceback.format_exception_only(*error[:2])))
 
     def addError(self, test, err):
         super().addError(test, err)

@@ -39,11 +39,16 @@ class BadPeers(rig.Case):
         except OSError:
             pass  # it has had enough of us, which is what we want
 
+    def handshake(self, *frames):
+        """(control, data), and these frames after the first HELLO."""
+        return (self.connect(wire.hello(wire.CONTROL, session=SESSION),
+                             *frames),
+                self.connect(wire.hello(wire.DATA, session=SESSION)))
+
     def session(self):
         """A good handshake: (control, data)."""
-        control = self.connect(wire.hello(wire.CONTROL, session=SESSION),
-                               wire.blocks(("ram0", SIZE)))
-        data = self.connect(wire.hello(wire.DATA, session=SESSION))
+        control, data = self.handshake(wire.blocks(("ram0", SIZE)))
+        self.assertEqual(wire.receive(control)[0], wire.HELLO)
         self.assertEqual(wire.receive(control)[0], wire.ACCEPT)
         return control, data
 
@@ -85,21 +90,20 @@ class BadPeers(rig.Case):
         self.refuses("999", "256")
 
     def test_frame_of_an_unknown_mandatory_type(self):
-        self.connect(wire.hello(wire.CONTROL), Frame(0x7F))
+        self.handshake(Frame(0x7F))
         self.refuses("0x7f")
 
     def test_pages_instead_of_a_hello(self):
-        self.connect(Frame(wire.PAGES, round=1, runs=[wire.run(0, 1)],
+        self.connect(Frame(wire.PAGES, round=0, runs=[wire.run(0, 1)],
                            payload=bytes(4096)))
         self.refuses("HELLO|PAGES")
 
     def test_too_many_blocks(self):
-        self.connect(wire.hello(wire.CONTROL),
-                     wire.blocks(*((f"b{i}", SIZE) for i in range(1025))))
+        self.handshake(wire.blocks(*((f"b{i}", SIZE) for i in range(1025))))
         self.refuses("1025", "1024")
 
     def test_unknown_block(self):
-        self.connect(wire.hello(wire.CONTROL), wire.blocks(("disk", SIZE)))
+        self.handshake(wire.blocks(("disk", SIZE)))
         self.refuses("disk|ram0")
 
     # ---- on the data channel
@@ -118,60 +122,60 @@ class BadPeers(rig.Case):
         self.hostile(b"\xff" * 4096, "magic")
 
     def test_page_beyond_the_block(self):
-        self.hostile(Frame(wire.PAGES, round=1, runs=[wire.run(PAGES, 1)],
+        self.hostile(Frame(wire.PAGES, round=0, runs=[wire.run(PAGES, 1)],
                            payload=bytes(4096)), str(PAGES))
 
     def test_run_that_leaves_the_block(self):
-        self.hostile(Frame(wire.PAGES, round=1, runs=[wire.run(PAGES - 1, 2)],
+        self.hostile(Frame(wire.PAGES, round=0, runs=[wire.run(PAGES - 1, 2)],
                            payload=bytes(8192)), str(PAGES - 1))
 
     def test_page_number_that_would_overflow(self):
-        self.hostile(Frame(wire.PAGES, round=1,
+        self.hostile(Frame(wire.PAGES, round=0,
                            runs=[wire.run((1 << 40) - 1, 0xFFFFF, wire.ZERO)]))
 
     def test_zero_run_beyond_the_block(self):
-        self.hostile(Frame(wire.PAGES, round=1,
+        self.hostile(Frame(wire.PAGES, round=0,
                            runs=[wire.run(0, PAGES + 1, wire.ZERO)]))
 
     def test_overlapping_runs(self):
-        self.hostile(Frame(wire.PAGES, round=1,
+        self.hostile(Frame(wire.PAGES, round=0,
                            runs=[wire.run(5, 2), wire.run(6, 1)],
                            payload=bytes(3 * 4096)), "overlap|ascend")
 
     def test_empty_run(self):
-        self.hostile(Frame(wire.PAGES, round=1, runs=[wire.run(5, 0)]),
+        self.hostile(Frame(wire.PAGES, round=0, runs=[wire.run(5, 0)]),
                      "empty")
 
     def test_unknown_kind_of_run(self):
-        self.hostile(Frame(wire.PAGES, round=1, runs=[wire.run(5, 1, 9)]),
+        self.hostile(Frame(wire.PAGES, round=0, runs=[wire.run(5, 1, 9)]),
                      "kind 9")
 
     def test_payload_shorter_than_its_runs(self):
-        self.hostile(Frame(wire.PAGES, round=1, runs=[wire.run(5, 2)],
+        self.hostile(Frame(wire.PAGES, round=0, runs=[wire.run(5, 2)],
                            payload=bytes(4096)))
 
     def test_payload_longer_than_its_runs(self):
-        self.hostile(Frame(wire.PAGES, round=1, runs=[wire.run(5, 1)],
+        self.hostile(Frame(wire.PAGES, round=0, runs=[wire.run(5, 1)],
                            payload=bytes(8192)))
 
     def test_block_that_does_not_exist(self):
-        self.hostile(Frame(wire.PAGES, round=1, block=3,
+        self.hostile(Frame(wire.PAGES, round=0, block=3,
                            runs=[wire.run(5, 1)], payload=bytes(4096)),
                      "block 3")
 
     def test_runs_without_end(self):
-        self.hostile(Frame(wire.PAGES, round=1, run_count=5000,
+        self.hostile(Frame(wire.PAGES, round=0, run_count=5000,
                            payload_bytes=0).encode(), "5000", "1023")
 
     def test_payload_without_end(self):
-        self.hostile(Frame(wire.PAGES, round=1, runs=[wire.run(0, 1)],
+        self.hostile(Frame(wire.PAGES, round=0, runs=[wire.run(0, 1)],
                            payload_bytes=0xFFFFF000).encode())
 
     def test_round_that_jumps(self):
         self.hostile(Frame(wire.FENCE, round=77), "77")
 
     def test_reserved_bytes(self):
-        self.hostile(Frame(wire.PAGES, round=1, reserved=1,
+        self.hostile(Frame(wire.PAGES, round=0, reserved=1,
                            runs=[wire.run(5, 1)], payload=bytes(4096)),
                      "reserved")
 
@@ -180,7 +184,7 @@ class BadPeers(rig.Case):
 
     def test_end_in_the_middle_of_a_page(self):
         _, data = self.session()
-        self.give(data, Frame(wire.PAGES, round=1, runs=[wire.run(5, 1)],
+        self.give(data, Frame(wire.PAGES, round=0, runs=[wire.run(5, 1)],
                               payload=bytes(100), payload_bytes=4096).encode())
         data.shutdown(socket.SHUT_RDWR)
         self.refuses("channel 0")

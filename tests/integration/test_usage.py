@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Malformed words on the command line: exit status 2 and one clear line."""
 
+import re
+
 import rig
 
 IMAGE = "an image that is there"  # idle, so that it says nothing itself
@@ -10,7 +12,7 @@ GOOD_URI = "tcp:127.0.0.1:1"
 # What is wrong, the arguments, and what the line must name.
 WRONG = [
     ("no_such_command", ["frobnicate"], "frobnicate"),
-    ("send_without_guest", ["send", "--to", GOOD_URI], "GUEST"),
+    ("send_without_guest", ["send", "--to", GOOD_URI], "guest"),
     ("recv_without_from", ["recv", "process:size=1M"], "--from"),
     ("option_unknown", [*SEND, GOOD_URI, "--frobnicate"], "frobnicate"),
     ("option_without_value", [*SEND, GOOD_URI, "--channels"], "channels"),
@@ -22,7 +24,6 @@ WRONG = [
     ("uri_port_text", [*SEND, "tcp:localhost:http"], "http"),
     ("uri_port_large", [*SEND, "tcp:localhost:65536"], "65536"),
     ("uri_bracket", [*SEND, "tcp:[::1:4000"], r"\["),
-    ("uri_unix_long", [*SEND, "unix:/" + "x" * 200], "unix"),
     ("uri_fd_text", [*SEND, "fd:seven"], "seven"),
     ("uri_fd_negative", [*SEND, "fd:-1"], "-1"),
     ("uri_vsock", [*SEND, "vsock:1"], "vsock"),
@@ -62,7 +63,10 @@ class Usage(rig.Case):
         command = self.ramjet(*(image if word is IMAGE else word
                                 for word in arguments))
         self.ends(command, 2, needle)
-        self.assertEqual(len(command.err.splitlines()), 1, command.story())
+        # One line says it all; a pointer to the help may follow.
+        lines = [line for line in command.err.splitlines()
+                 if not re.fullmatch(r"ramjet \w+: see '.* --help'", line)]
+        self.assertEqual(len(lines), 1, command.story())
         self.assertEqual(command.out, "")
         self.assertRegex(command.err, "^ramjet")
 
@@ -89,8 +93,8 @@ class Usage(rig.Case):
     def test_features_each_with_what_was_seen(self):
         command = self.ramjet("features")
         self.ends(command, 0)
-        for name in ("io_uring", "pagemap_scan"):
-            self.assertIn(name, command.out.lower())
+        for name in ("io_uring", "io_uring_send_zc", "tcp_pacing", "vsock"):
+            self.assertRegex(command.out, rf"(?m)^(yes|no) +{name} +\S")
 
     def test_image_that_is_not_there(self):
         command = self.ramjet("send", "file:" + self.path("none"), "--to",
@@ -102,13 +106,15 @@ class Usage(rig.Case):
         self.ends(command, 1, self.folder)
 
     def test_json_that_cannot_be_written(self):
-        command = self.ramjet(*SEND, GOOD_URI, "--json",
-                              self.path("none/x.json"))
+        command = self.ramjet("send", "process:size=1M", "--to", GOOD_URI,
+                              "--json", self.path("none/x.json"))
         self.assertIn(command.wait(), (1, 2))
         self.assertIn("none/x.json", command.err)
 
     def test_fd_that_is_not_open(self):
-        command = self.ramjet(*SEND, "fd:99")
+        command = self.ramjet("send", "file:" + self.image("A", "zero",
+                                                           rig.MIB),
+                              "--to", "fd:99")
         self.ends(command, 1, "99")
 
 
