@@ -128,12 +128,12 @@ static int prove(struct demo *demo)
 
 	if (demo->line.params.verify && !session->info->verified)
 		(void)rj_fail(&error, -EIO,
-			      "demo: completed, but the memory was not proven "
+			      "completed, but the memory was not proven "
 			      "equal");
 	else if (session->guest->kind->live &&
 		 !json_is_true(json_object_get(check, "clean")))
 		(void)rj_fail(&error, -EIO,
-			      "demo: completed, but the target reports no "
+			      "completed, but the target reports no "
 			      "clean self-check");
 	if (!error.code)
 		return 0;
@@ -152,15 +152,24 @@ static void say_target_guest(const struct demo *demo)
 		fact("guest", "is idle: there is nothing to ask it");
 		return;
 	}
-	(void)snprintf(text, sizeof(text),
-		       "left here at page write %s, went on there "
-		       "with the very next,",
-		       rj_cli_human_count(number(check, "first_write"), first));
+	rj_cli_human_count(number(check, "pages"), pages);
+	if (!demo->line.guest.write_bytes_per_s) {
+		(void)snprintf(text, sizeof(text),
+			       "is idle; its self-check of %s pages is clean",
+			       pages);
+		fact("guest", text);
+		return;
+	}
+	(void)snprintf(
+		text, sizeof(text),
+		"went on there with the very next page write, number "
+		"%s,",
+		rj_cli_human_count(number(check, "first_write") + 1, first));
 	fact("guest", text);
 	(void)snprintf(text, sizeof(text),
-		       "made %s more; self-check of %s pages is clean",
+		       "and %s more; its self-check of %s pages is clean",
 		       rj_cli_human_count(number(check, "own_writes"), more),
-		       rj_cli_human_count(number(check, "pages"), pages));
+		       pages);
 	fact("", text);
 }
 
@@ -176,8 +185,8 @@ static void say_result(const struct demo *demo)
 	rj_cli_result_paths(info, stdout);
 	say_target_guest(demo);
 	rj_cli_result_proof(info, stdout);
-	(void)printf("\n%sMoved.%s The guest lives in another process now, and "
-		     "all it noticed was %s.\n",
+	(void)printf("\n%sMoved.%s The guest runs in another process now; all "
+		     "it noticed was %s.\n",
 		     rj_cli_ink(stdout, RJ_CLI_GOOD),
 		     rj_cli_ink(stdout, RJ_CLI_PLAIN),
 		     rj_cli_human_time(info->downtime_us, pause));

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/result.h"
 #include "cli/signals.h"
 #include "util/error.h"
+
+static bool listens(const char *uri)
+{
+	return !strncmp(uri, "tcp:", 4) || !strncmp(uri, "unix:", 5) ||
+	       !strncmp(uri, "vsock:", 6);
+}
 
 /* People read where to send to; scripts are told on a descriptor. */
 static int say_ready(struct rj_cli_session *session)
@@ -15,8 +22,9 @@ static int say_ready(struct rj_cli_session *session)
 	struct ramjet_error error = { 0 };
 
 	if (session->line->progress != RJ_CLI_PROGRESS_NONE)
-		rj_cli_progress_note(&session->progress, "listening on %s",
-				     uri);
+		rj_cli_progress_note(
+			&session->progress, "%s %s",
+			listens(uri) ? "listening on" : "reading from", uri);
 	if (fd < 0)
 		return 0;
 	if (dprintf(fd, "%s\n", uri) < 0) {

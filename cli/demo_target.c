@@ -117,7 +117,7 @@ static int open_files(struct rj_cli_demo_target *target, int *ret_ready_end,
 	target->output_fd = memfd_create("ramjet-output", MFD_CLOEXEC);
 	if (target->report_fd < 0 || target->output_fd < 0 ||
 	    pipe2(ends, O_CLOEXEC))
-		return rj_fail_errno(err, -errno, "demo: memfd or pipe");
+		return rj_fail_errno(err, -errno, "target: memfd or pipe");
 	target->ready_fd = ends[0];
 	*ret_ready_end = ends[1];
 	return 0;
@@ -168,12 +168,12 @@ int rj_cli_demo_target_start(const struct rj_cli_command_line *line,
 		if (!target.pid)
 			become_target(&target, ready_end, arguments.argv);
 		if (target.pid < 0)
-			rc = rj_fail_errno(err, -errno, "demo: fork");
+			rc = rj_fail_errno(err, -errno, "target: fork");
 	}
 	if (!rc) {
 		target.pidfd = pidfd_open(target.pid, 0);
 		if (target.pidfd < 0)
-			rc = rj_fail_errno(err, -errno, "demo: pidfd_open");
+			rc = rj_fail_errno(err, -errno, "target: pidfd_open");
 	}
 	if (rc) {
 		rj_cli_demo_target_done(&target);
@@ -218,7 +218,7 @@ int rj_cli_demo_target_ready(struct rj_cli_demo_target *target,
 		}
 	}
 	last_words(target, words, sizeof(words));
-	return rj_fail(err, -EIO, "demo: the target didn't come up: %s",
+	return rj_fail(err, -EIO, "target: it didn't come up: %s",
 		       *words ? words : "it said nothing");
 }
 
@@ -251,8 +251,8 @@ int rj_cli_demo_target_finish(struct rj_cli_demo_target *target,
 	if (!status)
 		return 0;
 	last_words(target, words, sizeof(words));
-	return rj_fail(err, -EIO, "demo: the target ended with status %d: %s",
-		       status, *words ? words : "it said nothing");
+	return rj_fail(err, -EIO, "target: it ended with status %d: %s", status,
+		       *words ? words : "it said nothing");
 }
 
 void rj_cli_demo_target_done(struct rj_cli_demo_target *target)

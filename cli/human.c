@@ -37,7 +37,10 @@ const char *rj_cli_human_time(uint64_t us, char text[RJ_CLI_HUMAN_BYTES])
 {
 	uint64_t seconds = us / 1000000;
 
-	if (us < 999950)
+	/* What would look like nothing. */
+	if (us && us < 50)
+		(void)snprintf(text, RJ_CLI_HUMAN_BYTES, "%u us", (unsigned)us);
+	else if (us < 999950)
 		(void)snprintf(text, RJ_CLI_HUMAN_BYTES, "%.1f ms",
 			       (double)us / 1e3);
 	else if (us < 119950000)

@@ -12,7 +12,7 @@ const char *rj_cli_human_size(uint64_t bytes, char text[RJ_CLI_HUMAN_BYTES]);
 /* "1.5 GiB/s" */
 const char *rj_cli_human_rate(uint64_t bytes_per_s,
 			      char text[RJ_CLI_HUMAN_BYTES]);
-/* "12.3 ms", "1.5 s", "2 m 05 s" */
+/* "7 us", "12.3 ms", "1.5 s", "2 m 05 s" */
 const char *rj_cli_human_time(uint64_t us, char text[RJ_CLI_HUMAN_BYTES]);
 /* "1,234,567" */
 const char *rj_cli_human_count(uint64_t count, char text[RJ_CLI_HUMAN_BYTES]);

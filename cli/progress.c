@@ -97,8 +97,13 @@ static void describe(const struct ramjet_info *info, char *text, size_t bytes)
 		(void)snprintf(text, bytes, "%s  received %s", rate, left);
 		return;
 	}
-	rj_cli_human_rate(info->dirty_pages_per_s * RAMJET_PAGE_BYTES, dirty);
 	rj_cli_human_size(info->ram.remaining_bytes, left);
+	/* What the first round shows, isn't known before its end. */
+	if (!info->rounds_total) {
+		(void)snprintf(text, bytes, "%s  left %s", rate, left);
+		return;
+	}
+	rj_cli_human_rate(info->dirty_pages_per_s * RAMJET_PAGE_BYTES, dirty);
 	rj_cli_human_time(info->downtime_p50_us, pause);
 	(void)snprintf(text, bytes, "%s  dirty %s  left %s  pause ~%s", rate,
 		       dirty, left, pause);
@@ -119,13 +124,18 @@ static unsigned cells_done(const struct ramjet_info *info)
 	return (unsigned)(there / (total / BAR_CELLS + 1));
 }
 
+static bool nothing_moves(const struct ramjet_info *info)
+{
+	return info->state == RAMJET_STATE_SETUP ||
+	       info->state == RAMJET_STATE_NONE;
+}
+
 static void say_live_locked(struct rj_cli_progress *p,
 			    const struct ramjet_info *info) RJ_REQUIRES(p->lock)
 {
 	char bar[BAR_CELLS + 1], rest[TEXT_BYTES], line[2 * TEXT_BYTES];
 
-	if (info->state == RAMJET_STATE_SETUP ||
-	    info->state == RAMJET_STATE_NONE) {
+	if (nothing_moves(info)) {
 		(void)snprintf(line, sizeof(line), "  %s",
 			       info->outgoing ? "connecting" : "waiting");
 	} else {
@@ -149,7 +159,7 @@ static void say_plain_locked(struct rj_cli_progress *p,
 	uint64_t now = rj_now_ns();
 	char rest[TEXT_BYTES];
 
-	if (now - p->last_line_ns < SECOND_NS)
+	if (now - p->last_line_ns < SECOND_NS || nothing_moves(info))
 		return;
 	p->last_line_ns = now;
 	describe(info, rest, sizeof(rest));

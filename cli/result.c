@@ -55,11 +55,15 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 		      info->outgoing ? "sent" : "received",
 		      rj_cli_human_rate(info->throughput_bytes_per_s, rate));
 	label(out, "pages");
-	(void)fprintf(out,
-		      "%s normal, %s zero, %s never touched; %llu rounds\n",
+	(void)fprintf(out, "%s normal, %s zero",
 		      rj_cli_human_count(info->ram.normal_pages, normal),
-		      rj_cli_human_count(info->ram.zero_pages, zero),
-		      rj_cli_human_count(info->ram.unpopulated_pages, never),
+		      rj_cli_human_count(info->ram.zero_pages, zero));
+	/* Only the source knows what nobody ever touched. */
+	if (info->outgoing)
+		(void)fprintf(
+			out, ", %s never touched",
+			rj_cli_human_count(info->ram.unpopulated_pages, never));
+	(void)fprintf(out, "; %llu rounds\n",
 		      (unsigned long long)info->rounds_total);
 	label(out, "work");
 	(void)fprintf(

@@ -201,8 +201,8 @@ static int trial(struct rj_cli_session *s, uint64_t run_us, const char *who)
 	}
 	/* Said here too: the first error is the one reported. */
 	if (s->exit_status)
-		rj_cli_progress_note(&s->progress, "ramjet %s: %s: %s",
-				     name_of(s), who, error.message);
+		rj_cli_progress_note(&s->progress, "ramjet %s: %s", name_of(s),
+				     error.message);
 	rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
 	return rc;
 }
@@ -217,12 +217,23 @@ static int watch_quiet(struct rj_cli_session *s)
 	return rc;
 }
 
+/* Once: before whatever follows from it. */
+static void say_error(struct rj_cli_session *s)
+{
+	if (s->exit_status && !s->error_said)
+		rj_cli_progress_note(&s->progress, "ramjet %s: %s", name_of(s),
+				     s->error.message);
+	s->error_said = s->exit_status;
+}
+
 int rj_cli_session_aftermath(struct rj_cli_session *s)
 {
 	bool source = s->role == RJ_CLI_SOURCE;
 	enum ramjet_state state;
 
-	if (!s->guest || !s->guest->kind->live)
+	say_error(s);
+	if (!s->guest || !s->guest->kind->live ||
+	    s->exit_status == RJ_CLI_EXIT_USAGE)
 		return 0;
 	state = s->migration ? ramjet_migration_state(s->migration)
 			     : RAMJET_STATE_FAILED;
@@ -276,9 +287,7 @@ static void write_report(struct rj_cli_session *s)
 
 int rj_cli_session_finish(struct rj_cli_session *s)
 {
-	if (s->exit_status)
-		(void)fprintf(stderr, "ramjet %s: %s\n", name_of(s),
-			      s->error.message);
+	say_error(s);
 	write_report(s);
 	ramjet_info_free(s->info);
 	ramjet_migration_free(s->migration);

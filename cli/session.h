@@ -22,6 +22,7 @@ struct rj_cli_session {
 	struct ramjet_error error;
 	enum rj_cli_exit exit_status;
 	int json_fd; /* -1: none wanted */
+	bool error_said;
 	bool checked;
 	bool check_clean;
 	struct rj_cli_guest_check check;
