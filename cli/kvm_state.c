@@ -275,15 +275,14 @@ static int load_cpuid(struct loader *loader, const struct rj_kvm_vcpu *vcpu,
 	struct rj_kvm_item item =
 		find_item(loader, RJ_KVM_ITEM_CPUID, vcpu->id);
 	size_t entry_bytes = rj_kvm_layout_bytes(&rj_kvm_layout_cpuid);
-	rj_autofree union rj_kvm_cpuid *host = calloc(2, sizeof(*host));
-	union rj_kvm_cpuid *wanted = host + 1;
+	rj_autofree union rj_kvm_cpuid *wanted = calloc(1, sizeof(*wanted));
 	int rc;
 
 	if (!item.data) {
 		rj_kvm_note(loader->notes, "vcpu %u: CPUID not sent", vcpu->id);
 		return 0;
 	}
-	if (!host)
+	if (!wanted)
 		return rj_fail(err, -ENOMEM, "kvm state: no memory");
 	if (item.bytes % entry_bytes ||
 	    item.bytes / entry_bytes > RJ_KVM_CPUID_ENTRIES_MAX)
@@ -294,9 +293,7 @@ static int load_cpuid(struct loader *loader, const struct rj_kvm_vcpu *vcpu,
 		rj_kvm_unpack(&rj_kvm_layout_cpuid, item.data + i * entry_bytes,
 			      wanted->room + sizeof(struct kvm_cpuid2) +
 				      i * sizeof(struct kvm_cpuid_entry2));
-	rc = rj_kvm_cpuid_get(vcpu->fd, host, err);
-	if (!rc)
-		rc = rj_kvm_cpuid_covers(host, wanted, err);
+	rc = rj_kvm_cpuid_covers(vcpu->cpuid, wanted, err);
 	if (rc)
 		return rc;
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &wanted->head))

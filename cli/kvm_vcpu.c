@@ -116,21 +116,23 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static int set_cpuid(const struct rj_kvm_vm *vm, int fd, unsigned id,
-		     struct ramjet_error *err)
+static int set_cpuid(const struct rj_kvm_vm *vm, int fd,
+		     union rj_kvm_cpuid **ret, struct ramjet_error *err)
 {
 	rj_autofree union rj_kvm_cpuid *cpuid = malloc(sizeof(*cpuid));
 	int rc;
 
 	if (!cpuid)
-		return rj_fail(err, -ENOMEM, "vcpu %u: no memory", id);
+		return rj_fail(err, -ENOMEM, "kvm: no memory");
 	rc = rj_kvm_cpuid_host(vm, cpuid, err);
 	if (rc)
 		return rc;
 	if (ioctl(fd, KVM_SET_CPUID2, &cpuid->head))
-		return rj_fail_errno(err, -errno, "vcpu %u: KVM_SET_CPUID2",
-				     id);
-	return 0;
+		return rj_fail_errno(err, -errno, "kvm: KVM_SET_CPUID2");
+	rc = rj_kvm_cpuid_get(fd, cpuid, err);
+	if (!rc)
+		*ret = rj_steal(cpuid);
+	return rc;
 }
 
 static int start_thread(struct rj_kvm_vcpu *vcpu, struct ramjet_error *err)
@@ -157,15 +159,18 @@ int rj_kvm_vcpu_init(struct rj_kvm_vcpu *vcpu, const struct rj_kvm_vm *vm,
 		     struct ramjet_error *err)
 {
 	rj_autoclose int fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, id);
+	rj_autofree union rj_kvm_cpuid *cpuid = NULL;
 	void *run;
 	int rc;
 
 	if (fd < 0)
 		return rj_fail_errno(err, -errno, "vcpu %u: KVM_CREATE_VCPU",
 				     id);
-	rc = set_cpuid(vm, fd, id, err);
-	if (rc)
+	rc = set_cpuid(vm, fd, &cpuid, err);
+	if (rc) {
+		rj_error_prefix(err, "vcpu %u", id);
 		return rc;
+	}
 	run = mmap(NULL, vm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		   0);
 	if (run == MAP_FAILED)
@@ -175,6 +180,7 @@ int rj_kvm_vcpu_init(struct rj_kvm_vcpu *vcpu, const struct rj_kvm_vm *vm,
 	vcpu->fd = fd;
 	vcpu->run = run;
 	vcpu->run_bytes = vm->run_bytes;
+	vcpu->cpuid = cpuid;
 	vcpu->exit = exit;
 	vcpu->user = user;
 	rc = start_thread(vcpu, err);
@@ -182,7 +188,9 @@ int rj_kvm_vcpu_init(struct rj_kvm_vcpu *vcpu, const struct rj_kvm_vm *vm,
 		(void)munmap(run, vm->run_bytes);
 		return rc;
 	}
-	(void)rj_steal_fd(&fd); /* vcpu->fd holds it now */
+	/* *vcpu holds both now. */
+	(void)rj_steal_fd(&fd);
+	(void)rj_steal(cpuid);
 	return 0;
 }
 
@@ -270,6 +278,7 @@ void rj_kvm_vcpu_done(struct rj_kvm_vcpu *vcpu)
 	(void)pthread_join(vcpu->thread, NULL);
 	(void)munmap(vcpu->run, vcpu->run_bytes);
 	(void)close(vcpu->fd);
+	free(vcpu->cpuid);
 	rj_mutex_done(&vcpu->lock);
 	(void)pthread_cond_destroy(&vcpu->changed);
 }

@@ -24,6 +24,7 @@
 #include "util/mutex.h"
 
 struct kvm_run;
+union rj_kvm_cpuid;
 struct rj_kvm_vcpu;
 
 /*
@@ -46,6 +47,7 @@ struct rj_kvm_vcpu {
 	int fd;
 	struct kvm_run *run; /* shared with the kernel */
 	size_t run_bytes;
+	union rj_kvm_cpuid *cpuid; /* what this host offers it */
 	rj_kvm_exit_fn *exit;
 	void *user;
 	pthread_t thread;

@@ -29,6 +29,8 @@ struct fake_ramjet {
 	struct ramjet_params params;
 	char uri[256];
 	unsigned dirty_sources;
+	size_t kvm_slots; /* told to the newest KVM source */
+	size_t kvm_rings;
 	unsigned cancels;
 	unsigned alive; /* handles not yet freed */
 };
