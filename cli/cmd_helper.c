@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `ramjet helper run`: a helper whose state is the contents of a file. */
+#include "cli/cmd_helper.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "cli/command_line.h"
+#include "cli/state_file.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+#include "util/parse.h"
+
+#define LIMIT_DEFAULT (UINT64_C(1) << 20)
+#define LIMIT_MAX     (UINT64_C(64) << 20)
+
+struct plan {
+	const char *bus;
+	const char *id;
+	const char *file;
+	uint64_t limit;
+	bool help;
+};
+
+static const char usage[] =
+	"usage: ramjet helper run --bus ADDRESS --id ID --file FILE [--limit "
+	"SIZE]\n\n"
+	"Serves a guest's private bus as one of its helpers: Save returns what "
+	"FILE\n"
+	"holds, Load replaces it. Says 'ready ID NAME' on standard output when "
+	"it can\n"
+	"be found, and serves until SIGTERM or SIGINT.\n\n"
+	"  --bus ADDRESS  the guest's bus: unix:path=... or unix:abstract=...\n"
+	"  --id ID        1 to 255 bytes, unique among the guest's helpers\n"
+	"  --file FILE    the state; need not be there before a Load\n"
+	"  --limit SIZE   most bytes of state (1M), at most 64M\n";
+
+static int parse_limit(const char *text, struct plan *plan,
+		       struct ramjet_error *err)
+{
+	int rc = rj_parse_size("--limit", text, &plan->limit, err);
+
+	if (rc >= 0 && (!plan->limit || plan->limit > LIMIT_MAX))
+		rc = rj_fail(err, -ERANGE, "--limit: '%s', wanted 1 to 64M",
+			     text);
+	return rc;
+}
+
+static int parse_options(int argc, char **argv, struct plan *plan,
+			 struct ramjet_error *err)
+{
+	static const struct option options[] = {
+		{ "bus", required_argument, NULL, 'b' },
+		{ "id", required_argument, NULL, 'i' },
+		{ "file", required_argument, NULL, 'f' },
+		{ "limit", required_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option, rc = 0;
+
+	optind = 0;
+	opterr = 0;
+	while (rc >= 0 &&
+	       (option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		switch (option) {
+		case 'b':
+			plan->bus = optarg;
+			break;
+		case 'i':
+			plan->id = optarg;
+			break;
+		case 'f':
+			plan->file = optarg;
+			break;
+		case 'l':
+			rc = parse_limit(optarg, plan, err);
+			break;
+		case 'h':
+			plan->help = true;
+			break;
+		default:
+			rc = rj_fail(err, -EINVAL, "'%s' %s", argv[optind - 1],
+				     option == ':' ? "wants a value"
+						   : "is not an option here");
+		}
+	}
+	return rc;
+}
+
+static int parse(int argc, char **argv, struct plan *plan,
+		 struct ramjet_error *err)
+{
+	int rc = parse_options(argc, argv, plan, err);
+
+	if (rc < 0 || plan->help)
+		return rc;
+	if (argc - optind != 1 || strcmp(argv[optind], "run"))
+		return rj_fail(err, -EINVAL, "wanted 'run', once");
+	if (!plan->bus || !plan->id || !plan->file)
+		return rj_fail(err, -EINVAL, "%s is wanted",
+			       !plan->bus  ? "--bus ADDRESS"
+			       : !plan->id ? "--id ID"
+					   : "--file FILE");
+	if (!strcmp(plan->file, "-"))
+		return rj_fail(err, -EINVAL, "--file: wanted a file");
+	return 0;
+}
+
+static int save(void *user, void **ret_data, size_t *ret_bytes,
+		struct ramjet_error *err)
+{
+	const struct plan *plan = user;
+	int rc = rj_cli_state_file_read(plan->file, plan->limit, ret_data,
+					ret_bytes, err);
+
+	if (rc < 0)
+		(void)fprintf(stderr, "ramjet: save: %s\n", err->message);
+	else
+		(void)fprintf(stderr, "saved %zu bytes\n", *ret_bytes);
+	return rc;
+}
+
+static int load(void *user, const void *data, size_t bytes,
+		struct ramjet_error *err)
+{
+	const struct plan *plan = user;
+	int rc = rj_cli_state_file_write(plan->file, data, bytes, err);
+
+	if (rc < 0)
+		(void)fprintf(stderr, "ramjet: load: %s\n", err->message);
+	else
+		(void)fprintf(stderr, "loaded %zu bytes\n", bytes);
+	return rc;
+}
+
+/* SIGTERM and SIGINT end the serving, not a Load in the middle of it. */
+static int open_stop_fd(struct ramjet_error *err)
+{
+	sigset_t signals;
+	int fd;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? rj_fail_errno(err, -errno, "signalfd") : fd;
+}
+
+static int serve(struct plan *plan, struct ramjet_error *err)
+{
+	struct ramjet_helper *helper;
+	rj_autoclose int stop_fd = open_stop_fd(err);
+	int rc;
+
+	if (stop_fd < 0)
+		return stop_fd;
+	rc = ramjet_helper_new(plan->bus, plan->id, save, load, plan, &helper,
+			       err);
+	if (rc < 0)
+		return rc;
+	rc = ramjet_helper_set_limit(helper, plan->limit);
+	(void)printf("ready %s %s\n", plan->id, ramjet_helper_bus_name(helper));
+	(void)fflush(stdout);
+	if (rc >= 0)
+		rc = ramjet_helper_run(helper, stop_fd, err);
+	ramjet_helper_free(helper);
+	return rc;
+}
+
+int cmd_helper(int argc, char **argv)
+{
+	struct plan plan = { .limit = LIMIT_DEFAULT };
+	struct ramjet_error err = { 0 };
+
+	if (parse(argc, argv, &plan, &err) < 0) {
+		(void)fprintf(stderr, "ramjet helper: %s\n%s", err.message,
+			      usage);
+		return RJ_CLI_EXIT_USAGE;
+	}
+	if (plan.help) {
+		(void)fputs(usage, stdout);
+		return RJ_CLI_EXIT_COMPLETED;
+	}
+	if (serve(&plan, &err) < 0) {
+		(void)fprintf(stderr, "ramjet helper: %s\n", err.message);
+		return RJ_CLI_EXIT_FAILED;
+	}
+	return RJ_CLI_EXIT_COMPLETED;
+}
