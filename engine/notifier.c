@@ -7,14 +7,22 @@
 #include "engine/guest.h"
 #include "util/error.h"
 
+/* A callback under way, on the stack of the thread that runs it. */
+struct runner {
+	struct runner *next;
+	pthread_t thread;
+};
+
 struct rj_notifier {
 	struct rj_notifier *next;
 	ramjet_notify_fn *fn;
 	void *user;
 	int id;
-	unsigned running; /* callbacks under way */
-	pthread_t runner; /* of the latest one */
-	bool removed;     /* freed by the last runner */
+	/* Several at once: the last call of one migration may overlap the first
+	 * of the guest's next. */
+	struct runner *runners;
+	bool awaited; /* somebody waits to remove it, and frees it */
+	bool removed; /* else the last runner frees it */
 };
 
 void rj_notifiers_init(struct rj_notifiers *list)
@@ -70,6 +78,15 @@ static void unlink_locked(struct rj_notifiers *list, struct rj_notifier *n)
 	free(n);
 }
 
+static bool runs_here(const struct rj_notifier *n)
+{
+	const struct runner *r = n->runners;
+
+	while (r && !pthread_equal(r->thread, pthread_self()))
+		r = r->next;
+	return r != NULL;
+}
+
 static int remove_locked(struct rj_notifiers *list, int id)
 	RJ_REQUIRES(list->lock)
 {
@@ -79,15 +96,11 @@ static int remove_locked(struct rj_notifiers *list, int id)
 		n = n->next;
 	if (!n)
 		return -ENOENT;
-	if (!n->running) {
-		unlink_locked(list, n);
-		return 0;
-	}
 	n->removed = true;
-	if (pthread_equal(n->runner, pthread_self()))
+	if (runs_here(n))
 		return 0; /* its own callback: freed when that returns */
-	n->running++;     /* keeps it alive while we wait */
-	while (n->running > 1)
+	n->awaited = true;
+	while (n->runners)
 		rj_cond_wait(&list->idle, &list->lock);
 	unlink_locked(list, n);
 	return 0;
@@ -114,6 +127,26 @@ static struct rj_notifier *next_locked(struct rj_notifiers *list, int after,
 	return n && n->id <= last ? n : NULL;
 }
 
+static void run_locked(struct rj_notifiers *list, struct rj_notifier *n,
+		       enum ramjet_state old_state, enum ramjet_state new_state,
+		       const struct ramjet_error *err) RJ_REQUIRES(list->lock)
+{
+	struct runner me = { .next = n->runners, .thread = pthread_self() };
+	struct runner **at = &n->runners;
+
+	n->runners = &me;
+	rj_unlock(&list->lock);
+	n->fn(n->user, old_state, new_state, err);
+	rj_lock(&list->lock);
+	while (*at != &me)
+		at = &(*at)->next;
+	*at = me.next;
+	if (n->removed && !n->awaited && !n->runners)
+		unlink_locked(list, n);
+	else
+		(void)pthread_cond_broadcast(&list->idle);
+}
+
 void rj_notifiers_call(struct rj_notifiers *list, enum ramjet_state old_state,
 		       enum ramjet_state new_state,
 		       const struct ramjet_error *err)
@@ -125,16 +158,7 @@ void rj_notifiers_call(struct rj_notifiers *list, enum ramjet_state old_state,
 	last = list->next_id - 1;
 	while ((n = next_locked(list, id, last))) {
 		id = n->id;
-		n->running++;
-		n->runner = pthread_self();
-		rj_unlock(&list->lock);
-		n->fn(n->user, old_state, new_state, err);
-		rj_lock(&list->lock);
-		n->running--;
-		if (n->removed && !n->running)
-			unlink_locked(list, n);
-		else
-			(void)pthread_cond_broadcast(&list->idle);
+		run_locked(list, n, old_state, new_state, err);
 	}
 	rj_unlock(&list->lock);
 }
