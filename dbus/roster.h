@@ -10,7 +10,7 @@
  * what is known of one stays true while it is on the bus; only newcomers cost
  * anything at switchover. NameOwnerChanged tells of those who leave.
  *
- * Rules of taking part (VMSTATE.md): with an id-list exactly the listed Ids,
+ * Rules of taking part (docs/helpers.md): with an id-list the listed Ids,
  * without one everybody. rj_roster_judge() is the only place that knows them.
  */
 #include <stdbool.h>
@@ -90,7 +90,7 @@ RJ_NODISCARD int rj_roster_progress(struct rj_roster *roster,
 RJ_NODISCARD int rj_roster_expire(struct rj_roster *roster, uint64_t waited_ms,
 				  struct ramjet_error *err);
 
-/* Decide who takes part, and refuse what VMSTATE.md refuses. Every member's
+/* Decide who takes part, refuse as docs/helpers.md says. Every member's
  * `problem` is set, also when it fails (with the first of them). */
 RJ_NODISCARD int rj_roster_judge(struct rj_roster *roster,
 				 struct ramjet_error *err);

@@ -13,6 +13,8 @@
 #define SCENE_PATIENCE_MS 60000u
 /* For an answer that never comes: short, so that the test is. */
 #define SCENE_IMPATIENCE_MS 30u
+/* The same where other answers must come meanwhile, also on a busy machine. */
+#define SCENE_DEADLINE_MS 1000u
 
 struct scene {
 	struct test_bus bus;

@@ -140,11 +140,11 @@ static void load_over_the_deadline_names_the_id(void **state)
 
 	scene_helper(s, &bad);
 	/* Long enough for 'a' to have answered. */
-	s->options.gather_timeout_ms = 500;
+	s->options.gather_timeout_ms = SCENE_DEADLINE_MS;
 	scene_must_open(s, NULL);
 	scene_make_blob(s, items, 2);
 	assert_int_equal(scene_load(s, s->blob, s->bytes), -ETIMEDOUT);
-	scene_message_has(s, "'b' did not answer Load within 500 ms");
+	scene_message_has(s, "'b' did not answer Load within 1000 ms");
 	scene_message_has(s, "already loaded: 'a'");
 	scene_has_loaded(a, "a", 10);
 }

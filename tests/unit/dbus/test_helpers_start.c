@@ -187,7 +187,7 @@ static void unlisted_helpers_may_be_as_bad_as_they_like(void **state)
 	scene_good_helper(s, "a", 10);
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(bad); i++)
 		scene_helper(s, &bad[i]);
-	s->options.helper_timeout_ms = 200;
+	s->options.helper_timeout_ms = SCENE_DEADLINE_MS;
 	scene_must_open(s, "a");
 	assert_int_equal(rj_helpers_count(s->h), 1);
 	/* Nor do they cost anything later: nobody asks them again. */
