@@ -9,7 +9,7 @@
 #include "ringio/exec.h"
 #include "ringio/resolve.h"
 #include "ringio/stream.h"
-#include "ringio/tcp.h"
+#include "ringio/tune.h"
 #include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -88,7 +88,7 @@ static int dial_tcp(const struct addrinfo *info, uint64_t deadline_ns,
 		return -errno;
 	memcpy(&address, info->ai_addr, info->ai_addrlen);
 	/* Before connecting: the handshake counts as unacknowledged too. */
-	rc = rj_tcp_tune(fd);
+	rc = rj_tune(fd, RJ_CONN_TCP);
 	if (!rc)
 		rc = connect_remote(fd, &address, info->ai_addrlen, deadline_ns,
 				    wake_fd);
@@ -166,6 +166,7 @@ static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
 			 struct ramjet_error *err)
 {
 	bool vsock = uri->scheme == RJ_URI_VSOCK;
+	enum rj_conn_kind kind = vsock ? RJ_CONN_VSOCK : RJ_CONN_UNIX;
 	char text[RJ_ADDRESS_TEXT_MAX];
 	rj_autoclose int fd = -1;
 	union rj_address address;
@@ -182,6 +183,10 @@ static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
 		return rj_fail_errno(err, -errno,
 				     "connect %s: sockets of this kind wanted",
 				     text);
+	rc = rj_tune(fd, kind);
+	if (rc)
+		return rj_fail_errno(err, rc, "connect %s: socket options",
+				     text);
 	bytes = rj_address_of_uri(uri, &address);
 	rc = (vsock ? connect_remote : connect_unix)(fd, &address, bytes,
 						     deadline_ns, wake_fd);
@@ -190,7 +195,7 @@ static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
 				     text);
 	*ret = (struct rj_conn){
 		.fd = rj_steal_fd(&fd),
-		.kind = vsock ? RJ_CONN_VSOCK : RJ_CONN_UNIX,
+		.kind = kind,
 	};
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "ringio/endpoint.h"
 #include "ringio/listen_unix.h"
 #include "ringio/resolve.h"
-#include "ringio/tcp.h"
+#include "ringio/tune.h"
 #include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -105,7 +105,9 @@ static int listen_vsock(const struct rj_uri *uri, struct ramjet_error *err)
 	if (fd < 0)
 		return rj_fail_errno(err, -errno,
 				     "listen %s: vsock support wanted", text);
-	if (bind(fd, &address.any, bytes) || listen(fd, SOMAXCONN))
+	/* accepted connections get the listener's window */
+	if (rj_tune(fd, RJ_CONN_VSOCK) || bind(fd, &address.any, bytes) ||
+	    listen(fd, SOMAXCONN))
 		return rj_fail_errno(err, -errno, "listen %s: free port wanted",
 				     text);
 	return rj_steal_fd(&fd);
@@ -182,8 +184,7 @@ int rj_accept(struct rj_listener *listener, uint64_t deadline_ns, int wake_fd,
 		if (fd < 0)
 			return rj_fail_errno(err, -errno, "accept on %s",
 					     listener->bound_uri);
-		if (listener->kind == RJ_CONN_TCP)
-			rc = rj_tcp_tune(fd);
+		rc = rj_tune(fd, listener->kind);
 		if (rc)
 			return rj_fail_errno(err, rc,
 					     "accept on %s: socket options",

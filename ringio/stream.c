@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "ringio/tcp.h"
+#include "ringio/tune.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -69,8 +69,8 @@ static int adopt_socket(int given, int *fd, struct rj_conn *conn,
 				     "fd:%d: want a connected socket", given);
 	conn->kind = socket_kind(given);
 	rc = set_nonblocking(*fd);
-	if (!rc && conn->kind == RJ_CONN_TCP)
-		rc = rj_tcp_tune(*fd);
+	if (!rc)
+		rc = rj_tune(*fd, conn->kind);
 	return rc ? rj_fail_errno(err, rc, "fd:%d: socket options", given) : 0;
 }
 

@@ -131,7 +131,7 @@ static void nothing_to_move_is_no_end(void **state)
 static void an_end_at_the_first_byte_is_clean(void **state)
 {
 	struct fixture f;
-	uint8_t byte;
+	uint8_t byte = 0;
 
 	begin(state, &f);
 	make_source(state, &f);

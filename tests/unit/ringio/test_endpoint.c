@@ -106,6 +106,20 @@ static void tcp_ends_are_tuned(void **state)
 	pair_close(&pair);
 }
 
+static void unix_ends_have_room_for_half_a_frame(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	assert_true(pair_open(PAIR_UNIX, &pair));
+	/* The kernel doubles it, and may allow less. */
+	assert_in_range(option_of(&pair.source, SOL_SOCKET, SO_SNDBUF), 212992,
+			1 << 20);
+	assert_int_equal(option_of(&pair.source, SOL_SOCKET, SO_SNDBUF),
+			 option_of(&pair.target, SOL_SOCKET, SO_SNDBUF));
+	pair_close(&pair);
+}
+
 static void the_empty_host_takes_both_families(void **state)
 {
 	static const char *const hosts[] = { "", "127.0.0.1", "[::1]",
@@ -349,6 +363,7 @@ int main(void)
 		cmocka_unit_test(every_end_is_nonblocking_and_closed_on_exec),
 		cmocka_unit_test(connections_describe_themselves),
 		cmocka_unit_test(tcp_ends_are_tuned),
+		cmocka_unit_test(unix_ends_have_room_for_half_a_frame),
 		cmocka_unit_test(the_empty_host_takes_both_families),
 		cmocka_unit_test(a_taken_address_is_refused_by_name),
 		cmocka_unit_test(all_addresses_of_a_name_are_tried),
