@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A whole VMM in one file: one vCPU, 1 MiB of RAM, and live migration with
+ * libramjet. It runs a tiny guest in one VM, moves it into another while it
+ * runs, and shows that it went on there. docs/embedding.md walks through it.
+ *
+ * Both VMs are in this process, to keep it short; nothing below would change
+ * if the second were on another host, but the address.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ramjet.h"
+
+#define RAM_BYTES  (1u << 20)
+#define FIRST_PAGE 0x10u /* the guest counts in pages 16 to 143 */
+#define END_PAGE   0x90u
+#define PORT       0x10 /* written to after each pass over these pages */
+
+/* The guest, in real mode: adds 1 to the first word of each page, for ever. */
+static const uint8_t program[] = {
+	0xb8, 0x00, 0x10,             /* pass: mov  ax, 0x1000 (page 16) */
+	0x8e, 0xd8,                   /* next: mov  ds, ax */
+	0x66, 0xff, 0x06, 0x00, 0x00, /*       inc  dword [0] */
+	0x05, 0x00, 0x01,             /*       add  ax, 0x100 (one page) */
+	0x3d, 0x00, 0x90,             /*       cmp  ax, 0x9000 (page 144) */
+	0x75, 0xf1,                   /*       jne  next */
+	0xe6, PORT,                   /*       out  PORT, al */
+	0xeb, 0xea,                   /*       jmp  pass */
+};
+
+struct vm {
+	int fd, vcpu;
+	struct kvm_run *run;
+	uint8_t *ram;
+	pthread_t thread;
+	int running; /* the thread exists */
+	int stop;    /* atomic: the thread is to end */
+	unsigned passes;
+	struct ramjet_guest *guest;
+};
+
+/* All a vCPU is outside its memory. A real VMM has more (FPU, MSRs, events,
+ * debug registers, clock, devices) and gives its bytes a version. */
+struct vm_state {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+};
+
+/* ---- the VMM as it was before ramjet ----------------------------------- */
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void vm_create(struct vm *vm)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	struct kvm_userspace_memory_region slot = { .memory_size = RAM_BYTES };
+	int run_bytes;
+
+	if (kvm < 0) {
+		perror("skipped: /dev/kvm");
+		exit(77);
+	}
+	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	vm->ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (vm->fd < 0 || vm->ram == MAP_FAILED)
+		die("virtual machine");
+	slot.userspace_addr = (uintptr_t)vm->ram;
+	(void)ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000ul);
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot))
+		die("memory slot");
+	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
+	run_bytes = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (vm->vcpu < 0 || run_bytes < 0)
+		die("vCPU");
+	vm->run = mmap(NULL, (size_t)run_bytes, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, vm->vcpu, 0);
+	if (vm->run == MAP_FAILED)
+		die("vCPU");
+	(void)close(kvm);
+}
+
+/* The program at address 0, and the vCPU in front of it. */
+static void vm_boot(struct vm *vm)
+{
+	struct kvm_regs regs = { .rflags = 2 };
+	struct kvm_sregs sregs;
+
+	memcpy(vm->ram, program, sizeof(program));
+	if (ioctl(vm->vcpu, KVM_GET_SREGS, &sregs))
+		die("vCPU");
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	if (ioctl(vm->vcpu, KVM_SET_SREGS, &sregs) ||
+	    ioctl(vm->vcpu, KVM_SET_REGS, &regs))
+		die("vCPU");
+}
+
+static void *vcpu_main(void *arg)
+{
+	struct vm *vm = arg;
+
+	for (;;) {
+		if (!ioctl(vm->vcpu, KVM_RUN, 0)) {
+			if (vm->run->exit_reason != KVM_EXIT_IO)
+				die("unexpected exit");
+			__atomic_fetch_add(&vm->passes, 1, __ATOMIC_RELAXED);
+			/* The OUT is done only once KVM_RUN is entered again,
+			 * so never end here. */
+		} else if (errno != EINTR) {
+			die("KVM_RUN");
+		} else if (__atomic_load_n(&vm->stop, __ATOMIC_ACQUIRE)) {
+			return NULL;
+		}
+	}
+}
+
+static void on_kick(int number)
+{
+	(void)number; /* it only has to interrupt KVM_RUN */
+}
+
+/* ---- what ramjet asks of it: stop, start, save, load ------------------- */
+
+static int vm_stop(void *user, struct ramjet_error *err)
+{
+	struct vm *vm = user;
+
+	(void)err;
+	if (!vm->running)
+		return 0;
+	/* The flag catches a thread on its way into the guest, the signal one
+	 * that is there already. */
+	__atomic_store_n(&vm->stop, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&vm->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	(void)pthread_kill(vm->thread, SIGUSR1);
+	(void)pthread_join(vm->thread, NULL);
+	vm->running = 0;
+	return 0;
+}
+
+static int vm_start(void *user, struct ramjet_error *err)
+{
+	struct vm *vm = user;
+	int rc;
+
+	(void)err;
+	vm->stop = 0;
+	vm->run->immediate_exit = 0;
+	rc = pthread_create(&vm->thread, NULL, vcpu_main, vm);
+	vm->running = !rc;
+	return -rc;
+}
+
+static int vm_save(void *user, void **ret_data, size_t *ret_bytes,
+		   struct ramjet_error *err)
+{
+	struct vm *vm = user;
+	struct vm_state *state = malloc(sizeof(*state));
+
+	(void)err;
+	if (!state)
+		return -ENOMEM;
+	if (ioctl(vm->vcpu, KVM_GET_REGS, &state->regs) ||
+	    ioctl(vm->vcpu, KVM_GET_SREGS, &state->sregs)) {
+		free(state);
+		return -EIO;
+	}
+	*ret_data = state; /* ramjet frees it */
+	*ret_bytes = sizeof(*state);
+	return 0;
+}
+
+static int vm_load(void *user, const void *data, size_t bytes,
+		   struct ramjet_error *err)
+{
+	struct vm *vm = user;
+	struct vm_state state;
+
+	(void)err;
+	if (bytes != sizeof(state))
+		return -EPROTO;
+	memcpy(&state, data, bytes);
+	if (ioctl(vm->vcpu, KVM_SET_SREGS, &state.sregs) ||
+	    ioctl(vm->vcpu, KVM_SET_REGS, &state.regs))
+		return -EIO;
+	return 0;
+}
+
+/* ---- what the VMM tells ramjet ----------------------------------------- */
+
+static void must(int rc, const struct ramjet_error *err)
+{
+	if (rc >= 0)
+		return;
+	(void)fprintf(stderr, "%s\n", err->message);
+	exit(1);
+}
+
+static void vm_describe(struct vm *vm, int is_source)
+{
+	const struct ramjet_guest_ops ops = {
+		RAMJET_GUEST_OPS_INIT, .stop = vm_stop,       .start = vm_start,
+		.save_state = vm_save, .load_state = vm_load,
+	};
+	const struct ramjet_block block = {
+		RAMJET_BLOCK_INIT,
+		.name = "ram0",
+		.host = vm->ram,
+		.bytes = RAM_BYTES,
+		.flags = is_source ? 0 : RAMJET_BLOCK_FRESH,
+	};
+	const struct ramjet_kvm_slot slot = { .bytes = RAM_BYTES,
+					      .block = "ram0" };
+	const struct ramjet_dirty_kvm_log log = {
+		RAMJET_DIRTY_KVM_LOG_INIT,
+		.vm_fd = vm->fd,
+		.slots = &slot,
+		.slot_count = 1,
+	};
+	struct ramjet_dirty_source *dirty;
+	struct ramjet_error err = { 0 };
+
+	must(ramjet_guest_new(&ops, vm, &vm->guest, &err), &err);
+	must(ramjet_guest_add_block(vm->guest, &block, &err), &err);
+	if (!is_source)
+		return;
+	must(ramjet_dirty_kvm_log_new(&log, &dirty, &err), &err);
+	must(ramjet_guest_add_dirty_source(vm->guest, dirty, &err), &err);
+}
+
+/* Source and target at once. On two hosts, each would do its half. */
+static void move(struct vm *source, struct vm *target)
+{
+	const struct ramjet_params params = { RAMJET_PARAMS_INIT,
+					      .verify = true };
+	struct ramjet_migration *incoming, *outgoing;
+	struct ramjet_error err = { 0 };
+	struct ramjet_info *info;
+
+	must(ramjet_incoming(target->guest, "tcp:127.0.0.1:0", &params,
+			     &incoming, &err),
+	     &err);
+	must(ramjet_migrate(source->guest, ramjet_listen_uri(incoming), &params,
+			    &outgoing, &err),
+	     &err);
+	must(ramjet_wait(outgoing, -1, &err), &err);
+	must(ramjet_wait(incoming, -1, &err), &err);
+	if (!ramjet_info(outgoing, &info)) {
+		printf("moved in %llu us, the guest stood still for %llu us, "
+		       "memory %s\n",
+		       (unsigned long long)info->total_us,
+		       (unsigned long long)info->downtime_us,
+		       info->verified ? "proven equal" : "not compared");
+		ramjet_info_free(info);
+	}
+	ramjet_migration_free(outgoing);
+	ramjet_migration_free(incoming);
+}
+
+/* ---- the proof --------------------------------------------------------- */
+
+static void await_passes(const struct vm *vm, unsigned passes)
+{
+	while (__atomic_load_n(&vm->passes, __ATOMIC_RELAXED) < passes)
+		(void)usleep(1000);
+}
+
+/* Stopped anywhere, the pages before some point carry the count of the pass
+ * under way and the others one less: nothing else is right. */
+static uint32_t check(const struct vm *vm, const char *who)
+{
+	uint32_t first, wanted, found;
+
+	memcpy(&first, vm->ram + FIRST_PAGE * 4096, sizeof(first));
+	wanted = first;
+	for (uint32_t page = FIRST_PAGE; page < END_PAGE; page++) {
+		memcpy(&found, vm->ram + page * 4096, sizeof(found));
+		if (found == first - 1)
+			wanted = found;
+		if (found != wanted) {
+			printf("%s: page %u carries %u, wanted %u\n", who, page,
+			       found, wanted);
+			exit(1);
+		}
+	}
+	printf("%s: %u passes, and every page agrees\n", who, first);
+	return first;
+}
+
+int main(void)
+{
+	const struct sigaction kick = { .sa_handler = on_kick };
+	struct vm source = { 0 }, target = { 0 };
+	uint32_t before, after;
+
+	(void)sigaction(SIGUSR1, &kick, NULL);
+	vm_create(&source);
+	vm_create(&target);
+	vm_describe(&source, 1);
+	vm_describe(&target, 0);
+
+	vm_boot(&source);
+	(void)vm_start(&source, NULL);
+	await_passes(&source, 20);
+	move(&source, &target);
+
+	await_passes(&target, 20);
+	(void)vm_stop(&target, NULL);
+	before = check(&source, "source");
+	after = check(&target, "target");
+	ramjet_guest_free(source.guest);
+	ramjet_guest_free(target.guest);
+	/* 20 passes here at least, and none was lost or made twice. */
+	return after >= before + 20 && after <= before + target.passes + 1 ? 0
+									   : 1;
+}
