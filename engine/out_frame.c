@@ -55,6 +55,8 @@ uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 		return 0;
 	if (kind == RJ_RUN_RAW && count > room)
 		count = room;
+	if (count > RJ_RUN_COUNT_MAX)
+		count = RJ_RUN_COUNT_MAX;
 	extends = extends_last(frame, page, count, kind);
 	if (!count || (!extends && frame->run_count == RJ_OUT_RUNS_MAX))
 		return 0;

@@ -1,240 +1,192 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/cmocka_all.h"
 
-#include <math.h>
-
 #include "engine/estimate.h"
 #include "ramjet.h"
 
-#define MIB (1024.0 * 1024.0)
+#define MIB 1048576.0
 
-static bool near(double value, double wanted, double share)
+/* 100 MiB/s, 1 ms a sync, no zero pages, 500 us of latency. */
+static struct rj_estimate known_wire(void)
 {
-	return fabs(value - wanted) <= fabs(wanted) * share;
+	struct rj_estimate e = { 0 };
+
+	rj_smooth_add(&e.capacity, 100 * MIB);
+	rj_smooth_add(&e.sync_us, 1000);
+	rj_smooth_add(&e.latency_us, 500);
+	rj_estimate_pages(&e, 1000, 0);
+	return e;
 }
 
-static void equal_samples_have_their_mean_and_no_spread(void **state)
+static struct rj_pause pause_of(const struct rj_estimate *e,
+				const struct rj_pause_inputs *inputs)
 {
-	struct rj_smooth smooth = { 0 };
-
-	(void)state;
-	for (unsigned i = 0; i < 50; i++)
-		rj_smooth_add(&smooth, 42);
-	assert_int_equal(smooth.samples, 50);
-	assert_true(near(smooth.mean, 42, 1e-9));
-	assert_true(rj_smooth_spread(&smooth) < 1e-6);
-}
-
-static void the_mean_follows_a_change_and_the_spread_settles(void **state)
-{
-	struct rj_smooth smooth = { 0 };
-	double at_change;
-
-	(void)state;
-	for (unsigned i = 0; i < 10; i++)
-		rj_smooth_add(&smooth, 100);
-	rj_smooth_add(&smooth, 200);
-	at_change = rj_smooth_spread(&smooth);
-	assert_true(smooth.mean > 100 && smooth.mean < 200);
-	assert_true(at_change > 10);
-	for (unsigned i = 0; i < 60; i++)
-		rj_smooth_add(&smooth, 200);
-	assert_true(near(smooth.mean, 200, 0.001));
-	assert_true(rj_smooth_spread(&smooth) < at_change / 100);
-}
-
-static void the_spread_of_alternating_samples_is_their_distance(void **state)
-{
-	struct rj_smooth smooth = { 0 };
-
-	(void)state;
-	for (unsigned i = 0; i < 200; i++)
-		rj_smooth_add(&smooth, i % 2 ? 90 : 110);
-	assert_true(near(smooth.mean, 100, 0.05));
-	assert_true(near(rj_smooth_spread(&smooth), 10, 0.2));
-}
-
-static void nothing_measured_and_pages_left_is_not_known(void **state)
-{
-	const struct rj_estimate estimate = { 0 };
-	const struct rj_pause_inputs inputs = { .unsent_pages = 1 };
 	struct rj_pause pause;
 
-	(void)state;
-	rj_estimate_pause(&estimate, &inputs, &pause);
-	assert_false(pause.known);
-}
-
-/* 100 MiB/s, all pages raw, no dirt, a sync takes 2 ms. */
-static struct rj_estimate steady(void)
-{
-	struct rj_estimate estimate = { 0 };
-
-	for (unsigned i = 0; i < 30; i++) {
-		rj_estimate_sent(&estimate, (uint64_t)(100 * MIB), 25600, 0,
-				 1000000);
-		rj_estimate_synced(&estimate, 0, 1000000, 2000);
-	}
-	return estimate;
-}
-
-static struct rj_pause predict(const struct rj_estimate *estimate,
-			       uint64_t unsent_pages, uint64_t cap)
-{
-	const struct rj_pause_inputs inputs = {
-		.unsent_pages = unsent_pages,
-		.cap_bytes_per_s = cap,
-	};
-	struct rj_pause pause;
-
-	rj_estimate_pause(estimate, &inputs, &pause);
-	assert_true(pause.known);
+	rj_estimate_pause(e, inputs, &pause);
 	return pause;
 }
 
-static uint64_t sum_of_terms(const struct rj_pause *pause)
+static void nothing_measured_is_unknown_while_pages_are_left(void **state)
 {
-	return pause->stop_us + pause->sync_us + pause->pages_us +
-	       pause->device_us + pause->target_us + pause->resume_us;
+	const struct rj_estimate e = { 0 };
+	const struct rj_pause_inputs some = { .unsent_pages = 1 };
+	const struct rj_pause_inputs none = { 0 };
+
+	(void)state;
+	assert_false(pause_of(&e, &some).known);
+	assert_true(pause_of(&e, &none).known);
 }
 
 static void pages_take_their_bytes_over_the_capacity(void **state)
 {
-	const struct rj_estimate estimate = steady();
-	const struct rj_pause pause = predict(&estimate, 2560, 0);
+	const struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { .unsent_pages = 2560 };
+	const struct rj_pause pause = pause_of(&e, &inputs);
 
 	(void)state;
-	/* 10 MiB at 100 MiB/s: 100 ms, and a little for headers. */
-	assert_true(pause.pages_us >= 100000 && pause.pages_us < 103000);
-	assert_int_equal(pause.sync_us, 2000);
-	assert_int_equal(pause.p50_us, sum_of_terms(&pause));
+	/* 10 MiB at 100 MiB/s, 0.4 % of overhead, and the latency. */
+	assert_in_range(pause.pages_us, 100500, 101500);
+	assert_in_range(pause.p50_us, pause.pages_us + 1000,
+			pause.pages_us + 4000);
 	assert_true(pause.p90_us >= pause.p50_us);
-	assert_true(near((double)pause.p90_us, (double)pause.p50_us, 0.01));
 }
 
-static void zero_pages_cost_next_to_nothing(void **state)
+static void queued_bytes_go_first(void **state)
 {
-	struct rj_estimate estimate = { 0 };
+	const struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { .queued_bytes = 5 * MIB };
 
 	(void)state;
-	for (unsigned i = 0; i < 30; i++)
-		rj_estimate_sent(&estimate, (uint64_t)(100 * MIB), 25600, 76800,
-				 1000000);
-	/* A quarter of the pages is raw. */
-	assert_true(near((double)predict(&estimate, 10240, 0).pages_us, 101000,
-			 0.02));
+	assert_in_range(pause_of(&e, &inputs).pages_us, 50000, 51000);
 }
 
-static void a_cap_below_the_capacity_is_what_counts(void **state)
+static void zero_pages_cost_nothing_on_the_wire(void **state)
 {
-	const struct rj_estimate estimate = steady();
-	const uint64_t uncapped = predict(&estimate, 2560, 0).pages_us;
-	const uint64_t tenth =
-		predict(&estimate, 2560, (uint64_t)(10 * MIB)).pages_us;
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { .unsent_pages = 2560 };
 
 	(void)state;
-	assert_true(near((double)tenth, 10 * (double)uncapped, 0.01));
-	assert_int_equal(predict(&estimate, 2560, UINT64_MAX).pages_us,
-			 uncapped);
+	for (unsigned i = 0; i < 40; i++)
+		rj_estimate_pages(&e, 250, 750);
+	assert_in_range(pause_of(&e, &inputs).pages_us, 24000, 27500);
 }
 
-static void round_trips_count_twice(void **state)
+static void a_given_capacity_replaces_the_measured_one(void **state)
 {
-	struct rj_estimate estimate = steady();
-	const uint64_t before = predict(&estimate, 0, 0).p50_us;
+	const struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { .unsent_pages = 2560,
+						.capacity = 10 * MIB };
 
 	(void)state;
-	estimate.rtt_us = 7000;
-	assert_int_equal(predict(&estimate, 0, 0).p50_us, before + 14000);
+	assert_in_range(pause_of(&e, &inputs).pages_us, 1000000, 1010000);
 }
 
-static void a_guest_that_writes_more_pauses_longer(void **state)
+static void spread_widens_the_p90_and_not_the_p50(void **state)
 {
-	struct rj_estimate idle = steady(), busy = steady();
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { .unsent_pages = 25600 };
+	const struct rj_pause steady = pause_of(&e, &inputs);
+	struct rj_pause shaky;
 
 	(void)state;
-	for (unsigned i = 0; i < 30; i++)
-		rj_estimate_synced(&busy, 1000000, 1000000, 2000);
-	assert_true(predict(&busy, 100, 0).p50_us >
-		    predict(&idle, 100, 0).p50_us);
-}
-
-static void unsteady_capacity_widens_the_prediction(void **state)
-{
-	struct rj_estimate estimate = { 0 };
-	struct rj_pause pause;
-
-	(void)state;
-	for (unsigned i = 0; i < 60; i++)
-		rj_estimate_sent(&estimate,
-				 (uint64_t)((i % 2 ? 150 : 50) * MIB), 25600, 0,
-				 1000000);
-	pause = predict(&estimate, 25600, 0);
-	assert_true(pause.p90_us > pause.p50_us + pause.p50_us / 4);
-	/* Four times slower is the worst that is feared. */
-	assert_true(pause.p90_us < 5 * pause.p50_us);
+	e.capacity.variance = 20 * MIB * 20 * MIB;
+	shaky = pause_of(&e, &inputs);
+	assert_int_equal(shaky.p50_us, steady.p50_us);
+	assert_true(shaky.p90_us > steady.p90_us + 200000);
 }
 
 static void a_stalled_channel_predicts_a_long_pause(void **state)
 {
-	struct rj_estimate estimate = { 0 };
-	struct rj_pause pause;
+	struct rj_estimate e = { 0 };
+	const struct rj_pause_inputs inputs = { .unsent_pages = 1000 };
 
 	(void)state;
-	/* Counters are read while a first send is still in flight. */
-	rj_estimate_sent(&estimate, 0, 10, 0, 1000000);
-	rj_estimate_synced(&estimate, 10, 1000000, 100);
-	pause = predict(&estimate, 1000, 0);
-	assert_true(pause.p50_us > 60000000);
-	assert_true(pause.p90_us >= pause.p50_us);
+	rj_smooth_add(&e.capacity, 0);
+	rj_estimate_pages(&e, 1000, 0);
+	assert_true(pause_of(&e, &inputs).p50_us > UINT64_C(1000000000));
+	assert_true(pause_of(&e, &inputs).p90_us < UINT64_MAX / 2);
 }
 
-static void enormous_figures_do_not_wrap_around(void **state)
+static void helpers_overlap_with_pages(void **state)
 {
-	struct rj_estimate estimate = { 0 };
-	struct rj_pause pause;
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs many = { .unsent_pages = 2560 };
+	const struct rj_pause_inputs few = { .unsent_pages = 1 };
+	const struct rj_pause before = pause_of(&e, &many);
 
 	(void)state;
-	rj_estimate_sent(&estimate, 1, 1, 0, UINT64_MAX);
-	rj_estimate_synced(&estimate, UINT64_MAX, 1, 100);
-	pause = predict(&estimate, UINT64_MAX / 2, 1);
-	assert_true(pause.p50_us > 60000000);
-	assert_true(pause.p90_us >= pause.p50_us);
+	e.helpers_us = 50000;
+	assert_in_range(pause_of(&e, &many).p50_us, before.p50_us - 2,
+			before.p50_us + 2);
+	assert_in_range(pause_of(&e, &few).helpers_us +
+				pause_of(&e, &few).pages_us,
+			50000, 50001);
 }
 
-static void empty_spans_are_no_samples(void **state)
+static void a_surprise_is_expected_again_and_fades(void **state)
 {
-	struct rj_estimate estimate = { 0 };
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { 0 };
+	const struct rj_pause before = pause_of(&e, &inputs);
+	struct rj_pause after, later;
 
 	(void)state;
-	rj_estimate_sent(&estimate, 0, 0, 0, 0);
-	assert_int_equal(estimate.capacity.samples, 0);
-	assert_int_equal(estimate.raw_share.samples, 0);
-	rj_estimate_sent(&estimate, 4096, 1, 0, 0);
-	assert_int_equal(estimate.capacity.samples, 0);
-	rj_estimate_synced(&estimate, 5, 0, 10);
-	assert_int_equal(estimate.dirty_per_s.samples, 0);
-	assert_int_equal(estimate.sync_us.samples, 1);
+	rj_estimate_surprised(&e, 2560, 1000);
+	after = pause_of(&e, &inputs);
+	assert_in_range(after.pages_us - before.pages_us, 99000, 102000);
+	rj_estimate_surprised(&e, 0, 1000);
+	later = pause_of(&e, &inputs);
+	assert_in_range(later.pages_us - before.pages_us, 49000, 51000);
+}
+
+static void a_stopped_guest_writes_no_more(void **state)
+{
+	struct rj_estimate e = known_wire();
+	struct rj_pause_inputs inputs = { 0 };
+	uint64_t running;
+
+	(void)state;
+	rj_estimate_surprised(&e, 2560, 1000);
+	running = pause_of(&e, &inputs).pages_us;
+	inputs.stopped = true;
+	assert_true(pause_of(&e, &inputs).pages_us + 90000 < running);
+}
+
+static void convergence_is_now_later_or_never(void **state)
+{
+	struct rj_estimate e = known_wire();
+	struct rj_pause_inputs inputs = { .unsent_pages = 10 };
+
+	(void)state;
+	/* A guest that writes 10 MiB/s: each round leaves a tenth. */
+	for (unsigned i = 1; i <= 8; i++)
+		rj_dirt_model_add(&e.dirt, i * 1e6, i * 2560.0);
+	assert_int_equal(rj_estimate_convergence(&e, &inputs, 50000), 0);
+	inputs.unsent_pages = 256000;
+	assert_in_range(rj_estimate_convergence(&e, &inputs, 50000), 10000000,
+			13000000);
+	/* And one that writes more than the wire carries. */
+	for (unsigned i = 1; i <= 8; i++)
+		rj_dirt_model_add(&e.dirt, i * 1e6, i * 51200.0);
+	assert_true(rj_estimate_convergence(&e, &inputs, 50000) == UINT64_MAX);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(equal_samples_have_their_mean_and_no_spread),
 		cmocka_unit_test(
-			the_mean_follows_a_change_and_the_spread_settles),
-		cmocka_unit_test(
-			the_spread_of_alternating_samples_is_their_distance),
-		cmocka_unit_test(nothing_measured_and_pages_left_is_not_known),
+			nothing_measured_is_unknown_while_pages_are_left),
 		cmocka_unit_test(pages_take_their_bytes_over_the_capacity),
-		cmocka_unit_test(zero_pages_cost_next_to_nothing),
-		cmocka_unit_test(a_cap_below_the_capacity_is_what_counts),
-		cmocka_unit_test(round_trips_count_twice),
-		cmocka_unit_test(a_guest_that_writes_more_pauses_longer),
-		cmocka_unit_test(unsteady_capacity_widens_the_prediction),
+		cmocka_unit_test(queued_bytes_go_first),
+		cmocka_unit_test(zero_pages_cost_nothing_on_the_wire),
+		cmocka_unit_test(a_given_capacity_replaces_the_measured_one),
+		cmocka_unit_test(spread_widens_the_p90_and_not_the_p50),
 		cmocka_unit_test(a_stalled_channel_predicts_a_long_pause),
-		cmocka_unit_test(enormous_figures_do_not_wrap_around),
-		cmocka_unit_test(empty_spans_are_no_samples),
+		cmocka_unit_test(helpers_overlap_with_pages),
+		cmocka_unit_test(a_surprise_is_expected_again_and_fades),
+		cmocka_unit_test(a_stopped_guest_writes_no_more),
+		cmocka_unit_test(convergence_is_now_later_or_never),
 	};
 
 	return cmocka_run_group_tests_name("estimate", tests, NULL, NULL);
