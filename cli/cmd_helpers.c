@@ -50,7 +50,7 @@ static const char usage[] =
 	"  --limit SIZE      most bytes of one helper's state (1M)\n"
 	"  --timeout TIME    for all of them to answer (500ms)\n";
 
-/* ---- the command line ----------------------------------------------------- */
+/* ---- the command line ------------------------------------------------ */
 
 static int parse_option(int option, const char *text, struct order *order,
 			struct ramjet_error *err)
@@ -147,7 +147,7 @@ static int parse(int argc, char **argv, struct order *order,
 	return 0;
 }
 
-/* ---- what is shown --------------------------------------------------------- */
+/* ---- what is shown --------------------------------------------------- */
 
 /* An Id is whatever a helper says; a terminal gets no controls from it. */
 static void print_id(FILE *out, const char *id)
@@ -204,7 +204,7 @@ static size_t print_helpers(FILE *out, const struct ramjet_helper_info *infos,
 	return problems;
 }
 
-/* ---- the work --------------------------------------------------------------- */
+/* ---- the work -------------------------------------------------------- */
 
 static int list(const struct order *order, struct ramjet_error *err)
 {

@@ -36,7 +36,7 @@ struct ramjet_helper {
 
 RJ_DEFINE_CLEANUP(struct ramjet_helper *, ramjet_helper_free);
 
-/* ---- the object --------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------ */
 
 /* D-Bus carries UTF-8 only, and the callback's message may be anything. */
 static int answer_errno(sd_bus_error *ret, int rc,
@@ -120,7 +120,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-/* ---- coming up ---------------------------------------------------------- */
+/* ---- coming up ------------------------------------------------------- */
 
 static int on_named(sd_bus_message *reply, void *user,
 		    RJ_UNUSED sd_bus_error *error)
@@ -263,7 +263,7 @@ RAMJET_API const char *ramjet_helper_bus_name(
 	return helper->bus_name;
 }
 
-/* ---- serving ------------------------------------------------------------ */
+/* ---- serving --------------------------------------------------------- */
 
 RAMJET_API int ramjet_helper_process(struct ramjet_helper *helper,
 				     struct ramjet_error *err)

@@ -46,7 +46,7 @@ void rj_roster_done(struct rj_roster *roster)
 	rj_id_list_done(&roster->rules.list);
 }
 
-/* ---- one member --------------------------------------------------------- */
+/* ---- one member ------------------------------------------------------ */
 
 /* Errors by which the bus tells that nobody of that name is there. */
 static bool tells_gone(sd_bus_message *reply)
@@ -204,7 +204,7 @@ static int ask(struct rj_member *member)
 	return rc;
 }
 
-/* ---- all of them -------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------- */
 
 static struct rj_member *find_bus_name(struct rj_roster *roster,
 				       const char *bus_name)

@@ -17,7 +17,7 @@ bool rj_helpers_supported(void)
 	return true;
 }
 
-/* ---- open and close ----------------------------------------------------- */
+/* ---- open and close -------------------------------------------------- */
 
 int rj_helpers_connect(const struct ramjet_helper_options *options,
 		       const struct rj_log *log, int wake_fd,
@@ -125,7 +125,7 @@ struct rj_blob_limits rj_helpers_blob_limits(const struct rj_helpers *h)
 	};
 }
 
-/* ---- the source --------------------------------------------------------- */
+/* ---- the source ------------------------------------------------------ */
 
 int rj_helpers_begin_save(struct rj_helpers *h, uint64_t deadline_ns,
 			  struct ramjet_error *err)
@@ -184,7 +184,7 @@ int rj_helpers_rehearse(struct rj_helpers *h, uint64_t deadline_ns,
 	return rj_helpers_save_all(h, deadline_ns, &blob, &bytes, err);
 }
 
-/* ---- the target --------------------------------------------------------- */
+/* ---- the target ------------------------------------------------------ */
 
 int rj_helpers_load_all(struct rj_helpers *h, const void *blob, size_t bytes,
 			uint64_t deadline_ns, struct ramjet_error *err)

@@ -55,7 +55,7 @@ size_t rj_helpers_count(const struct rj_helpers *helpers);
 RJ_NODISCARD int rj_helpers_check(struct rj_helpers *helpers,
 				  struct ramjet_error *err);
 
-/* ---- the source ---------------------------------------------------------- */
+/* ---- the source ------------------------------------------------------ */
 
 /* Second discovery, then Save of everybody. deadline_ns (rj_now_ns() scale,
  * 0: none) can only shorten the options' own deadlines. */
@@ -84,7 +84,7 @@ RJ_NODISCARD int rj_helpers_rehearse(struct rj_helpers *helpers,
 				     uint64_t deadline_ns,
 				     struct ramjet_error *err);
 
-/* ---- the target ---------------------------------------------------------- */
+/* ---- the target ------------------------------------------------------ */
 
 /*
  * Would this blob find its helpers? With what is known, without asking the
@@ -101,7 +101,7 @@ RJ_NODISCARD int rj_helpers_load_all(struct rj_helpers *helpers,
 				     uint64_t deadline_ns,
 				     struct ramjet_error *err);
 
-/* ---- results ------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------- */
 
 struct rj_helper_result {
 	char id[256];

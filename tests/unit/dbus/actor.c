@@ -33,7 +33,7 @@ void actor_pattern(const char *id, uint8_t *data, size_t bytes)
 	}
 }
 
-/* ---- the object ----------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------ */
 
 static int answer_save(struct actor *actor, sd_bus_message *call)
 {
@@ -135,7 +135,7 @@ static int on_call(sd_bus_message *call, void *user, sd_bus_error *error)
 	}
 }
 
-/* ---- the thread ----------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------ */
 
 static void enter(struct actor *actor)
 {

@@ -75,7 +75,7 @@ static void start_daemon(struct test_bus *bus)
 	(void)close(ends[0]);
 }
 
-/* ---- dbus-broker, which is told everything by a controller ---------------- */
+/* ---- dbus-broker, which is told everything by a controller ----------- */
 
 /* (verdict, priority, name, path, interface, member, type, broadcast, fewest
  * fds, most fds) and the like, as dbus-broker 33 wants them. */
@@ -197,7 +197,7 @@ static void start_broker(struct test_bus *bus)
 	(void)close(listener);
 }
 
-/* ---- either --------------------------------------------------------------- */
+/* ---- either ---------------------------------------------------------- */
 
 void test_bus_start(struct test_bus *bus)
 {

@@ -223,7 +223,7 @@ static void writer_refuses_what_the_reader_would(void **state)
 	assert_null(blob);
 }
 
-/* ---- golden files ---------------------------------------------------------- */
+/* ---- golden files ---------------------------------------------------- */
 
 static const char *golden;
 

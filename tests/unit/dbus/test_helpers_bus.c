@@ -56,7 +56,7 @@ static void default_buses_are_never_tried(void **state)
 	assert_int_equal(open_address(s, s->bus.address), 0);
 }
 
-/* ---- something that listens but is no bus ---------------------------------- */
+/* ---- something that listens but is no bus ---------------------------- */
 
 struct impostor {
 	char folder[64];
@@ -168,7 +168,7 @@ static void socket_nobody_listens_on_is_told(void **state)
 	impostor_stop(&i);
 }
 
-/* ---- a bus that fails later ------------------------------------------------ */
+/* ---- a bus that fails later ------------------------------------------ */
 
 static void lost_bus_is_seen_while_memory_moves(void **state)
 {
@@ -255,7 +255,7 @@ static void cancelling_while_the_bus_hangs_spares_the_handle(void **state)
 	scene_blob_has(s, "b", 200);
 }
 
-/* ---- several --------------------------------------------------------------- */
+/* ---- several --------------------------------------------------------- */
 
 static void two_buses_in_one_process_do_not_mix(void **state)
 {

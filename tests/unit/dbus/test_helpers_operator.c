@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* ---- a helper written with libramjet --------------------------------------- */
+/* ---- a helper written with libramjet --------------------------------- */
 
 struct mine {
 	const char *id;
@@ -272,7 +272,7 @@ static void helper_fits_an_event_loop_of_ones_own(void **state)
 	stop_helping(&a, s);
 }
 
-/* ---- states moved by hand -------------------------------------------------- */
+/* ---- states moved by hand -------------------------------------------- */
 
 static void listing_shows_everybody_and_what_is_wrong(void **state)
 {
