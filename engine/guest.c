@@ -81,6 +81,11 @@ static int check_block(const struct ramjet_block *block,
 		return rj_fail(err, -EINVAL,
 			       "block %s: host address %p is not page aligned",
 			       block->name, block->host);
+	if (block->bytes - 1 > UINTPTR_MAX - (uintptr_t)block->host)
+		return rj_fail(err, -EINVAL,
+			       "block %s: %llu bytes from %p on wrap around",
+			       block->name, (unsigned long long)block->bytes,
+			       block->host);
 	if (block->bytes / RAMJET_PAGE_BYTES > UINT64_C(1) << RJ_RUN_PAGE_BITS)
 		return rj_fail(err, -EINVAL, "block %s: larger than 4 PiB",
 			       block->name);
