@@ -129,24 +129,6 @@ int ramjet_dirty_kvm_log_new(const struct ramjet_dirty_kvm_log *log,
 	return ramjet_dirty_pagemap_new(ret, err);
 }
 
-int ramjet_dirty_kvm_ring_new(const struct ramjet_dirty_kvm_ring *ring,
-			      struct ramjet_dirty_source **ret,
-			      struct ramjet_error *err)
-{
-	fake.kvm_slots = ring->slot_count;
-	fake.kvm_rings = ring->vcpu_count;
-	return ramjet_dirty_pagemap_new(ret, err);
-}
-
-int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source, size_t vcpu,
-			       struct ramjet_error *err)
-{
-	(void)source;
-	(void)vcpu;
-	(void)err;
-	return 0;
-}
-
 void ramjet_dirty_free(struct ramjet_dirty_source *source)
 {
 	(void)source;
