@@ -251,13 +251,17 @@ static void a_channel_works_again_once_the_wake_is_taken_back(void **state)
 		assert_int_equal(move_one(f.target, &byte, 1, rj_channel_recv),
 				 -ECANCELED);
 		assert_int_equal(eventfd_read(f.target_wake, &count), 0);
-		/* An old wake, come and gone unseen, ends nothing. */
-		assert_int_equal(eventfd_write(f.target_wake, 1), 0);
-		assert_int_equal(eventfd_read(f.target_wake, &count), 0);
 		assert_int_equal(move_one(f.source, "z", 1, send_now), 0);
 		assert_int_equal(move_one(f.target, &byte, 1, rj_channel_recv),
 				 0);
 		assert_int_equal(byte, 'z');
+		/* An old wake, come and gone unseen, ends nothing. */
+		assert_int_equal(eventfd_write(f.target_wake, 1), 0);
+		assert_int_equal(eventfd_read(f.target_wake, &count), 0);
+		assert_int_equal(move_one(f.source, "y", 1, send_now), 0);
+		assert_int_equal(move_one(f.target, &byte, 1, rj_channel_recv),
+				 0);
+		assert_int_equal(byte, 'y');
 	}
 	end(&f);
 }
@@ -378,6 +382,49 @@ static void both_ways_at_once_never_lock_up(void **state)
 	free(in);
 }
 
+static void *answer_run(void *argument)
+{
+	struct worker *worker = argument;
+
+	make_target(worker->state, worker->f);
+	worker->rc = move_one(worker->f->target, worker->data, worker->bytes,
+			      rj_channel_recv);
+	if (!worker->rc)
+		worker->rc = move_one(worker->f->target, "!", 1, send_now);
+	rj_channel_free(worker->f->target);
+	worker->f->target = NULL;
+	return NULL;
+}
+
+/* The answer comes when all was received, so waiting for it must send. */
+static void a_receive_keeps_the_send_going(void **state)
+{
+	struct fixture f;
+	struct worker worker = {
+		.state = state,
+		.f = &f,
+		.data = calloc(1, stuck_bytes(state)),
+		.bytes = stuck_bytes(state),
+	};
+	uint8_t *data = pattern_new(worker.bytes), byte = 0;
+	struct iovec iov = { data, worker.bytes };
+
+	begin(state, &f);
+	make_source(state, &f);
+	assert_int_equal(
+		pthread_create(&worker.thread, NULL, answer_run, &worker), 0);
+	assert_int_equal(rj_channel_send_start(f.source, &iov, 1), 0);
+	assert_int_equal(move_one(f.source, &byte, 1, rj_channel_recv), 0);
+	assert_int_equal(byte, '!');
+	assert_int_equal(rj_channel_send_wait(f.source), 0);
+	(void)pthread_join(worker.thread, NULL);
+	assert_int_equal(worker.rc, 0);
+	assert_memory_equal(worker.data, data, worker.bytes);
+	end(&f);
+	free(data);
+	free(worker.data);
+}
+
 static void a_cap_is_kept_by_the_kernel_or_by_us(void **state)
 {
 	struct fixture f;
@@ -469,6 +516,7 @@ static const struct {
 	CASE(a_send_in_flight_goes_on_by_asking, CAN_BLOCK),
 	CASE(a_channel_is_freed_with_a_send_in_flight, CAN_BLOCK),
 	CASE(both_ways_at_once_never_lock_up, IS_TWO_WAY),
+	CASE(a_receive_keeps_the_send_going, IS_TWO_WAY),
 	CASE(a_cap_is_kept_by_the_kernel_or_by_us, ALL_KINDS),
 	CASE(a_held_back_send_ends_on_a_wake,
 	     ALL_KINDS & ~(1u << PAIR_TCP4 | 1u << PAIR_TCP6)),

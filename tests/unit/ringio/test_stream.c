@@ -161,17 +161,18 @@ static void a_command_that_fails_says_how(void **state)
 	assert_says(&err, "killed by signal 9");
 }
 
-/* A pipeline that ignores the end of its input, and its orphans with it. */
-static void a_command_that_does_not_end_is_killed(void **state)
+static void a_command_that_does_not_end_is_killed_with_its_group(void **state)
 {
-	struct rj_uri uri = uri_of("exec:(sleep 1000; exit 0) | sleep 1000");
-	struct rj_conn conn = connected_to(&uri);
+	struct rj_uri uri = uri_of("exec:sleep 1000 & echo up; sleep 1000");
+	struct rj_conn conn = incoming_of(&uri);
 	struct ramjet_error err = { 0 };
 	pid_t group = conn.child, child;
+	char up[3];
 	int status;
 
 	(void)state;
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	assert_int_equal(rj_recv_all(conn.fd, up, sizeof(up), 0, -1), 0);
 	assert_int_equal(rj_conn_close(&conn, 1, &err), -ETIMEDOUT);
 	assert_says(&err, "killed");
 	/* Its orphans are ours now, and dead. */
@@ -246,7 +247,8 @@ int main(void)
 			writing_to_a_closed_pipe_is_an_error_not_a_signal),
 		cmocka_unit_test(a_command_takes_and_gives_the_stream),
 		cmocka_unit_test(a_command_that_fails_says_how),
-		cmocka_unit_test(a_command_that_does_not_end_is_killed),
+		cmocka_unit_test(
+			a_command_that_does_not_end_is_killed_with_its_group),
 		cmocka_unit_test(a_command_inherits_nothing_of_ours),
 		cmocka_unit_test(files_are_the_owners_and_truncated),
 	};
