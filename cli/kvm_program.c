@@ -113,9 +113,13 @@ static int fill_rest(const struct rj_kvm_program *program,
 	struct fill before = { program, program->system_end, 0 };
 	struct fill after = { program, program->set_first + program->set_pages,
 			      0 };
-	int rc = rj_cli_parallel(program->set_first - before.first, fill_static,
-				 &before, err);
+	int rc;
 
+	/* Nothing to do, and there may be TiB of it. */
+	if (program->zero_percent == 100)
+		return 0;
+	rc = rj_cli_parallel(program->set_first - before.first, fill_static,
+			     &before, err);
 	if (!rc)
 		rc = rj_cli_parallel(program->page_count - after.first,
 				     fill_static, &after, err);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/kvm_shadow.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -183,14 +184,17 @@ static uint64_t slot_end(uint64_t offset, uint64_t bytes)
 int rj_kvm_vm_map(struct rj_kvm_vm *vm, void *host, uint64_t bytes,
 		  struct ramjet_error *err)
 {
+	int rc;
+
 	if (vm->slot_count || !bytes || bytes % RAMJET_PAGE_BYTES)
 		return rj_fail(err, -EINVAL,
 			       "kvm: cannot map %llu bytes, want whole pages "
 			       "and only once",
 			       (unsigned long long)bytes);
+	rc = rj_kvm_shadow_fits(bytes, err);
+	if (rc)
+		return rc;
 	for (uint64_t offset = 0, end; offset < bytes; offset = end) {
-		int rc;
-
 		end = slot_end(offset, bytes);
 		rc = add_slot(vm, host, offset, end - offset, err);
 		if (rc)

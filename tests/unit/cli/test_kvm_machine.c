@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "cli/kvm_program_abi.h"
+#include "cli/kvm_shadow.h"
 
 /* Real VMs run the built-in program: stopped, moved, slowed down. */
 
@@ -345,6 +346,21 @@ static void guest_without_room_is_refused(void **state RJ_UNUSED)
 	assert_non_null(strstr(err.message, "too small"));
 }
 
+/* Where it would cost the kernel all the memory there is. */
+static void guest_the_kernel_cannot_bear_is_refused(void **state RJ_UNUSED)
+{
+	struct ramjet_error err = { 0 };
+	int rc = rj_kvm_shadow_fits(UINT64_C(1) << 50, &err);
+
+	if (!rc) {
+		print_message("# skipped: this KVM has nested paging\n");
+		skip();
+	}
+	assert_int_equal(rc, -ENOMEM);
+	assert_non_null(strstr(err.message, "2097152 MiB for 1073741824 MiB"));
+	assert_int_equal(rj_kvm_shadow_fits(UINT64_C(1) << 30, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +382,7 @@ int main(void)
 		cmocka_unit_test(ram_is_several_slots_with_a_hole),
 		cmocka_unit_test(program_runs_across_the_hole),
 		cmocka_unit_test(guest_without_room_is_refused),
+		cmocka_unit_test(guest_the_kernel_cannot_bear_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
