@@ -5,103 +5,160 @@
 
 #include "ramjet.h"
 
-#define WEIGHT 0.3 /* of a new sample */
+/* Taken until they are measured. */
+#define STOP_US   300.0
+#define DEVICE_US 300.0
+#define TARGET_US 300.0 /* beside the round trip */
+#define RESUME_US 200.0
+#define ROUND_US  300.0 /* an empty round beside its round trip */
 
-/* Taken until they are measured: stop, device state, target, resume. */
-#define STOP_US        500
-#define DEVICE_US      500
-#define TARGET_US      500
-#define RESUME_US      500
-#define FRAME_OVERHEAD 1.01 /* header and table, worst case of single pages */
-#define P90_SIGMAS     1.28 /* of a normal distribution */
-#define FOREVER_US     1e12 /* what never ends; sums of it do not overflow */
+#define WIRE_OVERHEAD 1.004 /* headers and tables */
+#define P90_SIGMAS    1.28  /* of a normal distribution */
+/* Threads wait for a core now and then, whatever was measured. */
+#define JITTER_US     1000.0
+#define SLOWEST_SHARE 0.25 /* of the capacity, whatever the spread says */
+#define SHARE_WEIGHT  0.3
+/* What never ends; sums of it do not overflow. */
+#define FOREVER_US   1e12
+#define ROUNDS_AHEAD 64u
 
-void rj_smooth_add(struct rj_smooth *smooth, double sample)
+void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
+		       uint64_t zero_pages)
 {
-	const double delta = sample - smooth->mean;
+	const double pages = (double)raw_pages + (double)zero_pages;
+	double share;
 
-	if (!smooth->samples++) {
-		smooth->mean = sample;
+	if (pages <= 0)
 		return;
-	}
-	/* West, "Updating mean and variance estimates", CACM 1979, weighted. */
-	smooth->mean += WEIGHT * delta;
-	smooth->variance =
-		(1 - WEIGHT) * (smooth->variance + WEIGHT * delta * delta);
-}
-
-double rj_smooth_spread(const struct rj_smooth *smooth)
-{
-	return sqrt(smooth->variance);
-}
-
-void rj_estimate_sent(struct rj_estimate *estimate, uint64_t wire_bytes,
-		      uint64_t raw_pages, uint64_t zero_pages, uint64_t us)
-{
-	const uint64_t pages = raw_pages + zero_pages;
-
-	if (pages)
-		rj_smooth_add(&estimate->raw_share,
-			      (double)raw_pages / (double)pages);
-	if (raw_pages && us)
-		rj_smooth_add(&estimate->capacity,
-			      (double)wire_bytes * 1e6 / (double)us);
+	share = (double)raw_pages / pages;
+	if (estimate->raw_share <= 0)
+		estimate->raw_share = share;
+	estimate->raw_share += SHARE_WEIGHT * (share - estimate->raw_share);
 }
 
 void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
 			uint64_t interval_us, uint64_t sync_us)
 {
 	rj_smooth_add(&estimate->sync_us, (double)sync_us);
-	if (interval_us)
-		rj_smooth_add(&estimate->dirty_per_s,
-			      (double)pages * 1e6 / (double)interval_us);
+	rj_dirt_model_add(&estimate->dirt, (double)interval_us, (double)pages);
+}
+
+void rj_estimate_surprised(struct rj_estimate *estimate, uint64_t pages,
+			   uint64_t us)
+{
+	const double expected =
+		rj_dirt_model_pages(&estimate->dirt, (double)us);
+	const double beyond = (double)pages - expected;
+
+	estimate->surprise = fmax(beyond, estimate->surprise / 2);
+}
+
+static double measured_or(const struct rj_smooth *smooth, double otherwise)
+{
+	return smooth->samples ? smooth->mean : otherwise;
+}
+
+/* Dirt that will still come before the guest stands still. */
+static double expected_dirt(const struct rj_estimate *estimate,
+			    const struct rj_pause_inputs *inputs)
+{
+	const double until_us = measured_or(&estimate->stop_us, STOP_US);
+
+	if (inputs->stopped)
+		return 0;
+	return rj_dirt_model_pages(&estimate->dirt, until_us) +
+	       estimate->surprise;
 }
 
 static double pages_us(const struct rj_estimate *estimate,
 		       const struct rj_pause_inputs *inputs, double capacity)
 {
-	/* The guest writes on until it has stopped. */
-	const double dirt = estimate->dirty_per_s.mean * STOP_US / 1e6;
-	const double bytes = ((double)inputs->unsent_pages + dirt) *
-			     estimate->raw_share.mean * RAMJET_PAGE_BYTES *
-			     FRAME_OVERHEAD;
+	const double pages =
+		inputs->unsent_pages + expected_dirt(estimate, inputs);
+	const double share = estimate->raw_share > 0 ? estimate->raw_share : 1;
+	const double bytes = pages * share * RAMJET_PAGE_BYTES * WIRE_OVERHEAD +
+			     inputs->queued_bytes;
+	const double latency_us =
+		measured_or(&estimate->latency_us, ROUND_US + estimate->rtt_us);
 
-	if (inputs->cap_bytes_per_s &&
-	    capacity > (double)inputs->cap_bytes_per_s)
-		capacity = (double)inputs->cap_bytes_per_s;
 	/* A stalled channel has no capacity at all: then it takes for ever. */
-	return bytes > 0 ? fmin(bytes * 1e6 / capacity, FOREVER_US) : 0;
+	return latency_us +
+	       (bytes > 0 ? fmin(bytes * 1e6 / capacity, FOREVER_US) : 0);
+}
+
+/* Mean and standard deviation of the pages term. */
+static void pages_term(const struct rj_estimate *estimate,
+		       const struct rj_pause_inputs *inputs, double *ret_mean,
+		       double *ret_spread)
+{
+	const struct rj_smooth *capacity = &estimate->capacity;
+	double mean = inputs->capacity, slow;
+
+	if (mean <= 0)
+		mean = capacity->mean;
+	slow = fmax(mean - rj_smooth_spread(capacity), mean * SLOWEST_SHARE);
+	*ret_mean = pages_us(estimate, inputs, mean);
+	*ret_spread = pages_us(estimate, inputs, slow) - *ret_mean +
+		      rj_smooth_spread(&estimate->latency_us);
 }
 
 void rj_estimate_pause(const struct rj_estimate *estimate,
 		       const struct rj_pause_inputs *inputs,
 		       struct rj_pause *ret)
 {
-	const struct rj_smooth *capacity = &estimate->capacity;
-	double slow;
+	double pages = 0, pages_spread = 0, sum, spread;
 
 	*ret = (struct rj_pause){
-		.stop_us = STOP_US,
+		.stop_us = (uint64_t)measured_or(&estimate->stop_us, STOP_US),
 		.sync_us = (uint64_t)estimate->sync_us.mean,
-		.device_us = DEVICE_US,
-		.target_us = TARGET_US + (uint64_t)estimate->rtt_us,
-		.resume_us = RESUME_US + (uint64_t)estimate->rtt_us,
-		/* Nothing left: no capacity is needed. */
-		.known = capacity->samples || !inputs->unsent_pages,
+		.device_us =
+			(uint64_t)measured_or(&estimate->device_us, DEVICE_US),
+		.helpers_us = (uint64_t)estimate->helpers_us,
+		.target_us = (uint64_t)(TARGET_US + estimate->rtt_us),
+		.resume_us = (uint64_t)(RESUME_US + estimate->rtt_us),
+		.known = estimate->capacity.samples || inputs->capacity > 0 ||
+			 inputs->unsent_pages < 1,
 	};
 	if (!ret->known)
 		return;
-	ret->p50_us = ret->stop_us + ret->sync_us + ret->device_us +
-		      ret->target_us + ret->resume_us;
-	ret->p90_us =
-		ret->p50_us +
-		(uint64_t)(P90_SIGMAS * rj_smooth_spread(&estimate->sync_us));
-	if (!capacity->samples)
-		return;
-	ret->pages_us = (uint64_t)pages_us(estimate, inputs, capacity->mean);
-	ret->p50_us += ret->pages_us;
-	/* A slow moment: at most 4 times slower, whatever the spread says. */
-	slow = fmax(capacity->mean - P90_SIGMAS * rj_smooth_spread(capacity),
-		    capacity->mean / 4);
-	ret->p90_us += (uint64_t)pages_us(estimate, inputs, slow);
+	if (estimate->capacity.samples || inputs->capacity > 0)
+		pages_term(estimate, inputs, &pages, &pages_spread);
+	/* Helpers are gathered while pages are sent: the longer one counts. */
+	if (pages > estimate->helpers_us)
+		pages -= estimate->helpers_us;
+	else
+		pages = 0;
+	ret->pages_us = (uint64_t)pages;
+	sum = (double)(ret->stop_us + ret->sync_us + ret->device_us +
+		       ret->helpers_us + ret->target_us + ret->resume_us) +
+	      pages;
+	spread = sqrt(pages_spread * pages_spread + estimate->sync_us.variance +
+		      JITTER_US * JITTER_US);
+	ret->p50_us = (uint64_t)sum;
+	ret->p90_us = (uint64_t)(sum + P90_SIGMAS * spread);
+}
+
+uint64_t rj_estimate_convergence(const struct rj_estimate *estimate,
+				 const struct rj_pause_inputs *inputs,
+				 uint64_t limit_us)
+{
+	struct rj_pause_inputs ahead = *inputs;
+	struct rj_pause pause;
+	double total_us = 0;
+
+	for (unsigned i = 0; i < ROUNDS_AHEAD; i++) {
+		double round_us;
+
+		rj_estimate_pause(estimate, &ahead, &pause);
+		if (!pause.known)
+			return UINT64_MAX;
+		if (pause.p90_us <= limit_us)
+			return (uint64_t)total_us;
+		round_us = (double)pause.pages_us + estimate->sync_us.mean;
+		total_us += round_us;
+		ahead.queued_bytes = 0;
+		ahead.unsent_pages =
+			rj_dirt_model_pages(&estimate->dirt, round_us);
+	}
+	return UINT64_MAX;
 }

@@ -3,46 +3,62 @@
 #define RJ_ENGINE_ESTIMATE_H
 /*
  * How long the pause would be if the guest were stopped now: a sum of terms,
- * each from measurements of this migration. Pure arithmetic on what it is fed,
- * no clock, no lock: the control thread owns it.
+ * each from measurements of this migration.
+ *
+ *   stop + last sync + device state + helpers + pages + target + resume
+ *   pages = latency + ((unsent + W(t)) * raw share * 4096 * overhead
+ *                      + queued) / capacity
+ *
+ * W(t) is the dirt model's, over the time until the guest stands still. Pure
+ * arithmetic on what it is fed, no clock, no lock: the control thread owns it.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A smoothed figure and its spread (exponentially weighted mean, variance). */
-struct rj_smooth {
-	double mean;
-	double variance;
-	unsigned samples;
-};
-void rj_smooth_add(struct rj_smooth *smooth, double sample);
-double rj_smooth_spread(const struct rj_smooth *smooth);
+#include "engine/dirt_model.h"
+#include "engine/smooth.h"
 
 struct rj_estimate {
-	struct rj_smooth capacity;    /* wire bytes per second */
-	struct rj_smooth sync_us;     /* one collect */
-	struct rj_smooth raw_share;   /* pages that are not zero, 0..1 */
-	struct rj_smooth dirty_per_s; /* pages written per second */
+	struct rj_smooth capacity; /* acknowledged bytes per busy second */
+	struct rj_smooth sync_us;  /* one collect */
+	struct rj_smooth
+		latency_us; /* of a nearly empty round, until applied */
+	struct rj_smooth stop_us, device_us; /* from switchovers called off */
+	double raw_share; /* of recent pages, not zero: 0..1 */
+	double surprise;  /* pages a last sync found beyond W(t) */
 	double rtt_us;
+	double helpers_us; /* as rehearsed */
+	struct rj_dirt_model dirt;
 };
 
-/* A span in which workers had something to send. */
-void rj_estimate_sent(struct rj_estimate *estimate, uint64_t wire_bytes,
-		      uint64_t raw_pages, uint64_t zero_pages, uint64_t us);
+/* Pages went out: how many of them were not zero. */
+void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
+		       uint64_t zero_pages);
 /* A collect that found `pages` written in the `interval_us` before it. */
 void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
 			uint64_t interval_us, uint64_t sync_us);
+/* The last sync of a switchover found `pages`, `us` after the one before. */
+void rj_estimate_surprised(struct rj_estimate *estimate, uint64_t pages,
+			   uint64_t us);
 
 struct rj_pause_inputs {
-	uint64_t unsent_pages;    /* dirty now, this and the next round */
-	uint64_t cap_bytes_per_s; /* 0: none */
+	double unsent_pages; /* dirty now, this and the next round */
+	double queued_bytes; /* handed to the kernel, not acknowledged */
+	double capacity;     /* bytes/s to count with instead, 0: as measured */
+	bool stopped;        /* the guest stands still: no more dirt */
 };
 struct rj_pause {
-	uint64_t stop_us, sync_us, pages_us, device_us, target_us, resume_us;
-	uint64_t p50_us, p90_us;
 	bool known; /* false before anything was measured */
+	uint64_t stop_us, sync_us, device_us, helpers_us, pages_us, target_us,
+		resume_us;
+	uint64_t p50_us, p90_us;
 };
 void rj_estimate_pause(const struct rj_estimate *estimate,
 		       const struct rj_pause_inputs *inputs,
 		       struct rj_pause *ret);
+/* When rounds at this pace will have brought the p90 within limit_us:
+ * microseconds from now, UINT64_MAX for never. */
+uint64_t rj_estimate_convergence(const struct rj_estimate *estimate,
+				 const struct rj_pause_inputs *inputs,
+				 uint64_t limit_us);
 #endif

@@ -48,6 +48,7 @@ RAMJET_API void ramjet_guest_free(struct ramjet_guest *guest)
 	free(guest->sources);
 	free(guest->blocks);
 	rj_blockers_done(&guest->blockers);
+	rj_guest_clear_helpers(guest);
 	rj_notifiers_done(&guest->notifiers);
 	rj_mutex_done(&guest->lock);
 	free(guest);

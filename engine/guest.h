@@ -34,8 +34,10 @@ struct ramjet_guest {
 	struct ramjet_dirty_source **sources;
 	unsigned source_count;
 	struct rj_blockers blockers;
-	bool busy;                /* a migration is alive */
-	struct rj_rounds *rounds; /* where discards go, or NULL */
+	bool has_helpers;
+	struct ramjet_helper_options helpers; /* strings owned */
+	bool busy;                            /* a migration is alive */
+	struct rj_rounds *rounds;             /* where discards go, or NULL */
 
 	struct rj_notifiers notifiers; /* locks itself */
 };
@@ -45,6 +47,8 @@ struct ramjet_guest {
 RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest,
 				  struct ramjet_error *err);
 void rj_guest_release(struct ramjet_guest *guest);
+/* Forget the helpers (helper_report.c). */
+void rj_guest_clear_helpers(struct ramjet_guest *guest);
 /* From now on discards are marked in `rounds` (NULL: no longer). */
 void rj_guest_set_rounds(struct ramjet_guest *guest, struct rj_rounds *rounds);
 #endif

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "dbus/vmstate.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
 #include "engine/target_pump.h"
@@ -29,7 +30,9 @@ void rj_incoming_free(struct rj_incoming *in)
 	rj_fences_done(&in->fences);
 	free(in->receivers);
 	free(in->blocks);
+	rj_helpers_free(in->helpers);
 	free(in->device.data);
+	free(in->helper_states.data);
 	free(in->digests);
 	free(in);
 }
@@ -83,7 +86,9 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!rj_migration_set_state(m, RAMJET_STATE_SETUP))
 		return -ECANCELED;
-	rc = rj_target_open_session(m, err);
+	rc = rj_target_open_helpers(m, err);
+	if (!rc)
+		rc = rj_target_open_session(m, err);
 	if (!rc)
 		rc = start_receivers(m, err);
 	if (rc)

@@ -10,6 +10,8 @@
 #include "engine/target_memory.h"
 #include "ringio/endpoint.h"
 
+struct rj_helpers;
+
 /* A record of the switchover, arriving in pieces. */
 struct rj_record {
 	uint8_t *data;
@@ -40,9 +42,10 @@ struct rj_incoming {
 	/* what has arrived (incoming.c) */
 	uint32_t reported; /* rounds told to the source as applied */
 	struct ramjet_round_info so_far; /* sums at the last applied round */
-	struct rj_record device;
-	uint8_t *digests; /* block_count of them, or NULL */
-	bool announced;   /* SWITCHOVER: all of the above is there */
+	struct rj_record device, helper_states;
+	uint8_t *digests;           /* block_count of them, or NULL */
+	struct rj_helpers *helpers; /* ours, or NULL */
+	bool announced;             /* SWITCHOVER: all of the above is there */
 	uint32_t final_round;
 	bool ready; /* READY was answered */
 	bool committed;
@@ -62,7 +65,13 @@ RJ_NODISCARD int rj_target_match_blocks(struct ramjet_migration *m,
 					const struct rj_wire_block *theirs,
 					uint32_t count,
 					struct ramjet_error *err);
-/* target_switchover.c: device state, digests. */
+/* target_switchover.c: our own helpers, when the guest has any: refuse at
+ * start what cannot work. */
+RJ_NODISCARD int rj_target_open_helpers(struct ramjet_migration *m,
+					struct ramjet_error *err);
+/* Most bytes of helper states this side takes. */
+uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m);
+/* Digests, device state, and last the helpers: one may resume on Load. */
 RJ_NODISCARD int rj_target_load(struct ramjet_migration *m,
 				uint32_t *ret_verified,
 				struct ramjet_error *err);

@@ -13,6 +13,7 @@ struct snapshot {
 	struct ramjet_round_info *rounds;
 	struct ramjet_channel_info *channels;
 	struct ramjet_term_info terms[RJ_TERMS_MAX];
+	struct ramjet_helper_info *helpers;
 	struct rj_fast_path paths[RJ_FAST_PATHS_MAX];
 	struct ramjet_fast_path_info path_infos[RJ_FAST_PATHS_MAX];
 	char *blockers[RJ_BLOCKERS_MAX];
@@ -79,6 +80,18 @@ static void add_paths_locked(struct snapshot *snap,
 	snap->info.fast_path_count = stats->fast_path_count;
 }
 
+static void add_helpers_locked(struct snapshot *snap,
+			       const struct rj_statistics *stats)
+{
+	const size_t bytes = stats->helper_count * sizeof(*snap->helpers);
+
+	if (!bytes || !(snap->helpers = malloc(bytes)))
+		return;
+	memcpy(snap->helpers, stats->helpers, bytes);
+	snap->info.helpers = snap->helpers;
+	snap->info.helper_count = stats->helper_count;
+}
+
 static uint64_t span_us(uint64_t from, uint64_t to)
 {
 	return from && to > from ? to - from : 0;
@@ -102,6 +115,12 @@ static void add_statistics_locked(struct snapshot *snap,
 	info->current_bytes_per_s = stats->current_bytes_per_s;
 	info->dirty_pages_per_s = stats->dirty_pages_per_s;
 	info->control_cpu_us = stats->control_cpu_us;
+	info->capacity_bytes_per_s = stats->capacity_bytes_per_s;
+	info->capacity_spread_bytes_per_s = stats->capacity_spread_bytes_per_s;
+	info->convergence_us = stats->convergence_us;
+	info->throttle_percent = stats->throttle_percent;
+	info->called_off = stats->called_off;
+	info->guest_stall_us = stats->guest_stall_us;
 	info->ram.wire_bytes += stats->control_bytes;
 	info->ram.unpopulated_pages = stats->unpopulated_pages;
 	info->ram.remaining_bytes = stats->remaining_pages * RAMJET_PAGE_BYTES;
@@ -112,6 +131,7 @@ static void add_statistics_locked(struct snapshot *snap,
 	info->term_count = stats->term_count;
 	add_rounds_locked(snap, stats);
 	add_paths_locked(snap, stats);
+	add_helpers_locked(snap, stats);
 	if (stats->active_us && now > stats->active_us)
 		info->throughput_bytes_per_s =
 			(uint64_t)((double)info->ram.transferred_bytes * 1e6 /
@@ -179,5 +199,6 @@ RAMJET_API void ramjet_info_free(struct ramjet_info *info)
 		free(snap->blockers[i]);
 	free(snap->rounds);
 	free(snap->channels);
+	free(snap->helpers);
 	free(snap);
 }

@@ -80,7 +80,7 @@ int rj_migration_new(struct ramjet_guest *guest, const char *uri,
 	}
 	m->log.fn = m->params.log;
 	m->log.user = m->params.log_user;
-	atomic_init(&m->bandwidth_bytes_per_s, m->params.bandwidth_bytes_per_s);
+	atomic_init(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
 	atomic_init(&m->downtime_limit_us, m->params.downtime_limit_us);
 	atomic_init(&m->switch_now, !m->params.hold);
 	m->stats.started_us = rj_now_us();

@@ -38,7 +38,7 @@ struct ramjet_migration {
 	int event_fd;
 
 	/* atomic: parameters that change while running */
-	_Atomic uint64_t bandwidth_bytes_per_s;
+	_Atomic uint64_t cap_bytes_per_s; /* in force; 0: none */
 	_Atomic uint64_t downtime_limit_us;
 	_Atomic bool switch_now; /* do not hold, or hold no longer */
 

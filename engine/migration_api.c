@@ -95,8 +95,8 @@ static int check_fixed(const struct ramjet_params *now,
 	    now->state_bytes_max != wanted->state_bytes_max ||
 	    now->connect_timeout_ms != wanted->connect_timeout_ms)
 		return rj_fail(err, -EINVAL,
-			       "parameters: only bandwidth, downtime limit, "
-			       "hold and the reply timeout change live");
+			       "parameters: one that does not change live was "
+			       "changed");
 	return 0;
 }
 
@@ -121,8 +121,10 @@ RAMJET_API int ramjet_set_params(struct ramjet_migration *migration,
 		rc = check_fixed(&migration->params, &wanted, err);
 	if (!rc) {
 		migration->params = wanted;
-		atomic_store(&migration->bandwidth_bytes_per_s,
-			     wanted.bandwidth_bytes_per_s);
+		if (migration->state != RAMJET_STATE_SWITCHOVER ||
+		    !wanted.uncapped_switchover)
+			atomic_store(&migration->cap_bytes_per_s,
+				     wanted.bandwidth_bytes_per_s);
 		atomic_store(&migration->downtime_limit_us,
 			     wanted.downtime_limit_us);
 		atomic_store(&migration->switch_now, !wanted.hold);

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dbus/vmstate.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
+#include "engine/source_helpers.h"
 #include "engine/state.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -20,6 +22,7 @@ void rj_outgoing_free(struct rj_outgoing *out)
 	for (unsigned i = 0; i < out->channel_count; i++)
 		(void)rj_conn_close(&out->senders[i].conn, 1, NULL);
 	(void)rj_conn_close(&out->control, 1, NULL);
+	rj_helpers_free(out->helpers);
 	rj_rounds_done(&out->rounds);
 	rj_link_done(&out->link);
 	if (out->has_outbox)
@@ -59,8 +62,10 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 
 static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	int rc = rj_source_connect(m, err);
+	int rc = rj_source_open_helpers(m, err);
 
+	if (!rc)
+		rc = rj_source_connect(m, err);
 	if (!rc)
 		rc = rj_source_prepare_memory(m, err);
 	if (!rc)
@@ -82,13 +87,14 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rj_migration_set_state(m, RAMJET_STATE_SETUP))
 		return -ECANCELED;
 	rc = begin(m, err);
-	if (!rc)
+	if (rc)
+		return rc;
+	do {
 		rc = rj_source_precopy(m, err);
-	if (!rc)
-		rc = rj_source_switchover(m, err);
-	if (!rc)
-		rc = rj_source_commit(m, err);
-	return rc;
+		if (!rc)
+			rc = rj_source_switchover(m, err);
+	} while (rc > 0);
+	return rc ? rc : rj_source_commit(m, err);
 }
 
 static void join_senders(struct rj_outgoing *out)
@@ -150,6 +156,7 @@ static void unwind(struct ramjet_migration *m)
 	if (rj_migration_is_cancelled(m) &&
 	    rj_migration_set_state(m, RAMJET_STATE_CANCELLING))
 		end = RAMJET_STATE_CANCELLED;
+	rj_source_lift_throttle(m);
 	resume_guest(m);
 	rj_event_signal(m->wake_fd);
 	if (out->rounds.worker_count)

@@ -3,13 +3,17 @@
 #define RJ_ENGINE_OUTGOING_H
 /* The source's side of a migration: what its control thread owns. */
 #include "dirty/source.h"
+#include "engine/convergence.h"
 #include "engine/estimate.h"
 #include "engine/link.h"
 #include "engine/mailbox.h"
+#include "engine/meter.h"
 #include "engine/migration.h"
 #include "engine/rounds.h"
 #include "engine/sender.h"
 #include "ringio/endpoint.h"
+
+struct rj_helpers;
 
 struct rj_outgoing {
 	/* set up by source_session.c */
@@ -38,16 +42,29 @@ struct rj_outgoing {
 	/* precopy.c */
 	struct rj_estimate estimate;
 	struct rj_pause pause; /* the latest prediction */
+	struct rj_meter meter;
+	struct rj_wire_now wire; /* at the latest tick */
+	struct rj_convergence convergence;
+	uint64_t convergence_us;
+	uint32_t throttle_set;  /* what the guest was told */
+	bool forced;            /* the switchover ignores the limit */
+	uint32_t round;         /* the open one */
+	uint32_t latency_round; /* rounds whose latency was looked at */
+	uint64_t round_pages;   /* of the open one, when it was opened */
 	uint64_t round_began_us;
-	uint64_t synced_us; /* the latest collect */
+	uint64_t synced_us;        /* the latest collect */
+	uint64_t sync_interval_us; /* between the latest two */
 	struct rj_sent {
 		uint64_t wire_bytes, payload_bytes, raw_pages, zero_pages;
 	} sent; /* when the round began */
+
+	struct rj_helpers *helpers; /* source_helpers.c; or NULL */
 
 	/* switchover.c */
 	bool guest_stopped;
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
+	uint64_t term_us; /* the latest one measured */
 	uint32_t final_round;
 };
 
@@ -72,10 +89,22 @@ void rj_source_stop_tracking(struct ramjet_migration *m);
 /* precopy.c: rounds until the pause would fit, and is wanted. */
 RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
 				   struct ramjet_error *err);
+/* What a prediction made now would count with. */
+struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m);
+void rj_source_lift_throttle(struct ramjet_migration *m);
 /* switchover.c: stop, last round, state, READY. The guest is stopped from
- * here on (out->guest_stopped). */
+ * here on (out->guest_stopped). 1: called off, the guest runs on. */
 RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
 				      struct ramjet_error *err);
+RJ_NODISCARD int rj_source_send_state(struct ramjet_migration *m,
+				      enum rj_state_kind kind,
+				      const uint8_t *data, size_t bytes,
+				      struct ramjet_error *err);
+/* commit.c: pump until `done`; -ETIMEDOUT naming `what` when neither bytes
+ * nor news have moved for the reply timeout. */
+RJ_NODISCARD int rj_source_await(struct ramjet_migration *m,
+				 bool (*done)(struct rj_outgoing *),
+				 const char *what, struct ramjet_error *err);
 /* COMMIT, and RUNNING. The source never resumes after this returned, unless
  * with -ECANCELED (cancelled before the commit). */
 RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,

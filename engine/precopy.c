@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "engine/outgoing.h"
+#include "engine/source_helpers.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -14,9 +15,9 @@
 #define ROUND_MIN_US 5000u
 /* While held, an unhurried rhythm. */
 #define HELD_ROUND_US 50000u
-/* A span too short says nothing about capacity. */
-#define SAMPLE_MIN_US 1000u
-#define PUMP_MAX_MS   1000
+/* A round of fewer pages shows what latency costs. */
+#define LATENCY_PAGES 64u
+#define TICK_MS       20
 
 static uint64_t elapsed_us(const struct rj_outgoing *out)
 {
@@ -28,8 +29,9 @@ static void open_round(struct ramjet_migration *m)
 	struct rj_outgoing *out = m->out;
 
 	out->sent = rj_source_sent(m);
+	out->round_pages = rj_rounds_next_pages(&out->rounds);
 	out->round_began_us = rj_now_us();
-	(void)rj_rounds_open(&out->rounds, false);
+	out->round = rj_rounds_open(&out->rounds, false);
 }
 
 /*
@@ -40,114 +42,226 @@ static uint64_t low_pages(const struct rj_outgoing *out)
 {
 	const struct rj_estimate *e = &out->estimate;
 	const double ahead_us = e->sync_us.mean + 1000;
-	const double share = e->raw_share.mean > 0.01 ? e->raw_share.mean : 1;
+	const double share = e->raw_share > 0.01 ? e->raw_share : 1;
 
 	return (uint64_t)(e->capacity.mean * ahead_us / 1e6 /
 			  (RAMJET_PAGE_BYTES * share));
 }
 
-static void publish_rate(struct ramjet_migration *m)
+static void publish(struct ramjet_migration *m, const struct rj_wire_now *wire)
 {
 	struct rj_outgoing *out = m->out;
-	const struct rj_sent now = rj_source_sent(m);
-	const uint64_t us = elapsed_us(out);
+	const struct rj_smooth *capacity = &out->estimate.capacity;
 
 	rj_lock(&m->lock);
-	m->stats.remaining_pages = rj_rounds_remaining(&out->rounds);
+	m->stats.remaining_pages =
+		rj_rounds_remaining(&out->rounds) + wire->in_hand_pages;
 	m->stats.control_bytes = out->link.bytes;
 	m->stats.control_cpu_us = rj_thread_cpu_us();
-	if (us >= SAMPLE_MIN_US)
-		m->stats.current_bytes_per_s =
-			(now.payload_bytes - out->sent.payload_bytes) *
-			1000000u / us;
+	m->stats.capacity_bytes_per_s = (uint64_t)capacity->mean;
+	m->stats.capacity_spread_bytes_per_s =
+		(uint64_t)rj_smooth_spread(capacity);
 	rj_unlock(&m->lock);
+}
+
+/* Has the target applied the open round, small as it was? Then its time is
+ * the latency of any round. */
+static void measure_latency(struct rj_outgoing *out)
+{
+	if (out->one_way || out->applied != out->round + 1 ||
+	    out->latency_round == out->round + 1)
+		return;
+	out->latency_round = out->round + 1;
+	if (out->round_pages <= LATENCY_PAGES)
+		rj_smooth_add(&out->estimate.latency_us,
+			      (double)elapsed_us(out));
+}
+
+static int check_stall(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const uint64_t limit_us =
+		rj_migration_params(m).stall_timeout_ms * UINT64_C(1000);
+	const uint64_t still_us =
+		rj_meter_still_us(&m->out->meter, rj_now_us());
+
+	if (!limit_us || still_us < limit_us ||
+	    rj_rounds_all_left(&m->out->rounds))
+		return 0;
+	return rj_fail(err, -ETIMEDOUT,
+		       "stalled: the target has taken no byte for %llu ms",
+		       (unsigned long long)still_us / 1000);
+}
+
+static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	const struct rj_wire_now wire = rj_meter_look(m);
+
+	rj_meter_tick(&out->meter, &wire, rj_now_us(), busy,
+		      &out->estimate.capacity);
+	out->wire = wire;
+	measure_latency(out);
+	publish(m, &wire);
+	return check_stall(m, err);
 }
 
 /* Until the open round is nearly through, and the next may be filled. */
 static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
+	bool idle = false;
 	int rc = 0;
 
 	rj_rounds_set_low(&out->rounds, low_pages(out));
 	while (!rc) {
 		const uint64_t us = elapsed_us(out);
-		int timeout_ms = 100;
 
 		if (rj_rounds_can_fill(&out->rounds) && us >= ROUND_MIN_US &&
-		    (rj_rounds_all_left(&out->rounds) ||
+		    (idle ||
 		     rj_rounds_open_pages(&out->rounds) <= low_pages(out)))
 			return 0;
-		if (us < ROUND_MIN_US)
-			timeout_ms = (int)((ROUND_MIN_US - us) / 1000) + 1;
-		rc = rj_source_pump(m, timeout_ms, err);
-		publish_rate(m);
+		rc = rj_source_pump(
+			m, idle ? (int)(ROUND_MIN_US / 1000) : TICK_MS, err);
+		if (!rc)
+			rc = tick(m, !idle, err);
+		if (!rc)
+			rc = rj_source_check_helpers(m, err);
+		idle = rj_rounds_all_left(&out->rounds);
 	}
 	return rc;
 }
 
-/* Feed the estimator with what the round has shown. */
-static struct rj_sent measure_round(struct ramjet_migration *m)
+static struct rj_sent sent_in_round(const struct ramjet_migration *m)
 {
-	struct rj_outgoing *out = m->out;
+	const struct rj_sent *before = &m->out->sent;
 	const struct rj_sent now = rj_source_sent(m);
-	const uint64_t us = elapsed_us(out);
-	const struct rj_sent round = {
-		.wire_bytes = now.wire_bytes - out->sent.wire_bytes,
-		.payload_bytes = now.payload_bytes - out->sent.payload_bytes,
-		.raw_pages = now.raw_pages - out->sent.raw_pages,
-		.zero_pages = now.zero_pages - out->sent.zero_pages,
-	};
 
-	if (us >= SAMPLE_MIN_US)
-		rj_estimate_sent(&out->estimate, round.wire_bytes,
-				 round.raw_pages, round.zero_pages, us);
-	return round;
+	return (struct rj_sent){
+		.wire_bytes = now.wire_bytes - before->wire_bytes,
+		.payload_bytes = now.payload_bytes - before->payload_bytes,
+		.raw_pages = now.raw_pages - before->raw_pages,
+		.zero_pages = now.zero_pages - before->zero_pages,
+	};
 }
 
 static void record_round(struct ramjet_migration *m,
 			 const struct rj_sent *round, uint64_t dirtied)
 {
-	const struct rj_outgoing *out = m->out;
+	struct rj_outgoing *out = m->out;
+	const uint64_t us = elapsed_us(out);
 	const struct ramjet_round_info info = {
 		.pages = round->raw_pages + round->zero_pages,
 		.bytes = round->payload_bytes,
 		.dirtied_pages = dirtied,
-		.us = elapsed_us(out),
+		.us = us,
 	};
 
 	rj_lock(&m->lock);
 	rj_statistics_add_round(&m->stats, &info);
-	m->stats.dirty_pages_per_s = (uint64_t)out->estimate.dirty_per_s.mean;
+	if (us)
+		m->stats.current_bytes_per_s =
+			round->payload_bytes * 1000000u / us;
+	m->stats.dirty_pages_per_s =
+		out->sync_interval_us
+			? dirtied * 1000000u / out->sync_interval_us
+			: 0;
 	m->stats.predicted_p50_us = out->pause.p50_us;
 	m->stats.predicted_p90_us = out->pause.p90_us;
+	m->stats.convergence_us = out->convergence_us;
+	m->stats.throttle_percent = out->convergence.throttle_percent;
 	rj_unlock(&m->lock);
+}
+
+static void take_rtt(struct ramjet_migration *m)
+{
+	double rtt_us = 0;
+
+	for (unsigned i = 0; i < m->out->channel_count; i++) {
+		const uint32_t us = atomic_load_explicit(&m->counters[i].rtt_us,
+							 memory_order_relaxed);
+
+		rtt_us = us > rtt_us ? us : rtt_us;
+	}
+	/* Under load it holds queueing, which is a term of its own. */
+	if (m->out->estimate.rtt_us <= 0 || rtt_us < m->out->estimate.rtt_us)
+		m->out->estimate.rtt_us = rtt_us;
+}
+
+struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
+{
+	const struct ramjet_params params = rj_migration_params(m);
+	struct rj_outgoing *out = m->out;
+	const struct rj_wire_now wire = rj_meter_look(m);
+	const double cap = (double)params.bandwidth_bytes_per_s;
+	struct rj_pause_inputs inputs = {
+		.unsent_pages = (double)(rj_rounds_remaining(&out->rounds) +
+					 wire.in_hand_pages),
+		.queued_bytes = (double)wire.queued,
+		.capacity = (double)params.switchover_bandwidth_bytes_per_s,
+	};
+
+	/* A cap that was lowered just now holds before it is measured. */
+	if (cap > 0 && !params.uncapped_switchover && inputs.capacity <= 0 &&
+	    (out->estimate.capacity.mean > cap ||
+	     !out->estimate.capacity.samples))
+		inputs.capacity = cap;
+	return inputs;
 }
 
 static void predict(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
-	const struct rj_pause_inputs inputs = {
-		.unsent_pages = rj_rounds_remaining(&out->rounds),
-		.cap_bytes_per_s = atomic_load(&m->bandwidth_bytes_per_s),
-	};
+	const struct rj_pause_inputs inputs = rj_source_pause_inputs(m);
+	const uint64_t limit_us = atomic_load(&m->downtime_limit_us);
 
-	for (unsigned i = 0; i < out->channel_count; i++) {
-		const uint32_t rtt_us = atomic_load_explicit(
-			&m->counters[i].rtt_us, memory_order_relaxed);
-
-		if (rtt_us > out->estimate.rtt_us)
-			out->estimate.rtt_us = rtt_us;
-	}
+	take_rtt(m);
 	rj_estimate_pause(&out->estimate, &inputs, &out->pause);
+	out->convergence_us =
+		rj_estimate_convergence(&out->estimate, &inputs, limit_us);
 }
 
-static bool fits(const struct ramjet_migration *m)
+static enum rj_advice advise(struct ramjet_migration *m,
+			     const struct rj_sent *round, uint64_t dirtied)
 {
-	const struct rj_pause *pause = &m->out->pause;
+	const struct ramjet_params params = rj_migration_params(m);
+	struct rj_outgoing *out = m->out;
+	const double share =
+		out->estimate.raw_share > 0 ? out->estimate.raw_share : 1;
+	const struct rj_round_outcome outcome = {
+		.sent_bytes = (double)round->payload_bytes,
+		.dirtied_bytes = (double)dirtied * share * RAMJET_PAGE_BYTES,
+		.p50_us = out->pause.p50_us,
+		.fits = out->pause.known &&
+			out->pause.p90_us <= atomic_load(&m->downtime_limit_us),
+		.wanted = atomic_load(&m->switch_now),
+		.can_throttle = params.throttle && m->guest->ops.throttle,
+	};
 
-	return pause->known &&
-	       pause->p90_us <= atomic_load(&m->downtime_limit_us);
+	return rj_convergence_advise(&out->convergence, &outcome, &params);
+}
+
+static int set_throttle(struct ramjet_migration *m, uint32_t percent,
+			struct ramjet_error *err)
+{
+	int rc;
+
+	if (m->out->throttle_set == percent)
+		return 0;
+	rc = m->guest->ops.throttle(m->guest->user, percent, err);
+	if (rc) {
+		(void)rj_fail_errno(err, rc, "guest: throttling to %u %%",
+				    percent);
+		return rc;
+	}
+	rj_log(&m->log, RJ_LOG_INFO, "vCPUs throttled by %u %%", percent);
+	m->out->throttle_set = percent;
+	return 0;
+}
+
+void rj_source_lift_throttle(struct ramjet_migration *m)
+{
+	if (m->out->throttle_set)
+		(void)!set_throttle(m, 0, NULL);
 }
 
 /* Ready, but told to wait: hold the state, keep the rounds going slowly. */
@@ -172,6 +286,47 @@ static int unhold(struct ramjet_migration *m)
 	return 0;
 }
 
+static int give_up(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_outgoing *out = m->out;
+
+	return rj_fail(
+		err, -ETIME,
+		"does not converge: the guest writes %.1f MiB/s, the wire "
+		"takes %.1f MiB/s; a pause of %.0f ms would do now, the limit "
+		"is %.0f ms",
+		(double)m->stats.dirty_pages_per_s * RAMJET_PAGE_BYTES /
+			1048576.0,
+		out->estimate.capacity.mean / 1048576.0,
+		(double)out->pause.p90_us / 1000.0,
+		(double)atomic_load(&m->downtime_limit_us) / 1000.0);
+}
+
+/* 1: switch over now; 0: another round. */
+static int follow(struct ramjet_migration *m, enum rj_advice advice,
+		  struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc;
+
+	out->forced = advice == RJ_ADVICE_GO_ANYWAY;
+	switch (advice) {
+	case RJ_ADVICE_SWITCH:
+	case RJ_ADVICE_GO_ANYWAY:
+		if (atomic_load(&m->switch_now))
+			return 1;
+		return hold(m, err);
+	case RJ_ADVICE_THROTTLE:
+		rc = set_throttle(m, out->convergence.throttle_percent, err);
+		return rc ? rc : unhold(m);
+	case RJ_ADVICE_GIVE_UP:
+		return give_up(m, err);
+	case RJ_ADVICE_GO_ON:
+		break;
+	}
+	return unhold(m);
+}
+
 int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_sent round;
@@ -183,19 +338,18 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = wait_low(m, err);
 		if (rc)
 			return rc;
-		round = measure_round(m);
+		round = sent_in_round(m);
+		rj_estimate_pages(&m->out->estimate, round.raw_pages,
+				  round.zero_pages);
 		rc = rj_source_collect(m, &dirtied, err);
+		if (!rc)
+			rc = tick(m, !rj_rounds_all_left(&m->out->rounds), err);
 		if (rc)
 			return rc;
 		predict(m);
 		record_round(m, &round, dirtied);
-		if (!fits(m))
-			rc = unhold(m);
-		else if (atomic_load(&m->switch_now))
-			return 0;
-		else
-			rc = hold(m, err);
+		rc = follow(m, advise(m, &round, dirtied), err);
 		if (rc)
-			return rc;
+			return rc < 0 ? rc : 0;
 	}
 }

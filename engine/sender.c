@@ -29,8 +29,8 @@ static void publish(struct rj_sender *s)
 /* A changed cap reaches this channel with its next frame. */
 static int apply_rate(struct rj_sender *s)
 {
-	const uint64_t total = atomic_load_explicit(
-		&s->m->bandwidth_bytes_per_s, memory_order_relaxed);
+	const uint64_t total = atomic_load_explicit(&s->m->cap_bytes_per_s,
+						    memory_order_relaxed);
 	uint64_t share = total / s->channel_count;
 
 	if (total && !share)
@@ -124,6 +124,7 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 	uint64_t from = 0;
 	int rc = 0;
 
+	rj_count(&s->counters->claimed_pages, claim->pages);
 	if (s->dirty)
 		rc = rj_dirty_set_rearm(s->dirty, claim->block,
 					claim->first_page, claim->words,

@@ -98,7 +98,8 @@ int rj_source_collect(struct ramjet_migration *m, uint64_t *ret_pages,
 		return rc;
 	rj_rounds_filled(&out->rounds, marked);
 	now_us = rj_now_us();
-	rj_estimate_synced(&out->estimate, marked, began_us - out->synced_us,
+	out->sync_interval_us = began_us - out->synced_us;
+	rj_estimate_synced(&out->estimate, marked, out->sync_interval_us,
 			   now_us - began_us);
 	out->synced_us = began_us;
 	*ret_pages = marked;

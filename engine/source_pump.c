@@ -6,6 +6,7 @@
 #include "engine/event.h"
 #include "engine/last_words.h"
 #include "engine/outgoing.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 static int unexpected(const struct rj_message *message,
@@ -81,6 +82,21 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+static int check_total_time(struct ramjet_migration *m,
+			    struct ramjet_error *err)
+{
+	const uint64_t limit_us =
+		rj_migration_params(m).total_timeout_ms * UINT64_C(1000);
+
+	if (!limit_us || m->out->running ||
+	    ramjet_migration_state(m) >= RAMJET_STATE_COMMITTED ||
+	    rj_now_us() - m->stats.started_us < limit_us)
+		return 0;
+	return rj_fail(err, -ETIMEDOUT,
+		       "not handed over within the %llu ms allowed",
+		       (unsigned long long)limit_us / 1000);
+}
+
 int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 		   struct ramjet_error *err)
 {
@@ -100,7 +116,9 @@ int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 		if (rc)
 			return rc;
 	}
-	return fds[2].revents ? -ECANCELED : 0;
+	if (fds[2].revents)
+		return -ECANCELED;
+	return check_total_time(m, err);
 }
 
 struct rj_sent rj_source_sent(const struct ramjet_migration *m)

@@ -8,7 +8,7 @@
 
 int rj_statistics_init(struct rj_statistics *stats)
 {
-	*stats = (struct rj_statistics){ 0 };
+	*stats = (struct rj_statistics){ .convergence_us = UINT64_MAX };
 	stats->rounds = calloc(RAMJET_ROUNDS_MAX, sizeof(*stats->rounds));
 	return stats->rounds ? 0 : -ENOMEM;
 }
@@ -16,6 +16,7 @@ int rj_statistics_init(struct rj_statistics *stats)
 void rj_statistics_done(struct rj_statistics *stats)
 {
 	free(stats->rounds);
+	free(stats->helpers);
 	stats->rounds = NULL;
 }
 

@@ -30,6 +30,12 @@ struct rj_statistics {
 	uint64_t predicted_p90_us;
 	uint64_t current_bytes_per_s;
 	uint64_t dirty_pages_per_s;
+	uint64_t capacity_bytes_per_s;
+	uint64_t capacity_spread_bytes_per_s;
+	uint64_t convergence_us;
+	uint32_t throttle_percent;
+	uint32_t called_off;
+	uint64_t guest_stall_us;
 	uint64_t control_cpu_us;
 	uint64_t control_bytes; /* on the control link */
 	uint64_t unpopulated_pages;
@@ -42,6 +48,8 @@ struct rj_statistics {
 	size_t term_count;
 	struct rj_fast_path fast_paths[RJ_FAST_PATHS_MAX];
 	size_t fast_path_count;
+	struct ramjet_helper_info *helpers;
+	size_t helper_count;
 };
 
 /* What follows: callers hold the migration's lock. */

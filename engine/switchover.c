@@ -3,22 +3,26 @@
  * Stop-and-copy. The pause is cut into terms at these points, so that they
  * add up to it:
  *
- *   stop | last sync | device state | digests | pages | target | resume
+ *   stop | last sync | device state | helpers | digests | pages | target |
+ *   resume
  *
- * Workers send pages from "device state" on; "pages" is what is left of that
- * when the control thread has done its own work. Until COMMIT every failure
- * lets the guest run on.
+ * Workers send pages from "device state" on, and helpers save meanwhile;
+ * "pages" is what is left of that when the control thread has done its own
+ * work. Until COMMIT every failure lets the guest run on.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "engine/digest.h"
 #include "engine/outgoing.h"
+#include "engine/source_helpers.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
 
 #define STATE_PIECE_BYTES RJ_CONTROL_BODY_MAX
+/* A pause found to become longer than this share of the limit is called off. */
+#define CALL_OFF_SHARE 1.5
 
 static void measure(struct ramjet_migration *m, const char *term,
 		    uint64_t predicted_us)
@@ -30,6 +34,7 @@ static void measure(struct ramjet_migration *m, const char *term,
 	rj_statistics_predict(&m->stats, term, predicted_us);
 	rj_statistics_measure(&m->stats, term, now - out->term_began_us);
 	rj_unlock(&m->lock);
+	out->term_us = now - out->term_began_us;
 	out->term_began_us = now;
 }
 
@@ -57,24 +62,50 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 		return rc;
 	}
 	measure(m, "stop", out->pause.stop_us);
+	rj_smooth_add(&out->estimate.stop_us, (double)out->term_us);
 	return 0;
 }
 
-static int last_sync(struct ramjet_migration *m, struct ramjet_error *err)
+/* The dirt is known now: would the rest still take far too long? */
+static bool overshoots(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
+	struct rj_pause_inputs inputs = rj_source_pause_inputs(m);
+	const double limit_us =
+		CALL_OFF_SHARE * (double)atomic_load(&m->downtime_limit_us);
+	struct rj_pause pause;
+
+	if (out->forced)
+		return false;
+	inputs.stopped = true;
+	rj_estimate_pause(&out->estimate, &inputs, &pause);
+	return (double)(pause.p50_us - pause.stop_us - pause.sync_us +
+			(rj_now_us() - out->pause_began_us)) > limit_us;
+}
+
+static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
+		     struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t before_us = out->synced_us;
 	uint64_t pages = 0;
 	int rc = rj_source_collect(m, &pages, err);
 
 	if (rc)
 		return rc;
+	rj_estimate_surprised(&out->estimate, pages,
+			      out->synced_us - before_us);
+	*ret_overshoots = overshoots(m);
+	if (*ret_overshoots)
+		return 0;
 	out->final_round = rj_rounds_open(&out->rounds, true);
 	measure(m, "last sync", out->pause.sync_us);
 	return 0;
 }
 
-static int send_state(struct ramjet_migration *m, const uint8_t *data,
-		      size_t bytes, struct ramjet_error *err)
+int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
+			 const uint8_t *data, size_t bytes,
+			 struct ramjet_error *err)
 {
 	size_t at = 0;
 	int rc = 0;
@@ -86,7 +117,7 @@ static int send_state(struct ramjet_migration *m, const uint8_t *data,
 		const struct rj_frame frame = {
 			.type = RJ_FRAME_STATE,
 			.flags = at + piece < bytes ? RJ_FLAG_MORE : 0,
-			.aux = RJ_STATE_DEVICE,
+			.aux = kind,
 			.payload_bytes = (uint32_t)piece,
 		};
 
@@ -94,6 +125,7 @@ static int send_state(struct ramjet_migration *m, const uint8_t *data,
 				  rj_migration_reply_deadline(m), err);
 		at += piece;
 	} while (!rc && at < bytes);
+	rj_rounds_kick(&m->out->rounds);
 	return rc;
 }
 
@@ -116,10 +148,19 @@ static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
 			       "device state: %zu bytes, at most %llu allowed",
 			       bytes,
 			       (unsigned long long)params.state_bytes_max);
-	rc = send_state(m, data, bytes, err);
-	if (!rc)
-		rj_rounds_kick(&m->out->rounds);
+	rc = rj_source_send_state(m, RJ_STATE_DEVICE, data, bytes, err);
 	measure(m, "device state", m->out->pause.device_us);
+	return rc;
+}
+
+static int gather_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	if (!m->out->helpers)
+		return 0;
+	rc = rj_source_finish_helpers(m, err);
+	measure(m, "helpers", m->out->pause.helpers_us);
 	return rc;
 }
 
@@ -171,51 +212,22 @@ static bool pages_are_through(struct rj_outgoing *out)
 	       (out->one_way || out->applied > out->final_round);
 }
 
-/* Pump until `done`; the peer must make some progress within its time. */
-static int await(struct ramjet_migration *m, bool (*done)(struct rj_outgoing *),
-		 const char *what, struct ramjet_error *err)
-{
-	const uint64_t timeout_us =
-		rj_migration_params(m).reply_timeout_ms * UINT64_C(1000);
-	uint64_t moved = 0, since_us = rj_now_us();
-	int rc = 0;
-
-	while (!rc && !done(m->out)) {
-		const uint64_t now_moved =
-			rj_source_sent(m).wire_bytes + m->out->applied;
-
-		if (now_moved != moved)
-			since_us = rj_now_us();
-		moved = now_moved;
-		if (timeout_us && rj_now_us() - since_us > timeout_us)
-			return rj_fail(err, -ETIMEDOUT,
-				       "switchover: no %s within %llu ms", what,
-				       (unsigned long long)timeout_us / 1000);
-		rc = rj_source_pump(m, 100, err);
-	}
-	return rc;
-}
-
 static bool is_ready(struct rj_outgoing *out)
 {
 	return out->ready || out->one_way;
-}
-
-static bool is_running(struct rj_outgoing *out)
-{
-	return out->running;
 }
 
 static int await_target(struct ramjet_migration *m, bool verify,
 			struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	int rc = await(m, pages_are_through, "progress of the last pages", err);
+	int rc = rj_source_await(m, pages_are_through,
+				 "progress of the last pages", err);
 
 	if (rc)
 		return rc;
 	measure(m, "pages", out->pause.pages_us);
-	rc = await(m, is_ready, "READY from the target", err);
+	rc = rj_source_await(m, is_ready, "READY from the target", err);
 	if (rc)
 		return rc;
 	if (verify && !out->one_way &&
@@ -246,21 +258,42 @@ static void record_last_round(struct ramjet_migration *m)
 	rj_unlock(&m->lock);
 }
 
-int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
+/* The guest runs on as if nothing had been; what was found stays marked for
+ * the next round. */
+static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	const bool verify = rj_migration_params(m).verify;
+	struct rj_outgoing *out = m->out;
 	int rc;
 
-	if (!rj_migration_set_state(m, RAMJET_STATE_SWITCHOVER))
+	out->guest_stopped = false;
+	rc = m->guest->ops.start(m->guest->user, err);
+	if (rc) {
+		out->guest_stopped = true;
+		(void)rj_fail_errno(err, rc, "guest does not start again");
+		return rc;
+	}
+	rj_log(&m->log, RJ_LOG_WARNING,
+	       "switchover called off after %.1f ms: it would have overshot",
+	       (double)(rj_now_us() - out->pause_began_us) / 1000.0);
+	rj_lock(&m->lock);
+	m->stats.called_off++;
+	m->stats.term_count = 0;
+	atomic_store(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
+	rj_unlock(&m->lock);
+	if (!rj_migration_set_state(m, RAMJET_STATE_ACTIVE))
 		return -ECANCELED;
-	m->out->sent = rj_source_sent(m);
-	rc = check_blockers(m, err);
-	if (!rc)
-		rc = stop_guest(m, err);
-	if (!rc)
-		rc = last_sync(m, err);
+	return 1;
+}
+
+static int finish(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const bool verify = rj_migration_params(m).verify;
+	int rc = rj_source_begin_helpers(m, err);
+
 	if (!rc)
 		rc = device_state(m, err);
+	if (!rc)
+		rc = gather_helpers(m, err);
 	if (!rc && verify)
 		rc = send_digests(m, err);
 	if (!rc)
@@ -272,47 +305,25 @@ int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-/* ---- commit ---- */
-
-static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
+int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
-	struct rj_sender *s = &out->senders[0];
-	struct ramjet_error error;
-
-	rj_rounds_stop(&out->rounds);
-	rj_sender_join(s);
-	error = rj_migration_error(m);
-	if (error.code)
-		return error.code;
-	return rj_conn_close(&s->conn, rj_migration_reply_deadline(m), err);
-}
-
-static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
-{
-	/* What fails elsewhere no longer matters: only the target's word. */
-	m->out->link.wake_fd = -1;
-	return await(m, is_running, "RUNNING from the target", err);
-}
-
-int rj_source_commit(struct ramjet_migration *m, struct ramjet_error *err)
-{
-	struct rj_outgoing *out = m->out;
+	const bool uncapped = rj_migration_params(m).uncapped_switchover;
+	bool too_long = false;
 	int rc;
 
-	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
+	if (!rj_migration_set_state(m, RAMJET_STATE_SWITCHOVER))
 		return -ECANCELED;
-	rc = rj_link_send_type(&out->link, RJ_FRAME_COMMIT,
-			       rj_migration_reply_deadline(m), err);
-	rj_rounds_kick(&out->rounds);
+	m->out->sent = rj_source_sent(m);
+	rc = check_blockers(m, err);
 	if (!rc)
-		rc = out->one_way ? finish_one_way(m, err)
-				  : await_running(m, err);
-	measure(m, "resume", out->pause.resume_us);
-	rj_lock(&m->lock);
-	m->stats.downtime_us = rj_now_us() - out->pause_began_us;
-	rj_unlock(&m->lock);
-	if (rc)
-		rj_error_prefix(err, "handed over, unconfirmed");
-	return rc;
+		rc = rj_source_check_helpers(m, err);
+	if (!rc && uncapped)
+		atomic_store(&m->cap_bytes_per_s, 0);
+	if (!rc)
+		rc = stop_guest(m, err);
+	if (!rc)
+		rc = last_sync(m, &too_long, err);
+	if (!rc && too_long)
+		return call_off(m, err);
+	return rc ? rc : finish(m, err);
 }

@@ -20,27 +20,45 @@ static int enter_switchover(struct ramjet_migration *m)
 								  : -ECANCELED;
 }
 
+static struct rj_record *record_of(struct ramjet_migration *m, uint32_t kind,
+				   uint64_t *ret_limit, const char **ret_what)
+{
+	if (kind == RJ_STATE_DEVICE) {
+		*ret_limit = rj_migration_params(m).state_bytes_max;
+		*ret_what = "device";
+		return &m->in->device;
+	}
+	if (kind == RJ_STATE_HELPERS) {
+		*ret_limit = rj_target_helper_bytes_max(m);
+		*ret_what = "helper";
+		return &m->in->helper_states;
+	}
+	return NULL;
+}
+
 static int take_state(struct ramjet_migration *m, struct rj_message *message,
 		      struct ramjet_error *err)
 {
-	const uint64_t limit = rj_migration_params(m).state_bytes_max;
 	const size_t piece = message->frame.payload_bytes;
-	struct rj_record *record = &m->in->device;
+	const char *what = "";
+	uint64_t limit = 0;
+	struct rj_record *record =
+		record_of(m, message->frame.aux, &limit, &what);
 	uint8_t *grown;
 
-	if (message->frame.aux != RJ_STATE_DEVICE &&
-	    message->frame.flags & RJ_FLAG_OPTIONAL)
+	if (!record && message->frame.flags & RJ_FLAG_OPTIONAL)
 		return 0;
-	if (message->frame.aux != RJ_STATE_DEVICE)
+	if (!record)
 		return rj_fail(err, -EPROTO, "STATE: unknown kind %u",
 			       message->frame.aux);
 	if (record->complete)
 		return rj_fail(err, -EPROTO,
-			       "STATE: the device record is complete already");
+			       "STATE: the %s record is complete already",
+			       what);
 	if (piece > limit - record->bytes)
 		return rj_fail(err, -EMSGSIZE,
-			       "STATE: more than %llu bytes of device state",
-			       (unsigned long long)limit);
+			       "STATE: more than %llu bytes of %s state",
+			       (unsigned long long)limit, what);
 	grown = realloc(record->data, record->bytes + piece + 1);
 	if (!grown)
 		return rj_fail(err, -ENOMEM, "STATE: out of memory");
@@ -68,13 +86,19 @@ static int take_digests(struct ramjet_migration *m, struct rj_message *message,
 	return 0;
 }
 
+static bool is_amid(const struct rj_record *record)
+{
+	return record->begun && !record->complete;
+}
+
 static int take_announcement(struct ramjet_migration *m,
 			     const struct rj_message *message,
 			     struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
 
-	if (in->announced || (in->device.begun && !in->device.complete))
+	if (in->announced || is_amid(&in->device) ||
+	    is_amid(&in->helper_states))
 		return rj_fail(err, -EPROTO,
 			       "SWITCHOVER: comes twice, or amid a record");
 	in->announced = true;

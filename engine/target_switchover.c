@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dbus/vmstate.h"
 #include "engine/digest.h"
+#include "engine/helper_report.h"
 #include "engine/incoming.h"
 #include "util/error.h"
 
@@ -50,6 +52,40 @@ static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+int rj_target_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct ramjet_helper_options options;
+
+	if (!rj_guest_helper_options(m->guest, &options))
+		return 0;
+	return rj_helpers_open(&options, &m->log, m->wake_fd, &m->in->helpers,
+			       err);
+}
+
+uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m)
+{
+	struct ramjet_helper_options options = { RAMJET_HELPER_OPTIONS_INIT };
+
+	(void)rj_guest_helper_options(m->guest, &options);
+	/* Beside the states: a length and an Id of at most 255 bytes each. */
+	return options.total_bytes_max + 4 +
+	       (uint64_t)options.helpers_max * (255 + 8);
+}
+
+static int load_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const struct rj_record *states = &in->helper_states;
+	int rc;
+
+	if (!in->helpers)
+		return 0;
+	rc = rj_helpers_load_all(in->helpers, states->data, states->bytes, 0,
+				 err);
+	rj_report_helpers(m, in->helpers);
+	return rc;
+}
+
 int rj_target_load(struct ramjet_migration *m, uint32_t *ret_verified,
 		   struct ramjet_error *err)
 {
@@ -61,8 +97,14 @@ int rj_target_load(struct ramjet_migration *m, uint32_t *ret_verified,
 		rc = verify_block(&in->blocks[i],
 				  in->digests + (size_t)i * RJ_DIGEST_BYTES,
 				  err);
+	if (!rc && (in->helpers || in->helper_states.bytes))
+		rc = rj_helpers_check_arriving(in->helpers,
+					       in->helper_states.data,
+					       in->helper_states.bytes, err);
 	if (!rc)
 		rc = load_device(m, err);
+	if (!rc)
+		rc = load_helpers(m, err);
 	if (!rc)
 		*ret_verified = in->digests ? in->block_count : 0;
 	return rc;

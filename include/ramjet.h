@@ -252,6 +252,40 @@ int ramjet_dirty_kvm_log_new(const struct ramjet_dirty_kvm_log *log,
 			     struct ramjet_dirty_source **ret,
 			     struct ramjet_error *err);
 
+/*
+ * Built in: KVM's dirty rings, one a vCPU, whose cost is in proportion to what
+ * is dirtied. The VMM enables KVM_CAP_DIRTY_LOG_RING (or _ACQ_REL) before it
+ * creates vCPUs, and leaves the rings to ramjet: nobody else reads or resets
+ * them, logs other slots, or adds vCPUs while tracking. All else as for the
+ * log; KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 of the VM is switched off.
+ */
+struct ramjet_dirty_kvm_ring {
+	size_t size;
+	int vm_fd;                           /* borrowed until freed */
+	const struct ramjet_kvm_slot *slots; /* copied */
+	size_t slot_count;
+	const int *vcpu_fds; /* of all vCPUs; borrowed until return */
+	size_t vcpu_count;
+	uint32_t ring_bytes; /* of each, as given to KVM_ENABLE_CAP */
+	/* /dev/kvm, for a trial VM; borrowed until return. 0: ramjet opens
+	 * it. */
+	int kvm_fd;
+};
+#define RAMJET_DIRTY_KVM_RING_INIT .size = sizeof(struct ramjet_dirty_kvm_ring)
+/* -EOPNOTSUPP: the VM has no dirty rings, or this kernel's rings lose pages,
+ * which a trial of some milliseconds tells. */
+int ramjet_dirty_kvm_ring_new(const struct ramjet_dirty_kvm_ring *ring,
+			      struct ramjet_dirty_source **ret,
+			      struct ramjet_error *err);
+/*
+ * For the VMM: call it when KVM_RUN of vcpu_fds[vcpu] has returned with
+ * KVM_EXIT_DIRTY_RING_FULL, from any thread, then run the vCPU again. Legal
+ * until the source is freed, tracking or not. It fails only if KVM does not
+ * empty the ring: then the vCPU cannot go on, and the migration fails, too.
+ */
+int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source, size_t vcpu,
+			       struct ramjet_error *err);
+
 /* A source that no guest took. NULL ok. */
 void ramjet_dirty_free(struct ramjet_dirty_source *source);
 
@@ -269,6 +303,13 @@ enum ramjet_backend {
 	RAMJET_BACKEND_SYSCALLS,
 };
 
+/* What to do when the pause will not fit, throttled or not. */
+enum ramjet_on_no_convergence {
+	RAMJET_NO_CONVERGENCE_CONTINUE = 0, /* keep trying */
+	RAMJET_NO_CONVERGENCE_SWITCH, /* go, at the best moment in sight */
+	RAMJET_NO_CONVERGENCE_FAIL,   /* -ETIME; the source guest runs on */
+};
+
 struct ramjet_params {
 	size_t size;
 	/* Data connections; on the target: 0 takes what the source opens. 1 to
@@ -277,7 +318,7 @@ struct ramjet_params {
 	uint32_t backend; /* enum ramjet_backend */
 	/* Cap over all channels; 0 = none. Live. */
 	uint64_t bandwidth_bytes_per_s;
-	/* Longest pause wanted. Live. */
+	/* Longest pause wanted (the digests of `verify` not counted). Live. */
 	uint64_t downtime_limit_us;
 	/* Give up connecting (source) or waiting for a whole session (target,
 	 * from its first connection) after this; 0 = never. */
@@ -287,7 +328,7 @@ struct ramjet_params {
 	/* Compare XXH3 digests of all blocks after the stop, before commit.
 	 * Source side decides. */
 	bool verify;
-	/* Converge, then stay ready until ramjet_switchover(). */
+	/* Converge, then stay ready until ramjet_switchover(). Live. */
 	bool hold;
 	/* Refuse to run rather than fall back to a slower path. */
 	bool strict;
@@ -296,12 +337,33 @@ struct ramjet_params {
 	/* Name of the session in logs; borrowed until return. May be NULL. */
 	ramjet_log_fn *log;
 	void *log_user;
+	/* Taken for the capacity in predictions, instead of what is measured;
+	 * 0 = measure. Live. */
+	uint64_t switchover_bandwidth_bytes_per_s;
+	/* The cap does not hold while the guest is stopped. Live. */
+	bool uncapped_switchover;
+	/* Slow the vCPUs down, in steps up and down, when the pause would not
+	 * fit otherwise. Needs ops.throttle. Percentages of time taken away,
+	 * 1 to 99 each, 0: 20, 10 and 99. Live. */
+	bool throttle;
+	uint32_t throttle_initial_percent;
+	uint32_t throttle_step_percent;
+	uint32_t throttle_max_percent;
+	uint32_t on_no_convergence; /* enum ramjet_on_no_convergence. Live. */
+	/* Give up when something is to be sent and no byte has moved for this
+	 * long; 0 = never. Live. */
+	uint32_t stall_timeout_ms;
+	/* Give up when the guest has not been handed over after this; 0 =
+	 * never. Live. */
+	uint32_t total_timeout_ms;
 };
 #define RAMJET_CHANNELS_MAX 256u
-#define RAMJET_PARAMS_INIT                                        \
-	.size = sizeof(struct ramjet_params), .channels = 0,      \
-	.downtime_limit_us = 300000, .connect_timeout_ms = 10000, \
-	.reply_timeout_ms = 30000, .state_bytes_max = 256u << 20
+#define RAMJET_PARAMS_INIT                                           \
+	.size = sizeof(struct ramjet_params), .channels = 0,         \
+	.downtime_limit_us = 300000, .throttle_initial_percent = 20, \
+	.throttle_step_percent = 10, .throttle_max_percent = 99,     \
+	.connect_timeout_ms = 10000, .reply_timeout_ms = 30000,      \
+	.state_bytes_max = 256u << 20
 
 /* ---- migrations -------------------------------------------------------- */
 
@@ -390,6 +452,8 @@ int ramjet_unnotify(struct ramjet_guest *guest, int id);
 
 /* ---- information ------------------------------------------------------- */
 
+struct ramjet_helper_info; /* below */
+
 struct ramjet_ram_info {
 	uint64_t total_bytes;       /* size of all blocks */
 	uint64_t transferred_bytes; /* page payload sent (or received) */
@@ -461,6 +525,16 @@ struct ramjet_info {
 	const char *const *blockers;
 	size_t blocker_count;
 	uint64_t rounds_total;
+	/* What the wire gives, from acknowledged bytes, and its spread. */
+	uint64_t capacity_bytes_per_s;
+	uint64_t capacity_spread_bytes_per_s;
+	/* When the limit will be met at this pace, from now on: 0 = now,
+	 * UINT64_MAX = never, or not known yet. */
+	uint64_t convergence_us;
+	uint32_t called_off;     /* switchovers given up as too long */
+	uint64_t guest_stall_us; /* vCPU time lost to dirty tracking */
+	const struct ramjet_helper_info *helpers;
+	size_t helper_count;
 };
 #define RAMJET_ROUNDS_MAX 1024u
 
@@ -500,6 +574,12 @@ struct ramjet_helper_options {
 	.state_bytes_max = 1u << 20, .total_bytes_max = 64u << 20,             \
 	.helpers_max = 64, .start_timeout_ms = 5000, .gather_timeout_ms = 500, \
 	.helper_timeout_ms = 500, .helper_uid = -1
+
+/* This guest's helpers take part in its migrations, on either side. NULL: none.
+ * `options` is copied. -EBUSY while migrating. */
+int ramjet_guest_set_helpers(struct ramjet_guest *guest,
+			     const struct ramjet_helper_options *options,
+			     struct ramjet_error *err);
 
 struct ramjet_helper_info {
 	char id[256];       /* "" when it could not be read */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The point of no return. The target has said READY; once COMMIT may have
+ * left this process, the source never resumes by itself.
+ */
+#include <errno.h>
+
+#include "engine/outgoing.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+/* Pump until `done`; the peer must make some progress within its time. */
+int rj_source_await(struct ramjet_migration *m,
+		    bool (*done)(struct rj_outgoing *), const char *what,
+		    struct ramjet_error *err)
+{
+	const uint64_t timeout_us =
+		rj_migration_params(m).reply_timeout_ms * UINT64_C(1000);
+	uint64_t moved = 0, since_us = rj_now_us();
+	int rc = 0;
+
+	while (!rc && !done(m->out)) {
+		const uint64_t now_moved =
+			rj_source_sent(m).wire_bytes + m->out->applied;
+
+		if (now_moved != moved)
+			since_us = rj_now_us();
+		moved = now_moved;
+		if (timeout_us && rj_now_us() - since_us > timeout_us)
+			return rj_fail(err, -ETIMEDOUT,
+				       "switchover: no %s within %llu ms", what,
+				       (unsigned long long)timeout_us / 1000);
+		rc = rj_source_pump(m, 100, err);
+	}
+	return rc;
+}
+
+static bool is_running(struct rj_outgoing *out)
+{
+	return out->running;
+}
+
+static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	struct rj_sender *s = &out->senders[0];
+	struct ramjet_error error;
+
+	rj_rounds_stop(&out->rounds);
+	rj_sender_join(s);
+	error = rj_migration_error(m);
+	if (error.code)
+		return error.code;
+	return rj_conn_close(&s->conn, rj_migration_reply_deadline(m), err);
+}
+
+static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	/* What fails elsewhere no longer matters: only the target's word. */
+	m->out->link.wake_fd = -1;
+	return rj_source_await(m, is_running, "RUNNING from the target", err);
+}
+
+static void record_end(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t now = rj_now_us();
+
+	rj_lock(&m->lock);
+	rj_statistics_predict(&m->stats, "resume", out->pause.resume_us);
+	rj_statistics_measure(&m->stats, "resume", now - out->term_began_us);
+	m->stats.downtime_us = now - out->pause_began_us;
+	rj_unlock(&m->lock);
+}
+
+int rj_source_commit(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
+		return -ECANCELED;
+	rc = rj_link_send_type(&out->link, RJ_FRAME_COMMIT,
+			       rj_migration_reply_deadline(m), err);
+	rj_rounds_kick(&out->rounds);
+	if (!rc)
+		rc = out->one_way ? finish_one_way(m, err)
+				  : await_running(m, err);
+	record_end(m);
+	if (rc)
+		rj_error_prefix(err, "handed over, unconfirmed");
+	return rc;
+}

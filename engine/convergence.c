@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/convergence.h"
+
+/* A round that dirties more than this share of what it sent gets nowhere. */
+#define STUCK_SHARE 0.7
+/* Unthrottled, the guest would dirty less than this share: let it go. */
+#define CALM_SHARE      0.4
+#define STUCK_ROUNDS    2u
+#define CALM_ROUNDS     2u
+#define HOPELESS_ROUNDS 8u
+#define BEST_ROUNDS     16u  /* how long a best pause is remembered */
+#define GOOD_MOMENT     1.15 /* of the best pause seen lately */
+
+static void remember_best(struct rj_convergence *c, uint64_t p50_us)
+{
+	if (!c->best_us || p50_us <= c->best_us ||
+	    ++c->best_age > BEST_ROUNDS) {
+		c->best_us = p50_us;
+		c->best_age = 0;
+	}
+}
+
+static bool throttle_up(struct rj_convergence *c,
+			const struct ramjet_params *params)
+{
+	uint32_t percent =
+		c->throttle_percent
+			? c->throttle_percent + params->throttle_step_percent
+			: params->throttle_initial_percent;
+
+	if (percent > params->throttle_max_percent)
+		percent = params->throttle_max_percent;
+	if (percent == c->throttle_percent)
+		return false;
+	c->throttle_percent = percent;
+	return true;
+}
+
+static void throttle_down(struct rj_convergence *c,
+			  const struct ramjet_params *params)
+{
+	const uint32_t step = params->throttle_step_percent;
+
+	c->throttle_percent =
+		c->throttle_percent > params->throttle_initial_percent &&
+				c->throttle_percent > step
+			? c->throttle_percent - step
+			: 0;
+}
+
+/* Would a guest at full speed still be outrun? */
+static bool is_calm(const struct rj_convergence *c,
+		    const struct rj_round_outcome *outcome)
+{
+	const double speed = 1 - c->throttle_percent / 100.0;
+
+	return outcome->dirtied_bytes / speed <
+	       CALM_SHARE * outcome->sent_bytes;
+}
+
+static enum rj_advice hopeless(struct rj_convergence *c,
+			       const struct rj_round_outcome *outcome,
+			       const struct ramjet_params *params)
+{
+	if (c->hopeless < HOPELESS_ROUNDS)
+		return RJ_ADVICE_GO_ON;
+	if (params->on_no_convergence == RAMJET_NO_CONVERGENCE_FAIL)
+		return RJ_ADVICE_GIVE_UP;
+	if (params->on_no_convergence == RAMJET_NO_CONVERGENCE_SWITCH &&
+	    (double)outcome->p50_us <= GOOD_MOMENT * (double)c->best_us)
+		return RJ_ADVICE_GO_ANYWAY;
+	return RJ_ADVICE_GO_ON;
+}
+
+enum rj_advice rj_convergence_advise(struct rj_convergence *c,
+				     const struct rj_round_outcome *outcome,
+				     const struct ramjet_params *params)
+{
+	const bool stuck =
+		outcome->dirtied_bytes > STUCK_SHARE * outcome->sent_bytes;
+
+	remember_best(c, outcome->p50_us);
+	c->stuck = stuck && !outcome->fits ? c->stuck + 1 : 0;
+	c->calm = c->throttle_percent && is_calm(c, outcome) ? c->calm + 1 : 0;
+	if (outcome->fits && outcome->wanted)
+		return RJ_ADVICE_SWITCH;
+	if (c->throttle_percent &&
+	    (c->calm >= CALM_ROUNDS || !outcome->can_throttle)) {
+		c->calm = 0;
+		throttle_down(c, params);
+		return RJ_ADVICE_THROTTLE;
+	}
+	if (outcome->fits) {
+		c->hopeless = 0;
+		return RJ_ADVICE_SWITCH;
+	}
+	if (c->stuck < STUCK_ROUNDS)
+		return hopeless(c, outcome, params);
+	if (outcome->can_throttle && throttle_up(c, params)) {
+		c->stuck = c->hopeless = 0;
+		return RJ_ADVICE_THROTTLE;
+	}
+	c->hopeless++;
+	return hopeless(c, outcome, params);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_METER_H
+#define RJ_ENGINE_METER_H
+/*
+ * What the wire really gives: acknowledged bytes over the time in which there
+ * was something to send. The control thread owns it; it asks the kernel about
+ * each connection (a system call a channel), never the workers.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/smooth.h"
+
+struct ramjet_migration;
+
+struct rj_meter {
+	uint64_t acked; /* at `since_us` */
+	uint64_t since_us;
+	uint64_t busy_bytes; /* not yet made into a sample */
+	uint64_t busy_us;
+	uint64_t moved; /* acked bytes when last seen to grow */
+	uint64_t moved_us;
+};
+
+struct rj_wire_now {
+	uint64_t acked;         /* bytes the peer's kernel has, all channels */
+	uint64_t queued;        /* bytes launched and not acknowledged */
+	uint64_t in_hand_pages; /* claimed by workers, not launched */
+};
+struct rj_wire_now rj_meter_look(const struct ramjet_migration *m);
+
+/* Account the time since the last call; `busy`: workers had work throughout.
+ * A long enough busy span becomes a sample of `capacity` (bytes/s). */
+void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
+		   uint64_t now_us, bool busy, struct rj_smooth *capacity);
+/* How long no byte has been acknowledged. */
+uint64_t rj_meter_still_us(const struct rj_meter *meter, uint64_t now_us);
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_SMOOTH_H
+#define RJ_ENGINE_SMOOTH_H
+/* A smoothed figure and its spread: exponentially weighted mean and variance
+ * (West, "Updating mean and variance estimates", CACM 22(9), 1979). */
+
+struct rj_smooth {
+	double mean;
+	double variance;
+	unsigned samples;
+};
+
+void rj_smooth_add(struct rj_smooth *smooth, double sample);
+/* Standard deviation. */
+double rj_smooth_spread(const struct rj_smooth *smooth);
+#endif
