@@ -52,6 +52,10 @@ int rj_helpers_process(RJ_UNUSED struct rj_helpers *helpers,
 	return absent(err);
 }
 
+void rj_helpers_abort(RJ_UNUSED struct rj_helpers *helpers)
+{
+}
+
 int rj_helpers_poll(RJ_UNUSED struct rj_helpers *helpers,
 		    RJ_UNUSED struct pollfd *ret,
 		    RJ_UNUSED uint64_t *ret_deadline_ns)

@@ -166,6 +166,17 @@ int rj_helpers_process(struct rj_helpers *h, struct ramjet_error *err)
 	return rc;
 }
 
+void rj_helpers_abort(struct rj_helpers *h)
+{
+	if (!h)
+		return;
+	if (h->stage != RJ_HELPERS_IDLE)
+		give_up(h);
+	/* States held for a finish that will not come. */
+	rj_calls_drop(&h->roster);
+	h->saved = false;
+}
+
 int rj_helpers_poll(struct rj_helpers *h, struct pollfd *ret,
 		    uint64_t *ret_deadline_ns)
 {

@@ -65,6 +65,9 @@ RJ_NODISCARD int rj_helpers_begin_save(struct rj_helpers *helpers,
 /* 1: done; 0: poll and call again; else the failure, the operation is over. */
 RJ_NODISCARD int rj_helpers_process(struct rj_helpers *helpers,
 				    struct ramjet_error *err);
+/* Give up an operation under way (a switchover called off, a cancel seen
+ * elsewhere): its answers are ignored, a new one may begin. NULL ok. */
+void rj_helpers_abort(struct rj_helpers *helpers);
 /* What to wait for, and until when at the latest. */
 RJ_NODISCARD int rj_helpers_poll(struct rj_helpers *helpers, struct pollfd *ret,
 				 uint64_t *ret_deadline_ns);

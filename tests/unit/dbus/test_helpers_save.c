@@ -325,13 +325,24 @@ static int drive(struct scene *s)
 	return rc;
 }
 
+/* The answer of ListQueuedOwners comes first, with it the Saves go out. */
+static void drive_until_save(struct scene *s, struct actor *actor)
+{
+	struct pollfd fd;
+	uint64_t until;
+
+	while (actor_saves(actor) == 0) {
+		assert_int_equal(rj_helpers_process(s->h, &s->err), 0);
+		assert_int_equal(rj_helpers_poll(s->h, &fd, &until), 0);
+		assert_true(poll(&fd, 1, 1) >= 0);
+	}
+}
+
 static void every_save_is_out_before_the_first_answer(void **state)
 {
 	static const char *const ids[] = { "a", "b", "c" };
 	struct scene *s = *state;
 	struct actor_plan plan = { .bytes = 9, .on_save = ACTOR_HOLD };
-	struct pollfd fd;
-	uint64_t until;
 
 	for (size_t i = 0; i < 3; i++) {
 		plan.id = ids[i];
@@ -340,12 +351,7 @@ static void every_save_is_out_before_the_first_answer(void **state)
 	scene_must_open(s, NULL);
 	assert_int_equal(rj_helpers_begin_save(s->h, 0, &s->err), 0);
 	assert_int_equal(rj_helpers_begin_save(s->h, 0, NULL), -EBUSY);
-	/* The answer of ListQueuedOwners, with which the Saves go out. */
-	while (actor_saves(&s->actors[0]) == 0) {
-		assert_int_equal(rj_helpers_process(s->h, &s->err), 0);
-		assert_int_equal(rj_helpers_poll(s->h, &fd, &until), 0);
-		assert_true(poll(&fd, 1, 1) >= 0);
-	}
+	drive_until_save(s, &s->actors[0]);
 	for (size_t i = 0; i < 3; i++)
 		actor_wait_saves(&s->actors[i], 1);
 	for (size_t i = 0; i < 3; i++)
@@ -358,6 +364,38 @@ static void every_save_is_out_before_the_first_answer(void **state)
 	assert_int_equal(
 		rj_helpers_finish_save(s->h, &s->blob, &s->bytes, NULL),
 		-EINVAL);
+}
+
+static void called_off_save_leaves_room_for_the_next(void **state)
+{
+	const struct actor_plan plan = { .id = "a",
+					 .bytes = 4,
+					 .on_save = ACTOR_HOLD };
+	struct scene *s = *state;
+	struct actor *a = scene_helper(s, &plan);
+
+	scene_must_open(s, NULL);
+	/* Before its first answer. */
+	assert_int_equal(rj_helpers_begin_save(s->h, 0, &s->err), 0);
+	rj_helpers_abort(s->h);
+	rj_helpers_abort(s->h);
+	rj_helpers_abort(NULL);
+	assert_int_equal(rj_helpers_process(s->h, &s->err), 1);
+	/* With a Save under way. */
+	assert_int_equal(rj_helpers_begin_save(s->h, 0, &s->err), 0);
+	drive_until_save(s, a);
+	rj_helpers_abort(s->h);
+	actor_set_acts(a, ACTOR_ANSWER, ACTOR_ANSWER);
+	actor_release(a);
+	/* With the states held. */
+	assert_int_equal(rj_helpers_begin_save(s->h, 0, &s->err), 0);
+	assert_int_equal(drive(s), 1);
+	rj_helpers_abort(s->h);
+	assert_int_equal(
+		rj_helpers_finish_save(s->h, &s->blob, &s->bytes, NULL),
+		-EINVAL);
+	assert_int_equal(scene_save(s), 0);
+	scene_blob_has(s, "a", 4);
 }
 
 static void cancelling_ends_the_wait_and_spares_the_handle(void **state)
@@ -450,6 +488,7 @@ int main(int argc, char **argv)
 		TEST(newcomer_that_gives_no_id_fails_the_switchover),
 		TEST(unlisted_helper_may_leave),
 		TEST(every_save_is_out_before_the_first_answer),
+		TEST(called_off_save_leaves_room_for_the_next),
 		TEST(cancelling_ends_the_wait_and_spares_the_handle),
 		TEST(rehearsal_learns_sizes_and_disturbs_nothing),
 		TEST(states_come_in_the_order_of_ids),
