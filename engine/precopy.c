@@ -339,8 +339,10 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 		if (rc)
 			return rc;
 		round = sent_in_round(m);
-		rj_estimate_pages(&m->out->estimate, round.raw_pages,
-				  round.zero_pages);
+		/* The first round says what memory holds, not what is written. */
+		if (m->out->round)
+			rj_estimate_pages(&m->out->estimate, round.raw_pages,
+					  round.zero_pages);
 		rc = rj_source_collect(m, &dirtied, err);
 		if (!rc)
 			rc = tick(m, !rj_rounds_all_left(&m->out->rounds), err);
