@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/cmd_helper.h"
 #include "cli/command_line.h"
 #include "util/compiler.h"
 
@@ -20,6 +21,9 @@ static const struct {
 	  "a guest under load moves on this machine, and is verified" },
 	{ "send", rj_cli_send, "move a guest, or a RAM image, to a target" },
 	{ "recv", rj_cli_recv, "wait for a guest, and run it" },
+	{ "helpers", cmd_helpers,
+	  "list helpers on a bus, save or load their state by hand" },
+	{ "helper", cmd_helper, "be a helper whose state is a file" },
 	{ "features", rj_cli_features,
 	  "what this kernel and this build offer" },
 	{ "help", help, "this list; 'ramjet COMMAND --help' says more" },

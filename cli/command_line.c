@@ -71,6 +71,66 @@ static int set_downtime(const struct setting *s, struct ramjet_error *err)
 	return rc;
 }
 
+static int set_switchover_bandwidth(const struct setting *s,
+				    struct ramjet_error *err)
+{
+	return rj_parse_rate(s->what, s->value,
+			     &s->line->params.switchover_bandwidth_bytes_per_s,
+			     err);
+}
+
+static int set_helpers(const struct setting *s, struct ramjet_error *err)
+{
+	(void)err;
+	s->line->helpers = s->value;
+	return 0;
+}
+
+static int set_id_list(const struct setting *s, struct ramjet_error *err)
+{
+	(void)err;
+	s->line->id_list = s->value;
+	return 0;
+}
+
+/* INITIAL:STEP:MAX, percentages of time taken away. */
+static int set_throttle_steps(const struct setting *s, struct ramjet_error *err)
+{
+	struct ramjet_params *params = &s->line->params;
+	uint32_t *const fields[] = { &params->throttle_initial_percent,
+				     &params->throttle_step_percent,
+				     &params->throttle_max_percent };
+	char copy[64];
+	char *next = copy;
+	uint64_t value;
+
+	(void)snprintf(copy, sizeof(copy), "%s", s->value);
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(fields); i++) {
+		const char *item = strsep(&next, ":");
+
+		if (!item || rj_parse_uint(s->what, item, 1, 99, &value, NULL))
+			return rj_fail(err, -EINVAL,
+				       "%s: '%s' is unknown, wanted auto, off "
+				       "or INITIAL:STEP:MAX, 1 to 99 %%",
+				       s->what, s->value);
+		*fields[i] = (uint32_t)value;
+	}
+	if (next)
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' has more than INITIAL:STEP:MAX",
+			       s->what, s->value);
+	params->throttle = true;
+	return 0;
+}
+
+static int set_throttle(const struct setting *s, struct ramjet_error *err)
+{
+	s->line->params.throttle = !strcmp(s->value, "auto");
+	if (s->line->params.throttle || !strcmp(s->value, "off"))
+		return 0;
+	return set_throttle_steps(s, err);
+}
+
 static int set_timeout(const struct setting *s, struct ramjet_error *err)
 {
 	return rj_parse_duration_us(s->what, s->value, &s->line->timeout_us,
@@ -197,6 +257,15 @@ static int set_backend(const struct setting *s, struct ramjet_error *err)
 	return rc;
 }
 
+static int set_no_convergence(const struct setting *s, struct ramjet_error *err)
+{
+	int chosen, rc = choose(s, &chosen, err);
+
+	if (!rc)
+		s->line->params.on_no_convergence = (uint32_t)chosen;
+	return rc;
+}
+
 static int set_progress(const struct setting *s, struct ramjet_error *err)
 {
 	int chosen, rc = choose(s, &chosen, err);
@@ -245,6 +314,10 @@ static int set_uri(const struct setting *s, struct ramjet_error *err)
 static_assert(RAMJET_BACKEND_AUTO == 0 && RAMJET_BACKEND_URING == 1 &&
 		      RAMJET_BACKEND_SYSCALLS == 2,
 	      "--backend names them in this order");
+static_assert(RAMJET_NO_CONVERGENCE_CONTINUE == 0 &&
+		      RAMJET_NO_CONVERGENCE_SWITCH == 1 &&
+		      RAMJET_NO_CONVERGENCE_FAIL == 2,
+	      "--on-no-convergence names them in this order");
 static_assert(RJ_CLI_PROGRESS_AUTO == 0 && RJ_CLI_PROGRESS_BAR == 1 &&
 		      RJ_CLI_PROGRESS_PLAIN == 2 && RJ_CLI_PROGRESS_NONE == 3,
 	      "--progress names them in this order");
@@ -261,6 +334,13 @@ static const struct option_row rows[] = {
 	  "most that may be sent, over all channels; 0: no limit" },
 	{ "downtime-limit", "TIME", MOVERS, set_downtime,
 	  "longest pause of the guest wanted (300ms)" },
+	{ "switchover-bandwidth", "RATE", MOVERS, set_switchover_bandwidth,
+	  "count on this for the pause, not on what is measured" },
+	{ "throttle", "auto|off|INITIAL:STEP:MAX", MOVERS, set_throttle,
+	  "slow the guest down if nothing else helps, in % (off)" },
+	{ "on-no-convergence", "continue|switch|fail", MOVERS,
+	  set_no_convergence,
+	  "when the pause will never fit: keep trying, go, give up" },
 	{ "hold", NULL, MOVERS, set_hold,
 	  "converge, then stay ready until SIGUSR1 says switch" },
 	{ "verify", NULL, MOVERS, set_verify,
@@ -274,9 +354,11 @@ static const struct option_row rows[] = {
 	/* One way so far, so there is nothing to tell. */
 	{ "compress", "auto|none", MOVERS, set_choice, NULL },
 	{ "zero-copy", "auto|off", BOTH, set_choice, NULL },
-	{ "throttle", "off", MOVERS, set_choice, NULL },
-	{ "on-no-convergence", "continue", MOVERS, set_choice, NULL },
 	{ "numa", "off", BOTH, set_choice, NULL },
+	{ "helpers", "BUS", RJ_CLI_SEND | RJ_CLI_RECV, set_helpers,
+	  "D-Bus address of the guest's helpers, used as it stands" },
+	{ "id-list", "A,B", RJ_CLI_SEND | RJ_CLI_RECV, set_id_list,
+	  "exactly these helpers (all)" },
 	{ "timeout", "TIME", BOTH, set_timeout,
 	  "cancel when it takes longer" },
 	{ "run", "TIME", RJ_CLI_DEMO | RJ_CLI_RECV, set_run,
@@ -290,9 +372,6 @@ static const struct option_row rows[] = {
 	{ "ready-fd", "N", RJ_CLI_RECV, set_ready_fd,
 	  "for scripts: write the URI bound to this descriptor" },
 	{ "help", NULL, EVERYWHERE, set_help, NULL },
-	{ "switchover-bandwidth", "RATE", MOVERS, refuse, NULL },
-	{ "helpers", "BUS", BOTH, refuse, NULL },
-	{ "id-list", "A,B", BOTH, refuse, NULL },
 	{ "monitor", "unix:PATH", BOTH, refuse, NULL },
 };
 
@@ -456,6 +535,9 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 	if (rc || ret->help)
 		return rc;
 	rc = parse_guest(ret, argc, argv, err);
+	if (!rc && ret->id_list && !ret->helpers)
+		rc = rj_fail(err, -EINVAL,
+			     "--id-list: means nothing without --helpers BUS");
 	if (rc || command == RJ_CLI_FEATURES || ret->uri)
 		return rc;
 	return rj_fail(err, -EINVAL, "%s is missing, wanted %s URI",

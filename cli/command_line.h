@@ -37,6 +37,8 @@ struct rj_cli_command_line {
 	struct ramjet_params params;
 	uint64_t timeout_us; /* 0: none */
 	uint64_t run_us;     /* target: how long the guest runs on */
+	const char *helpers; /* bus address; borrowed from argv, or NULL */
+	const char *id_list; /* as that */
 	const char *json;    /* borrowed from argv; may be NULL */
 	enum rj_cli_progress_style progress;
 	int log_level; /* enum rj_log_level */

@@ -107,6 +107,9 @@ static void describe(const struct ramjet_info *info, char *text, size_t bytes)
 	rj_cli_human_time(info->downtime_p50_us, pause);
 	(void)snprintf(text, bytes, "%s  dirty %s  left %s  pause ~%s", rate,
 		       dirty, left, pause);
+	if (info->throttle_percent)
+		(void)snprintf(text + strlen(text), bytes - strlen(text),
+			       "  -%u%%", info->throttle_percent);
 }
 
 /* Of the memory that is to move, what is over there. */
@@ -121,7 +124,7 @@ static unsigned cells_done(const struct ramjet_info *info)
 				: 0;
 	if (there >= total)
 		return total ? BAR_CELLS : 0;
-	return (unsigned)(there / (total / BAR_CELLS + 1));
+	return (unsigned)((double)there / (double)total * BAR_CELLS);
 }
 
 static bool nothing_moves(const struct ramjet_info *info)

@@ -92,6 +92,21 @@ static json_t *channels_array(const struct ramjet_info *info)
 	return array;
 }
 
+static json_t *helpers_array(const struct ramjet_info *info)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < info->helper_count; i++)
+		(void)json_array_append_new(
+			array,
+			json_pack("{s:s, s:o, s:o, s:o}", "id",
+				  info->helpers[i].id, "bytes",
+				  whole(info->helpers[i].bytes), "save_ms",
+				  ms(info->helpers[i].save_us), "load_ms",
+				  ms(info->helpers[i].load_us)));
+	return array;
+}
+
 static json_t *fast_paths_array(const struct ramjet_info *info)
 {
 	json_t *array = json_array();
@@ -185,12 +200,17 @@ static void add_work(json_t *object, const struct ramjet_info *info)
 	    whole(info->throughput_bytes_per_s));
 	add(object, "dirty_pages_per_s", whole(info->dirty_pages_per_s));
 	add(object, "throttle_percent", json_integer(info->throttle_percent));
-	add(object, "helpers", json_array());
+	add(object, "helpers", helpers_array(info));
 	add(object, "fast_paths", fast_paths_array(info));
 	add(object, "cpu_s",
 	    json_pack("{s:o, s:o}", "control", seconds(info->control_cpu_us),
 		      "workers", seconds(info->workers_cpu_us)));
 	add(object, "verify", verify_object(info));
+	add(object, "capacity_bytes_per_s",
+	    json_pack("{s:o, s:o}", "mean", whole(info->capacity_bytes_per_s),
+		      "spread", whole(info->capacity_spread_bytes_per_s)));
+	add(object, "called_off", json_integer(info->called_off));
+	add(object, "guest_stall_ms", ms(info->guest_stall_us));
 }
 
 json_t *rj_cli_report_build(const struct rj_cli_report *report)

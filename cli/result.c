@@ -36,8 +36,10 @@ void rj_cli_result_pause(const struct ramjet_info *info, FILE *out)
 			  info->terms[i].actual_us, true);
 	print_row(out, "= the guest stood still", info->downtime_p50_us,
 		  info->downtime_us, info->downtime_p50_us > 0);
-	(void)fprintf(out, "    %-24s %12s %12s\n", "  the limit wanted", "",
-		      rj_cli_human_time(info->downtime_limit_us, limit));
+	(void)fprintf(out, "    %-24s %12s %12s\n",
+		      info->verified ? "  the limit, proof apart"
+				     : "  the limit wanted",
+		      "", rj_cli_human_time(info->downtime_limit_us, limit));
 }
 
 void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)

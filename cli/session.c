@@ -75,6 +75,19 @@ void rj_cli_session_init(struct rj_cli_session *s,
 		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_USAGE);
 }
 
+static int set_helpers(struct rj_cli_session *s, struct ramjet_error *err)
+{
+	struct ramjet_helper_options options = {
+		RAMJET_HELPER_OPTIONS_INIT,
+		.bus_address = s->line->helpers,
+		.id_list = s->line->id_list,
+	};
+
+	if (!s->line->helpers)
+		return 0;
+	return ramjet_guest_set_helpers(s->handle, &options, err);
+}
+
 int rj_cli_session_open(struct rj_cli_session *s)
 {
 	struct ramjet_error error = { 0 };
@@ -88,6 +101,8 @@ int rj_cli_session_open(struct rj_cli_session *s)
 				      &error);
 	if (rc >= 0)
 		rc = s->guest->kind->attach(s->guest, s->handle, &error);
+	if (rc >= 0)
+		rc = set_helpers(s, &error);
 	return keep(s, rc, &error);
 }
 

@@ -35,6 +35,9 @@ static const struct ramjet_term_info terms[] = {
 	{ .name = "stop", .predicted_us = 100, .actual_us = 90 },
 	{ .name = "pages", .predicted_us = 11900, .actual_us = 12210 },
 };
+static const struct ramjet_helper_info helpers[] = {
+	{ .id = "slirp", .bytes = 4096, .save_us = 1500, .load_us = 900 },
+};
 static const struct ramjet_fast_path_info paths[] = {
 	{ .name = "io_uring", .chosen = "no", .reason = "EPERM" },
 };
@@ -72,6 +75,8 @@ void fake_reset(void)
 			.terms = terms,
 			.term_count = RJ_ARRAY_SIZE(terms),
 			.fast_paths = paths,
+			.helpers = helpers,
+			.helper_count = RJ_ARRAY_SIZE(helpers),
 			.fast_path_count = RJ_ARRAY_SIZE(paths),
 		},
 	};
@@ -127,6 +132,24 @@ int ramjet_dirty_kvm_log_new(const struct ramjet_dirty_kvm_log *log,
 {
 	fake.kvm_slots = log->slot_count;
 	return ramjet_dirty_pagemap_new(ret, err);
+}
+
+int ramjet_dirty_kvm_ring_new(const struct ramjet_dirty_kvm_ring *ring,
+			      struct ramjet_dirty_source **ret,
+			      struct ramjet_error *err)
+{
+	fake.kvm_slots = ring->slot_count;
+	fake.kvm_rings = ring->vcpu_count;
+	return ramjet_dirty_pagemap_new(ret, err);
+}
+
+int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source, size_t vcpu,
+			       struct ramjet_error *err)
+{
+	(void)source;
+	(void)vcpu;
+	(void)err;
+	return 0;
 }
 
 void ramjet_dirty_free(struct ramjet_dirty_source *source)

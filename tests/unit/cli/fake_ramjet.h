@@ -28,6 +28,7 @@ struct fake_ramjet {
 	struct ramjet_block block;
 	struct ramjet_params params;
 	char uri[256];
+	char bus[256]; /* of the helpers */
 	unsigned dirty_sources;
 	size_t kvm_slots; /* told to the newest KVM source */
 	size_t kvm_rings;

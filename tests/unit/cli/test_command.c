@@ -165,6 +165,10 @@ static const struct {
 	{ "dirty_pages_per_s", 'n' },
 	{ "throttle_percent", 'n' },
 	{ "helpers", 'a' },
+	{ "helpers[id", 's' },
+	{ "helpers[bytes", 'n' },
+	{ "helpers[save_ms", 'n' },
+	{ "helpers[load_ms", 'n' },
 	{ "fast_paths", 'a' },
 	{ "fast_paths[name", 's' },
 	{ "fast_paths[chosen", 's' },
@@ -220,7 +224,8 @@ static void a_completed_send_reports_and_exits_with_0(void **state)
 {
 	struct world *w = *state;
 	int status = run(w, "send process:size=2M,write=max --to tcp:h:1 "
-			    "--progress none --json JSON --verify");
+			    "--progress none --json JSON --verify "
+			    "--helpers unix:path=/b");
 	const json_t *ram;
 
 	assert_int_equal(status, 0);
@@ -244,6 +249,7 @@ static void a_completed_send_reports_and_exits_with_0(void **state)
 		json_array_size(json_object_get(w->report, "downtime_terms")),
 		2);
 	assert_true(fake.params.verify);
+	assert_string_equal(fake.bus, "unix:path=/b");
 	assert_int_equal(fake.dirty_sources, 1);
 }
 
@@ -523,6 +529,8 @@ static void help_goes_to_standard_output(void **state)
 	assert_says(w, "usage: ramjet COMMAND");
 	assert_int_equal(run(w, "recv --help"), 0);
 	assert_says(w, "usage: ramjet recv GUEST --from URI");
+	assert_int_equal(run(w, "helpers --help"), 0);
+	assert_says(w, "usage: ramjet helpers ");
 	assert_int_equal(run(w, "--version"), 0);
 	assert_says(w, "ramjet 0.0.fake\n");
 }

@@ -94,12 +94,46 @@ static void every_option_arrives(void **state)
 			 0);
 }
 
+static void convergence_has_its_options(void **state)
+{
+	struct rj_cli_command_line line =
+		parsed(RJ_CLI_SEND, "file:a --to fd:3 --throttle 30:5:80 "
+				    "--on-no-convergence fail "
+				    "--switchover-bandwidth 1G");
+
+	(void)state;
+	assert_true(line.params.throttle);
+	assert_int_equal(line.params.throttle_initial_percent, 30);
+	assert_int_equal(line.params.throttle_step_percent, 5);
+	assert_int_equal(line.params.throttle_max_percent, 80);
+	assert_int_equal(line.params.on_no_convergence,
+			 RAMJET_NO_CONVERGENCE_FAIL);
+	assert_int_equal(line.params.switchover_bandwidth_bytes_per_s,
+			 1u << 30);
+	line = parsed(RJ_CLI_SEND, "file:a --to fd:3 --throttle auto");
+	assert_true(line.params.throttle);
+	assert_int_equal(line.params.throttle_initial_percent, 20);
+	assert_int_equal(line.params.on_no_convergence,
+			 RAMJET_NO_CONVERGENCE_CONTINUE);
+	assert_false(parsed(RJ_CLI_DEMO, "--throttle off").params.throttle);
+}
+
+static void helpers_have_a_bus_and_maybe_a_list(void **state)
+{
+	struct rj_cli_command_line line =
+		parsed(RJ_CLI_RECV, "file:a --from fd:3 --helpers unix:path=/b "
+				    "--id-list a,b");
+
+	(void)state;
+	assert_string_equal(line.helpers, "unix:path=/b");
+	assert_string_equal(line.id_list, "a,b");
+}
+
 static void what_is_true_today_is_accepted(void **state)
 {
 	(void)state;
 	(void)parsed(RJ_CLI_SEND, "file:a --to fd:3 --compress none "
-				  "--zero-copy off --throttle off --numa off "
-				  "--on-no-convergence continue");
+				  "--zero-copy off --numa off");
 	(void)parsed(RJ_CLI_SEND, "file:a --to fd:3 --compress auto "
 				  "--zero-copy auto");
 }
@@ -155,12 +189,18 @@ static const struct {
 	{ RJ_CLI_SEND, "--compress zstd:3", "--compress: 'zstd:3' is not "
 	  "offered by this version, wanted auto|none" },
 	{ RJ_CLI_SEND, "--zero-copy on", "--zero-copy: 'on' is not offered" },
-	{ RJ_CLI_SEND, "--throttle 20:10:99", "--throttle: '20:10:99' is not" },
+	{ RJ_CLI_SEND, "--throttle 20:10", "--throttle: '20:10' is unknown, "
+	  "wanted auto, off or INITIAL:STEP:MAX" },
+	{ RJ_CLI_SEND, "--throttle 20:10:100", "'20:10:100' is unknown" },
+	{ RJ_CLI_SEND, "--throttle 20:10:99:1", "'20:10:99:1' has more than" },
+	{ RJ_CLI_SEND, "file:a --to fd:1 --id-list a", "--id-list: means "
+	  "nothing without --helpers BUS" },
+	{ RJ_CLI_DEMO, "--helpers unix:x", "--helpers: not an option of" },
 	{ RJ_CLI_SEND, "--numa auto", "--numa: 'auto' is not offered" },
-	{ RJ_CLI_SEND, "--on-no-convergence fail", "'fail' is not offered" },
-	{ RJ_CLI_SEND, "--switchover-bandwidth 1G",
-	  "--switchover-bandwidth: not offered" },
-	{ RJ_CLI_SEND, "--helpers unix:x", "--helpers: not offered" },
+	{ RJ_CLI_SEND, "--on-no-convergence hope", "'hope' is unknown, wanted "
+	  "continue|switch|fail" },
+	{ RJ_CLI_SEND, "--switchover-bandwidth x",
+	  "--switchover-bandwidth: 'x' is not a rate" },
 	{ RJ_CLI_SEND, "--monitor unix:x", "--monitor: not offered" },
 	{ RJ_CLI_SEND, "--chanels 3", "--chanels: unknown option" },
 	{ RJ_CLI_SEND, "-x", "-x: unknown option" },
@@ -229,6 +269,8 @@ int main(void)
 		cmocka_unit_test(send_wants_a_guest_and_a_uri_and_no_more),
 		cmocka_unit_test(demo_wants_nothing_and_verifies),
 		cmocka_unit_test(every_option_arrives),
+		cmocka_unit_test(convergence_has_its_options),
+		cmocka_unit_test(helpers_have_a_bus_and_maybe_a_list),
 		cmocka_unit_test(what_is_true_today_is_accepted),
 		cmocka_unit_test(help_needs_nothing_else),
 		cmocka_unit_test(wrong_usage_names_itself_and_what_was_wanted),

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/cmocka_all.h"
+
+#include "cli/progress.h"
+#include "tests/unit/cli/fake_ramjet.h"
+
+struct world {
+	struct rj_cli_progress progress;
+	FILE *out;
+	char *text;
+	size_t bytes;
+};
+
+static struct world *open_world(enum rj_cli_progress_style style)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	fake_reset();
+	fake.info.outgoing = true;
+	fake.info.state = RAMJET_STATE_ACTIVE;
+	fake.info.current_bytes_per_s = 3u << 30;
+	fake.info.ram.remaining_bytes = 1u << 20;
+	w->out = open_memstream(&w->text, &w->bytes);
+	rj_cli_progress_init(&w->progress, style, w->out);
+	return w;
+}
+
+static void close_world(struct world *w)
+{
+	rj_cli_progress_done(&w->progress);
+	(void)fclose(w->out);
+	free(w->text);
+	free(w);
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned found = 0;
+
+	for (text = strstr(text, what); text; text = strstr(text + 1, what))
+		found++;
+	return found;
+}
+
+static void a_bar_keeps_a_line_for_each_round(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
+
+	(void)state;
+	fake.info.round_count = 0;
+	fake.info.rounds_total = 0;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_string_equal(w->text, "  1 [####....] 3.0 GiB/s  left 1.0 MiB");
+	fake.info.round_count = 2;
+	fake.info.rounds_total = 2;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_int_equal(count(w->text, "round 1 "), 1);
+	assert_int_equal(count(w->text, "round 2 "), 1);
+	assert_non_null(strstr(w->text,
+			       "\r\033[K  3 [####....] 3.0 GiB/s  dirty 200.0 "
+			       "MiB/s  left 1.0 MiB  pause ~12.0 ms"));
+	rj_cli_progress_finish(&w->progress, &fake.info);
+	assert_string_equal(w->text + w->bytes - 4, "\r\033[K");
+	close_world(w);
+}
+
+static void no_live_line_is_wider_than_a_terminal(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
+
+	(void)state;
+	fake.info.current_bytes_per_s = UINT64_C(1023) << 30;
+	fake.info.dirty_pages_per_s = UINT64_C(1023) << 18;
+	fake.info.ram.remaining_bytes = UINT64_C(1023) << 30;
+	fake.info.ram.total_bytes = UINT64_C(1024) << 30;
+	fake.info.downtime_p50_us = 999000;
+	fake.info.rounds_total = 12345;
+	fake.info.round_count = 0;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_true(w->bytes < 80);
+	close_world(w);
+}
+
+static void a_plain_style_says_little(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_PLAIN);
+
+	(void)state;
+	for (unsigned i = 0; i < 50; i++)
+		rj_cli_progress_update(&w->progress, &fake.info);
+	assert_true(count(w->text, "\n") <= 1);
+	assert_null(strstr(w->text, "\033"));
+	close_world(w);
+}
+
+static void a_held_migration_does_not_flood(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
+	static const struct ramjet_round_info round = { .pages = 1, .us = 1 };
+
+	(void)state;
+	fake.info.rounds = &round;
+	fake.info.round_count = 1;
+	for (unsigned i = 1; i < 1000; i++) {
+		fake.info.rounds_total = i;
+		rj_cli_progress_update(&w->progress, &fake.info);
+	}
+	assert_in_range(count(w->text, "  round "), 12, 20);
+	close_world(w);
+}
+
+static void none_still_passes_notes_on(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_NONE);
+
+	(void)state;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	rj_cli_progress_note(&w->progress, "note %d", 1);
+	rj_cli_progress_finish(&w->progress, &fake.info);
+	assert_string_equal(w->text, "note 1\n");
+	close_world(w);
+}
+
+static void a_note_does_not_run_into_the_live_line(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
+
+	(void)state;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	rj_cli_progress_note(&w->progress, "note");
+	assert_non_null(strstr(w->text, "\r\033[Knote\n"));
+	close_world(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_bar_keeps_a_line_for_each_round),
+		cmocka_unit_test(no_live_line_is_wider_than_a_terminal),
+		cmocka_unit_test(a_plain_style_says_little),
+		cmocka_unit_test(a_held_migration_does_not_flood),
+		cmocka_unit_test(none_still_passes_notes_on),
+		cmocka_unit_test(a_note_does_not_run_into_the_live_line),
+	};
+
+	return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
+}
