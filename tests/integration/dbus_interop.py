@@ -125,6 +125,42 @@ class Interop(dbus_rig.Case):
             self.assertRegex(failed.exception.stderr,
                              "Access denied|not allowed|[Rr]ejected")
 
+    def broker_launch(self):
+        """dbus-broker as its own launcher configures it; its address."""
+        launcher = shutil.which("dbus-broker-launch")
+        unshare = shutil.which("unshare")
+        if not launcher or not unshare:
+            self.skipTest("dbus-broker-launch or unshare is not installed")
+        if subprocess.run([unshare, "-rm", "true"], check=False,
+                          stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("unshare may not make a mount namespace here")
+        address = "unix:path=" + self.path("broker")
+        process = self.start(
+            unshare, "-rm", sys.executable, "-B",
+            os.path.join(HERE, "dbus_broker_launch.py"), launcher,
+            dbus_rig.POLICY, self.path("broker"), stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)
+        self.assertEqual(dbus_rig.read_line(process, process.stdout),
+                         "listening")
+        return address
+
+    def test_sample_policy_suits_dbus_broker_launch(self):
+        address = self.broker_launch()
+        paths = [self.helper(address, one, pattern(1, 1 << 20))
+                 for one in ("a", "b")]
+        saved = self.run_helpers("save", "--bus", address)
+        self.assertEqual(saved.returncode, 0, saved.stderr)
+        self.assertEqual(saved.stdout, blob({"a": pattern(1, 1 << 20),
+                                             "b": pattern(1, 1 << 20)}))
+        loaded = self.run_helpers("load", "--bus", address,
+                                  stdin=blob({"a": b"1", "b": b""}))
+        self.assertEqual(loaded.returncode, 0, loaded.stderr)
+        self.assertEqual([self.contents(path) for path in paths],
+                         [b"1", b""])
+        with self.assertRaises(subprocess.CalledProcessError):
+            self.busctl(address, "call", NAME, OBJECT,
+                        "org.freedesktop.DBus.Introspectable", "Introspect")
+
 
 if __name__ == "__main__":
     rig.main()
