@@ -22,6 +22,8 @@ struct kvm_guest {
 	bool has_program;      /* target: once RAM and state have arrived */
 	uint64_t writes_begun; /* its writes when this process took it over */
 	struct rj_kvm_notes notes; /* of the last save or load */
+	/* dirty=ring; the engine owns it, and frees it with its handle */
+	struct ramjet_dirty_source *ring;
 };
 
 static struct kvm_guest *kvm_of(struct rj_cli_guest *base)
@@ -158,6 +160,15 @@ static int kvm_create(const struct rj_cli_guest_spec *spec,
 
 /* ---- what ramjet is told ---- */
 
+/* A vCPU's thread: tracking ends before the engine frees its source, so
+ * there is one whenever a ring can be full. */
+static int on_ring_full(void *user, unsigned vcpu, struct ramjet_error *err)
+{
+	struct kvm_guest *guest = user;
+
+	return ramjet_dirty_kvm_ring_full(guest->ring, vcpu, err);
+}
+
 static unsigned fill_slots(const struct rj_kvm_vm *vm,
 			   struct ramjet_kvm_slot slots[RJ_KVM_SLOTS_MAX])
 {
@@ -190,10 +201,28 @@ static int new_log(struct kvm_guest *guest, struct ramjet_dirty_source **ret,
 static int new_ring(struct kvm_guest *guest, struct ramjet_dirty_source **ret,
 		    struct ramjet_error *err)
 {
-	(void)guest;
-	(void)ret;
-	return rj_fail(err, -ENOTSUP,
-		       "guest kvm: dirty=ring: not offered by this version");
+	const struct rj_kvm_vm *vm = rj_kvm_machine_vm(guest->machine);
+	struct ramjet_kvm_slot slots[RJ_KVM_SLOTS_MAX];
+	int vcpu_fds[RJ_CLI_THREADS_MAX];
+	struct ramjet_dirty_kvm_ring ring = {
+		RAMJET_DIRTY_KVM_RING_INIT,
+		.vm_fd = vm->vm_fd,
+		.slots = slots,
+		.slot_count = fill_slots(vm, slots),
+		.vcpu_fds = vcpu_fds,
+		.vcpu_count = guest->program.threads,
+		.ring_bytes = vm->ring_bytes,
+	};
+	int rc;
+
+	for (unsigned i = 0; i < guest->program.threads; i++)
+		vcpu_fds[i] = rj_kvm_machine_vcpu(guest->machine, i)->fd;
+	rc = ramjet_dirty_kvm_ring_new(&ring, ret, err);
+	if (rc < 0)
+		return rc;
+	guest->ring = *ret;
+	rj_kvm_machine_on_ring_full(guest->machine, on_ring_full, guest);
+	return 0;
 }
 
 static int add_dirty_source(struct kvm_guest *guest,

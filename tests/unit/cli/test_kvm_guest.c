@@ -68,6 +68,11 @@ static void source_tells_its_slots_and_rings(void **state RJ_UNUSED)
 	assert_int_equal(fake.kvm_slots, 2);
 	assert_int_equal(fake.kvm_rings, 0);
 	rj_cli_guest_free(guest);
+	guest = make("kvm:size=4M,set=1M,threads=3,dirty=ring", RJ_CLI_SOURCE);
+	(void)ram_of(guest);
+	assert_int_equal(fake.kvm_rings, 3);
+	assert_false(fake.block.flags & RAMJET_BLOCK_FRESH);
+	rj_cli_guest_free(guest);
 	guest = make("kvm:size=4M,dirty=ring", RJ_CLI_TARGET);
 	(void)ram_of(guest);
 	assert_int_equal(fake.dirty_sources, 0);
