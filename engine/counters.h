@@ -20,7 +20,8 @@ enum rj_channel_state {
 struct rj_counters {
 	_Atomic uint64_t payload_bytes; /* page payload */
 	_Atomic uint64_t wire_bytes;
-	_Atomic uint64_t claimed_pages; /* sent or about to be */
+	_Atomic uint64_t launched_bytes; /* given to the channel to send */
+	_Atomic uint64_t claimed_pages;  /* sent or about to be */
 	_Atomic uint64_t normal_pages;
 	_Atomic uint64_t zero_pages;
 	_Atomic uint64_t cpu_us;

@@ -41,15 +41,16 @@ struct rj_wire_now rj_meter_look(const struct ramjet_migration *m)
 		const struct rj_conn *conn = &m->out->senders[i].conn;
 		const uint64_t outstanding = outstanding_bytes(conn);
 		const uint64_t sent = rj_counter(&c->wire_bytes);
-		const uint64_t launched = rj_counter(&c->payload_bytes);
+		const uint64_t launched = rj_counter(&c->launched_bytes);
+		const uint64_t acked = acked_bytes(conn, sent, outstanding);
 		const uint64_t claimed = rj_counter(&c->claimed_pages);
 		const uint64_t cut = rj_counter(&c->normal_pages) +
 				     rj_counter(&c->zero_pages);
 
-		now.acked += acked_bytes(conn, sent, outstanding);
-		now.queued += outstanding;
-		if (launched > sent)
-			now.queued += launched - sent;
+		now.acked += acked;
+		/* Of a frame under way, part may be acknowledged already. */
+		if (launched > acked)
+			now.queued += launched - acked;
 		if (claimed > cut)
 			now.in_hand_pages += claimed - cut;
 	}

@@ -3,6 +3,12 @@
 
 #include <assert.h>
 
+void rj_out_frame_init(struct rj_out_frame *frame)
+{
+	frame->payload_max = RJ_OUT_PAYLOAD_BYTES;
+	rj_out_frame_reset(frame);
+}
+
 void rj_out_frame_reset(struct rj_out_frame *frame)
 {
 	frame->iov_count = 1;
@@ -46,8 +52,11 @@ uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 			  const uint8_t *host, uint64_t page, uint32_t count,
 			  enum rj_run_kind kind)
 {
-	const uint32_t room = (RJ_OUT_PAYLOAD_BYTES - frame->payload_bytes) /
-			      RAMJET_PAGE_BYTES;
+	const uint32_t room =
+		frame->payload_max > frame->payload_bytes
+			? (frame->payload_max - frame->payload_bytes) /
+				  RAMJET_PAGE_BYTES
+			: 0;
 	bool extends;
 
 	if (frame->run_count && (frame->block != block ||
@@ -95,6 +104,15 @@ void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round)
 			frame->head);
 	frame->iov[0].iov_len =
 		RJ_HEADER_BYTES + (size_t)frame->run_count * RJ_RUN_BYTES;
+}
+
+uint64_t rj_out_frame_bytes(const struct rj_out_frame *frame)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < frame->iov_count; i++)
+		bytes += frame->iov[i].iov_len;
+	return bytes;
 }
 
 void rj_out_frame_fence(struct rj_out_frame *frame, uint32_t round, bool final)

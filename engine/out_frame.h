@@ -14,13 +14,14 @@
 
 /* One iovec for the head, one for a fence after it. */
 #define RJ_OUT_RUNS_MAX      (RJ_RUNS_MAX - 1)
-#define RJ_OUT_PAYLOAD_BYTES (1u << 20)
+#define RJ_OUT_PAYLOAD_BYTES (1u << 20) /* payload_max, unless capped */
 
 struct rj_out_frame {
 	struct iovec iov[RJ_OUT_RUNS_MAX + 2];
 	unsigned iov_count; /* [0] is the head */
 	uint32_t run_count;
 	uint32_t payload_bytes;
+	uint32_t payload_max; /* full beyond this; init only */
 	unsigned block;
 	uint64_t raw_pages, zero_pages;
 	struct rj_wire_run last; /* the newest run, still growing */
@@ -28,6 +29,9 @@ struct rj_out_frame {
 	uint8_t fence[RJ_HEADER_BYTES];
 };
 
+/* A new frame, empty and as large as frames get. */
+void rj_out_frame_init(struct rj_out_frame *frame);
+/* Empty it again. */
 void rj_out_frame_reset(struct rj_out_frame *frame);
 static inline bool rj_out_frame_is_empty(const struct rj_out_frame *frame)
 {
@@ -41,6 +45,8 @@ uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 			  enum rj_run_kind kind);
 /* Write header and table: the iovec is complete then. */
 void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round);
+/* Everything in the iovec: what the channel will have sent. */
+uint64_t rj_out_frame_bytes(const struct rj_out_frame *frame);
 /* Append a fence (also to an empty frame). After sealing. */
 void rj_out_frame_fence(struct rj_out_frame *frame, uint32_t round, bool final);
 #endif

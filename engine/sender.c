@@ -11,6 +11,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+#define FRAMES_PER_S    300u
+#define FRAME_BYTES_MIN (64u << 10)
+
 static struct rj_out_frame *filling(struct rj_sender *s)
 {
 	return s->frames[s->filling];
@@ -26,6 +29,22 @@ static void publish(struct rj_sender *s)
 			      memory_order_relaxed);
 }
 
+/*
+ * Under a cap, a frame must not keep its channel busy for long: when the last
+ * pages are sent, the others would have to wait for it.
+ */
+static void set_frame_size(struct rj_sender *s, uint64_t rate)
+{
+	uint64_t bytes = rate / FRAMES_PER_S;
+
+	if (!rate || bytes > RJ_OUT_PAYLOAD_BYTES)
+		bytes = RJ_OUT_PAYLOAD_BYTES;
+	if (bytes < FRAME_BYTES_MIN)
+		bytes = FRAME_BYTES_MIN;
+	for (unsigned i = 0; i < 2; i++)
+		s->frames[i]->payload_max = (uint32_t)bytes;
+}
+
 /* A changed cap reaches this channel with its next frame. */
 static int apply_rate(struct rj_sender *s)
 {
@@ -38,6 +57,7 @@ static int apply_rate(struct rj_sender *s)
 	if (share == s->rate)
 		return 0;
 	s->rate = share;
+	set_frame_size(s, share);
 	return rj_channel_set_rate(s->channel, share);
 }
 
@@ -55,6 +75,7 @@ static int launch(struct rj_sender *s)
 					   frame->iov_count);
 	if (rc)
 		return rc;
+	rj_count(&c->launched_bytes, rj_out_frame_bytes(frame));
 	rj_count(&c->payload_bytes, frame->payload_bytes);
 	rj_count(&c->normal_pages, frame->raw_pages);
 	rj_count(&c->zero_pages, frame->zero_pages);
@@ -154,6 +175,8 @@ static int send_mail(struct rj_sender *s)
 		iov[0] = (struct iovec){ header, sizeof(header) };
 		iov[1] = (struct iovec){ mail.payload,
 					 mail.frame.payload_bytes };
+		rj_count(&s->counters->launched_bytes,
+			 iov[0].iov_len + iov[1].iov_len);
 		rc = rj_channel_send_wait(s->channel);
 		if (!rc)
 			rc = rj_channel_send_start(s->channel, iov,
@@ -283,7 +306,7 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 		s->frames[i] = malloc(sizeof(*s->frames[i]));
 		if (!s->frames[i])
 			return rj_fail(err, -ENOMEM, "out of memory");
-		rj_out_frame_reset(s->frames[i]);
+		rj_out_frame_init(s->frames[i]);
 	}
 	return check_strict(s, err);
 }

@@ -19,7 +19,7 @@ static int setup(void **state)
 
 	/* Nothing may depend on what was there. */
 	memset(frame, 0xaa, sizeof(*frame));
-	rj_out_frame_reset(frame);
+	rj_out_frame_init(frame);
 	*state = frame;
 	return 0;
 }
