@@ -180,8 +180,9 @@ int cmd_helper(int argc, char **argv)
 	struct ramjet_error err = { 0 };
 
 	if (parse(argc, argv, &plan, &err) < 0) {
-		(void)fprintf(stderr, "ramjet helper: %s\n%s", err.message,
-			      usage);
+		(void)fprintf(stderr,
+			      "ramjet helper: %s; see 'ramjet helper --help'\n",
+			      err.message);
 		return RJ_CLI_EXIT_USAGE;
 	}
 	if (plan.help) {

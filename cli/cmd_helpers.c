@@ -268,8 +268,10 @@ int cmd_helpers(int argc, char **argv)
 	struct ramjet_error err = { 0 };
 
 	if (parse(argc, argv, &order, &err) < 0) {
-		(void)fprintf(stderr, "ramjet helpers: %s\n%s", err.message,
-			      usage);
+		(void)fprintf(
+			stderr,
+			"ramjet helpers: %s; see 'ramjet helpers --help'\n",
+			err.message);
 		return RJ_CLI_EXIT_USAGE;
 	}
 	if (order.help) {

@@ -39,6 +39,8 @@ struct rj_cli_command_line {
 	uint64_t run_us;     /* target: how long the guest runs on */
 	const char *helpers; /* bus address; borrowed from argv, or NULL */
 	const char *id_list; /* as that */
+	int64_t helper_uid;  /* -1: any */
+	bool no_helpers;     /* demo */
 	const char *json;    /* borrowed from argv; may be NULL */
 	enum rj_cli_progress_style progress;
 	int log_level; /* enum rj_log_level */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/human.h"
 
+#include <stdbool.h>
+
 #include "util/compiler.h"
+
+#define SPAN_US_MAX 999000000u
 
 const char *rj_cli_human_size(uint64_t bytes, char text[RJ_CLI_HUMAN_BYTES])
 {
@@ -15,10 +19,11 @@ const char *rj_cli_human_size(uint64_t bytes, char text[RJ_CLI_HUMAN_BYTES])
 			       (unsigned)bytes);
 		return text;
 	}
-	/* 1023.95 KiB would round to 1024.0. */
-	for (; value >= 1023.95 && unit + 1 < RJ_ARRAY_SIZE(units); unit++)
+	/* 1023.5 KiB would round to 1024. */
+	for (; value >= 1023.5 && unit + 1 < RJ_ARRAY_SIZE(units); unit++)
 		value /= 1024;
-	(void)snprintf(text, RJ_CLI_HUMAN_BYTES, "%.1f %s", value, units[unit]);
+	(void)snprintf(text, RJ_CLI_HUMAN_BYTES, "%.*f %s", value < 99.95,
+		       value, units[unit]);
 	return text;
 }
 
@@ -50,6 +55,23 @@ const char *rj_cli_human_time(uint64_t us, char text[RJ_CLI_HUMAN_BYTES])
 		(void)snprintf(text, RJ_CLI_HUMAN_BYTES, "%llu m %02u s",
 			       (unsigned long long)(seconds / 60),
 			       (unsigned)(seconds % 60));
+	return text;
+}
+
+const char *rj_cli_human_span(uint64_t from_us, uint64_t to_us,
+			      char text[RJ_CLI_HUMAN_BYTES])
+{
+	bool seconds = to_us >= 999500;
+	double unit = seconds ? 1e6 : 1e3;
+	double from = (double)from_us / unit, to = (double)to_us / unit;
+
+	if (to_us > SPAN_US_MAX)
+		(void)snprintf(text, RJ_CLI_HUMAN_BYTES, "over %u s",
+			       SPAN_US_MAX / 1000000);
+	else
+		(void)snprintf(text, RJ_CLI_HUMAN_BYTES, "%.*f-%.*f %s",
+			       from < 9.95, from, to < 9.95, to,
+			       seconds ? "s" : "ms");
 	return text;
 }
 

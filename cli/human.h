@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_CLI_HUMAN_H
 #define RJ_CLI_HUMAN_H
-/* Numbers for people: binary units, one decimal. */
+/* Numbers for people: binary units, one decimal where it says something. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +14,9 @@ const char *rj_cli_human_rate(uint64_t bytes_per_s,
 			      char text[RJ_CLI_HUMAN_BYTES]);
 /* "7 us", "12.3 ms", "1.5 s", "2 m 05 s" */
 const char *rj_cli_human_time(uint64_t us, char text[RJ_CLI_HUMAN_BYTES]);
+/* "1.2-3.4 ms", "120-180 ms", "1.5-12 s"; beyond: "over 999 s" */
+const char *rj_cli_human_span(uint64_t from_us, uint64_t to_us,
+			      char text[RJ_CLI_HUMAN_BYTES]);
 /* "1,234,567" */
 const char *rj_cli_human_count(uint64_t count, char text[RJ_CLI_HUMAN_BYTES]);
 #endif

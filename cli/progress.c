@@ -10,7 +10,9 @@
 #define SECOND_NS  1000000000u
 #define COLUMNS    80
 #define TEXT_BYTES 160
-#define BAR_CELLS  8
+#define BAR_CELLS  6
+/* A time to wait that nobody will believe is none. */
+#define FITS_US_MAX (UINT64_C(86400) * 1000000)
 /* Rounds beyond these get a line a second at most: a held migration makes
  * thousands. */
 #define ROUNDS_SAID_MAX 12u
@@ -85,11 +87,32 @@ static void say_rounds_locked(struct rj_cli_progress *p,
 	}
 }
 
+/* What it comes to: the pause if it began now, or why it doesn't. */
+static void describe_pause(const struct ramjet_info *info, char *text,
+			   size_t bytes)
+{
+	char pause[RJ_CLI_HUMAN_BYTES], span[RJ_CLI_HUMAN_BYTES];
+	char left[RJ_CLI_HUMAN_BYTES];
+
+	rj_cli_human_span(info->downtime_p50_us, info->downtime_p90_us, pause);
+	if (info->downtime_p90_us <= info->downtime_limit_us)
+		(void)snprintf(
+			text, bytes, "left %s  pause %s",
+			rj_cli_human_size(info->ram.remaining_bytes, left),
+			pause);
+	else if (info->convergence_us > FITS_US_MAX)
+		(void)snprintf(text, bytes, "pause %s, does not fit", pause);
+	else
+		(void)snprintf(text, bytes, "pause %s, fits in %s", pause,
+			       rj_cli_human_time(info->convergence_us, span));
+}
+
 /* What moves right now, without its beginning. */
 static void describe(const struct ramjet_info *info, char *text, size_t bytes)
 {
 	char rate[RJ_CLI_HUMAN_BYTES], dirty[RJ_CLI_HUMAN_BYTES];
-	char left[RJ_CLI_HUMAN_BYTES], pause[RJ_CLI_HUMAN_BYTES];
+	char left[RJ_CLI_HUMAN_BYTES], pause[TEXT_BYTES / 2];
+	char slow[16] = "";
 
 	rj_cli_human_rate(info->current_bytes_per_s, rate);
 	if (!info->outgoing) {
@@ -97,19 +120,19 @@ static void describe(const struct ramjet_info *info, char *text, size_t bytes)
 		(void)snprintf(text, bytes, "%s  received %s", rate, left);
 		return;
 	}
-	rj_cli_human_size(info->ram.remaining_bytes, left);
 	/* What the first round shows, isn't known before its end. */
 	if (!info->rounds_total) {
+		rj_cli_human_size(info->ram.remaining_bytes, left);
 		(void)snprintf(text, bytes, "%s  left %s", rate, left);
 		return;
 	}
 	rj_cli_human_rate(info->dirty_pages_per_s * RAMJET_PAGE_BYTES, dirty);
-	rj_cli_human_time(info->downtime_p50_us, pause);
-	(void)snprintf(text, bytes, "%s  dirty %s  left %s  pause ~%s", rate,
-		       dirty, left, pause);
+	describe_pause(info, pause, sizeof(pause));
 	if (info->throttle_percent)
-		(void)snprintf(text + strlen(text), bytes - strlen(text),
-			       "  -%u%%", info->throttle_percent);
+		(void)snprintf(slow, sizeof(slow), " -%u%%",
+			       info->throttle_percent);
+	(void)snprintf(text, bytes, "%s  dirty %s%s  %s", rate, dirty, slow,
+		       pause);
 }
 
 /* Of the memory that is to move, what is over there. */

@@ -209,6 +209,9 @@ static void add_work(json_t *object, const struct ramjet_info *info)
 	add(object, "capacity_bytes_per_s",
 	    json_pack("{s:o, s:o}", "mean", whole(info->capacity_bytes_per_s),
 		      "spread", whole(info->capacity_spread_bytes_per_s)));
+	add(object, "convergence_ms",
+	    info->convergence_us == UINT64_MAX ? json_null()
+					       : ms(info->convergence_us));
 	add(object, "called_off", json_integer(info->called_off));
 	add(object, "guest_stall_ms", ms(info->guest_stall_us));
 }

@@ -12,6 +12,7 @@
 #include "util/log.h"
 
 #define TICK_MS         100
+#define GRACE_US        500000
 #define SOURCE_RUN_US   200000
 #define SOURCE_QUIET_US 200000
 
@@ -85,6 +86,7 @@ static int set_helpers(struct rj_cli_session *s, struct ramjet_error *err)
 
 	if (!s->line->helpers)
 		return 0;
+	options.helper_uid = s->line->helper_uid;
 	return ramjet_guest_set_helpers(s->handle, &options, err);
 }
 
@@ -128,10 +130,20 @@ int rj_cli_session_begin(struct rj_cli_session *s, const char *uri)
 	return keep(s, rc, &error);
 }
 
+/* Sources give up by themselves, and say more; but not while they connect,
+ * so they are helped a little later. */
+static bool is_late(const struct rj_cli_session *s, uint64_t begun_us)
+{
+	uint64_t limit_us = s->line->timeout_us;
+
+	if (s->role == RJ_CLI_SOURCE)
+		limit_us += GRACE_US;
+	return s->line->timeout_us && rj_now_us() - begun_us >= limit_us;
+}
+
 /* What a person may have asked for meanwhile. */
 static void obey(struct rj_cli_session *s, uint64_t begun_us)
 {
-	uint64_t limit_us = s->line->timeout_us;
 	struct ramjet_error error = { 0 };
 	char span[RJ_CLI_HUMAN_BYTES];
 	int number = rj_cli_signals_cancel();
@@ -141,10 +153,10 @@ static void obey(struct rj_cli_session *s, uint64_t begun_us)
 	if (number)
 		(void)rj_fail(&error, -ECANCELED, "cancelled by signal %d",
 			      number);
-	else if (limit_us && rj_now_us() - begun_us >= limit_us)
+	else if (is_late(s, begun_us))
 		(void)rj_fail(&error, -ETIMEDOUT,
 			      "--timeout: not completed within %s",
-			      rj_cli_human_time(limit_us, span));
+			      rj_cli_human_time(s->line->timeout_us, span));
 	/* Past the point of no return there is nothing to cancel. */
 	if (error.code && !ramjet_cancel(s->migration))
 		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
@@ -235,7 +247,11 @@ static int watch_quiet(struct rj_cli_session *s)
 /* Once: before whatever follows from it. */
 static void say_error(struct rj_cli_session *s)
 {
-	if (s->exit_status && !s->error_said)
+	if (s->exit_status == RJ_CLI_EXIT_USAGE && !s->error_said)
+		rj_cli_progress_note(&s->progress,
+				     "ramjet %s: %s; see 'ramjet %s --help'",
+				     name_of(s), s->error.message, name_of(s));
+	else if (s->exit_status && !s->error_said)
 		rj_cli_progress_note(&s->progress, "ramjet %s: %s", name_of(s),
 				     s->error.message);
 	s->error_said = s->exit_status;
@@ -325,9 +341,5 @@ int rj_cli_session_usage(const struct rj_cli_command_line *line,
 		rj_close_fd(&s.json_fd);
 	s.error = *error;
 	s.exit_status = RJ_CLI_EXIT_USAGE;
-	(void)rj_cli_session_finish(&s);
-	(void)fprintf(stderr, "ramjet %s: see 'ramjet %s --help'\n",
-		      rj_cli_command_name(line->command),
-		      rj_cli_command_name(line->command));
-	return RJ_CLI_EXIT_USAGE;
+	return rj_cli_session_finish(&s);
 }

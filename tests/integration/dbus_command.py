@@ -101,7 +101,7 @@ class Command(dbus_rig.Case):
                      ["list", "--bus", "unix:path=/x", "--helper-uid", "me"]):
             result = self.run_helpers(*args)
             self.assertEqual(result.returncode, 2, args)
-            self.assertIn(b"usage: ramjet helpers", result.stderr)
+            self.assertIn(b"see 'ramjet helpers --help'", result.stderr)
         result = self.run_helpers("--help")
         self.assertEqual(result.returncode, 0)
         self.assertIn(b"--id-list", result.stdout)

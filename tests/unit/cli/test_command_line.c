@@ -127,6 +127,29 @@ static void helpers_have_a_bus_and_maybe_a_list(void **state)
 	(void)state;
 	assert_string_equal(line.helpers, "unix:path=/b");
 	assert_string_equal(line.id_list, "a,b");
+	assert_int_equal(line.helper_uid, -1);
+	line = parsed(RJ_CLI_SEND, "file:a --to fd:3 --helpers unix:path=/b "
+				   "--helper-uid 0");
+	assert_int_equal(line.helper_uid, 0);
+	assert_false(parsed(RJ_CLI_DEMO, "--hold").no_helpers);
+	assert_true(parsed(RJ_CLI_DEMO, "--no-helpers").no_helpers);
+}
+
+static void times_are_rounded_up(void **state)
+{
+	struct rj_cli_command_line line =
+		parsed(RJ_CLI_SEND, "file:a --to fd:3 --timeout 1500us "
+				    "--stall-timeout 1us");
+
+	(void)state;
+	assert_int_equal(line.timeout_us, 1500);
+	assert_int_equal(line.params.total_timeout_ms, 2);
+	assert_int_equal(line.params.stall_timeout_ms, 1);
+	assert_false(line.params.uncapped_switchover);
+	line = parsed(RJ_CLI_DEMO, "--uncapped-switchover");
+	assert_true(line.params.uncapped_switchover);
+	assert_int_equal(line.params.stall_timeout_ms, 0);
+	assert_int_equal(line.params.total_timeout_ms, 0);
 }
 
 static void what_is_true_today_is_accepted(void **state)
@@ -195,6 +218,11 @@ static const struct {
 	{ RJ_CLI_SEND, "--throttle 20:10:99:1", "'20:10:99:1' has more than" },
 	{ RJ_CLI_SEND, "file:a --to fd:1 --id-list a", "--id-list: means "
 	  "nothing without --helpers BUS" },
+	{ RJ_CLI_SEND, "file:a --to fd:1 --helper-uid 7", "--helper-uid: "
+	  "means nothing without --helpers BUS" },
+	{ RJ_CLI_SEND, "--stall-timeout 50000h", "--stall-timeout: '50000h' "
+	  "is too long" },
+	{ RJ_CLI_SEND, "--timeout 80000m", "wanted 49 days or less" },
 	{ RJ_CLI_DEMO, "--helpers unix:x", "--helpers: not an option of" },
 	{ RJ_CLI_SEND, "--numa auto", "--numa: 'auto' is not offered" },
 	{ RJ_CLI_SEND, "--on-no-convergence hope", "'hope' is unknown, wanted "
@@ -271,6 +299,7 @@ int main(void)
 		cmocka_unit_test(every_option_arrives),
 		cmocka_unit_test(convergence_has_its_options),
 		cmocka_unit_test(helpers_have_a_bus_and_maybe_a_list),
+		cmocka_unit_test(times_are_rounded_up),
 		cmocka_unit_test(what_is_true_today_is_accepted),
 		cmocka_unit_test(help_needs_nothing_else),
 		cmocka_unit_test(wrong_usage_names_itself_and_what_was_wanted),

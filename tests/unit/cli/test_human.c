@@ -13,6 +13,9 @@ static void sizes_have_one_decimal_and_binary_units(void **state)
 	assert_string_equal(rj_cli_human_size(1024, text), "1.0 KiB");
 	assert_string_equal(rj_cli_human_size(1536, text), "1.5 KiB");
 	assert_string_equal(rj_cli_human_size((1u << 20) - 1, text), "1.0 MiB");
+	assert_string_equal(rj_cli_human_size(1023u << 10, text), "1023 KiB");
+	assert_string_equal(rj_cli_human_size(99u << 10, text), "99.0 KiB");
+	assert_string_equal(rj_cli_human_size(200u << 20, text), "200 MiB");
 	assert_string_equal(rj_cli_human_size(UINT64_C(12) << 40, text),
 			    "12.0 TiB");
 	assert_string_equal(rj_cli_human_size(UINT64_MAX, text), "16.0 EiB");
@@ -36,6 +39,21 @@ static void times_choose_their_unit(void **state)
 		    RJ_CLI_HUMAN_BYTES - 1);
 }
 
+static void spans_share_a_unit(void **state)
+{
+	char text[RJ_CLI_HUMAN_BYTES];
+
+	(void)state;
+	assert_string_equal(rj_cli_human_span(1234, 5678, text), "1.2-5.7 ms");
+	assert_string_equal(rj_cli_human_span(0, 12000, text), "0.0-12 ms");
+	assert_string_equal(rj_cli_human_span(120000, 180000, text),
+			    "120-180 ms");
+	assert_string_equal(rj_cli_human_span(900000, 12000000, text),
+			    "0.9-12 s");
+	assert_string_equal(rj_cli_human_span(1, UINT64_MAX, text),
+			    "over 999 s");
+}
+
 static void counts_are_grouped(void **state)
 {
 	char text[RJ_CLI_HUMAN_BYTES];
@@ -54,6 +72,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_have_one_decimal_and_binary_units),
 		cmocka_unit_test(times_choose_their_unit),
+		cmocka_unit_test(spans_share_a_unit),
 		cmocka_unit_test(counts_are_grouped),
 	};
 

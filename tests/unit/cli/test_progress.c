@@ -51,7 +51,7 @@ static void a_bar_keeps_a_line_for_each_round(void **state)
 	fake.info.round_count = 0;
 	fake.info.rounds_total = 0;
 	rj_cli_progress_update(&w->progress, &fake.info);
-	assert_string_equal(w->text, "  1 [####....] 3.0 GiB/s  left 1.0 MiB");
+	assert_string_equal(w->text, "  1 [###...] 3.0 GiB/s  left 1.0 MiB");
 	fake.info.round_count = 2;
 	fake.info.rounds_total = 2;
 	rj_cli_progress_update(&w->progress, &fake.info);
@@ -59,10 +59,29 @@ static void a_bar_keeps_a_line_for_each_round(void **state)
 	assert_int_equal(count(w->text, "round 1 "), 1);
 	assert_int_equal(count(w->text, "round 2 "), 1);
 	assert_non_null(strstr(w->text,
-			       "\r\033[K  3 [####....] 3.0 GiB/s  dirty 200.0 "
-			       "MiB/s  left 1.0 MiB  pause ~12.0 ms"));
+			       "\r\033[K  3 [###...] 3.0 GiB/s  dirty 200 "
+			       "MiB/s  left 1.0 MiB  pause 12-20 ms"));
 	rj_cli_progress_finish(&w->progress, &fake.info);
 	assert_string_equal(w->text + w->bytes - 4, "\r\033[K");
+	close_world(w);
+}
+
+static void a_limit_that_is_missed_says_when_it_will_be_met(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
+
+	(void)state;
+	fake.info.downtime_p50_us = 280000;
+	fake.info.downtime_p90_us = 300001;
+	fake.info.convergence_us = 4200000;
+	fake.info.throttle_percent = 30;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_non_null(strstr(w->text, "dirty 200 MiB/s -30%  pause 280-300 "
+					"ms, fits in 4.2 s"));
+	assert_null(strstr(w->text, "left"));
+	fake.info.convergence_us = UINT64_MAX;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_non_null(strstr(w->text, "pause 280-300 ms, does not fit"));
 	close_world(w);
 }
 
@@ -138,6 +157,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bar_keeps_a_line_for_each_round),
+		cmocka_unit_test(
+			a_limit_that_is_missed_says_when_it_will_be_met),
 		cmocka_unit_test(no_live_line_is_wider_than_a_terminal),
 		cmocka_unit_test(a_plain_style_says_little),
 		cmocka_unit_test(a_held_migration_does_not_flood),
