@@ -15,7 +15,9 @@
 #define WIRE_OVERHEAD 1.004 /* headers and tables */
 #define P90_SIGMAS    1.28  /* of a normal distribution */
 /* Threads wait for a core now and then, whatever was measured. */
-#define JITTER_US     1000.0
+#define JITTER_US 2000.0
+/* And channels never end at the same moment. */
+#define UNEVEN_SHARE  0.05
 #define SLOWEST_SHARE 0.25 /* of the capacity, whatever the spread says */
 #define SHARE_WEIGHT  0.3
 /* What never ends; sums of it do not overflow. */
@@ -133,7 +135,8 @@ void rj_estimate_pause(const struct rj_estimate *estimate,
 		       ret->helpers_us + ret->target_us + ret->resume_us) +
 	      pages;
 	spread = sqrt(pages_spread * pages_spread + estimate->sync_us.variance +
-		      JITTER_US * JITTER_US);
+		      JITTER_US * JITTER_US +
+		      UNEVEN_SHARE * UNEVEN_SHARE * pages * pages);
 	ret->p50_us = (uint64_t)sum;
 	ret->p90_us = (uint64_t)(sum + P90_SIGMAS * spread);
 }
