@@ -22,6 +22,7 @@ void rj_outgoing_free(struct rj_outgoing *out)
 	for (unsigned i = 0; i < out->channel_count; i++)
 		(void)rj_conn_close(&out->senders[i].conn, 1, NULL);
 	(void)rj_conn_close(&out->control, 1, NULL);
+	(void)rj_conn_close(&out->given, 1, NULL);
 	rj_helpers_free(out->helpers);
 	rj_rounds_done(&out->rounds);
 	rj_link_done(&out->link);
@@ -207,8 +208,11 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 	m->out = calloc(1, sizeof(*m->out));
 	if (!m->out)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
-	m->out->control = (struct rj_conn)RJ_CONN_NONE;
+	m->out->given = m->out->control = (struct rj_conn)RJ_CONN_NONE;
 	rj_link_init(&m->out->link, -1, m->wake_fd);
+	/* The caller may close its number once ramjet_migrate() returns. */
+	if (m->uri.scheme == RJ_URI_FD)
+		return rj_connect(&m->uri, 0, -1, &m->out->given, err);
 	return 0;
 }
 

@@ -16,6 +16,9 @@
 struct rj_helpers;
 
 struct rj_outgoing {
+	/* set up by ramjet_migrate() */
+	struct rj_conn given; /* fd:, until source_session.c takes it */
+
 	/* set up by source_session.c */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;

@@ -126,7 +126,10 @@ static int connect_one(struct ramjet_migration *m,
 	if (rc)
 		return rc;
 	conn = &out->senders[0].conn;
-	rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
+	*conn = out->given;
+	out->given = (struct rj_conn)RJ_CONN_NONE;
+	if (conn->fd < 0)
+		rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
 	if (rc)
 		return rc;
 	out->one_way = !rj_conn_is_socket(conn);
