@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whole migrations over every transport; the guest writes all the time. */
+#include "tests/unit/cmocka_all.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/engine/move.h"
+
+#define ALL_STATES "setup active switchover committed completed"
+
+static void expect_moved(struct move *move)
+{
+	move_expect_done(move);
+	small_vm_expect_states(&move->source, ALL_STATES);
+	small_vm_expect_states(&move->target, ALL_STATES);
+	assert_int_equal(small_vm_calls(&move->source, VM_STOP), 1);
+	assert_int_equal(small_vm_calls(&move->source, VM_START), 0);
+	assert_int_equal(small_vm_calls(&move->source, VM_SAVE), 1);
+	assert_int_equal(small_vm_calls(&move->target, VM_LOAD), 1);
+	assert_int_equal(small_vm_calls(&move->target, VM_STOP), 0);
+}
+
+static void run(struct move *move, enum move_over over)
+{
+	move_begin(move, over);
+	move_await(move);
+	expect_moved(move);
+}
+
+static void run_all_ways(struct move *move, enum move_over over,
+			 unsigned channels_max)
+{
+	static const uint32_t backends[] = { RAMJET_BACKEND_URING,
+					     RAMJET_BACKEND_SYSCALLS };
+
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned n = 1; n <= channels_max; n *= n > 2 ? 4 : 2) {
+			move_init(move, &move_machine);
+			move->source_params.channels = n;
+			move->source_params.backend = backends[i];
+			move->target_params.backend = backends[i];
+			run(move, over);
+			assert_int_equal(move->info->channel_count, n);
+			assert_int_equal(move->target_info->channel_count, n);
+			move_done(move);
+		}
+}
+
+static void any_number_of_channels_over_unix_sockets(void **state)
+{
+	run_all_ways(*state, MOVE_UNIX, 16);
+}
+
+static void any_number_of_channels_over_tcp(void **state)
+{
+	run_all_ways(*state, MOVE_TCP, 16);
+}
+
+static void one_connection_for_all(void **state)
+{
+	run_all_ways(*state, MOVE_SOCKETPAIR, 1);
+}
+
+static void one_way_through_a_pipe(void **state)
+{
+	run_all_ways(*state, MOVE_PIPE, 1);
+}
+
+static void into_a_file_and_out_of_it(void **state)
+{
+	run_all_ways(*state, MOVE_FILE, 1);
+}
+
+static void each_side_has_its_own_backend(void **state)
+{
+	struct move *move = *state;
+
+	move_init(move, &move_machine);
+	move->source_params.channels = 2;
+	move->source_params.backend = RAMJET_BACKEND_SYSCALLS;
+	move->target_params.backend = RAMJET_BACKEND_URING;
+	run(move, MOVE_UNIX);
+	move_done(move);
+}
+
+static void the_kernel_tells_what_was_written(void **state)
+{
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+
+	is.dirty = VM_DIRTY_PAGEMAP;
+	move_init(move, &is);
+	move->source_params.channels = 2;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	if (move->source_rc == -EOPNOTSUPP || move->source_rc == -EPERM) {
+		printf("# skipped: %s\n", move->source_err.message);
+		move_done(move);
+		skip();
+	}
+	expect_moved(move);
+	assert_true(atomic_load(&move->source.written) > 0);
+	move_done(move);
+}
+
+static void several_sources_of_dirt_are_added_up(void **state)
+{
+	struct ramjet_dirty_source *pagemap = NULL;
+	struct move *move = *state;
+
+	move_init(move, &move_machine);
+	assert_int_equal(ramjet_dirty_pagemap_new(&pagemap, NULL), 0);
+	assert_int_equal(ramjet_guest_add_dirty_source(move->source.guest,
+						       pagemap, NULL),
+			 0);
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	if (move->source_rc == -EOPNOTSUPP || move->source_rc == -EPERM) {
+		printf("# skipped: %s\n", move->source_err.message);
+		move_done(move);
+		skip();
+	}
+	expect_moved(move);
+	move_done(move);
+}
+
+static void fresh_memory_on_the_target(void **state)
+{
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+
+	is.fresh = true;
+	move_init(move, &is);
+	run(move, MOVE_UNIX);
+	move_done(move);
+}
+
+static void a_guest_without_device_state_or_dirt(void **state)
+{
+	const struct small_vm_options is = { .bytes = { 3u << 20 } };
+	struct move *move = *state;
+
+	for (unsigned over = 0; over < MOVE_OVER_COUNT_; over++) {
+		move_init(move, &is);
+		move_begin(move, over);
+		move_await(move);
+		move_expect_done(move);
+		small_vm_expect_states(&move->source, ALL_STATES);
+		small_vm_expect_states(&move->target, ALL_STATES);
+		move_done(move);
+	}
+}
+
+static void a_guest_of_one_page(void **state)
+{
+	const struct small_vm_options is = { .bytes = { RAMJET_PAGE_BYTES } };
+	struct move *move = *state;
+
+	move_init(move, &is);
+	move->source_params.channels = 4;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_done(move);
+	move_done(move);
+}
+
+/* More than one frame can hold, and not a whole number of them. */
+static void device_state_of_many_pieces(void **state)
+{
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+
+	is.state_bytes = (5u << 20) + 1;
+	for (unsigned over = 0; over < MOVE_OVER_COUNT_; over++) {
+		move_init(move, &is);
+		run(move, over);
+		move_done(move);
+	}
+}
+
+static void what_info_says_afterwards(void **state)
+{
+	struct move *move = *state;
+	const struct ramjet_info *info;
+	uint64_t us = 0;
+
+	move_init(move, &move_machine);
+	move->source_params.channels = 2;
+	run(move, MOVE_UNIX);
+	info = move->info;
+	assert_true(info->outgoing);
+	assert_false(move->target_info->outgoing);
+	assert_int_equal(info->error.code, 0);
+	assert_true(info->verified && move->target_info->verified);
+	assert_int_equal(info->verify_blocks, 2);
+	assert_int_equal(info->ram.total_bytes, (8u << 20) + RAMJET_PAGE_BYTES);
+	assert_int_equal(info->ram.remaining_bytes, 0);
+	assert_int_equal(info->ram.transferred_bytes,
+			 info->ram.normal_pages * RAMJET_PAGE_BYTES);
+	assert_int_equal(info->ram.transferred_bytes,
+			 move->target_info->ram.transferred_bytes);
+	assert_int_equal(info->ram.zero_pages,
+			 move->target_info->ram.zero_pages);
+	assert_true(info->ram.wire_bytes > info->ram.transferred_bytes);
+	assert_true(info->ram.unpopulated_pages > 0);
+	assert_true(info->rounds_total >= 2);
+	for (size_t i = 0; i < info->term_count; i++)
+		us += info->terms[i].actual_us;
+	assert_true(info->downtime_us > 0);
+	/* Each term is cut to whole microseconds. */
+	assert_true(us <= info->downtime_us &&
+		    us + info->term_count >= info->downtime_us);
+	move_done(move);
+}
+
+static void a_guest_moves_on_from_where_it_moved_to(void **state)
+{
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+
+	is.dirty = VM_DIRTY_NONE;
+	move_init(move, &is);
+	run(move, MOVE_UNIX);
+	/* Swap them. */
+	small_vm_power_off(&move->target);
+	small_vm_fill(&move->target, 7);
+	move->source.other = move->target.other = NULL;
+	move->source_params.verify = move->target_params.verify = false;
+	{
+		struct ramjet_migration *in = NULL, *out = NULL;
+		char uri[128];
+
+		(void)snprintf(uri, sizeof(uri), "unix:%s/socket",
+			       move->folder);
+		assert_int_equal(ramjet_incoming(move->source.guest, uri, NULL,
+						 &in, NULL),
+				 0);
+		assert_int_equal(ramjet_migrate(move->target.guest, uri, NULL,
+						&out, NULL),
+				 0);
+		assert_int_equal(ramjet_wait(out, -1, NULL), 0);
+		assert_int_equal(ramjet_wait(in, -1, NULL), 0);
+		ramjet_migration_free(out);
+		ramjet_migration_free(in);
+	}
+	small_vm_expect_equal(&move->source, &move->target);
+	small_vm_expect_states(&move->source, ALL_STATES);
+	small_vm_expect_states(&move->target, ALL_STATES);
+	move_done(move);
+}
+
+static void a_guest_is_moved_once_at_a_time(void **state)
+{
+	struct ramjet_migration *second = NULL;
+	struct ramjet_error err = { 0 };
+	struct move *move = *state;
+
+	move_init(move, &move_machine);
+	move_listen(move);
+	assert_int_equal(ramjet_incoming(move->target.guest, "tcp:127.0.0.1:0",
+					 NULL, &second, &err),
+			 -EBUSY);
+	assert_non_null(strstr(err.message, "migrat"));
+	assert_null(second);
+	move->source_params.hold = true;
+	move_send(move);
+	assert_int_equal(ramjet_migrate(move->source.guest, "tcp:127.0.0.1:1",
+					NULL, &second, &err),
+			 -EBUSY);
+	assert_int_equal(ramjet_switchover(move->outgoing), 0);
+	move_await(move);
+	move_expect_done(move);
+	move_done(move);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MOVE_TEST(any_number_of_channels_over_unix_sockets),
+		MOVE_TEST(any_number_of_channels_over_tcp),
+		MOVE_TEST(one_connection_for_all),
+		MOVE_TEST(one_way_through_a_pipe),
+		MOVE_TEST(into_a_file_and_out_of_it),
+		MOVE_TEST(each_side_has_its_own_backend),
+		MOVE_TEST(the_kernel_tells_what_was_written),
+		MOVE_TEST(several_sources_of_dirt_are_added_up),
+		MOVE_TEST(fresh_memory_on_the_target),
+		MOVE_TEST(a_guest_without_device_state_or_dirt),
+		MOVE_TEST(a_guest_of_one_page),
+		MOVE_TEST(device_state_of_many_pieces),
+		MOVE_TEST(what_info_says_afterwards),
+		MOVE_TEST(a_guest_moves_on_from_where_it_moved_to),
+		MOVE_TEST(a_guest_is_moved_once_at_a_time),
+	};
+
+	return cmocka_run_group_tests_name("migration", tests, NULL, NULL);
+}
