@@ -34,7 +34,7 @@ def main(build, example, cc, meson):
         flags = [f for f in flags.split()
                  if not f.startswith(("-I", "-L")) or os.path.isdir(f[2:])]
         program = os.path.join(root, "embed")
-        call(*cc.split(), "-std=c17", "-Wall", "-Werror", example, "-o",
+        call(*cc.split(), "-std=gnu17", "-Wall", "-Werror", example, "-o",
              program, *flags, "-lpthread")
         libraries = {os.path.dirname(path) for path in
                      glob.glob(root + "/**/libramjet.so*", recursive=True)}

@@ -43,6 +43,10 @@ class Transports(rig.Case):
         self.carries("tcp:[::1]:0", "--channels", "2")
 
     def test_tcp_by_name(self):
+        try:
+            socket.getaddrinfo("localhost", 0)
+        except OSError:
+            self.skipTest("localhost does not resolve here")
         self.carries("tcp:localhost:0")
 
     def test_unix(self):
