@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@
 #include "dirty/pagescan.h"
 #include "dirty/source.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 #define FEATURES_WANTED                                           \
@@ -52,6 +54,7 @@ struct pagemap {
 	const struct ramjet_dirty_region *regions; /* borrowed until stop */
 	enum rj_backing *backing;                  /* of each region */
 	unsigned count;
+	uint64_t write_cost_ns;
 };
 
 /* One region's walk. */
@@ -247,6 +250,50 @@ static int walk_region(struct walk *w, struct ramjet_error *err)
 
 /* ---- the source -------------------------------------------------------- */
 
+#define TRIAL_PAGES 256u
+
+/* One byte a page of the trial memory; nanoseconds it took. */
+static uint64_t touch_all(uint8_t *memory)
+{
+	const uint64_t began = rj_now_ns();
+
+	for (unsigned i = 0; i < TRIAL_PAGES; i++)
+		*(volatile uint8_t *)&memory[i * RAMJET_PAGE_BYTES] = 1;
+	return rj_now_ns() - began;
+}
+
+/*
+ * What tracking costs the guest: the first write to a protected page against
+ * another to the same page, tried on memory of our own.
+ */
+static uint64_t measure_write_cost(struct pagemap *p)
+{
+	const size_t bytes = TRIAL_PAGES * (size_t)RAMJET_PAGE_BYTES;
+	uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ramjet_dirty_region region = {
+		.name = "trial",
+		.page_count = TRIAL_PAGES,
+	};
+	struct uffdio_writeprotect wp = {
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	uint64_t first_ns = 0, again_ns = 0;
+
+	if (memory == MAP_FAILED)
+		return 0;
+	region.host = memory;
+	(void)touch_all(memory);
+	wp.range = range_of(&region, 0, TRIAL_PAGES);
+	if (!enlist(p, &region, NULL) &&
+	    !ioctl(p->uffd, UFFDIO_WRITEPROTECT, &wp)) {
+		first_ns = touch_all(memory);
+		again_ns = touch_all(memory);
+	}
+	(void)munmap(memory, bytes);
+	return first_ns > again_ns ? (first_ns - again_ns) / TRIAL_PAGES : 0;
+}
+
 static int pagemap_start(void *user, const struct ramjet_dirty_region *regions,
 			 unsigned count, struct ramjet_error *err)
 {
@@ -258,6 +305,7 @@ static int pagemap_start(void *user, const struct ramjet_dirty_region *regions,
 	p->backing = calloc(count ? count : 1, sizeof(*p->backing));
 	if (!p->backing)
 		return rj_fail(err, -ENOMEM, "pagemap: out of memory");
+	p->write_cost_ns = measure_write_cost(p);
 	p->regions = regions;
 	for (; p->count < count; p->count++) {
 		struct walk w = { .p = p, .region = p->count };
@@ -298,10 +346,21 @@ static void pagemap_stop(void *user)
 	*p = (struct pagemap){ .uffd = -1, .scan = RJ_PAGESCAN_NONE };
 }
 
+static uint64_t pagemap_write_cost_ns(void *user)
+{
+	const struct pagemap *p = user;
+
+	return p->write_cost_ns;
+}
+
 static const struct ramjet_dirty_ops pagemap_ops = {
-	RAMJET_DIRTY_OPS_INIT,  .name = "pagemap",
-	.start = pagemap_start, .collect = pagemap_collect,
-	.stop = pagemap_stop,   .free = free,
+	RAMJET_DIRTY_OPS_INIT,
+	.name = "pagemap",
+	.start = pagemap_start,
+	.collect = pagemap_collect,
+	.stop = pagemap_stop,
+	.free = free,
+	.write_cost_ns = pagemap_write_cost_ns,
 };
 
 RAMJET_API int ramjet_dirty_pagemap_new(struct ramjet_dirty_source **ret,

@@ -197,6 +197,19 @@ int rj_dirty_set_rearm(struct rj_dirty_set *set, unsigned region,
 	return 0;
 }
 
+uint64_t rj_dirty_set_write_cost_ns(const struct rj_dirty_set *set)
+{
+	uint64_t cost_ns = 0;
+
+	for (unsigned i = 0; i < set->started; i++) {
+		const struct ramjet_dirty_source *source = set->sources[i];
+
+		if (source->ops.write_cost_ns)
+			cost_ns += source->ops.write_cost_ns(source->user);
+	}
+	return cost_ns;
+}
+
 void rj_dirty_set_stop(struct rj_dirty_set *set)
 {
 	while (set->started) {

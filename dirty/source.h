@@ -51,5 +51,7 @@ bool rj_dirty_set_needs_rearm(const struct rj_dirty_set *set);
 RJ_NODISCARD int rj_dirty_set_rearm(struct rj_dirty_set *set, unsigned region,
 				    uint64_t first_page, const uint64_t *words,
 				    size_t count, struct ramjet_error *err);
+/* What the first write to a tracked page costs the guest, as far as known. */
+uint64_t rj_dirty_set_write_cost_ns(const struct rj_dirty_set *set);
 void rj_dirty_set_stop(struct rj_dirty_set *set);
 #endif

@@ -8,7 +8,9 @@
 #define STUCK_ROUNDS    2u
 #define CALM_ROUNDS     2u
 #define HOPELESS_ROUNDS 8u
-#define BEST_ROUNDS     16u  /* how long a best pause is remembered */
+#define BEST_ROUNDS     16u /* how long a best pause is remembered */
+#define WORTHWHILE      0.7 /* share of the pause a round must save to */
+#define POLISH_ROUNDS   16u
 #define GOOD_MOMENT     1.15 /* of the best pause seen lately */
 
 static void remember_best(struct rj_convergence *c, uint64_t p50_us)
@@ -72,6 +74,17 @@ static enum rj_advice hopeless(struct rj_convergence *c,
 	return RJ_ADVICE_GO_ON;
 }
 
+/* It fits: but if one more round makes the pause much shorter, have that. */
+static enum rj_advice polish(struct rj_convergence *c,
+			     const struct rj_round_outcome *outcome)
+{
+	if ((double)outcome->next_us >= WORTHWHILE * (double)outcome->p50_us ||
+	    c->polished >= POLISH_ROUNDS)
+		return RJ_ADVICE_SWITCH;
+	c->polished++;
+	return RJ_ADVICE_GO_ON;
+}
+
 enum rj_advice rj_convergence_advise(struct rj_convergence *c,
 				     const struct rj_round_outcome *outcome,
 				     const struct ramjet_params *params)
@@ -83,7 +96,7 @@ enum rj_advice rj_convergence_advise(struct rj_convergence *c,
 	c->stuck = stuck && !outcome->fits ? c->stuck + 1 : 0;
 	c->calm = c->throttle_percent && is_calm(c, outcome) ? c->calm + 1 : 0;
 	if (outcome->fits && outcome->wanted)
-		return RJ_ADVICE_SWITCH;
+		return polish(c, outcome);
 	if (c->throttle_percent &&
 	    (c->calm >= CALM_ROUNDS || !outcome->can_throttle)) {
 		c->calm = 0;

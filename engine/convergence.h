@@ -14,6 +14,7 @@
 struct rj_convergence {
 	unsigned stuck; /* rounds in a row that did not shrink what is left */
 	unsigned calm;  /* rounds in a row that would do with less throttle */
+	unsigned polished; /* rounds spent on a shorter pause than needed */
 	unsigned hopeless; /* stuck rounds with nothing more to try */
 	uint32_t throttle_percent;
 	uint64_t best_us; /* shortest pause seen lately */
@@ -22,7 +23,7 @@ struct rj_convergence {
 
 struct rj_round_outcome {
 	double sent_bytes, dirtied_bytes;
-	uint64_t p50_us;
+	uint64_t p50_us, next_us; /* the pause now, and a round later */
 	bool fits;
 	bool wanted;       /* to switch as soon as it fits */
 	bool can_throttle; /* wanted, and the guest can do it */

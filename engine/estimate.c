@@ -141,6 +141,31 @@ void rj_estimate_pause(const struct rj_estimate *estimate,
 	ret->p90_us = (uint64_t)(sum + P90_SIGMAS * spread);
 }
 
+/* What is left to send after a round that sends what is left now. */
+static double advance(const struct rj_estimate *estimate,
+		      struct rj_pause_inputs *ahead,
+		      const struct rj_pause *pause)
+{
+	const double round_us =
+		(double)pause->pages_us + estimate->sync_us.mean;
+
+	ahead->queued_bytes = 0;
+	ahead->unsent_pages = rj_dirt_model_pages(&estimate->dirt, round_us);
+	return round_us;
+}
+
+uint64_t rj_estimate_next_us(const struct rj_estimate *estimate,
+			     const struct rj_pause_inputs *inputs)
+{
+	struct rj_pause_inputs ahead = *inputs;
+	struct rj_pause pause;
+
+	rj_estimate_pause(estimate, &ahead, &pause);
+	(void)advance(estimate, &ahead, &pause);
+	rj_estimate_pause(estimate, &ahead, &pause);
+	return pause.p50_us;
+}
+
 uint64_t rj_estimate_convergence(const struct rj_estimate *estimate,
 				 const struct rj_pause_inputs *inputs,
 				 uint64_t limit_us)
@@ -150,18 +175,12 @@ uint64_t rj_estimate_convergence(const struct rj_estimate *estimate,
 	double total_us = 0;
 
 	for (unsigned i = 0; i < ROUNDS_AHEAD; i++) {
-		double round_us;
-
 		rj_estimate_pause(estimate, &ahead, &pause);
 		if (!pause.known)
 			return UINT64_MAX;
 		if (pause.p90_us <= limit_us)
 			return (uint64_t)total_us;
-		round_us = (double)pause.pages_us + estimate->sync_us.mean;
-		total_us += round_us;
-		ahead.queued_bytes = 0;
-		ahead.unsent_pages =
-			rj_dirt_model_pages(&estimate->dirt, round_us);
+		total_us += advance(estimate, &ahead, &pause);
 	}
 	return UINT64_MAX;
 }

@@ -56,6 +56,9 @@ struct rj_pause {
 void rj_estimate_pause(const struct rj_estimate *estimate,
 		       const struct rj_pause_inputs *inputs,
 		       struct rj_pause *ret);
+/* The p50 after one more round. */
+uint64_t rj_estimate_next_us(const struct rj_estimate *estimate,
+			     const struct rj_pause_inputs *inputs);
 /* When rounds at this pace will have brought the p90 within limit_us:
  * microseconds from now, UINT64_MAX for never. */
 uint64_t rj_estimate_convergence(const struct rj_estimate *estimate,

@@ -216,6 +216,7 @@ static void predict(struct ramjet_migration *m)
 
 	take_rtt(m);
 	rj_estimate_pause(&out->estimate, &inputs, &out->pause);
+	out->next_us = rj_estimate_next_us(&out->estimate, &inputs);
 	out->convergence_us =
 		rj_estimate_convergence(&out->estimate, &inputs, limit_us);
 }
@@ -231,6 +232,7 @@ static enum rj_advice advise(struct ramjet_migration *m,
 		.sent_bytes = (double)round->payload_bytes,
 		.dirtied_bytes = (double)dirtied * share * RAMJET_PAGE_BYTES,
 		.p50_us = out->pause.p50_us,
+		.next_us = out->next_us,
 		.fits = out->pause.known &&
 			out->pause.p90_us <= atomic_load(&m->downtime_limit_us),
 		.wanted = atomic_load(&m->switch_now),

@@ -102,6 +102,10 @@ int rj_source_collect(struct ramjet_migration *m, uint64_t *ret_pages,
 	rj_estimate_synced(&out->estimate, marked, out->sync_interval_us,
 			   now_us - began_us);
 	out->synced_us = began_us;
+	rj_lock(&m->lock);
+	m->stats.guest_stall_us +=
+		marked * rj_dirty_set_write_cost_ns(&out->dirty) / 1000;
+	rj_unlock(&m->lock);
 	*ret_pages = marked;
 	return 0;
 }

@@ -176,6 +176,9 @@ struct ramjet_dirty_ops {
 	void (*stop)(void *user);
 	/* The source is freed. May be NULL. */
 	void (*free)(void *user);
+	/* Optional. What the first write to a tracked page costs the guest,
+	 * in nanoseconds, as measured by start. */
+	uint64_t (*write_cost_ns)(void *user);
 };
 #define RAMJET_DIRTY_OPS_INIT .size = sizeof(struct ramjet_dirty_ops)
 
@@ -303,6 +306,18 @@ enum ramjet_backend {
 	RAMJET_BACKEND_SYSCALLS,
 };
 
+/*
+ * Sends straight from pinned memory, only from blocks that are
+ * RAMJET_BLOCK_PINNABLE, over TCP, with io_uring.
+ */
+enum ramjet_zero_copy {
+	/* Huge pages, and only if it proves cheaper on the first frames. */
+	RAMJET_ZERO_COPY_AUTO = 0,
+	/* All pages, wherever it is to be had, cheaper or not. */
+	RAMJET_ZERO_COPY_ON,
+	RAMJET_ZERO_COPY_OFF,
+};
+
 /* What to do when the pause will not fit, throttled or not. */
 enum ramjet_on_no_convergence {
 	RAMJET_NO_CONVERGENCE_CONTINUE = 0, /* keep trying */
@@ -356,6 +371,9 @@ struct ramjet_params {
 	/* Give up when the guest has not been handed over after this; 0 =
 	 * never. Live. */
 	uint32_t total_timeout_ms;
+	/* enum ramjet_zero_copy. With `strict`, the kernel's refusal to pin
+	 * memory (memlock limit) is an error. Source side. */
+	uint32_t zero_copy;
 };
 #define RAMJET_CHANNELS_MAX 256u
 #define RAMJET_PARAMS_INIT                                           \

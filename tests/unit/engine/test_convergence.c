@@ -7,6 +7,7 @@ static const struct rj_round_outcome stuck_round = {
 	.sent_bytes = 100,
 	.dirtied_bytes = 100,
 	.p50_us = 1000000,
+	.next_us = 1000000,
 	.wanted = true,
 	.can_throttle = true,
 };
@@ -14,6 +15,7 @@ static const struct rj_round_outcome calm_round = {
 	.sent_bytes = 100,
 	.dirtied_bytes = 1,
 	.p50_us = 1000000,
+	.next_us = 1000000,
 	.wanted = true,
 	.can_throttle = true,
 };
@@ -34,6 +36,26 @@ static void a_pause_that_fits_is_taken(void **state)
 	assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
 			 RJ_ADVICE_SWITCH);
 	assert_int_equal(c.throttle_percent, 0);
+}
+
+static void a_much_shorter_pause_is_worth_a_round(void **state)
+{
+	struct rj_convergence c = { 0 };
+	struct rj_round_outcome outcome = calm_round;
+	const struct ramjet_params params = defaults();
+	unsigned rounds = 0;
+
+	(void)state;
+	outcome.fits = true;
+	outcome.next_us = outcome.p50_us / 2;
+	while (rj_convergence_advise(&c, &outcome, &params) == RJ_ADVICE_GO_ON)
+		rounds++;
+	/* Not for ever. */
+	assert_in_range(rounds, 1, 100);
+	c = (struct rj_convergence){ 0 };
+	outcome.next_us = outcome.p50_us * 9 / 10;
+	assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
+			 RJ_ADVICE_SWITCH);
 }
 
 static void a_stuck_guest_is_slowed_down_step_by_step(void **state)
@@ -138,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pause_that_fits_is_taken),
+		cmocka_unit_test(a_much_shorter_pause_is_worth_a_round),
 		cmocka_unit_test(a_stuck_guest_is_slowed_down_step_by_step),
 		cmocka_unit_test(a_calm_guest_is_let_go_again),
 		cmocka_unit_test(throttling_switched_off_is_lifted),
