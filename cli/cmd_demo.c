@@ -91,9 +91,7 @@ static void move(struct demo *demo)
 		return;
 	}
 	say_guest(demo, demo->line.guest.bytes);
-	if (rj_cli_session_begin(session, demo->target.uri) >= 0)
-		(void)rj_cli_session_wait(session);
-	(void)rj_cli_session_aftermath(session);
+	rj_cli_session_run(session, demo->target.uri, NULL);
 }
 
 /* The target's own report says whether its guest is well. */

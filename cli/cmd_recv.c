@@ -25,8 +25,9 @@ static int say_ready(struct rj_cli_session *session)
 		rj_cli_progress_note(
 			&session->progress, "%s %s",
 			listens(uri) ? "listening on" : "reading from", uri);
-	if (fd < 0)
+	if (fd < 0 || session->ready_said)
 		return 0;
+	session->ready_said = true;
 	if (dprintf(fd, "%s\n", uri) < 0) {
 		(void)rj_fail_errno(&error, -errno, "--ready-fd %d: write", fd);
 		rj_cli_session_fail(session, &error, RJ_CLI_EXIT_USAGE);
@@ -50,12 +51,8 @@ int rj_cli_recv(int argc, char **argv)
 	}
 	rj_cli_signals_install();
 	rj_cli_session_init(&session, &line);
-	if (rj_cli_session_open(&session) >= 0 &&
-	    rj_cli_session_begin(&session, line.uri) >= 0 &&
-	    say_ready(&session) >= 0) {
-		(void)rj_cli_session_wait(&session);
-		(void)rj_cli_session_aftermath(&session);
-	}
+	if (rj_cli_session_open(&session) >= 0)
+		rj_cli_session_run(&session, line.uri, say_ready);
 	if (!session.exit_status)
 		rj_cli_result_print(&session, stdout);
 	return rj_cli_session_finish(&session);

@@ -30,9 +30,7 @@ int rj_cli_send(int argc, char **argv)
 	rj_cli_session_init(&session, &line);
 	if (rj_cli_session_open(&session) >= 0) {
 		say_hold(&session);
-		if (rj_cli_session_begin(&session, line.uri) >= 0)
-			(void)rj_cli_session_wait(&session);
-		(void)rj_cli_session_aftermath(&session);
+		rj_cli_session_run(&session, line.uri, NULL);
 	}
 	if (!session.exit_status)
 		rj_cli_result_print(&session, stdout);

@@ -186,7 +186,11 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 			     ret->id_list ? "--id-list" : "--helper-uid");
 	if (rc || command == RJ_CLI_FEATURES || ret->uri)
 		return rc;
-	return rj_fail(err, -EINVAL, "%s is missing, wanted %s URI",
+	if (ret->monitor)
+		return 0;
+	return rj_fail(err, -EINVAL,
+		       "%s is missing, wanted %s URI, or --monitor unix:PATH "
+		       "for a manager to say",
 		       command == RJ_CLI_RECV ? "--from" : "--to",
 		       command == RJ_CLI_RECV ? "--from" : "--to");
 }

@@ -33,7 +33,8 @@ struct rj_cli_command_line {
 	bool help;        /* asked for: print it, and leave */
 	bool has_guest;
 	struct rj_cli_guest_spec guest;
-	const char *uri; /* --to or --from; borrowed from argv; may be NULL */
+	/* --to or --from; borrowed from argv; NULL: the monitor will say. */
+	const char *uri;
 	struct ramjet_params params;
 	uint64_t timeout_us; /* 0: none */
 	uint64_t run_us;     /* target: how long the guest runs on */
@@ -41,6 +42,7 @@ struct rj_cli_command_line {
 	const char *id_list; /* as that */
 	int64_t helper_uid;  /* -1: any */
 	bool no_helpers;     /* demo */
+	const char *monitor; /* the socket's path; borrowed from argv, or NULL */
 	const char *json;    /* borrowed from argv; may be NULL */
 	enum rj_cli_progress_style progress;
 	int log_level; /* enum rj_log_level */

@@ -205,6 +205,16 @@ static int set_strict(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return 0;
 }
 
+static int set_monitor(const struct rj_cli_setting *s, struct ramjet_error *err)
+{
+	if (strncmp(s->value, "unix:", 5) || !s->value[5])
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' is unknown, wanted unix:PATH", s->what,
+			       s->value);
+	s->line->monitor = s->value + 5;
+	return 0;
+}
+
 static int set_json(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	(void)err;
@@ -253,12 +263,6 @@ static int set_choice(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return rj_fail(err, -EINVAL,
 		       "%s: '%s' is not offered by this version, wanted %s",
 		       s->what, s->value, s->option->argument);
-}
-
-static int refuse(const struct rj_cli_setting *s, struct ramjet_error *err)
-{
-	return rj_fail(err, -EINVAL, "%s: not offered by this version",
-		       s->what);
 }
 
 /* Where in "a|b|c" the value stands, or -1. */
@@ -330,10 +334,10 @@ static int set_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
 	static const char *const schemes[] = { "tcp:", "unix:", "vsock:",
 					       "fd:",  "exec:", "file:" };
 
-	if (s->line->command == RJ_CLI_RECV && !strcmp(s->value, "defer"))
-		return rj_fail(err, -EINVAL,
-			       "%s: 'defer' is not offered by this version",
-			       s->what);
+	if (s->line->command == RJ_CLI_RECV && !strcmp(s->value, "defer")) {
+		s->line->uri = NULL;
+		return 0;
+	}
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(schemes); i++) {
 		size_t length = strlen(schemes[i]);
 
@@ -366,7 +370,7 @@ static const struct rj_cli_option options[] = {
 	{ "to", "URI", MOVERS, set_uri,
 	  "where the target listens, or what to write to" },
 	{ "from", "URI", RJ_CLI_RECV, set_uri,
-	  "where to listen or read from (tcp port 0: a free one)" },
+	  "where to listen (port 0: any) or read from; or defer" },
 	{ "channels", "N|auto", ALL, set_channels,
 	  "data connections, 1 to 256 (recv: as the source likes)" },
 	{ "bandwidth", "RATE", MOVERS, set_bandwidth,
@@ -410,6 +414,8 @@ static const struct rj_cli_option options[] = {
 	  "give up when nothing moves for this long" },
 	{ "run", "TIME", RJ_CLI_DEMO | RJ_CLI_RECV, set_run,
 	  "how long the guest runs before its self-check (300ms)" },
+	{ "monitor", "unix:PATH", ALL, set_monitor,
+	  "let managers have a say there (QMP)" },
 	{ "json", "FILE", EVERYWHERE, set_json,
 	  "write the whole report to FILE, whatever happens" },
 	{ "progress", "auto|bar|plain|none", ALL, set_progress,
@@ -419,7 +425,6 @@ static const struct rj_cli_option options[] = {
 	{ "ready-fd", "N", RJ_CLI_RECV, set_ready_fd,
 	  "for scripts: write the URI bound to this descriptor" },
 	{ "help", NULL, EVERYWHERE, set_help, NULL },
-	{ "monitor", "unix:PATH", ALL, refuse, NULL },
 };
 /* clang-format on */
 

@@ -34,6 +34,14 @@ void rj_cli_progress_done(struct rj_cli_progress *p)
 	rj_mutex_done(&p->lock);
 }
 
+void rj_cli_progress_restart(struct rj_cli_progress *p)
+{
+	rj_lock(&p->lock);
+	p->rounds_seen = p->rounds_said = 0;
+	p->begun_ns = p->last_line_ns = rj_now_ns();
+	rj_unlock(&p->lock);
+}
+
 static void wipe_locked(struct rj_cli_progress *p) RJ_REQUIRES(p->lock)
 {
 	if (p->live)

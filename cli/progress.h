@@ -30,6 +30,8 @@ struct rj_cli_progress {
 void rj_cli_progress_init(struct rj_cli_progress *progress,
 			  enum rj_cli_progress_style style, FILE *out);
 void rj_cli_progress_done(struct rj_cli_progress *progress);
+/* Another migration begins: its rounds count from 1 again. */
+void rj_cli_progress_restart(struct rj_cli_progress *progress);
 /* Call about ten times a second. */
 void rj_cli_progress_update(struct rj_cli_progress *progress,
 			    const struct ramjet_info *info);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "cli/human.h"
+#include "cli/monitor_session.h"
 #include "cli/signals.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -40,8 +41,8 @@ static enum rj_cli_exit status_of(int code)
 		       : RJ_CLI_EXIT_FAILED;
 }
 
-static int keep(struct rj_cli_session *s, int rc,
-		const struct ramjet_error *error)
+int rj_cli_session_keep(struct rj_cli_session *s, int rc,
+			const struct ramjet_error *error)
 {
 	if (rc < 0)
 		rj_cli_session_fail(s, error, status_of(rc));
@@ -90,6 +91,13 @@ static int set_helpers(struct rj_cli_session *s, struct ramjet_error *err)
 	return ramjet_guest_set_helpers(s->handle, &options, err);
 }
 
+static int new_handle(struct rj_cli_session *s, struct ramjet_error *err)
+{
+	if (s->line->monitor)
+		return rj_cli_session_new_monitored(s, err);
+	return ramjet_guest_new(s->guest->kind->ops, s->guest, &s->handle, err);
+}
+
 int rj_cli_session_open(struct rj_cli_session *s)
 {
 	struct ramjet_error error = { 0 };
@@ -99,35 +107,40 @@ int rj_cli_session_open(struct rj_cli_session *s)
 		return s->error.code;
 	rc = rj_cli_guest_new(&s->line->guest, s->role, &s->guest, &error);
 	if (rc >= 0)
-		rc = ramjet_guest_new(s->guest->kind->ops, s->guest, &s->handle,
-				      &error);
+		rc = new_handle(s, &error);
 	if (rc >= 0)
 		rc = s->guest->kind->attach(s->guest, s->handle, &error);
 	if (rc >= 0)
 		rc = set_helpers(s, &error);
-	return keep(s, rc, &error);
+	return rj_cli_session_keep(s, rc, &error);
+}
+
+int rj_cli_session_start(struct rj_cli_session *s, const char *uri,
+			 const struct ramjet_params *params,
+			 struct ramjet_migration **ret,
+			 struct ramjet_error *err)
+{
+	struct ramjet_params logged = *params;
+
+	logged.log = log_line;
+	logged.log_user = s;
+	if (s->role == RJ_CLI_TARGET)
+		return ramjet_incoming(s->handle, uri, &logged, ret, err);
+	return ramjet_migrate(s->handle, uri, &logged, ret, err);
 }
 
 int rj_cli_session_begin(struct rj_cli_session *s, const char *uri)
 {
 	const struct rj_cli_guest_kind *kind = s->guest->kind;
-	struct ramjet_params params = s->line->params;
 	struct ramjet_error error = { 0 };
 	int rc = 0;
 
-	params.log = log_line;
-	params.log_user = s;
-	if (s->role == RJ_CLI_TARGET) {
-		rc = ramjet_incoming(s->handle, uri, &params, &s->migration,
-				     &error);
-		return keep(s, rc, &error);
-	}
-	if (kind->live)
+	if (s->role == RJ_CLI_SOURCE && kind->live)
 		rc = kind->run(s->guest, &error);
 	if (rc >= 0)
-		rc = ramjet_migrate(s->handle, uri, &params, &s->migration,
-				    &error);
-	return keep(s, rc, &error);
+		rc = rj_cli_session_start(s, uri, &s->line->params,
+					  &s->migration, &error);
+	return rj_cli_session_keep(s, rc, &error);
 }
 
 /* Sources give up by themselves, and say more; but not while they connect,
@@ -245,7 +258,7 @@ static int watch_quiet(struct rj_cli_session *s)
 }
 
 /* Once: before whatever follows from it. */
-static void say_error(struct rj_cli_session *s)
+void rj_cli_session_say_error(struct rj_cli_session *s)
 {
 	if (s->exit_status == RJ_CLI_EXIT_USAGE && !s->error_said)
 		rj_cli_progress_note(&s->progress,
@@ -262,7 +275,7 @@ int rj_cli_session_aftermath(struct rj_cli_session *s)
 	bool source = s->role == RJ_CLI_SOURCE;
 	enum ramjet_state state;
 
-	say_error(s);
+	rj_cli_session_say_error(s);
 	if (!s->guest || !s->guest->kind->live ||
 	    s->exit_status == RJ_CLI_EXIT_USAGE)
 		return 0;
@@ -285,6 +298,18 @@ int rj_cli_session_aftermath(struct rj_cli_session *s)
 			return 0;
 		return trial(s, SOURCE_RUN_US, "the source guest runs on");
 	}
+}
+
+void rj_cli_session_run(struct rj_cli_session *s, const char *uri,
+			int (*begun)(struct rj_cli_session *session))
+{
+	if (s->monitor) {
+		rj_cli_session_serve(s, uri, begun);
+		return;
+	}
+	if (rj_cli_session_begin(s, uri) >= 0 && (!begun || begun(s) >= 0))
+		(void)rj_cli_session_wait(s);
+	(void)rj_cli_session_aftermath(s);
 }
 
 static void write_report(struct rj_cli_session *s)
@@ -318,12 +343,13 @@ static void write_report(struct rj_cli_session *s)
 
 int rj_cli_session_finish(struct rj_cli_session *s)
 {
-	say_error(s);
+	rj_cli_session_say_error(s);
 	write_report(s);
 	ramjet_info_free(s->info);
 	ramjet_migration_free(s->migration);
 	ramjet_guest_free(s->handle);
 	rj_cli_guest_free(s->guest);
+	rj_cli_session_free_monitor(s);
 	rj_cli_progress_done(&s->progress);
 	json_decref(s->target);
 	rj_close_fd(&s->json_fd);

@@ -11,6 +11,8 @@
 #include "cli/progress.h"
 #include "cli/report_json.h"
 
+struct rj_cli_monitor;
+
 struct rj_cli_session {
 	const struct rj_cli_command_line *line;
 	enum rj_cli_role role;
@@ -22,11 +24,13 @@ struct rj_cli_session {
 	struct ramjet_error error;
 	enum rj_cli_exit exit_status;
 	int json_fd; /* -1: none wanted */
+	bool ready_said;
 	bool error_said;
 	bool checked;
 	bool check_clean;
 	struct rj_cli_guest_check check;
 	json_t *target; /* demo: the other side's report; *taken* */
+	struct rj_cli_monitor *monitor; /* NULL without --monitor */
 };
 
 /* Never fails; what went wrong is kept. `line` is borrowed. */
@@ -36,12 +40,24 @@ void rj_cli_session_init(struct rj_cli_session *session,
 int rj_cli_session_open(struct rj_cli_session *session);
 /* Source: let the guest run and begin to move it to `uri`. Target: listen. */
 int rj_cli_session_begin(struct rj_cli_session *session, const char *uri);
+/* The library's part of that: `params` without a log. */
+int rj_cli_session_start(struct rj_cli_session *session, const char *uri,
+			 const struct ramjet_params *params,
+			 struct ramjet_migration **ret,
+			 struct ramjet_error *err);
 /* Until the end, whatever it is. 0 when completed. */
 int rj_cli_session_wait(struct rj_cli_session *session);
 /* Live guests, after a wait: what must hold on this side now is tried. The
  * source of a failed migration runs on, that of a completed one keeps quiet;
  * the target runs on for line->run_us. Each is checked, and said. */
 int rj_cli_session_aftermath(struct rj_cli_session *session);
+/* All of the above, from _begin on: one migration to or from `uri`, or with
+ * a monitor as many as it says. `begun` (NULL ok) is called after each
+ * beginning; when it fails, that was all. */
+void rj_cli_session_run(struct rj_cli_session *session, const char *uri,
+			int (*begun)(struct rj_cli_session *session));
+/* Say the error, if any, once. */
+void rj_cli_session_say_error(struct rj_cli_session *session);
 /* Say the error, if any; write the report; free all. The exit status. */
 int rj_cli_session_finish(struct rj_cli_session *session);
 
@@ -49,6 +65,10 @@ int rj_cli_session_finish(struct rj_cli_session *session);
 void rj_cli_session_fail(struct rj_cli_session *session,
 			 const struct ramjet_error *error,
 			 enum rj_cli_exit status);
+/* As that, unless rc is 0 or positive; what can't be met as asked is wrong
+ * usage. Returns rc. */
+int rj_cli_session_keep(struct rj_cli_session *session, int rc,
+			const struct ramjet_error *error);
 /* Wrong usage of subcommand line->command: say it, report it. Exit status. */
 int rj_cli_session_usage(const struct rj_cli_command_line *line,
 			 const struct ramjet_error *error);

@@ -274,6 +274,34 @@ int ramjet_cancel(struct ramjet_migration *migration)
 	return 0;
 }
 
+int ramjet_set_params(struct ramjet_migration *migration,
+		      const struct ramjet_params *params,
+		      struct ramjet_error *err)
+{
+	(void)migration;
+	(void)err;
+	fake.params = *params;
+	return 0;
+}
+
+/* Nothing changes but in ramjet_wait(), and nobody asks for that here. */
+int ramjet_notify(struct ramjet_guest *guest, ramjet_notify_fn *fn, void *user,
+		  struct ramjet_error *err)
+{
+	(void)guest;
+	(void)fn;
+	(void)user;
+	(void)err;
+	return 1;
+}
+
+int ramjet_unnotify(struct ramjet_guest *guest, int id)
+{
+	(void)guest;
+	(void)id;
+	return 0;
+}
+
 int ramjet_switchover(struct ramjet_migration *migration)
 {
 	(void)migration;

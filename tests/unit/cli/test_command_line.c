@@ -189,7 +189,7 @@ static const struct {
 	{ RJ_CLI_SEND, "file:a --to tcp:", "--to: 'tcp:' is not a URI" },
 	{ RJ_CLI_SEND, "file:a --from fd:1", "--from: not an option of "
 	  "'ramjet send'" },
-	{ RJ_CLI_RECV, "file:a --from defer", "--from: 'defer' is not offered" },
+	{ RJ_CLI_RECV, "file:a --from defer", "--monitor unix:PATH" },
 	{ RJ_CLI_RECV, "file:a --from fd:1 --verify", "--verify: not an option "
 	  "of 'ramjet recv'" },
 	{ RJ_CLI_SEND, "--channels 0", "--channels: 0 is out of range" },
@@ -229,7 +229,7 @@ static const struct {
 	  "continue|switch|fail" },
 	{ RJ_CLI_SEND, "--switchover-bandwidth x",
 	  "--switchover-bandwidth: 'x' is not a rate" },
-	{ RJ_CLI_SEND, "--monitor unix:x", "--monitor: not offered" },
+	{ RJ_CLI_SEND, "--monitor x", "--monitor: 'x' is unknown, wanted unix:PATH" },
 	{ RJ_CLI_SEND, "--chanels 3", "--chanels: unknown option" },
 	{ RJ_CLI_SEND, "-x", "-x: unknown option" },
 	{ RJ_CLI_SEND, "-xy", "-x: unknown option" },

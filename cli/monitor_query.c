@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/monitor_query.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/compiler.h"
+
+/*
+ * QEMU has no word for "handed over, but the target never answered". To a
+ * manager "failed" is nearest; that the source's guest must not simply go on
+ * is said by x-ramjet-state, and `cont` refuses.
+ */
+/* clang-format off */
+static const char *const statuses[] = {
+	[RAMJET_STATE_NONE] = "none",
+	[RAMJET_STATE_SETUP] = "setup",
+	[RAMJET_STATE_ACTIVE] = "active",
+	[RAMJET_STATE_HELD] = "pre-switchover",
+	[RAMJET_STATE_SWITCHOVER] = "device",
+	[RAMJET_STATE_COMMITTED] = "device",
+	[RAMJET_STATE_COMPLETED] = "completed",
+	[RAMJET_STATE_FAILED] = "failed",
+	[RAMJET_STATE_CANCELLING] = "cancelling",
+	[RAMJET_STATE_CANCELLED] = "cancelled",
+	[RAMJET_STATE_UNCONFIRMED] = "failed",
+};
+/* clang-format on */
+static_assert(RJ_ARRAY_SIZE(statuses) == RAMJET_STATE_COUNT_, "add a status");
+
+const char *rj_cli_migration_status(enum ramjet_state state)
+{
+	return state < RAMJET_STATE_COUNT_ ? statuses[state] : "none";
+}
+
+static json_t *whole(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *ms(uint64_t us)
+{
+	return whole((us + 500) / 1000);
+}
+
+static void add(json_t *object, const char *name, json_t *value)
+{
+	(void)json_object_set_new(object, name, value);
+}
+
+/* The switchover's own round is the last one. */
+static uint64_t bytes_in_pause(const struct ramjet_info *info)
+{
+	if (info->state != RAMJET_STATE_COMPLETED || !info->round_count)
+		return 0;
+	return info->rounds[info->round_count - 1].bytes;
+}
+
+static uint64_t channel_bytes(const struct ramjet_info *info)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < info->channel_count; i++)
+		bytes += info->channels[i].bytes;
+	return bytes;
+}
+
+static json_t *ram_object(const struct ramjet_info *info)
+{
+	const struct ramjet_ram_info *ram = &info->ram;
+	uint64_t rate = ramjet_state_is_final(info->state)
+				? info->throughput_bytes_per_s
+				: info->current_bytes_per_s;
+	uint64_t paused = bytes_in_pause(info);
+	uint64_t before = ram->transferred_bytes > paused
+				  ? ram->transferred_bytes - paused
+				  : 0;
+	json_t *object = json_object();
+
+	add(object, "transferred", whole(ram->transferred_bytes));
+	add(object, "remaining", whole(ram->remaining_bytes));
+	add(object, "total", whole(ram->total_bytes));
+	add(object, "duplicate", whole(ram->zero_pages));
+	add(object, "skipped", whole(0));
+	add(object, "normal", whole(ram->normal_pages));
+	add(object, "normal-bytes",
+	    whole(ram->normal_pages * RAMJET_PAGE_BYTES));
+	add(object, "dirty-pages-rate", whole(info->dirty_pages_per_s));
+	add(object, "mbps", json_real((double)rate * 8 / 1e6));
+	add(object, "dirty-sync-count", whole(info->rounds_total));
+	add(object, "postcopy-requests", whole(0));
+	add(object, "page-size", whole(RAMJET_PAGE_BYTES));
+	add(object, "multifd-bytes",
+	    whole(info->channel_count > 1 ? channel_bytes(info) : 0));
+	add(object, "pages-per-second", whole(rate / RAMJET_PAGE_BYTES));
+	add(object, "precopy-bytes", whole(before));
+	add(object, "downtime-bytes", whole(paused));
+	add(object, "postcopy-bytes", whole(0));
+	add(object, "dirty-sync-missed-zero-copy", whole(0));
+	add(object, "x-ramjet-wire-bytes", whole(ram->wire_bytes));
+	add(object, "x-ramjet-unpopulated", whole(ram->unpopulated_pages));
+	add(object, "x-ramjet-compressed", whole(ram->compressed_pages));
+	add(object, "x-ramjet-delta", whole(ram->delta_pages));
+	add(object, "x-ramjet-resent", whole(ram->resent_pages));
+	return object;
+}
+
+/* "tcp:HOST:PORT", HOST perhaps in brackets. */
+static json_t *tcp_address(const char *rest)
+{
+	const char *colon = strrchr(rest, ':');
+	const char *host = *rest == '[' ? rest + 1 : rest;
+	size_t bytes;
+
+	if (!colon || colon < host)
+		return NULL;
+	bytes = (size_t)(colon - host);
+	if (host != rest && bytes)
+		bytes--;
+	return json_pack("{s:s, s:o, s:s}", "type", "inet", "host",
+			 json_stringn(host, bytes), "port", colon + 1);
+}
+
+static json_t *vsock_address(const char *rest)
+{
+	const char *colon = strchr(rest, ':');
+
+	if (!colon)
+		return NULL;
+	return json_pack("{s:s, s:o, s:s}", "type", "vsock", "cid",
+			 json_stringn(rest, (size_t)(colon - rest)), "port",
+			 colon + 1);
+}
+
+/* QEMU's SocketAddress, or NULL when it isn't a socket. */
+static json_t *socket_address(const char *uri)
+{
+	if (!strncmp(uri, "tcp:", 4))
+		return tcp_address(uri + 4);
+	if (!strncmp(uri, "unix:", 5))
+		return json_pack("{s:s, s:s}", "type", "unix", "path", uri + 5);
+	if (!strncmp(uri, "vsock:", 6))
+		return vsock_address(uri + 6);
+	return NULL;
+}
+
+static void add_where(json_t *object, const struct ramjet_info *info,
+		      const char *listen_uri)
+{
+	json_t *address = listen_uri ? socket_address(listen_uri) : NULL;
+
+	if (address)
+		add(object, "socket-address", json_pack("[o]", address));
+	add(object, "x-ramjet-uri",
+	    json_string(listen_uri ? listen_uri : info->uri));
+}
+
+static void add_times(json_t *object, const struct ramjet_info *info)
+{
+	bool final = ramjet_state_is_final(info->state);
+
+	add(object, "total-time", ms(info->total_us));
+	add(object, "setup-time", ms(info->setup_us));
+	if (info->downtime_us)
+		add(object, "downtime", ms(info->downtime_us));
+	if (info->outgoing && !final)
+		add(object, "expected-downtime", ms(info->downtime_p50_us));
+	if (info->throttle_percent)
+		add(object, "cpu-throttle-percentage",
+		    whole(info->throttle_percent));
+	if (!info->outgoing)
+		return;
+	add(object, "x-ramjet-downtime-us", whole(info->downtime_us));
+	add(object, "x-ramjet-downtime-limit-us",
+	    whole(info->downtime_limit_us));
+	add(object, "x-ramjet-expected-downtime-us",
+	    json_pack("{s:o, s:o}", "p50", whole(info->downtime_p50_us), "p90",
+		      whole(info->downtime_p90_us)));
+}
+
+static json_t *texts(const char *const *strings, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(array, json_string(strings[i]));
+	return array;
+}
+
+json_t *rj_cli_migration_object(const struct ramjet_info *info,
+				const char *listen_uri)
+{
+	json_t *object = json_object();
+
+	add(object, "status",
+	    json_string(rj_cli_migration_status(info->state)));
+	add(object, "x-ramjet-state",
+	    json_string(ramjet_state_name(info->state)));
+	add_times(object, info);
+	add(object, "ram", ram_object(info));
+	if (info->error.code)
+		add(object, "error-desc", json_string(info->error.message));
+	if (info->blocker_count)
+		add(object, "blocked-reasons",
+		    texts(info->blockers, info->blocker_count));
+	add_where(object, info, listen_uri);
+	return object;
+}
