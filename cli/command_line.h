@@ -42,7 +42,7 @@ struct rj_cli_command_line {
 	const char *id_list; /* as that */
 	int64_t helper_uid;  /* -1: any */
 	bool no_helpers;     /* demo */
-	const char *monitor; /* the socket's path; borrowed from argv, or NULL */
+	const char *monitor; /* socket path; borrowed from argv, or NULL */
 	const char *json;    /* borrowed from argv; may be NULL */
 	enum rj_cli_progress_style progress;
 	int log_level; /* enum rj_log_level */
