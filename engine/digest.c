@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/digest.h"
 
+#include <sched.h>
+#include <stdatomic.h>
+
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
 #include "dirty/populated.h"
 #include "engine/region.h"
 #include "engine/zero.h"
+#include "util/clock.h"
+#include "util/mutex.h"
+
+#define THREADS_MAX     16u
+#define TRIAL_PAGES     4096u
+#define CHUNKS_A_THREAD 16u /* less is not worth a thread */
 
 RJ_GUEST_MEMORY static void add_page(const struct rj_block *block,
 				     uint64_t page, struct rj_digest *sum)
@@ -21,46 +30,137 @@ RJ_GUEST_MEMORY static void add_page(const struct rj_block *block,
 	sum->high += hash.high64;
 }
 
-static void add_chunk(const struct rj_block *block, struct rj_bitmap *populated,
-		      uint64_t chunk, struct rj_digest *sum)
+/* One block, hashed by several threads: each takes the next chunk that has
+ * populated pages and sums up on its own. */
+struct job {
+	const struct rj_block *block;
+	struct rj_bitmap *populated;
+	_Atomic uint64_t next_chunk;
+	struct rj_mutex lock;
+	/* guarded by lock */
+	struct rj_digest sum;
+};
+
+static void add_chunk(struct job *job, uint64_t chunk, struct rj_digest *sum)
 {
 	const uint64_t base = chunk * RJ_CHUNK_PAGES;
 	uint64_t words[RJ_CHUNK_WORDS] = { 0 };
 	uint64_t from = 0;
 	struct rj_run run;
 
-	(void)rj_bitmap_claim_chunk(populated, chunk, words);
+	(void)rj_bitmap_claim_chunk(job->populated, chunk, words);
 	for (;;) {
 		run = rj_words_next_run(words, RJ_CHUNK_PAGES, from);
 		if (!run.count)
 			return;
 		from = run.first + run.count;
 		for (uint64_t page = run.first; page < from; page++)
-			add_page(block, base + page, sum);
+			add_page(job->block, base + page, sum);
 	}
+}
+
+static void *hash_chunks(void *arg)
+{
+	struct job *job = arg;
+	const uint64_t end = job->populated->chunk_count;
+	struct rj_digest sum = { 0 };
+
+	for (;;) {
+		/* relaxed: only hands out numbers; join orders the rest */
+		uint64_t chunk = atomic_fetch_add_explicit(
+			&job->next_chunk, 1, memory_order_relaxed);
+
+		if (chunk >= end)
+			break;
+		if (rj_bitmap_next_chunk(job->populated, chunk, chunk + 1) ==
+		    chunk)
+			add_chunk(job, chunk, &sum);
+	}
+	rj_lock(&job->lock);
+	job->sum.low += sum.low;
+	job->sum.high += sum.high;
+	rj_unlock(&job->lock);
+	return NULL;
+}
+
+static unsigned wanted_threads(const struct rj_bitmap *populated)
+{
+	const uint64_t useful = populated->chunk_count / CHUNKS_A_THREAD + 1;
+	cpu_set_t cpus;
+	unsigned count = 1;
+
+	if (!sched_getaffinity(0, sizeof(cpus), &cpus))
+		count = (unsigned)CPU_COUNT(&cpus);
+	if (count > THREADS_MAX)
+		count = THREADS_MAX;
+	return useful < count ? (unsigned)useful : count;
+}
+
+/* The calling thread works, too; helpers that do not start are done without. */
+static void run_job(struct job *job)
+{
+	const unsigned wanted = wanted_threads(job->populated) - 1;
+	pthread_t threads[THREADS_MAX];
+	unsigned started = 0;
+
+	while (started < wanted &&
+	       !pthread_create(&threads[started], NULL, hash_chunks, job)) {
+		(void)pthread_setname_np(threads[started], "rj/hash");
+		started++;
+	}
+	(void)hash_chunks(job);
+	for (unsigned i = 0; i < started; i++)
+		(void)pthread_join(threads[i], NULL);
 }
 
 int rj_digest_block(const struct rj_block *block, struct rj_digest *ret,
 		    struct ramjet_error *err)
 {
 	const struct ramjet_dirty_region region = rj_block_region(block);
-	struct rj_digest sum = { 0 };
 	struct rj_bitmap populated = { 0 };
+	struct job job = { .block = block, .populated = &populated };
 	enum rj_populated_method method;
 	const char *reason;
-	uint64_t chunk = 0;
 	int rc;
 
 	rc = rj_bitmap_init(&populated, block->page_count, err);
 	if (!rc)
 		rc = rj_populated_scan(&region, &populated, &method, &reason,
 				       err);
-	while (!rc && (chunk = rj_bitmap_next_chunk(&populated, chunk,
-						    populated.chunk_count)) <
-			      populated.chunk_count)
-		add_chunk(block, &populated, chunk++, &sum);
+	if (!rc) {
+		rj_mutex_init(&job.lock);
+		run_job(&job);
+		rj_mutex_done(&job.lock);
+		*ret = job.sum;
+	}
 	rj_bitmap_done(&populated);
-	if (!rc)
-		*ret = sum;
 	return rc;
+}
+
+uint64_t rj_digest_predict_us(const struct rj_block *block,
+			      const struct rj_bitmap *populated, uint64_t pages)
+{
+	const uint64_t began_us = rj_now_us();
+	struct rj_digest ignored = { 0 };
+	uint64_t tried = 0, chunk = 0;
+
+	while (tried < TRIAL_PAGES &&
+	       (chunk = rj_bitmap_next_chunk(populated, chunk,
+					     populated->chunk_count)) <
+		       populated->chunk_count) {
+		const uint64_t first = chunk++ * RJ_CHUNK_PAGES;
+
+		for (uint64_t i = first;
+		     i < first + RJ_CHUNK_PAGES && i < populated->page_count;
+		     i++) {
+			if (!rj_bitmap_test(populated, i))
+				continue;
+			add_page(block, i, &ignored);
+			tried++;
+		}
+	}
+	if (!tried)
+		return 0;
+	return (rj_now_us() - began_us) * pages / tried /
+	       wanted_threads(populated);
 }

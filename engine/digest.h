@@ -7,6 +7,7 @@
  * modulo 2^64. So untouched and zero pages are the same, and pages may be
  * taken in any order. The guest must be stopped.
  */
+#include "dirty/bitmap.h"
 #include "engine/guest.h"
 #include "engine/wire.h"
 #include "util/compiler.h"
@@ -14,4 +15,10 @@
 RJ_NODISCARD int rj_digest_block(const struct rj_block *block,
 				 struct rj_digest *ret,
 				 struct ramjet_error *err);
+
+/* How long the digests of `pages` populated pages will take, from a trial on
+ * a few of the block's (the guest may run); microseconds. */
+uint64_t rj_digest_predict_us(const struct rj_block *block,
+			      const struct rj_bitmap *populated,
+			      uint64_t pages);
 #endif

@@ -34,6 +34,7 @@ struct rj_outgoing {
 	bool tracking;
 	struct ramjet_dirty_region *regions;
 	uint64_t unpopulated_pages;
+	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
 
 	/* what the target has said (source_pump.c) */
 	bool accepted;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "dirty/populated.h"
+#include "engine/digest.h"
 #include "engine/outgoing.h"
 #include "engine/region.h"
 #include "util/clock.h"
@@ -58,6 +59,10 @@ static int fill_first_round(struct ramjet_migration *m,
 			return rc;
 		report_populated(m, method, reason);
 		pages += rj_bitmap_count(sink[i]);
+		if (rj_migration_params(m).verify)
+			out->digests_us += rj_digest_predict_us(
+				&m->guest->blocks[i], sink[i],
+				rj_bitmap_count(sink[i]));
 		total += out->regions[i].page_count;
 	}
 	out->unpopulated_pages = total - pages;

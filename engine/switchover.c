@@ -187,7 +187,7 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_link_send(&m->out->link, &frame, body,
 				  rj_migration_reply_deadline(m), err);
 	rj_rounds_kick(&m->out->rounds);
-	measure(m, "digests", 0);
+	measure(m, "digests", m->out->digests_us);
 	return rc;
 }
 
@@ -235,7 +235,7 @@ static int await_target(struct ramjet_migration *m, bool verify,
 		return rj_fail(err, -EPROTO,
 			       "verify: the target compared %u blocks of %u",
 			       out->verified_blocks, m->guest->block_count);
-	measure(m, "target", out->pause.target_us);
+	measure(m, "target", out->pause.target_us + out->digests_us);
 	return 0;
 }
 
