@@ -3,14 +3,15 @@
 
 #include <errno.h>
 
+#include "engine/state.h"
 #include "util/clock.h"
 #include "util/error.h"
 
 #define LISTEN_NS  (300 * UINT64_C(1000000))
 #define GOODBYE_NS (50 * UINT64_C(1000000))
 
-void rj_peer_error(const struct rj_message *message, const char *peer,
-		   struct ramjet_error *ret)
+static void peer_error(const struct rj_message *message, const char *peer,
+		       struct ramjet_error *ret)
 {
 	*ret = (struct ramjet_error){ 0 };
 	if (message->frame.type == RJ_FRAME_CANCEL)
@@ -27,12 +28,27 @@ static bool is_from_connection(int code)
 	       code == -ECONNABORTED || code == -ENOTCONN;
 }
 
+int rj_take_last_words(struct ramjet_migration *m,
+		       const struct rj_message *message, const char *peer,
+		       struct ramjet_error *err)
+{
+	struct ramjet_error theirs;
+
+	peer_error(message, peer, &theirs);
+	rj_lock(&m->lock);
+	/* A worker may be about to find the connection broken. */
+	if (is_from_connection(m->error.code) ||
+	    (!m->error.code && rj_state_is_before_commit(m->state)))
+		m->error = theirs;
+	rj_unlock(&m->lock);
+	return rj_fail(err, theirs.code, "%s", theirs.message);
+}
+
 void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 			const char *peer)
 {
 	const uint64_t deadline_ns = rj_now_ns() + LISTEN_NS;
 	struct rj_message message;
-	struct ramjet_error theirs;
 
 	if (!is_from_connection(rj_migration_error(m).code) ||
 	    (link->fd < 0 && !link->inbox))
@@ -44,14 +60,10 @@ void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 			type == RJ_FRAME_FAILED || type == RJ_FRAME_CANCEL;
 
 		if (says_why)
-			rj_peer_error(&message, peer, &theirs);
+			(void)!rj_take_last_words(m, &message, peer, NULL);
 		rj_message_done(&message);
-		if (!says_why)
-			continue;
-		rj_lock(&m->lock);
-		m->error = theirs;
-		rj_unlock(&m->lock);
-		return;
+		if (says_why)
+			return;
 	}
 }
 

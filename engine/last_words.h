@@ -15,7 +15,9 @@ void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 /* Tell the peer, without waiting long: CANCEL or FAILED. */
 void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,
 		    const struct ramjet_error *error);
-/* FAILED or CANCEL as our error: "target: out of space". */
-void rj_peer_error(const struct rj_message *message, const char *peer,
-		   struct ramjet_error *ret);
+/* FAILED or CANCEL as our error, "target: out of space", which it returns. It
+ * also replaces what a connection said that broke before this was read. */
+RJ_NODISCARD int rj_take_last_words(struct ramjet_migration *m,
+				    const struct rj_message *message,
+				    const char *peer, struct ramjet_error *err);
 #endif

@@ -35,7 +35,6 @@ static int take_message(struct ramjet_migration *m,
 			struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	struct ramjet_error theirs;
 
 	switch (message->frame.type) {
 	case RJ_FRAME_ACCEPT:
@@ -59,8 +58,7 @@ static int take_message(struct ramjet_migration *m,
 		return 0;
 	case RJ_FRAME_FAILED:
 	case RJ_FRAME_CANCEL:
-		rj_peer_error(message, "target", &theirs);
-		return rj_fail(err, theirs.code, "%s", theirs.message);
+		return rj_take_last_words(m, message, "target", err);
 	default:
 		return unexpected(message, err);
 	}

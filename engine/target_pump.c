@@ -109,7 +109,6 @@ static int take_announcement(struct ramjet_migration *m,
 static int take_message(struct ramjet_migration *m, struct rj_message *message,
 			struct ramjet_error *err)
 {
-	struct ramjet_error theirs;
 	int rc;
 
 	switch (message->frame.type) {
@@ -134,8 +133,7 @@ static int take_message(struct ramjet_migration *m, struct rj_message *message,
 		return 0;
 	case RJ_FRAME_CANCEL:
 	case RJ_FRAME_FAILED:
-		rj_peer_error(message, "source", &theirs);
-		return rj_fail(err, theirs.code, "%s", theirs.message);
+		return rj_take_last_words(m, message, "source", err);
 	default:
 		break;
 	}
