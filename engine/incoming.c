@@ -161,6 +161,9 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 	m->in->term_began_us = rj_now_us();
 	rc = rj_target_load(m, &verified, err);
 	measure(m, "load");
+	/* READY hands the decision to the source: last chance to say no. */
+	if (!rc)
+		rc = rj_migration_error(m).code;
 	if (!rc)
 		rc = answer_ready(m, verified, err);
 	if (!rc)
