@@ -210,25 +210,25 @@ static void on_notify(void *user, enum ramjet_state old_state,
 static int script_start(void *user, const struct ramjet_dirty_region *regions,
 			unsigned count, struct ramjet_error *err)
 {
-	(void)user, (void)regions, (void)count, (void)err;
-	return 0;
+	(void)regions, (void)count;
+	return called(user, VM_TRACK, err);
 }
 
 static int script_collect(void *user, struct ramjet_dirty_sink *sink,
 			  struct ramjet_error *err)
 {
 	struct small_vm *vm = user;
+	const int rc = called(vm, VM_COLLECT, err);
 	const uint64_t pages = vm->dirt ? vm->dirt(vm) : 0;
 
-	(void)err;
 	if (pages)
 		ramjet_dirty_mark(sink, 0, 0, pages);
-	return 0;
+	return rc;
 }
 
 static void script_stop(void *user)
 {
-	(void)user;
+	(void)called(user, VM_UNTRACK, NULL);
 }
 
 static const char *block_name(unsigned block)
@@ -382,6 +382,15 @@ static void expect_intact(const struct small_vm *vm)
 			assert_true(guarded_is_intact(&vm->ram[i]));
 }
 
+static void expect_order(const struct small_vm *vm)
+{
+	assert_false(vm->chain_is_broken);
+	assert_false(vm->error_is_wrong);
+	assert_false(atomic_load(&vm->both_ran));
+	assert_false(atomic_load(&vm->state_is_wrong));
+	expect_intact(vm);
+}
+
 void small_vm_expect_states(struct small_vm *vm, const char *wanted)
 {
 	char seen[1024] = "";
@@ -397,11 +406,20 @@ void small_vm_expect_states(struct small_vm *vm, const char *wanted)
 	if (strcmp(seen, wanted))
 		fail_msg("%s: states \"%s\", wanted \"%s\"", vm->is.name, seen,
 			 wanted);
-	assert_false(vm->chain_is_broken);
-	assert_false(vm->error_is_wrong);
-	assert_false(atomic_load(&vm->both_ran));
-	assert_false(atomic_load(&vm->state_is_wrong));
-	expect_intact(vm);
+	expect_order(vm);
+}
+
+void small_vm_expect_last(struct small_vm *vm, enum ramjet_state wanted)
+{
+	enum ramjet_state last = RAMJET_STATE_NONE;
+
+	(void)pthread_mutex_lock(&vm->lock);
+	if (vm->state_count)
+		last = vm->states[vm->state_count - 1];
+	vm->state_count = 0;
+	(void)pthread_mutex_unlock(&vm->lock);
+	assert_string_equal(ramjet_state_name(last), ramjet_state_name(wanted));
+	expect_order(vm);
 }
 
 unsigned small_vm_calls(const struct small_vm *vm, enum vm_call call)

@@ -22,6 +22,9 @@ enum vm_call {
 	VM_SAVE,
 	VM_LOAD,
 	VM_THROTTLE,
+	VM_TRACK, /* these three with VM_DIRTY_SCRIPT only */
+	VM_COLLECT,
+	VM_UNTRACK,
 	VM_CALL_COUNT_
 };
 
@@ -92,6 +95,8 @@ void small_vm_expect_equal(const struct small_vm *a, const struct small_vm *b);
 /* "setup active ..." exactly, and nothing else ever went wrong. Forgets them.
  */
 void small_vm_expect_states(struct small_vm *vm, const char *wanted);
+/* As above, of the last state alone. */
+void small_vm_expect_last(struct small_vm *vm, enum ramjet_state wanted);
 unsigned small_vm_calls(const struct small_vm *vm, enum vm_call call);
 /* Block until the notifier has seen `state`. */
 void small_vm_await_state(struct small_vm *vm, enum ramjet_state state);
