@@ -8,6 +8,11 @@ int rj_cli_demo(int argc, char **argv);
 int rj_cli_send(int argc, char **argv);
 int rj_cli_recv(int argc, char **argv);
 int rj_cli_features(int argc, char **argv);
+int rj_cli_info(int argc, char **argv);
+int rj_cli_watch(int argc, char **argv);
+int rj_cli_set(int argc, char **argv);
+int rj_cli_cancel(int argc, char **argv);
+int rj_cli_switchover(int argc, char **argv);
 
 /* Dispatch by argv[1]; `ramjet` without anything says what there is. */
 int rj_cli_main(int argc, char **argv);

@@ -67,12 +67,18 @@ static uint64_t channel_bytes(const struct ramjet_info *info)
 	return bytes;
 }
 
+/* Of now, as far as it is known; of the whole once it is over. */
+static uint64_t rate_of(const struct ramjet_info *info)
+{
+	if (info->current_bytes_per_s && !ramjet_state_is_final(info->state))
+		return info->current_bytes_per_s;
+	return info->throughput_bytes_per_s;
+}
+
 static json_t *ram_object(const struct ramjet_info *info)
 {
 	const struct ramjet_ram_info *ram = &info->ram;
-	uint64_t rate = ramjet_state_is_final(info->state)
-				? info->throughput_bytes_per_s
-				: info->current_bytes_per_s;
+	uint64_t rate = rate_of(info);
 	uint64_t paused = bytes_in_pause(info);
 	uint64_t before = ram->transferred_bytes > paused
 				  ? ram->transferred_bytes - paused

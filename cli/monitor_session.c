@@ -86,22 +86,37 @@ static bool is_completed(const struct rj_cli_session *s)
 	return s->info && s->info->state == RAMJET_STATE_COMPLETED;
 }
 
+static bool shall_leave(const struct course *c)
+{
+	const struct rj_cli_session *s = c->session;
+
+	if (rj_cli_signals_cancel() || c->over)
+		return true;
+	if (!c->migrations)
+		return false;
+	if (s->line->command == RJ_CLI_DEMO)
+		return true; /* its target has gone, too */
+	if (!is_completed(s))
+		return false;
+	return (c->ordered && c->migrations == 1) ||
+	       !rj_qmp_server_clients(s->monitor->server);
+}
+
 static void say_end(struct course *c)
 {
 	struct rj_cli_session *s = c->session;
 	const char *name = rj_cli_command_name(s->line->command);
 
 	rj_cli_session_say_error(s);
-	if (rj_cli_control_is_leaving(c->control) || c->over)
+	if (rj_cli_control_is_leaving(c->control) || shall_leave(c))
 		return;
-	if (is_completed(s))
-		rj_cli_progress_note(&s->progress, "ramjet %s: completed",
-				     name);
-	else if (s->line->command != RJ_CLI_DEMO)
-		rj_cli_progress_note(&s->progress,
-				     "ramjet %s: stays, ready for what the "
-				     "monitor says",
-				     name);
+	rj_cli_progress_note(&s->progress,
+			     is_completed(s)
+				     ? "ramjet %s: completed; ends with 'quit' "
+				       "or the last client"
+				     : "ramjet %s: stays, ready for what the "
+				       "monitor says",
+			     name);
 }
 
 static void follow(struct course *c, struct ramjet_migration *migration)
@@ -120,22 +135,6 @@ static void follow(struct course *c, struct ramjet_migration *migration)
 }
 
 /* ---- from the first to the last ---- */
-
-static bool shall_leave(const struct course *c)
-{
-	const struct rj_cli_session *s = c->session;
-
-	if (rj_cli_signals_cancel() || c->over)
-		return true;
-	if (!c->migrations)
-		return false;
-	if (s->line->command == RJ_CLI_DEMO)
-		return true; /* its target has gone, too */
-	if (!is_completed(s))
-		return false;
-	return (c->ordered && c->migrations == 1) ||
-	       !rj_qmp_server_clients(s->monitor->server);
-}
 
 static void serve(struct course *c)
 {

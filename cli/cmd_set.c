@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/monitor_verb.h"
+#include "util/error.h"
+#include "util/parse.h"
+
+#define KEY_BYTES 64
+
+static const struct rj_cli_verb verb = {
+	.name = "set",
+	.usage = "KEY=VALUE... MONITOR",
+	.about = "Changes parameters of a migration under way, or of the next "
+		 "one. All or none:\n\n"
+		 "  bandwidth=RATE           most that may be sent, 0: no "
+		 "limit\n"
+		 "  downtime-limit=TIME      longest pause wanted\n"
+		 "  switchover-bandwidth=RATE  count on this for the pause, 0: "
+		 "measure\n"
+		 "  throttle=auto|off|INITIAL:STEP:MAX\n"
+		 "  on-no-convergence=continue|switch|fail\n"
+		 "  hold=on|off\n"
+		 "  channels=N               only before it begins\n\n"
+		 "or any parameter of migrate-set-parameters by its own name.",
+	.takes_words = true,
+};
+
+/* ---- values ---- */
+
+/* Puts what `value` says into `object`. */
+typedef int set_fn(json_t *object, const char *name, const char *value,
+		   struct ramjet_error *err);
+
+static int put(json_t *object, const char *name, json_t *value)
+{
+	return json_object_set_new(object, name, value) ? -ENOMEM : 0;
+}
+
+static int put_rate(json_t *object, const char *name, const char *value,
+		    struct ramjet_error *err)
+{
+	uint64_t rate;
+	int rc = rj_parse_rate(name, value, &rate, err);
+
+	return rc ? rc : put(object, name, json_integer((json_int_t)rate));
+}
+
+static int put_time(json_t *object, const char *name, const char *value,
+		    struct ramjet_error *err)
+{
+	uint64_t us;
+	int rc = rj_parse_duration_us(name, value, &us, err);
+
+	return rc ? rc : put(object, name, json_integer((json_int_t)us));
+}
+
+static int put_text(json_t *object, const char *name, const char *value,
+		    struct ramjet_error *err)
+{
+	(void)err;
+	return put(object, name, json_string(value));
+}
+
+/* As it looks: a whole number, on or off, or text. */
+static int put_any(json_t *object, const char *name, const char *value,
+		   struct ramjet_error *err)
+{
+	uint64_t number;
+
+	if (!strcmp(value, "on") || !strcmp(value, "true"))
+		return put(object, name, json_true());
+	if (!strcmp(value, "off") || !strcmp(value, "false"))
+		return put(object, name, json_false());
+	if (!rj_parse_uint(name, value, 0, INT64_MAX, &number, NULL))
+		return put(object, name, json_integer((json_int_t)number));
+	return put_text(object, name, value, err);
+}
+
+static int put_throttle(json_t *object, const char *name, const char *value,
+			struct ramjet_error *err)
+{
+	static const char *const names[] = { "cpu-throttle-initial",
+					     "cpu-throttle-increment",
+					     "max-cpu-throttle" };
+	bool on = strcmp(value, "off") != 0;
+	char copy[KEY_BYTES], *next = copy;
+	uint64_t percent;
+
+	if (!on || !strcmp(value, "auto"))
+		return put(object, name, json_boolean(on));
+	(void)snprintf(copy, sizeof(copy), "%s", value);
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(names); i++) {
+		const char *item = strsep(&next, ":");
+
+		if (!item || rj_parse_uint(name, item, 1, 99, &percent, NULL) ||
+		    (next && i + 1 == RJ_ARRAY_SIZE(names)))
+			return rj_fail(err, -EINVAL,
+				       "throttle: '%s' is unknown, wanted "
+				       "auto, off or INITIAL:STEP:MAX",
+				       value);
+		(void)put(object, names[i], json_integer((json_int_t)percent));
+	}
+	return put(object, name, json_true());
+}
+
+static const struct {
+	const char *key;
+	const char *name; /* of the monitor's parameter */
+	set_fn *set;
+} keys[] = {
+	{ "bandwidth", "max-bandwidth", put_rate },
+	{ "max-bandwidth", "max-bandwidth", put_rate },
+	{ "downtime-limit", "x-ramjet-downtime-limit-us", put_time },
+	{ "switchover-bandwidth", "avail-switchover-bandwidth", put_rate },
+	{ "throttle", "x-ramjet-throttle", put_throttle },
+	{ "on-no-convergence", "x-ramjet-on-no-convergence", put_text },
+	{ "hold", "x-ramjet-hold", put_any },
+	{ "channels", "multifd-channels", put_any },
+};
+
+static int add(json_t *object, const char *word, struct ramjet_error *err)
+{
+	const char *value = strchr(word, '=');
+	char key[KEY_BYTES];
+	size_t bytes = value ? (size_t)(value - word) : 0;
+
+	if (!bytes || bytes >= sizeof(key) || !value[1])
+		return rj_fail(err, -EINVAL, "'%s', wanted KEY=VALUE", word);
+	memcpy(key, word, bytes);
+	key[bytes] = '\0';
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(keys); i++)
+		if (!strcmp(keys[i].key, key))
+			return keys[i].set(object, keys[i].name, value + 1,
+					   err);
+	return put_any(object, key, value + 1, err);
+}
+
+int rj_cli_set(int argc, char **argv)
+{
+	struct ramjet_error error = { 0 };
+	struct rj_cli_verb_line line;
+	int rc = rj_cli_verb_begin(&verb, argc, argv, &line);
+	json_t *wanted;
+
+	if (rc >= 0)
+		return rc;
+	wanted = json_object();
+	rc = 0;
+	for (int i = 0; !rc && i < line.word_count; i++)
+		rc = add(wanted, line.words[i], &error);
+	if (!rc)
+		rc = rj_qmp_caller_call(&line.caller, "migrate-set-parameters",
+					json_incref(wanted), NULL, &error);
+	json_decref(wanted);
+	return rj_cli_verb_end(&verb, &line, rc, &error);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/monitor_text.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "cli/human.h"
+#include "cli/terminal.h"
+#include "ramjet.h"
+#include "util/compiler.h"
+
+#define ROUNDS_SHOWN 8u
+
+RJ_PRINTF(3, 4)
+static void line(FILE *out, const char *label, const char *format, ...)
+{
+	va_list args;
+
+	(void)fprintf(out, "  %s%-10s%s ", rj_cli_ink(out, RJ_CLI_BOLD), label,
+		      rj_cli_ink(out, RJ_CLI_PLAIN));
+	va_start(args, format);
+	(void)vfprintf(out, format, args);
+	va_end(args);
+	(void)fputc('\n', out);
+}
+
+static const json_t *member(const json_t *object, const char *name)
+{
+	return json_object_get(object, name);
+}
+
+static const char *text(const json_t *object, const char *name)
+{
+	const char *value = json_string_value(member(object, name));
+
+	return value ? value : "";
+}
+
+static uint64_t whole(const json_t *object, const char *name)
+{
+	json_int_t value = json_integer_value(member(object, name));
+
+	return value > 0 ? (uint64_t)value : 0;
+}
+
+/* The report's times are ms with a fraction. */
+static uint64_t us(const json_t *object, const char *name)
+{
+	double ms = json_number_value(member(object, name));
+
+	return ms > 0 ? (uint64_t)(ms * 1000) : 0;
+}
+
+static void print_memory(const json_t *report, const json_t *migration,
+			 FILE *out)
+{
+	const json_t *ram = member(report, "ram");
+	double mbps =
+		json_number_value(member(member(migration, "ram"), "mbps"));
+	char total[RJ_CLI_HUMAN_BYTES], sent[RJ_CLI_HUMAN_BYTES];
+	char left[RJ_CLI_HUMAN_BYTES], wire[RJ_CLI_HUMAN_BYTES];
+	char rate[RJ_CLI_HUMAN_BYTES], dirt[RJ_CLI_HUMAN_BYTES];
+
+	line(out, "memory",
+	     "%s of guest RAM: %s moved (%s on the wire), %s left",
+	     rj_cli_human_size(whole(ram, "total_bytes"), total),
+	     rj_cli_human_size(whole(ram, "transferred_bytes"), sent),
+	     rj_cli_human_size(whole(ram, "wire_bytes"), wire),
+	     rj_cli_human_size(whole(ram, "remaining_bytes"), left));
+	line(out, "rates", "%s now, the guest dirties %s",
+	     rj_cli_human_rate((uint64_t)(mbps > 0 ? mbps / 8 * 1e6 : 0), rate),
+	     rj_cli_human_rate(whole(report, "dirty_pages_per_s") *
+				       RAMJET_PAGE_BYTES,
+			       dirt));
+}
+
+static void print_pages(const json_t *report, FILE *out)
+{
+	const json_t *ram = member(report, "ram");
+	char normal[RJ_CLI_HUMAN_BYTES], zero[RJ_CLI_HUMAN_BYTES];
+	char never[RJ_CLI_HUMAN_BYTES];
+
+	line(out, "pages", "%s normal, %s zero, %s never touched",
+	     rj_cli_human_count(whole(ram, "normal_pages"), normal),
+	     rj_cli_human_count(whole(ram, "zero_pages"), zero),
+	     rj_cli_human_count(whole(ram, "unpopulated_pages"), never));
+}
+
+static void print_pause(const json_t *report, FILE *out)
+{
+	const json_t *predicted = member(report, "downtime_predicted_ms");
+	char p50[RJ_CLI_HUMAN_BYTES], p90[RJ_CLI_HUMAN_BYTES];
+	char limit[RJ_CLI_HUMAN_BYTES], actual[RJ_CLI_HUMAN_BYTES];
+	uint64_t was_us = us(report, "downtime_ms");
+
+	rj_cli_human_time(was_us, actual);
+	rj_cli_human_time(us(predicted, "p50"), p50);
+	rj_cli_human_time(us(predicted, "p90"), p90);
+	rj_cli_human_time(us(report, "downtime_limit_ms"), limit);
+	if (was_us)
+		line(out, "pause",
+		     "%s (predicted %s, 9 in 10 below %s; limit %s)", actual,
+		     p50, p90, limit);
+	else
+		line(out, "pause",
+		     "%s if it began now, 9 in 10 below %s; limit %s", p50, p90,
+		     limit);
+}
+
+static void print_terms(const json_t *report, FILE *out)
+{
+	char predicted[RJ_CLI_HUMAN_BYTES], actual[RJ_CLI_HUMAN_BYTES];
+	const json_t *term;
+	size_t index;
+
+	json_array_foreach(member(report, "downtime_terms"), index, term)
+		line(out, index ? "" : "its terms",
+		     "%-20s %12s predicted %12s actual", text(term, "name"),
+		     rj_cli_human_time(us(term, "predicted_ms"), predicted),
+		     rj_cli_human_time(us(term, "actual_ms"), actual));
+}
+
+static void print_rounds(const json_t *report, FILE *out)
+{
+	const json_t *rounds = member(report, "rounds");
+	size_t count = json_array_size(rounds);
+	size_t first = count > ROUNDS_SHOWN ? count - ROUNDS_SHOWN : 0;
+	uint64_t before = whole(report, "rounds_total") - count;
+
+	for (size_t i = first; i < count; i++) {
+		const json_t *round = json_array_get(rounds, i);
+		char size[RJ_CLI_HUMAN_BYTES], time[RJ_CLI_HUMAN_BYTES];
+		char dirt[RJ_CLI_HUMAN_BYTES];
+
+		line(out, i == first ? "rounds" : "",
+		     "%4llu: %10s in %-9s %10s dirtied meanwhile",
+		     (unsigned long long)(before + i + 1),
+		     rj_cli_human_size(
+			     whole(round, "pages") * RAMJET_PAGE_BYTES, size),
+		     rj_cli_human_time(us(round, "ms"), time),
+		     rj_cli_human_size(whole(round, "dirtied_pages") *
+					       RAMJET_PAGE_BYTES,
+				       dirt));
+	}
+}
+
+static void print_channels(const json_t *report, FILE *out)
+{
+	const json_t *channel;
+	size_t index;
+
+	json_array_foreach(member(report, "channels"), index, channel)
+	{
+		char size[RJ_CLI_HUMAN_BYTES], rtt[RJ_CLI_HUMAN_BYTES];
+
+		line(out, index ? "" : "channels", "%zu: %s, %s, round trip %s",
+		     index, text(channel, "state"),
+		     rj_cli_human_size(whole(channel, "bytes"), size),
+		     rj_cli_human_time(whole(channel, "rtt_us"), rtt));
+	}
+}
+
+static void print_paths(const json_t *report, FILE *out)
+{
+	const json_t *path;
+	size_t index;
+
+	json_array_foreach(member(report, "fast_paths"), index, path)
+	{
+		const char *reason = text(path, "reason");
+
+		line(out, index ? "" : "fast paths", "%s: %s%s%s%s",
+		     text(path, "name"), text(path, "chosen"),
+		     *reason ? " (" : "", reason, *reason ? ")" : "");
+	}
+}
+
+static void print_blockers(const json_t *migration, FILE *out)
+{
+	const json_t *reason;
+	size_t index;
+
+	json_array_foreach(member(migration, "blocked-reasons"), index, reason)
+		line(out, index ? "" : "blocked", "%s",
+		     json_string_value(reason));
+}
+
+void rj_cli_monitor_text(const json_t *migration, const json_t *report,
+			 FILE *out)
+{
+	const char *state = text(migration, "x-ramjet-state");
+	const char *error = text(migration, "error-desc");
+	char time[RJ_CLI_HUMAN_BYTES];
+
+	if (!*state) {
+		(void)fprintf(out, "no migration yet\n");
+		return;
+	}
+	(void)fprintf(out, "%s%s%s after %s: %s\n",
+		      rj_cli_ink(out, RJ_CLI_BOLD), state,
+		      rj_cli_ink(out, RJ_CLI_PLAIN),
+		      rj_cli_human_time(us(report, "total_ms"), time),
+		      text(migration, "x-ramjet-uri"));
+	if (*error)
+		line(out, "error", "%s", error);
+	print_blockers(migration, out);
+	print_memory(report, migration, out);
+	print_pages(report, out);
+	if (!strcmp(text(report, "role"), "source")) {
+		if (whole(report, "throttle_percent"))
+			line(out, "throttle", "%u %% of the vCPUs' time",
+			     (unsigned)whole(report, "throttle_percent"));
+		print_pause(report, out);
+		print_terms(report, out);
+	}
+	print_rounds(report, out);
+	print_channels(report, out);
+	print_paths(report, out);
+}

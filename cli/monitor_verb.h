@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_CLI_MONITOR_VERB_H
+#define RJ_CLI_MONITOR_VERB_H
+/* What the subcommands that talk to a monitor have in common: a few words
+ * first, the monitor's address last. */
+#include <stdbool.h>
+
+#include "cli/qmp_caller.h"
+
+struct rj_cli_verb {
+	const char *name;
+	const char *usage; /* what follows the name */
+	const char *about;
+	bool takes_words; /* before the address, at least one */
+	bool takes_json;  /* --json */
+};
+
+struct rj_cli_verb_line {
+	char **words; /* borrowed from argv */
+	int word_count;
+	bool json;
+	struct rj_qmp_caller caller;
+};
+
+/* Parse and connect. -1: go on; else the exit status, all said. */
+int rj_cli_verb_begin(const struct rj_cli_verb *verb, int argc, char **argv,
+		      struct rj_cli_verb_line *ret);
+/* Say `err` if rc is negative, disconnect. The exit status. */
+int rj_cli_verb_end(const struct rj_cli_verb *verb,
+		    struct rj_cli_verb_line *line, int rc,
+		    const struct ramjet_error *err);
+#endif
