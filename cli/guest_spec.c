@@ -182,6 +182,23 @@ static int key_dirty(struct parser *p, const char *value,
 	return rc;
 }
 
+static int key_burst(struct parser *p, const char *value,
+		     struct ramjet_error *err)
+{
+	return rj_parse_size(p->what, value, &p->spec.burst_bytes, err);
+}
+
+static int key_bursts(struct parser *p, const char *value,
+		      struct ramjet_error *err)
+{
+	uint64_t count;
+	int rc = rj_parse_uint(p->what, value, 0, UINT32_MAX, &count, err);
+
+	if (!rc)
+		p->spec.bursts = (uint32_t)count;
+	return rc;
+}
+
 enum {
 	FILE_KEY = 1,
 	PROCESS_KEY = 2,
@@ -215,6 +232,8 @@ static const struct key {
 	{ "pages", LIVE, key_pages },
 	{ "prealloc", ALL, key_prealloc },
 	{ "dirty", KVM_KEY, key_dirty },
+	{ "burst", PROCESS_KEY, key_burst },
+	{ "bursts", PROCESS_KEY, key_bursts },
 };
 /* clang-format on */
 
@@ -290,6 +309,12 @@ static int complete(struct parser *p, struct ramjet_error *err)
 			       "guest %s: set is too small, wanted 8K or more "
 			       "for each of %u threads",
 			       spec->kind, spec->threads);
+	if (spec->burst_bytes &&
+	    (spec->burst_bytes > spec->set_bytes || !spec->write_bytes_per_s))
+		return rj_fail(err, -ERANGE,
+			       "guest %s: burst must fit into the set of a "
+			       "guest that writes",
+			       spec->kind);
 	return 0;
 }
 
@@ -323,6 +348,7 @@ int rj_cli_guest_spec_parse(const char *text, struct rj_cli_guest_spec *ret,
 				    .write_bytes_per_s = DEFAULT_WRITE,
 				    .seed = 1,
 				    .threads = 1,
+				    .bursts = 1,
 				    .zero_percent = DEFAULT_ZERO,
 				    .compressible_percent = DEFAULT_COMPRESS,
 			    } };

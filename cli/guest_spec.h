@@ -46,6 +46,10 @@ struct rj_cli_guest_spec {
 	enum rj_cli_pages pages;
 	enum rj_cli_dirty dirty; /* kvm: */
 	bool prealloc;           /* populate before the clock starts */
+	/* process:, for tests: the source's first `bursts` stops write this
+	 * many bytes more before they return. */
+	uint64_t burst_bytes;
+	uint32_t bursts;
 };
 
 /* -EINVAL or -ERANGE with a message that names the key and what was wanted.

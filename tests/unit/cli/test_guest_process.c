@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include "cli/guest.h"
 #include "tests/unit/cli/fake_ramjet.h"
+#include "util/clock.h"
 
 /* Guests of the process kind, run and moved by hand: the fake library only
  * remembers where their RAM is. */
@@ -105,6 +107,88 @@ static void a_throttled_guest_still_gets_on(void **state)
 	run_until(guest, 500);
 	stop(guest);
 	assert_clean(guest, &check);
+	rj_cli_guest_free(guest);
+}
+
+static void a_burst_is_written_by_the_first_stops(void **state)
+{
+	struct rj_cli_guest *guest =
+		make("process:size=4M,write=max,set=1M,threads=3,pattern=random"
+		     ",burst=512K,bursts=2",
+		     RJ_CLI_SOURCE);
+	struct rj_cli_guest_check check;
+	uint64_t before;
+
+	(void)state;
+	/* Not yet running: nothing but the burst is written. */
+	for (unsigned i = 0; i < 3; i++) {
+		before = guest->kind->writes(guest);
+		stop(guest);
+		assert_int_equal(guest->kind->writes(guest) - before,
+				 i < 2 ? 128 : 0);
+		assert_clean(guest, &check);
+	}
+	start(guest);
+	run_until(guest, 500);
+	stop(guest);
+	assert_clean(guest, &check);
+	rj_cli_guest_free(guest);
+}
+
+static double seconds_of(const struct rusage *usage)
+{
+	return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+	       (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) /
+		       1e6;
+}
+
+/* Time that the vCPU threads, all but this one, have spent computing. */
+static double vcpu_seconds(void)
+{
+	struct rusage all, own;
+
+	(void)getrusage(RUSAGE_SELF, &all);
+	(void)getrusage(RUSAGE_THREAD, &own);
+	return seconds_of(&all) - seconds_of(&own);
+}
+
+/* Upper bounds only: a busy machine makes them easier to keep. */
+static void a_throttled_vcpu_leaves_the_time_it_is_told_to(void **state)
+{
+	struct rj_cli_guest *guest = make(
+		"process:size=2M,write=max,set=1M,threads=1", RJ_CLI_SOURCE);
+	double spent;
+	uint64_t begun;
+
+	(void)state;
+	assert_int_equal(guest->kind->ops->throttle(guest, 90, NULL), 0);
+	assert_int_equal(guest->kind->run(guest, NULL), 0);
+	spent = vcpu_seconds();
+	begun = rj_now_ns();
+	run_until(guest, 20000);
+	stop(guest);
+	spent = vcpu_seconds() - spent;
+	assert_true(spent / ((double)(rj_now_ns() - begun) / 1e9) < 0.2);
+	rj_cli_guest_free(guest);
+}
+
+static void a_throttled_pace_is_slower(void **state)
+{
+	struct rj_cli_guest *guest = make(
+		"process:size=2M,write=40M,set=1M,threads=1", RJ_CLI_SOURCE);
+	double seconds;
+	uint64_t begun, writes;
+
+	(void)state;
+	assert_int_equal(guest->kind->ops->throttle(guest, 75, NULL), 0);
+	begun = rj_now_ns();
+	assert_int_equal(guest->kind->run(guest, NULL), 0);
+	run_until(guest, 400);
+	stop(guest);
+	seconds = (double)(rj_now_ns() - begun) / 1e9;
+	writes = guest->kind->writes(guest);
+	/* A quarter of 10240 a second. */
+	assert_true((double)writes <= 2560 * seconds + 1);
 	rj_cli_guest_free(guest);
 }
 
@@ -275,6 +359,10 @@ int main(void)
 		cmocka_unit_test(a_paced_guest_stops_and_starts),
 		cmocka_unit_test(an_unpaced_guest_stops_and_starts),
 		cmocka_unit_test(a_throttled_guest_still_gets_on),
+		cmocka_unit_test(a_burst_is_written_by_the_first_stops),
+		cmocka_unit_test(
+			a_throttled_vcpu_leaves_the_time_it_is_told_to),
+		cmocka_unit_test(a_throttled_pace_is_slower),
 		cmocka_unit_test(an_idle_guest_writes_nothing),
 		cmocka_unit_test(a_moved_guest_goes_on_with_the_next_write),
 		cmocka_unit_test(a_guest_that_lost_a_write_stumbles_over_it),

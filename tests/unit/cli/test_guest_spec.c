@@ -56,6 +56,10 @@ static void every_key_is_heard(void **state)
 	assert_int_equal(parsed("process:write=8gbit").write_bytes_per_s,
 			 1000000000);
 	assert_int_equal(parsed("process:write=0").write_bytes_per_s, 0);
+	spec = parsed("process:burst=1M,bursts=7");
+	assert_int_equal(spec.burst_bytes, 1u << 20);
+	assert_int_equal(spec.bursts, 7);
+	assert_int_equal(parsed("process:burst=1M").bursts, 1);
 }
 
 static void a_small_guest_gets_a_small_set(void **state)
@@ -114,6 +118,10 @@ static const struct {
 	{ "process:size=1029M,pages=2M", "must be a multiple of 2M" },
 	{ "process:prealloc=2", "prealloc: 2 is out of range" },
 	{ "process:seed=x", "seed: 'x' is not a whole number" },
+	{ "process:size=1G,set=1M,burst=2M", "burst must fit into the set" },
+	{ "process:write=0,burst=1M", "burst must fit into the set of a guest "
+	  "that writes" },
+	{ "kvm:burst=1M", "unknown key 'burst'" },
 	{ "kvm:dirty=map", "dirty: 'map' is unknown, wanted log or ring" },
 };
 /* clang-format on */
