@@ -7,7 +7,7 @@ BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config liburing-dev
 libnuma-dev libzstd-dev libxxhash-dev libjansson-dev libsystemd-dev"
 # shellcheck disable=SC2034 # for ./check
 CHECK_PACKAGES="$BUILD_PACKAGES g++ clang libclang-rt-14-dev clang-format-14
-spin libasan8 libubsan1 libtsan2 libcmocka-dev libbenchmark-dev universal-ctags
+spin llvm-14 libasan8 libubsan1 libtsan2 libcmocka-dev libbenchmark-dev universal-ctags
 python3 python3-dbus python3-gi dbus-daemon dbus-broker"
 
 say() { printf '%s\n' "$*" >&2; }
