@@ -56,7 +56,8 @@ static bool is_calm(const struct rj_convergence *c,
 {
 	const double speed = 1 - c->throttle_percent / 100.0;
 
-	return outcome->dirtied_bytes / speed <
+	/* An idle guest leaves nothing to send: calm, too. */
+	return outcome->dirtied_bytes / speed <=
 	       CALM_SHARE * outcome->sent_bytes;
 }
 

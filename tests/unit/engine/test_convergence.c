@@ -90,6 +90,21 @@ static void a_calm_guest_is_let_go_again(void **state)
 	assert_int_equal(c.throttle_percent, 0);
 }
 
+static void an_idle_guest_is_calm(void **state)
+{
+	struct rj_convergence c = { .throttle_percent = 20 };
+	struct rj_round_outcome outcome = calm_round;
+	const struct ramjet_params params = defaults();
+
+	(void)state;
+	outcome.fits = true;
+	outcome.wanted = false;
+	outcome.sent_bytes = outcome.dirtied_bytes = 0;
+	for (unsigned i = 0; i < 10 && c.throttle_percent; i++)
+		(void)rj_convergence_advise(&c, &outcome, &params);
+	assert_int_equal(c.throttle_percent, 0);
+}
+
 static void throttling_switched_off_is_lifted(void **state)
 {
 	struct rj_convergence c = { .throttle_percent = 50 };
@@ -163,6 +178,7 @@ int main(void)
 		cmocka_unit_test(a_much_shorter_pause_is_worth_a_round),
 		cmocka_unit_test(a_stuck_guest_is_slowed_down_step_by_step),
 		cmocka_unit_test(a_calm_guest_is_let_go_again),
+		cmocka_unit_test(an_idle_guest_is_calm),
 		cmocka_unit_test(throttling_switched_off_is_lifted),
 		cmocka_unit_test(a_hopeless_case_follows_the_policy),
 		cmocka_unit_test(going_anyway_waits_for_a_good_moment),
