@@ -48,6 +48,7 @@ struct rj_wire_now rj_meter_look(const struct ramjet_migration *m)
 				     rj_counter(&c->zero_pages);
 
 		now.acked += acked;
+		now.launched += launched;
 		/* Of a frame under way, part may be acknowledged already. */
 		if (launched > acked)
 			now.queued += launched - acked;

@@ -15,6 +15,8 @@
 
 struct rj_helpers;
 
+#define RJ_FENCES_KEPT 8u
+
 struct rj_outgoing {
 	/* set up by ramjet_migrate() */
 	struct rj_conn given; /* fd:, until source_session.c takes it */
@@ -50,11 +52,16 @@ struct rj_outgoing {
 	struct rj_wire_now wire; /* at the latest tick */
 	struct rj_convergence convergence;
 	uint64_t convergence_us;
-	uint64_t next_us; /* the pause, a round later */
+	uint64_t next_us;       /* the pause, a round later */
 	uint32_t throttle_set;  /* what the guest was told */
 	bool forced;            /* the switchover ignores the limit */
 	uint32_t round;         /* the open one */
 	uint32_t latency_round; /* rounds whose latency was looked at */
+	/* Bytes launched when the round's fences were first seen launched. */
+	uint64_t fence_bytes[RJ_FENCES_KEPT];
+	uint32_t fences_seen;   /* rounds, likewise */
+	uint32_t backlog_round; /* applied rounds, likewise */
+	double backlog_bytes;   /* taken by the target's kernel, not by it */
 	uint64_t round_pages;   /* of the open one, when it was opened */
 	uint64_t round_began_us;
 	uint64_t synced_us;        /* the latest collect */

@@ -77,6 +77,32 @@ static void measure_latency(struct rj_outgoing *out)
 			      (double)elapsed_us(out));
 }
 
+/*
+ * What the target's kernel has acknowledged may still wait for the target:
+ * when a round is reported as applied, the bytes acknowledged beyond its
+ * fences are that backlog.
+ */
+static void measure_backlog(struct rj_outgoing *out,
+			    const struct rj_wire_now *wire)
+{
+	const uint32_t left = rj_rounds_all_left(&out->rounds) ? out->round + 1
+			      : rj_rounds_can_fill(&out->rounds) ? out->round
+								 : 0;
+	uint64_t fence_bytes;
+
+	for (; out->fences_seen < left; out->fences_seen++)
+		out->fence_bytes[out->fences_seen % RJ_FENCES_KEPT] =
+			wire->launched;
+	if (out->applied == out->backlog_round || !out->applied ||
+	    out->applied > out->fences_seen)
+		return;
+	out->backlog_round = out->applied;
+	fence_bytes = out->fence_bytes[(out->applied - 1) % RJ_FENCES_KEPT];
+	out->backlog_bytes = wire->acked > fence_bytes
+				     ? (double)(wire->acked - fence_bytes)
+				     : 0;
+}
+
 static int check_stall(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const uint64_t limit_us =
@@ -101,6 +127,7 @@ static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 		      &out->estimate.capacity);
 	out->wire = wire;
 	measure_latency(out);
+	measure_backlog(out, &wire);
 	publish(m, &wire);
 	return check_stall(m, err);
 }
@@ -196,7 +223,7 @@ struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
 	struct rj_pause_inputs inputs = {
 		.unsent_pages = (double)(rj_rounds_remaining(&out->rounds) +
 					 wire.in_hand_pages),
-		.queued_bytes = (double)wire.queued,
+		.queued_bytes = (double)wire.queued + out->backlog_bytes,
 		.capacity = (double)params.switchover_bandwidth_bytes_per_s,
 	};
 
@@ -221,6 +248,13 @@ static void predict(struct ramjet_migration *m)
 		rj_estimate_convergence(&out->estimate, &inputs, limit_us);
 }
 
+/* The first round alone may leave more in the target's buffers than anyone
+ * knows: what was sent before the open round must have arrived. */
+static bool is_caught_up(const struct rj_outgoing *out)
+{
+	return out->one_way || (out->round && out->applied >= out->round);
+}
+
 static enum rj_advice advise(struct ramjet_migration *m,
 			     const struct rj_sent *round, uint64_t dirtied)
 {
@@ -233,7 +267,7 @@ static enum rj_advice advise(struct ramjet_migration *m,
 		.dirtied_bytes = (double)dirtied * share * RAMJET_PAGE_BYTES,
 		.p50_us = out->pause.p50_us,
 		.next_us = out->next_us,
-		.fits = out->pause.known &&
+		.fits = out->pause.known && is_caught_up(out) &&
 			out->pause.p90_us <= atomic_load(&m->downtime_limit_us),
 		.wanted = atomic_load(&m->switch_now),
 		.can_throttle = params.throttle && m->guest->ops.throttle,
