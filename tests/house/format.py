@@ -13,7 +13,11 @@ def complaints(*arguments, text=None):
     result = subprocess.run(
         [TOOL, "--style=file", "--dry-run", "-Werror", *arguments],
         cwd=ROOT, input=text, text=True, stderr=subprocess.PIPE, check=False)
-    return [line for line in result.stderr.splitlines() if "error:" in line]
+    first = {}  # of each file: one is enough to know what to run
+    for line in result.stderr.splitlines():
+        if "error:" in line:
+            first.setdefault(line.split(":")[0], line)
+    return list(first.values())
 
 
 def check(source):
