@@ -1,12 +1,111 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ramjet_features(): what this machine offers, each thing tried. */
-#include "ringio/features.h"
-
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#if defined(__has_include) && __has_include(<linux/kvm.h>)
+#include <linux/kvm.h>
+#endif
 
+#include "dbus/vmstate.h"
+#include "dirty/source.h"
+#include "ringio/features.h"
+#include "util/cleanup.h"
 #include "util/compiler.h"
+
+#define OWN_FEATURES_MAX 4u
+
+/* Track a page of our own for a moment. */
+static void probe_pagemap(struct rj_feature *f)
+{
+	struct ramjet_dirty_region region = { .name = "probe",
+					      .page_count = 1,
+					      .page_bytes = RAMJET_PAGE_BYTES,
+					      .fd = -1 };
+	struct ramjet_dirty_source *source = NULL;
+	struct rj_dirty_set set = { 0 };
+	struct ramjet_error err = { 0 };
+	void *page = mmap(NULL, RAMJET_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*f = (struct rj_feature){
+		.name = "pagemap_scan",
+		.enables = "dirty tracking without KVM, and finding what "
+			   "is populated",
+	};
+	if (page == MAP_FAILED)
+		return;
+	region.host = page;
+	f->available = !ramjet_dirty_pagemap_new(&source, &err) &&
+		       !rj_dirty_set_start(&set, &source, 1, &region, 1, &err);
+	if (f->available)
+		(void)snprintf(
+			f->result, sizeof(f->result),
+			"tracks; a first write costs %llu ns",
+			(unsigned long long)rj_dirty_set_write_cost_ns(&set));
+	else
+		(void)snprintf(f->result, sizeof(f->result), "%.119s",
+			       err.message);
+	rj_dirty_set_stop(&set);
+	ramjet_dirty_free(source);
+	(void)munmap(page, RAMJET_PAGE_BYTES);
+}
+
+#ifdef KVM_CHECK_EXTENSION
+static void probe_kvm(struct rj_feature *log, struct rj_feature *ring)
+{
+	rj_autoclose int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int manual = 0, bytes = 0;
+
+	*log = (struct rj_feature){ .name = "kvm_dirty_log",
+				    .enables = "KVM guests; re-armed piece "
+					       "by piece" };
+	*ring = (struct rj_feature){ .name = "kvm_dirty_ring",
+				     .enables = "cost in proportion to dirt, "
+						"where a trial finds it "
+						"sound" };
+	if (kvm < 0) {
+		(void)snprintf(log->result, sizeof(log->result), "/dev/kvm: %s",
+			       strerror(errno));
+		memcpy(ring->result, log->result, sizeof(ring->result));
+		return;
+	}
+	manual = ioctl(kvm, KVM_CHECK_EXTENSION,
+		       KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2);
+	bytes = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING);
+	log->available = true;
+	(void)snprintf(log->result, sizeof(log->result), "manual protect: %s",
+		       manual > 0 ? "yes" : "no");
+	ring->available = bytes > 0;
+	(void)snprintf(ring->result, sizeof(ring->result),
+		       "up to %d bytes a vCPU", bytes > 0 ? bytes : 0);
+}
+#else
+static void probe_kvm(struct rj_feature *log, struct rj_feature *ring)
+{
+	*log = (struct rj_feature){ .name = "kvm_dirty_log",
+				    .result = "built without linux/kvm.h",
+				    .enables = "KVM guests" };
+	*ring = *log;
+	ring->name = "kvm_dirty_ring";
+}
+#endif
+
+static void probe_dbus(struct rj_feature *f)
+{
+	*f = (struct rj_feature){
+		.name = "dbus_helpers",
+		.available = rj_helpers_supported(),
+		.enables = "org.qemu.VMState1 helpers",
+	};
+	(void)snprintf(f->result, sizeof(f->result), "%s",
+		       f->available ? "built with sd-bus"
+				    : "built without libsystemd");
+}
 
 static int copy_feature(struct ramjet_feature *to,
 			const struct rj_feature *from)
@@ -26,13 +125,18 @@ static int copy_feature(struct ramjet_feature *to,
 
 RAMJET_API int ramjet_features(struct ramjet_feature **ret, size_t *ret_count)
 {
-	struct rj_feature found[RJ_RINGIO_FEATURES_MAX];
-	const size_t count = rj_ringio_features(found);
+	struct rj_feature found[RJ_RINGIO_FEATURES_MAX + OWN_FEATURES_MAX];
 	struct ramjet_feature *features;
+	size_t count;
 
 	if (!ret || !ret_count)
 		return -EINVAL;
-	features = calloc(count ? count : 1, sizeof(*features));
+	count = rj_ringio_features(found);
+	probe_pagemap(&found[count++]);
+	probe_kvm(&found[count], &found[count + 1]);
+	count += 2;
+	probe_dbus(&found[count++]);
+	features = calloc(count, sizeof(*features));
 	if (!features)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {

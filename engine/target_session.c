@@ -2,15 +2,18 @@
 /* The target takes a session: control link, channels, the block table. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "engine/hello.h"
 #include "engine/incoming.h"
+#include "engine/last_words.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
 
 /* A connection that says nothing must not keep the session waiting. */
 #define HELLO_NS (5 * UINT64_C(1000000000))
+#define LOOK_NS  (100 * UINT64_C(1000000))
 
 static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
 {
@@ -119,6 +122,54 @@ static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
 	(void)rj_conn_close(conn, 0, NULL);
 }
 
+/* Has the source hung up, or said that it gives up? Takes nothing else from
+ * the control link: BLOCKS may be there already. */
+static int check_control(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_link *link = &m->in->link;
+	uint8_t header[RJ_HEADER_BYTES];
+	const ssize_t n =
+		recv(link->fd, header, sizeof(header), MSG_PEEK | MSG_DONTWAIT);
+	struct rj_message message = { 0 };
+	struct rj_frame frame;
+	int rc;
+
+	if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+		return rj_fail(err, n ? -errno : -ENODATA,
+			       "control link: the source closed it");
+	if (n < (ssize_t)sizeof(header) ||
+	    rj_frame_decode(header, &frame, NULL) ||
+	    (frame.type != RJ_FRAME_CANCEL && frame.type != RJ_FRAME_FAILED))
+		return 0;
+	rc = rj_link_wait(link, rj_migration_reply_deadline(m), &message, err);
+	if (!rc)
+		rc = rj_take_last_words(m, &message, "source", err);
+	rj_message_done(&message);
+	return rc;
+}
+
+/* Accept, but look at the control link now and then. */
+static int accept_while_alive(struct ramjet_migration *m, uint64_t deadline_ns,
+			      struct rj_conn *ret, struct ramjet_error *err)
+{
+	struct rj_listener *listener = &m->in->listener;
+	int rc = -ETIMEDOUT;
+
+	while (rc == -ETIMEDOUT) {
+		const uint64_t look_ns = rj_now_ns() + LOOK_NS;
+
+		rc = check_control(m, err);
+		if (rc)
+			return rc;
+		if (deadline_ns && deadline_ns <= look_ns)
+			return rj_accept(listener, deadline_ns, m->wake_fd, ret,
+					 err);
+		rj_error_clear(err);
+		rc = rj_accept(listener, look_ns, m->wake_fd, ret, err);
+	}
+	return rc;
+}
+
 /* Take one connection: a channel of ours, or one to refuse. */
 static int take_channel(struct ramjet_migration *m,
 			const struct rj_hello *session, uint64_t deadline_ns,
@@ -130,7 +181,7 @@ static int take_channel(struct ramjet_migration *m,
 	struct rj_hello hello;
 	int rc;
 
-	rc = rj_accept(&in->listener, deadline_ns, m->wake_fd, &conn, err);
+	rc = accept_while_alive(m, deadline_ns, &conn, err);
 	if (rc) {
 		rj_error_prefix(err, "%u of %u channels are missing", *missing,
 				in->channel_count);

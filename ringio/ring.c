@@ -27,6 +27,30 @@ static const struct {
 	{ 0, "no flags" },
 };
 
+/*
+ * liburing maps its rings with raw system calls, which ThreadSanitizer does
+ * not see: a ring at an address that was mapped, used and unmapped before
+ * looks raced. Tell it that this memory is new.
+ */
+#ifdef RJ_TSAN
+void AnnotateNewMemory(const char *file, int line, const volatile void *memory,
+		       size_t bytes);
+
+static void declare_new(const struct io_uring *ring)
+{
+	AnnotateNewMemory(__FILE__, __LINE__, ring->sq.ring_ptr,
+			  ring->sq.ring_sz);
+	AnnotateNewMemory(__FILE__, __LINE__, ring->cq.ring_ptr,
+			  ring->cq.ring_sz);
+	AnnotateNewMemory(__FILE__, __LINE__, ring->sq.sqes,
+			  RING_ENTRIES * sizeof(struct io_uring_sqe));
+}
+#else
+static void declare_new(RJ_UNUSED const struct io_uring *ring)
+{
+}
+#endif
+
 int rj_ring_open(struct io_uring *ret, const char **ret_granted)
 {
 	int rc = -EINVAL;
@@ -40,6 +64,8 @@ int rj_ring_open(struct io_uring *ret, const char **ret_granted)
 		rc = io_uring_queue_init_params(RING_ENTRIES, ret, &params);
 		*ret_granted = ladder[i].granted;
 	}
+	if (!rc)
+		declare_new(ret);
 	if (!rc) /* saves a lookup a call; refused by old kernels */
 		(void)io_uring_register_ring_fd(ret);
 	return rc;
