@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/demo_helpers.h"
 #include "cli/demo_target.h"
 #include "cli/human.h"
 #include "cli/result.h"
@@ -14,6 +16,8 @@ struct demo {
 	struct rj_cli_command_line line;
 	struct rj_cli_session session;
 	struct rj_cli_demo_target target;
+	struct rj_cli_demo_helpers helpers;
+	char no_helpers[508]; /* why there are none */
 };
 
 static void heading(const char *text)
@@ -41,13 +45,29 @@ static void say_plan(const struct demo *demo)
 	(void)snprintf(text, sizeof(text), "here, process %d", (int)getpid());
 	fact("source", text);
 	(void)snprintf(text, sizeof(text), "process %d, 'ramjet recv'",
-		       (int)demo->target.pid);
+		       (int)demo->target.child.pid);
 	fact("target", text);
 	(void)snprintf(
 		text, sizeof(text), "a pause of at most %s%s",
 		rj_cli_human_time(demo->line.params.downtime_limit_us, limit),
 		demo->line.params.verify ? ", and not a byte lost" : "");
 	fact("wanted", text);
+}
+
+static void say_helpers(const struct demo *demo)
+{
+	char text[600];
+
+	if (demo->helpers.running)
+		(void)snprintf(text, sizeof(text),
+			       "%s and %s, on a D-Bus of their own on each "
+			       "side",
+			       rj_cli_demo_helper_id(0),
+			       rj_cli_demo_helper_id(1));
+	else
+		(void)snprintf(text, sizeof(text), "none: %s",
+			       demo->no_helpers);
+	fact("helpers", text);
 }
 
 static void say_guest(const struct demo *demo, uint64_t bytes)
@@ -60,12 +80,47 @@ static void say_guest(const struct demo *demo, uint64_t bytes)
 		       bytes ? rj_cli_human_size(bytes, size) : "",
 		       bytes ? ", " : "", what);
 	fact("guest", text);
+	say_helpers(demo);
 	fact("over", demo->target.uri);
 	(void)printf("\n");
 	if (demo->line.params.hold)
 		(void)printf("  'kill -USR1 %d' switches over\n",
 			     (int)getpid());
 	(void)fflush(stdout);
+}
+
+/* An extra of the demo: without them it is still one. */
+static int start_helpers(struct demo *demo, struct ramjet_error *err)
+{
+	struct ramjet_error why = { 0 };
+	int rc;
+
+	if (demo->line.no_helpers) {
+		(void)snprintf(demo->no_helpers, sizeof(demo->no_helpers),
+			       "--no-helpers");
+		return 0;
+	}
+	rc = rj_cli_demo_helpers_start(&demo->helpers, &why);
+	if (rc && demo->line.params.strict)
+		return rj_fail(err, rc, "helpers: %s", why.message);
+	(void)snprintf(demo->no_helpers, sizeof(demo->no_helpers), "%s",
+		       why.message);
+	if (!rc)
+		demo->line.helpers =
+			demo->helpers.buses[RJ_CLI_DEMO_HERE].address;
+	return 0;
+}
+
+static int start_others(struct demo *demo, struct ramjet_error *err)
+{
+	const char *there = NULL;
+	int rc = start_helpers(demo, err);
+
+	if (rc < 0)
+		return rc;
+	if (demo->helpers.running)
+		there = demo->helpers.buses[RJ_CLI_DEMO_THERE].address;
+	return rj_cli_demo_target_start(&demo->line, there, &demo->target, err);
 }
 
 /* Everything up to the end of the migration, whatever it is. */
@@ -75,7 +130,7 @@ static void move(struct demo *demo)
 	struct ramjet_error error = { 0 };
 	int rc;
 
-	rc = rj_cli_demo_target_start(&demo->line, &demo->target, &error);
+	rc = start_others(demo, &error);
 	if (rc < 0) {
 		rj_cli_session_fail(session, &error,
 				    rc == -EINVAL ? RJ_CLI_EXIT_USAGE
@@ -100,7 +155,7 @@ static void hear_target(struct demo *demo)
 	struct rj_cli_session *session = &demo->session;
 	struct ramjet_error error = { 0 };
 
-	if (!demo->target.pid)
+	if (!demo->target.child.pid)
 		return;
 	/* Without a migration it would listen for ever. */
 	if (session->exit_status) {
@@ -133,6 +188,10 @@ static int prove(struct demo *demo)
 		(void)rj_fail(&error, -EIO,
 			      "completed, but the target reports no "
 			      "clean self-check");
+	for (unsigned i = 0; i < RJ_CLI_DEMO_HELPERS && !error.code; i++)
+		if (demo->helpers.running)
+			(void)rj_cli_demo_helper_compare(&demo->helpers, i,
+							 &error);
 	if (!error.code)
 		return 0;
 	rj_cli_session_fail(session, &error, RJ_CLI_EXIT_FAILED);
@@ -171,6 +230,45 @@ static void say_target_guest(const struct demo *demo)
 	fact("", text);
 }
 
+/* What the target's report says of a helper, in microseconds. */
+static uint64_t load_us(const struct demo *demo, const char *id)
+{
+	const json_t *all = json_object_get(demo->session.target, "helpers");
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(all, i, one)
+	{
+		const char *its = json_string_value(json_object_get(one, "id"));
+
+		if (its && !strcmp(its, id))
+			return (uint64_t)(1000 *
+					  json_number_value(json_object_get(
+						  one, "load_ms")));
+	}
+	return 0;
+}
+
+/* prove() has compared them by now. */
+static void say_helpers_result(const struct demo *demo)
+{
+	const struct ramjet_info *info = demo->session.info;
+	char bytes[RJ_CLI_HUMAN_BYTES], save[RJ_CLI_HUMAN_BYTES];
+	char load[RJ_CLI_HUMAN_BYTES], text[400];
+
+	for (size_t i = 0; i < info->helper_count; i++) {
+		const struct ramjet_helper_info *helper = &info->helpers[i];
+
+		(void)snprintf(
+			text, sizeof(text),
+			"%s: %s, saved %s, loaded %s, arrived byte for byte",
+			helper->id, rj_cli_human_size(helper->bytes, bytes),
+			rj_cli_human_time(helper->save_us, save),
+			rj_cli_human_time(load_us(demo, helper->id), load));
+		fact(i ? "" : "helpers", text);
+	}
+}
+
 static void say_result(const struct demo *demo)
 {
 	const struct ramjet_info *info = demo->session.info;
@@ -178,10 +276,10 @@ static void say_result(const struct demo *demo)
 
 	(void)printf("\n");
 	rj_cli_result_pause(info, stdout);
-	(void)printf("\n");
 	rj_cli_result_memory(info, stdout);
 	rj_cli_result_paths(info, stdout);
 	say_target_guest(demo);
+	say_helpers_result(demo);
 	rj_cli_result_proof(info, stdout);
 	(void)printf("\n%sMoved.%s The guest runs in another process now; all "
 		     "it noticed was %s.\n",
@@ -194,10 +292,7 @@ static void say_result(const struct demo *demo)
 int rj_cli_demo(int argc, char **argv)
 {
 	struct demo demo = {
-		.target = { .pidfd = -1,
-			    .ready_fd = -1,
-			    .report_fd = -1,
-			    .output_fd = -1 },
+		.target = RJ_CLI_DEMO_TARGET_NONE,
 	};
 	struct ramjet_error error = { 0 };
 
@@ -217,5 +312,6 @@ int rj_cli_demo(int argc, char **argv)
 	if (!demo.session.exit_status && !prove(&demo))
 		say_result(&demo);
 	rj_cli_demo_target_done(&demo.target);
+	rj_cli_demo_helpers_done(&demo.helpers);
 	return rj_cli_session_finish(&demo.session);
 }

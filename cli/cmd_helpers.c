@@ -12,6 +12,7 @@
 #include "cli/cmd_helper.h"
 #include "cli/command_line.h"
 #include "cli/state_file.h"
+#include "cli/terminal.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
@@ -149,17 +150,6 @@ static int parse(int argc, char **argv, struct order *order,
 
 /* ---- what is shown --------------------------------------------------- */
 
-/* An Id is whatever a helper says; a terminal gets no controls from it. */
-static void print_id(FILE *out, const char *id)
-{
-	for (const unsigned char *c = (const void *)id; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
-			(void)fprintf(out, "\\x%02x", *c);
-		else
-			(void)fputc(*c, out);
-	}
-}
-
 static void print_time(FILE *out, const char *what, uint64_t us)
 {
 	(void)fprintf(out, ", %s in %" PRIu64 ".%03" PRIu64 " ms", what,
@@ -169,7 +159,7 @@ static void print_time(FILE *out, const char *what, uint64_t us)
 static void print_helper(FILE *out, const struct ramjet_helper_info *info,
 			 enum verb verb)
 {
-	print_id(out, info->id[0] ? info->id : "(no Id)");
+	rj_cli_print_harmless(out, info->id[0] ? info->id : "(no Id)");
 	if (info->bus_name[0])
 		(void)fprintf(out, "  %s", info->bus_name);
 	if (info->has_uid)

@@ -3,25 +3,28 @@
 #define RJ_CLI_DEMO_TARGET_H
 /* The demo's other process: this program again, as `ramjet recv`. */
 #include <jansson.h>
-#include <sys/types.h>
 
+#include "cli/child.h"
 #include "cli/command_line.h"
 
 struct rj_cli_demo_target {
-	pid_t pid;       /* 0: none */
-	int pidfd;       /* -1: none */
+	struct rj_cli_child child;
 	int ready_fd;    /* it writes its URI here */
 	int report_fd;   /* its --json */
-	int output_fd;   /* what it prints */
 	char path[4200]; /* file guests: the file it fills; else "" */
 	char uri[300];
 };
+#define RJ_CLI_DEMO_TARGET_NONE                                             \
+	{                                                                   \
+		.child = RJ_CLI_CHILD_NONE, .ready_fd = -1, .report_fd = -1 \
+	}
 
-/* Starts it, with `line`'s guest and options; listening on line->uri. On
- * failure nothing is left to stop. */
+/* Starts it, with `line`'s guest and options; listening on line->uri. Its
+ * guest's helpers are on the bus `helpers`, NULL: none. On failure nothing is
+ * left to stop. */
 RJ_NODISCARD int rj_cli_demo_target_start(
-	const struct rj_cli_command_line *line, struct rj_cli_demo_target *ret,
-	struct ramjet_error *err);
+	const struct rj_cli_command_line *line, const char *helpers,
+	struct rj_cli_demo_target *ret, struct ramjet_error *err);
 /* Waits until it listens; then `uri` is set. */
 RJ_NODISCARD int rj_cli_demo_target_ready(struct rj_cli_demo_target *target,
 					  struct ramjet_error *err);

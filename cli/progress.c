@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/progress.h"
 
+#include <assert.h>
 #include <stdarg.h>
 
 #include "cli/human.h"
@@ -13,8 +14,8 @@
 #define BAR_CELLS  6
 /* A time to wait that nobody will believe is none. */
 #define FITS_US_MAX (UINT64_C(86400) * 1000000)
-/* Rounds beyond these get a line a second at most: a held migration makes
- * thousands. */
+/* Rounds beyond these get a line a second at most, and only beside a live
+ * line: a held migration makes thousands. */
 #define ROUNDS_SAID_MAX 12u
 
 void rj_cli_progress_init(struct rj_cli_progress *p,
@@ -87,7 +88,9 @@ static void say_rounds_locked(struct rj_cli_progress *p,
 		p->rounds_seen = first;
 	for (; p->rounds_seen < info->rounds_total; p->rounds_seen++) {
 		uint64_t at = p->rounds_seen - first;
-		bool due = rj_now_ns() - p->last_line_ns >= SECOND_NS;
+		bool due = p->style == RJ_CLI_PROGRESS_BAR &&
+			   info->state != RAMJET_STATE_HELD &&
+			   rj_now_ns() - p->last_line_ns >= SECOND_NS;
 
 		if (says_rounds(p) && (p->rounds_said < ROUNDS_SAID_MAX || due))
 			say_round_locked(p, p->rounds_seen + 1,
@@ -158,6 +161,18 @@ static unsigned cells_done(const struct ramjet_info *info)
 	return (unsigned)((double)there / (double)total * BAR_CELLS);
 }
 
+static void draw_bar(const struct ramjet_info *info, char bar[BAR_CELLS + 1])
+{
+	static_assert(BAR_CELLS == 6, "as wide as the words");
+	for (unsigned i = 0; i < BAR_CELLS; i++)
+		bar[i] = i < cells_done(info) ? '#' : '.';
+	bar[BAR_CELLS] = '\0';
+	if (info->state == RAMJET_STATE_HELD)
+		(void)snprintf(bar, BAR_CELLS + 1, " held ");
+	else if (info->state == RAMJET_STATE_SWITCHOVER)
+		(void)snprintf(bar, BAR_CELLS + 1, "switch");
+}
+
 static bool nothing_moves(const struct ramjet_info *info)
 {
 	return info->state == RAMJET_STATE_SETUP ||
@@ -173,9 +188,7 @@ static void say_live_locked(struct rj_cli_progress *p,
 		(void)snprintf(line, sizeof(line), "  %s",
 			       info->outgoing ? "connecting" : "waiting");
 	} else {
-		for (unsigned i = 0; i < BAR_CELLS; i++)
-			bar[i] = i < cells_done(info) ? '#' : '.';
-		bar[BAR_CELLS] = '\0';
+		draw_bar(info, bar);
 		describe(info, rest, sizeof(rest));
 		(void)snprintf(line, sizeof(line), " %2llu [%s] %s",
 			       (unsigned long long)info->rounds_total + 1, bar,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/result.h"
 
+#include <string.h>
+
 #include "cli/human.h"
 #include "cli/terminal.h"
 
@@ -24,6 +26,17 @@ static void print_row(FILE *out, const char *name, uint64_t predicted_us,
 		      rj_cli_human_time(actual_us, right));
 }
 
+/* Of the whole pause. The limit, and so what the library predicts for it,
+ * leaves the proof out; its terms do not. */
+static uint64_t predicted_us(const struct ramjet_info *info)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < info->term_count; i++)
+		sum += info->terms[i].predicted_us;
+	return sum ? sum : info->downtime_p50_us;
+}
+
 void rj_cli_result_pause(const struct ramjet_info *info, FILE *out)
 {
 	char limit[RJ_CLI_HUMAN_BYTES];
@@ -34,8 +47,8 @@ void rj_cli_result_pause(const struct ramjet_info *info, FILE *out)
 	for (size_t i = 0; i < info->term_count; i++)
 		print_row(out, info->terms[i].name, info->terms[i].predicted_us,
 			  info->terms[i].actual_us, true);
-	print_row(out, "= the guest stood still", info->downtime_p50_us,
-		  info->downtime_us, info->downtime_p50_us > 0);
+	print_row(out, "= the guest stood still", predicted_us(info),
+		  info->downtime_us, predicted_us(info) > 0);
 	(void)fprintf(out, "    %-24s %12s %12s\n",
 		      info->verified ? "  the limit, proof apart"
 				     : "  the limit wanted",
@@ -67,6 +80,14 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 			rj_cli_human_count(info->ram.unpopulated_pages, never));
 	(void)fprintf(out, "; %llu rounds\n",
 		      (unsigned long long)info->rounds_total);
+	if (info->called_off) {
+		label(out, "");
+		(void)fprintf(out,
+			      "%u switchover%s called off, as too long a "
+			      "pause\n",
+			      info->called_off,
+			      info->called_off == 1 ? "" : "s");
+	}
 	label(out, "work");
 	(void)fprintf(
 		out, "%zu channel%s, %s of CPU time on this side\n",
@@ -77,15 +98,51 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 
 void rj_cli_result_paths(const struct ramjet_info *info, FILE *out)
 {
+	size_t column = 0;
+
 	for (size_t i = 0; i < info->fast_path_count; i++) {
 		const struct ramjet_fast_path_info *path = &info->fast_paths[i];
-		char line[COLUMNS - INDENT];
+		char text[COLUMNS - INDENT];
+		size_t length;
 
-		(void)snprintf(line, sizeof(line), "%s: %s%s%s%s", path->name,
+		(void)snprintf(text, sizeof(text), "%s: %s%s%s%s", path->name,
 			       path->chosen, *path->reason ? " (" : "",
 			       path->reason, *path->reason ? ")" : "");
-		label(out, i ? "" : "fast paths");
-		(void)fprintf(out, "%s\n", line);
+		length = strlen(text);
+		if (!i || column + 2 + length >= COLUMNS) {
+			(void)fputs(i ? "\n" : "", out);
+			label(out, i ? "" : "fast paths");
+			column = INDENT;
+		} else {
+			(void)fputs("; ", out);
+			column += 2;
+		}
+		(void)fputs(text, out);
+		column += length;
+	}
+	(void)fputs(info->fast_path_count ? "\n" : "", out);
+}
+
+void rj_cli_result_helpers(const struct ramjet_info *info, FILE *out)
+{
+	char bytes[RJ_CLI_HUMAN_BYTES], time[RJ_CLI_HUMAN_BYTES];
+	bool first = true;
+
+	for (size_t i = 0; i < info->helper_count; i++) {
+		const struct ramjet_helper_info *helper = &info->helpers[i];
+
+		if (!helper->takes_part)
+			continue;
+		label(out, first ? "helpers" : "");
+		rj_cli_print_harmless(out, helper->id);
+		(void)fprintf(out, ": %s, %s in %s\n",
+			      rj_cli_human_size(helper->bytes, bytes),
+			      info->outgoing ? "saved" : "loaded",
+			      rj_cli_human_time(info->outgoing
+							? helper->save_us
+							: helper->load_us,
+						time));
+		first = false;
 	}
 }
 
@@ -138,9 +195,10 @@ void rj_cli_result_print(const struct rj_cli_session *session, FILE *out)
 		(void)fprintf(
 			out, "%s (predicted %s, limit %s)\n",
 			rj_cli_human_time(info->downtime_us, pause),
-			rj_cli_human_time(info->downtime_p50_us, predicted),
+			rj_cli_human_time(predicted_us(info), predicted),
 			rj_cli_human_time(info->downtime_limit_us, limit));
 	}
+	rj_cli_result_helpers(info, out);
 	if (info->verified)
 		rj_cli_result_proof(info, out);
 	if (session->role == RJ_CLI_TARGET && session->checked)

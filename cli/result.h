@@ -14,6 +14,8 @@ void rj_cli_result_pause(const struct ramjet_info *info, FILE *out);
 void rj_cli_result_memory(const struct ramjet_info *info, FILE *out);
 /* Which fast paths were taken, and why not. */
 void rj_cli_result_paths(const struct ramjet_info *info, FILE *out);
+/* Those that took part, and what it took on this side. */
+void rj_cli_result_helpers(const struct ramjet_info *info, FILE *out);
 /* "memory proven equal: ...", or that it was not asked for. */
 void rj_cli_result_proof(const struct ramjet_info *info, FILE *out);
 #endif

@@ -88,6 +88,7 @@ static int set_helpers(struct rj_cli_session *s, struct ramjet_error *err)
 	if (!s->line->helpers)
 		return 0;
 	options.helper_uid = s->line->helper_uid;
+	options.rehearse = s->role == RJ_CLI_SOURCE;
 	return ramjet_guest_set_helpers(s->handle, &options, err);
 }
 

@@ -24,3 +24,13 @@ const char *rj_cli_ink(FILE *out, enum rj_cli_ink ink)
 		return "";
 	return inks[ink];
 }
+
+void rj_cli_print_harmless(FILE *out, const char *text)
+{
+	for (const unsigned char *c = (const void *)text; *c; c++) {
+		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
+			(void)fprintf(out, "\\x%02x", *c);
+		else
+			(void)fputc(*c, out);
+	}
+}

@@ -16,4 +16,6 @@ bool rj_cli_is_terminal(FILE *out);
 /* The escape sequence that begins `ink` on `out`, or "". RJ_CLI_PLAIN ends
  * any other. Static. */
 const char *rj_cli_ink(FILE *out, enum rj_cli_ink ink);
+/* What others say, in UTF-8; a terminal gets no controls from it. */
+void rj_cli_print_harmless(FILE *out, const char *text);
 #endif
