@@ -107,18 +107,72 @@ static int settle_send(struct rj_channel *channel, int rc)
 	return rc;
 }
 
-int rj_channel_send_start(struct rj_channel *channel, struct iovec *iov,
-			  unsigned count)
+static int start(struct rj_channel *channel, struct iovec *iov, const int *how,
+		 unsigned count)
 {
 	if (count > RJ_CHANNEL_IOV_MAX)
 		return -EINVAL;
 	if (channel->send.bytes || channel->send_error)
 		return -EBUSY;
 	channel->send = rj_iov_of(iov, count);
+	channel->first = iov;
+	channel->how = how;
 	if (!channel->send.bytes)
 		return 0;
 	hold_sigpipe(channel);
 	return settle_send(channel, channel->ops->send_start(channel));
+}
+
+int rj_channel_send_start(struct rj_channel *channel, struct iovec *iov,
+			  unsigned count)
+{
+	return start(channel, iov, NULL, count);
+}
+
+bool rj_channel_is_tcp(const struct rj_channel *channel)
+{
+	return channel->kind == RJ_CONN_TCP;
+}
+
+static bool can_zero_copy(const struct rj_channel *channel)
+{
+	return channel->ops->register_buffer && rj_channel_is_tcp(channel);
+}
+
+int rj_channel_send_start_as(struct rj_channel *channel, struct iovec *iov,
+			     const int *how, unsigned count)
+{
+	return start(channel, iov, can_zero_copy(channel) ? how : NULL, count);
+}
+
+int rj_channel_register(struct rj_channel *channel, void *base, size_t bytes)
+{
+	int rc;
+
+	if (!can_zero_copy(channel))
+		return -EOPNOTSUPP;
+	if (!bytes || bytes > RJ_CHANNEL_BUFFER_BYTES_MAX)
+		return -EINVAL;
+	rc = channel->ops->register_buffer(channel, base, bytes);
+	if (rc >= 0)
+		channel->zero_copy.pinned_bytes += bytes;
+	return rc;
+}
+
+void rj_channel_unregister(struct rj_channel *channel, int buffer)
+{
+	channel->ops->unregister_buffer(channel, buffer);
+}
+
+struct rj_channel_zero_copy rj_channel_zero_copy(
+	const struct rj_channel *channel)
+{
+	return channel->zero_copy;
+}
+
+int rj_channel_drain(struct rj_channel *channel)
+{
+	return channel->ops->drain ? channel->ops->drain(channel) : 0;
 }
 
 int rj_channel_send_wait(struct rj_channel *channel)

@@ -57,6 +57,47 @@ RJ_NODISCARD int rj_channel_send_wait(struct rj_channel *channel);
  * and then in long computations). */
 bool rj_channel_send_pending(struct rj_channel *channel);
 
+/*
+ * Zero copy: io_uring over TCP only. A registered buffer is memory that is
+ * pinned, so that long stretches of it can be sent as they are. It keeps the
+ * very pages it was made of: when others are mapped in their place (after a
+ * discard), it must be unregistered, or old content would be sent.
+ */
+#define RJ_CHANNEL_BUFFERS_MAX      4096u
+#define RJ_CHANNEL_BUFFER_BYTES_MAX ((size_t)1 << 30)
+/* How an entry is sent, where it is not the number of a buffer. */
+#define RJ_CHANNEL_PLAIN        (-1)
+#define RJ_CHANNEL_UNREGISTERED (-2) /* zero copy, pinned for this send */
+
+bool rj_channel_is_tcp(const struct rj_channel *channel);
+/* Pin [base, base + bytes), writable memory; untouched pages get populated.
+ * The buffer's number (0, 1, ...), or -EOPNOTSUPP (connection, backend,
+ * kernel), -ENOMEM (memlock limit), -ENOSPC (too many), -EFAULT. */
+RJ_NODISCARD int rj_channel_register(struct rj_channel *channel, void *base,
+				     size_t bytes);
+/* Effective for what is sent from now on; the number may be given again. */
+void rj_channel_unregister(struct rj_channel *channel, int buffer);
+/*
+ * As rj_channel_send_start(), entry i as how[i] says; the array stays
+ * untouched as long. Entry i must lie in the buffer that is named. When the
+ * kernel refuses zero copy, everything goes plain from there on.
+ */
+RJ_NODISCARD int rj_channel_send_start_as(struct rj_channel *channel,
+					  struct iovec *iov, const int *how,
+					  unsigned count);
+struct rj_channel_zero_copy {
+	uint64_t sends;
+	uint64_t copied;       /* of these, the kernel copied after all */
+	uint64_t pinned_bytes; /* registered now */
+	unsigned pending;      /* sends whose memory the kernel still holds */
+	int refused;           /* why it is over: negative errno; 0: it isn't */
+};
+struct rj_channel_zero_copy rj_channel_zero_copy(
+	const struct rj_channel *channel);
+/* Wait until the kernel holds no memory of earlier sends: the peer has
+ * acknowledged them. No send may be in flight. As rj_channel_send_wait(). */
+RJ_NODISCARD int rj_channel_drain(struct rj_channel *channel);
+
 /* Receive exactly the bytes of iov (may be modified). 0; -ENODATA on a clean
  * end before the first byte; -EPIPE on an end in the middle; -ECANCELED. */
 RJ_NODISCARD int rj_channel_recv(struct rj_channel *channel, struct iovec *iov,

@@ -25,6 +25,11 @@ struct rj_channel_ops {
 	int (*send_wait)(struct rj_channel *channel);
 	/* As rj_channel_recv(). */
 	int (*recv)(struct rj_channel *channel, struct rj_iov *iov);
+	/* As rj_channel_register() etc. NULL: no zero copy here. */
+	int (*register_buffer)(struct rj_channel *channel, void *base,
+			       size_t bytes);
+	void (*unregister_buffer)(struct rj_channel *channel, int buffer);
+	int (*drain)(struct rj_channel *channel);
 	/* Cancels and reaps. Frees the channel. */
 	void (*free)(struct rj_channel *channel);
 };
@@ -40,7 +45,11 @@ struct rj_channel {
 	char reason[192];
 	/* the worker's */
 	struct rj_iov send; /* bytes 0: nothing to send */
-	int send_error;     /* found while nobody waited */
+	/* how[i] is for first[i]; NULL: all of it is plain */
+	const int *how;
+	const struct iovec *first;
+	struct rj_channel_zero_copy zero_copy;
+	int send_error; /* found while nobody waited */
 	bool sigpipe_held;
 	struct rj_sigpipe sigpipe;
 	struct rj_pacing pacing;

@@ -13,10 +13,17 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "ringio/buffers.h"
 #include "ringio/channel_ops.h"
 #include "ringio/ring.h"
 #include "util/clock.h"
 #include "util/error.h"
+
+/* Newer than liburing 2.3. */
+#define SEND_ZC_REPORT_USAGE (1U << 3)
+#define NOTIF_ZC_COPIED      (1U << 31)
+/* Each may have a completion of its own in the ring, later. */
+#define PENDING_MAX 32u
 
 enum op_id {
 	OP_IGNORED, /* a cancellation's own completion */
@@ -28,9 +35,10 @@ enum op_id {
 struct op {
 	enum op_id id;
 	bool in_flight;
-	bool polling; /* what is in flight, or comes next, is a poll */
-	bool begun;   /* moved something */
-	int result;   /* the receive's; a send's goes to base.send_error */
+	bool polling;   /* what is in flight, or comes next, is a poll */
+	bool begun;     /* moved something */
+	bool zero_copy; /* what is in flight */
+	int result;     /* the receive's; a send's goes to base.send_error */
 	struct rj_iov *iov; /* NULL: nothing to do */
 	struct msghdr message;
 };
@@ -39,6 +47,7 @@ struct uring_channel {
 	struct rj_channel base;
 	struct io_uring ring;
 	struct op send, recv;
+	struct rj_buffers buffers;
 	bool wake_armed;
 };
 
@@ -57,6 +66,65 @@ static struct io_uring_sqe *new_entry(struct uring_channel *c)
 	return sqe;
 }
 
+static int how_to_send(const struct rj_channel *channel,
+		       const struct iovec *entry)
+{
+	if (!channel->how || channel->zero_copy.refused)
+		return RJ_CHANNEL_PLAIN;
+	return channel->how[entry - channel->first];
+}
+
+/* How many bytes, from here on, make one request. */
+static uint64_t stretch(const struct rj_channel *channel)
+{
+	const struct rj_iov *iov = &channel->send;
+	uint64_t bytes = iov->entries->iov_len - iov->skip;
+
+	if (!channel->how)
+		return iov->bytes;
+	if (how_to_send(channel, iov->entries) != RJ_CHANNEL_PLAIN)
+		return bytes;
+	for (unsigned i = 1; i < iov->count; i++) {
+		if (how_to_send(channel, &iov->entries[i]) != RJ_CHANNEL_PLAIN)
+			break;
+		bytes += iov->entries[i].iov_len;
+	}
+	return bytes;
+}
+
+static void prepare_zero_copy(struct uring_channel *c, int how, int flags,
+			      struct io_uring_sqe *sqe)
+{
+	const struct iovec *entry = c->base.send.entries;
+
+	if (how == RJ_CHANNEL_UNREGISTERED)
+		io_uring_prep_send_zc(sqe, c->base.fd, entry->iov_base,
+				      entry->iov_len, flags,
+				      SEND_ZC_REPORT_USAGE);
+	else
+		io_uring_prep_send_zc_fixed(
+			sqe, c->base.fd, entry->iov_base, entry->iov_len, flags,
+			SEND_ZC_REPORT_USAGE, (unsigned)how);
+	c->send.zero_copy = true;
+}
+
+static void prepare_send(struct uring_channel *c, uint64_t bytes_max,
+			 struct io_uring_sqe *sqe)
+{
+	const int how = how_to_send(&c->base, c->base.send.entries);
+	/* A head by itself would be a packet of its own. */
+	const int flags =
+		MSG_WAITALL | MSG_NOSIGNAL |
+		(c->base.how && bytes_max < c->base.send.bytes ? MSG_MORE : 0);
+
+	c->send.zero_copy = false;
+	if (how == RJ_CHANNEL_PLAIN)
+		io_uring_prep_sendmsg(sqe, c->base.fd, &c->send.message,
+				      (unsigned)flags);
+	else
+		prepare_zero_copy(c, how, flags, sqe);
+}
+
 static void prepare_transfer(struct uring_channel *c, struct op *op,
 			     uint64_t bytes_max, struct io_uring_sqe *sqe)
 {
@@ -69,8 +137,7 @@ static void prepare_transfer(struct uring_channel *c, struct op *op,
 		.msg_iovlen = count,
 	};
 	if (c->base.is_socket && op->id == OP_SEND)
-		io_uring_prep_sendmsg(sqe, fd, &op->message,
-				      MSG_WAITALL | MSG_NOSIGNAL);
+		prepare_send(c, bytes_max, sqe);
 	else if (c->base.is_socket)
 		io_uring_prep_recvmsg(sqe, fd, &op->message, MSG_WAITALL);
 	else if (op->id == OP_SEND)
@@ -92,6 +159,22 @@ static void start_op(struct uring_channel *c, struct op *op, uint64_t bytes_max)
 	op->in_flight = true;
 }
 
+/* Refusals of zero copy itself; plain sends may still work. */
+static bool is_refusal(int result)
+{
+	switch (result) {
+	case -EINVAL:
+	case -EOPNOTSUPP:
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -EPERM:
+	case -EFAULT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* 0, or why this op is at its end. */
 static int take_result(struct uring_channel *c, struct op *op, int result)
 {
@@ -108,6 +191,10 @@ static int take_result(struct uring_channel *c, struct op *op, int result)
 		op->polling = true;
 		return 0;
 	}
+	if (op->zero_copy && is_refusal(result)) {
+		c->base.zero_copy.refused = result;
+		return 0;
+	}
 	if (result < 0)
 		return result;
 	if (result == 0)
@@ -117,10 +204,26 @@ static int take_result(struct uring_channel *c, struct op *op, int result)
 	return 0;
 }
 
+/* The kernel has let go of what a zero-copy send sent. */
+static void take_notification(struct uring_channel *c, int result)
+{
+	c->base.zero_copy.pending--;
+	if ((unsigned)result & NOTIF_ZC_COPIED)
+		c->base.zero_copy.copied++;
+}
+
 static void complete(struct uring_channel *c, const struct io_uring_cqe *cqe)
 {
 	switch ((enum op_id)io_uring_cqe_get_data64(cqe)) {
 	case OP_SEND:
+		if (cqe->flags & IORING_CQE_F_NOTIF) {
+			take_notification(c, cqe->res);
+			return;
+		}
+		if (cqe->flags & IORING_CQE_F_MORE) {
+			c->base.zero_copy.sends++;
+			c->base.zero_copy.pending++;
+		}
 		if (!c->send.polling && cqe->res > 0)
 			rj_pacing_take(&c->base.pacing, (uint64_t)cqe->res);
 		c->base.send_error = take_result(c, &c->send, cqe->res);
@@ -149,14 +252,20 @@ static void reap(struct uring_channel *c)
 	}
 }
 
+static bool may_send(const struct uring_channel *c)
+{
+	return c->base.send.bytes && !c->send.in_flight &&
+	       c->base.zero_copy.pending < PENDING_MAX;
+}
+
 /* Start what can be started; false when there was nothing. */
 static bool pump(struct uring_channel *c)
 {
 	bool started = false;
 
-	if (c->base.send.bytes && !c->send.in_flight) {
+	if (may_send(c)) {
 		uint64_t allowed = rj_pacing_allow(
-			&c->base.pacing, c->base.send.bytes, rj_now_ns());
+			&c->base.pacing, stretch(&c->base), rj_now_ns());
 
 		if (allowed) {
 			start_op(c, &c->send, allowed);
@@ -311,11 +420,38 @@ static int receive(struct rj_channel *channel, struct rj_iov *iov)
 	return rc ? rc : c->recv.result;
 }
 
+static int register_buffer(struct rj_channel *channel, void *base, size_t bytes)
+{
+	struct uring_channel *c = uring_of(channel);
+
+	return rj_buffers_add(&c->buffers, &c->ring, base, bytes);
+}
+
+static void unregister_buffer(struct rj_channel *channel, int buffer)
+{
+	struct uring_channel *c = uring_of(channel);
+
+	channel->zero_copy.pinned_bytes -=
+		rj_buffers_remove(&c->buffers, &c->ring, buffer);
+}
+
+static int drain(struct rj_channel *channel)
+{
+	struct uring_channel *c = uring_of(channel);
+	int rc = 0;
+
+	reap(c);
+	while (!rc && channel->zero_copy.pending)
+		rc = step(c);
+	return rc;
+}
+
 static void destroy(struct rj_channel *channel)
 {
 	struct uring_channel *c = uring_of(channel);
 
 	cancel(c, &c->send);
+	rj_buffers_done(&c->buffers);
 	rj_ring_close(&c->ring);
 	free(c);
 }
@@ -325,6 +461,9 @@ static const struct rj_channel_ops ops = {
 	.send_progress = send_progress,
 	.send_wait = send_wait,
 	.recv = receive,
+	.register_buffer = register_buffer,
+	.unregister_buffer = unregister_buffer,
+	.drain = drain,
 	.free = destroy,
 };
 
