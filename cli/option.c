@@ -289,6 +289,20 @@ static int choose(const struct rj_cli_setting *s, int *ret,
 		       s->value, s->option->argument);
 }
 
+static_assert(RAMJET_ZERO_COPY_AUTO == 0 && RAMJET_ZERO_COPY_ON == 1 &&
+		      RAMJET_ZERO_COPY_OFF == 2,
+	      "--zero-copy names them in this order");
+
+static int set_zero_copy(const struct rj_cli_setting *s,
+			 struct ramjet_error *err)
+{
+	int chosen, rc = choose(s, &chosen, err);
+
+	if (!rc)
+		s->line->params.zero_copy = (uint32_t)chosen;
+	return rc;
+}
+
 static int set_backend(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	int chosen, rc = choose(s, &chosen, err);
@@ -398,7 +412,8 @@ static const struct rj_cli_option options[] = {
 	  "how data is sent and received" },
 	/* One way so far, so there is nothing to tell. */
 	{ "compress", "auto|none", MOVERS, set_choice, NULL },
-	{ "zero-copy", "auto|off", ALL, set_choice, NULL },
+	{ "zero-copy", "auto|on|off", ALL, set_zero_copy,
+	  "send from pinned memory (auto: if cheaper)" },
 	{ "numa", "off", ALL, set_choice, NULL },
 	{ "helpers", "BUS", PEERS, set_helpers,
 	  "D-Bus address of the guest's helpers, used as it stands" },

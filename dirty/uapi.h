@@ -23,6 +23,7 @@ enum rj_page_is {
 	RJ_PAGE_IS_PRESENT = 1 << 3,
 	RJ_PAGE_IS_SWAPPED = 1 << 4,
 	RJ_PAGE_IS_PFNZERO = 1 << 5,
+	RJ_PAGE_IS_HUGE = 1 << 6,
 };
 
 enum rj_pm_scan {

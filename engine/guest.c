@@ -212,9 +212,9 @@ static int discard_locked(struct ramjet_guest *guest, const char *name,
 				       (unsigned long long)bytes, name,
 				       (unsigned long long)block->bytes);
 		if (guest->rounds && bytes)
-			rj_rounds_mark(guest->rounds, i,
-				       offset / RAMJET_PAGE_BYTES,
-				       bytes / RAMJET_PAGE_BYTES);
+			rj_rounds_discard(guest->rounds, i,
+					  offset / RAMJET_PAGE_BYTES,
+					  bytes / RAMJET_PAGE_BYTES);
 		return 0;
 	}
 	return rj_fail(err, -ENOENT, "discard: no block named %s", name);

@@ -28,6 +28,7 @@ struct rj_outgoing {
 	bool has_outbox; /* control frames travel on channel 0 */
 	bool one_way;    /* nothing ever comes back */
 	struct rj_sender *senders;
+	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
 	unsigned channel_count;
 
 	/* set up by source_memory.c */

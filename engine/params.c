@@ -68,6 +68,9 @@ int rj_params_load(const struct ramjet_params *given, struct ramjet_params *ret,
 	if (params.backend > RAMJET_BACKEND_SYSCALLS)
 		return rj_fail(err, -EINVAL, "backend: unknown value %u",
 			       params.backend);
+	if (params.zero_copy > RAMJET_ZERO_COPY_OFF)
+		return rj_fail(err, -EINVAL, "zero copy: unknown value %u",
+			       params.zero_copy);
 	if (!params.downtime_limit_us)
 		return rj_fail(err, -EINVAL,
 			       "downtime limit: 0 us, wanted at least 1");

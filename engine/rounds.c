@@ -34,16 +34,17 @@ static int init_map(struct rj_rounds *rounds, unsigned parity,
 	return 0;
 }
 
-static int init_marks(struct rj_rounds *rounds, struct ramjet_error *err)
+static int init_one_each(struct rj_rounds *rounds, struct rj_bitmap **ret,
+			 struct ramjet_error *err)
 {
 	int rc = 0;
 
-	rounds->marks = calloc(rounds->block_count, sizeof(struct rj_bitmap));
-	if (!rounds->marks)
+	*ret = calloc(rounds->block_count, sizeof(**ret));
+	if (!*ret)
 		return rj_fail(err, -ENOMEM, "rounds: out of memory");
 	for (unsigned i = 0; !rc && i < rounds->block_count; i++)
-		rc = rj_bitmap_init(&rounds->marks[i],
-				    rounds->blocks[i].page_count, err);
+		rc = rj_bitmap_init(&(*ret)[i], rounds->blocks[i].page_count,
+				    err);
 	return rc;
 }
 
@@ -78,7 +79,9 @@ int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
 	if (!rc)
 		rc = init_map(rounds, 1, err);
 	if (!rc)
-		rc = init_marks(rounds, err);
+		rc = init_one_each(rounds, &rounds->marks, err);
+	if (!rc)
+		rc = init_one_each(rounds, &rounds->discarded, err);
 	if (rc) {
 		rj_rounds_done(rounds);
 		return rc;
@@ -100,6 +103,7 @@ void rj_rounds_done(struct rj_rounds *rounds)
 		free(rounds->cursors[parity]);
 	}
 	done_maps(rounds->marks, rounds->block_count);
+	done_maps(rounds->discarded, rounds->block_count);
 	free(rounds->left);
 	free(rounds->chunk_base);
 	(void)pthread_cond_destroy(&rounds->changed);
@@ -225,9 +229,9 @@ uint64_t rj_rounds_remaining(struct rj_rounds *rounds)
 	return pages_of(rounds, 0) + pages_of(rounds, 1);
 }
 
-static uint64_t shard_start(const struct rj_rounds *rounds, unsigned shard)
+uint64_t rj_rounds_shard(const struct rj_rounds *rounds, unsigned worker)
 {
-	return (uint64_t)((unsigned __int128)rounds->chunk_total * shard /
+	return (uint64_t)((unsigned __int128)rounds->chunk_total * worker /
 			  rounds->worker_count);
 }
 
@@ -239,7 +243,7 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 	round = next_locked(rounds);
 	for (unsigned i = 0; i < rounds->worker_count; i++)
 		atomic_store(&rounds->cursors[round & 1][i].chunk,
-			     shard_start(rounds, i));
+			     rj_rounds_shard(rounds, i));
 	rounds->open = round;
 	rounds->begun = true;
 	rounds->final = final;
@@ -276,6 +280,29 @@ void rj_rounds_mark(struct rj_rounds *rounds, unsigned block,
 		    uint64_t first_page, uint64_t pages)
 {
 	(void)rj_bitmap_set_run(&rounds->marks[block], first_page, pages);
+}
+
+void rj_rounds_discard(struct rj_rounds *rounds, unsigned block,
+		       uint64_t first_page, uint64_t pages)
+{
+	(void)rj_bitmap_set_run(&rounds->discarded[block], first_page, pages);
+	/* release: pairs with acquire in rj_rounds_discards() */
+	atomic_fetch_add_explicit(&rounds->discards, 1, memory_order_release);
+	rj_rounds_mark(rounds, block, first_page, pages);
+}
+
+uint32_t rj_rounds_discards(const struct rj_rounds *rounds)
+{
+	return atomic_load_explicit(&rounds->discards, memory_order_acquire);
+}
+
+bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
+			     uint64_t first_chunk, uint64_t chunks)
+{
+	const uint64_t end = first_chunk + chunks;
+
+	return rj_bitmap_next_chunk(&rounds->discarded[block], first_chunk,
+				    end) < end;
 }
 
 /* ---- workers ---- */
@@ -393,7 +420,7 @@ static bool claim_in_shard(struct rj_rounds *rounds, unsigned parity,
 			   unsigned shard, struct rj_claim *ret)
 {
 	struct rj_cursor *cursor = &rounds->cursors[parity][shard];
-	const uint64_t end = shard_start(rounds, shard + 1);
+	const uint64_t end = rj_rounds_shard(rounds, shard + 1);
 	uint64_t at =
 		atomic_load_explicit(&cursor->chunk, memory_order_relaxed);
 	unsigned block = 0;

@@ -52,6 +52,9 @@ struct rj_rounds {
 	/* Marks from other threads wait here until the next fill: putting them
 	 * into a round's map directly could race with its opening. */
 	struct rj_bitmap *marks;
+	/* What was ever discarded: nothing pinned there may be trusted. */
+	struct rj_bitmap *discarded;
+	_Atomic uint32_t discards; /* calls so far */
 	int event_fd; /* told when workers leave a round or it runs low */
 
 	struct rj_cursor *cursors[2]; /* one a shard; hints, see claim */
@@ -107,7 +110,21 @@ void rj_rounds_kick(struct rj_rounds *rounds);
 void rj_rounds_mark(struct rj_rounds *rounds, unsigned block,
 		    uint64_t first_page, uint64_t pages);
 
+/* The pages were discarded: note it, then mark them, so that whoever claims
+ * them sees the note. Any thread. */
+void rj_rounds_discard(struct rj_rounds *rounds, unsigned block,
+		       uint64_t first_page, uint64_t pages);
+/* Changes with every discard (and wraps around). */
+uint32_t rj_rounds_discards(const struct rj_rounds *rounds);
+/* True when a page of these chunks of the block was ever discarded. */
+bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
+			     uint64_t first_chunk, uint64_t chunks);
+
 /* ---- workers ---- */
+
+/* The first of all blocks' chunks (see chunk_base) that is home to `worker`;
+ * its last is before the first of worker + 1. */
+uint64_t rj_rounds_shard(const struct rj_rounds *rounds, unsigned worker);
 
 enum rj_enter {
 	RJ_ENTER_OPEN,    /* claim away */

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/event.h"
+#include "engine/outgoing.h"
 #include "engine/zero.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
@@ -61,6 +63,17 @@ static int apply_rate(struct rj_sender *s)
 	return rj_channel_set_rate(s->channel, share);
 }
 
+static void report_zero_copy(struct rj_sender *s)
+{
+	if (s->path_reported || !s->path.settled)
+		return;
+	rj_lock(&s->m->lock);
+	rj_statistics_path(&s->m->stats, "zero copy", s->path.chosen, "%s",
+			   s->path.reason);
+	rj_unlock(&s->m->lock);
+	s->path_reported = true;
+}
+
 /* Hand the frame being built to the kernel, once the one before is through. */
 static int launch(struct rj_sender *s)
 {
@@ -71,8 +84,8 @@ static int launch(struct rj_sender *s)
 	if (!rc)
 		rc = apply_rate(s);
 	if (!rc)
-		rc = rj_channel_send_start(s->channel, frame->iov,
-					   frame->iov_count);
+		rc = rj_send_path_start(&s->path, frame, &s->err);
+	report_zero_copy(s);
 	if (rc)
 		return rc;
 	rj_count(&c->launched_bytes, rj_out_frame_bytes(frame));
@@ -231,6 +244,14 @@ static void publish_rtt(struct rj_sender *s)
 			      memory_order_relaxed);
 }
 
+/* After the last page: the guest's memory is its owner's again. */
+static int end_path(struct rj_sender *s)
+{
+	rj_send_path_conclude(&s->path);
+	report_zero_copy(s);
+	return rj_channel_drain(s->channel);
+}
+
 /* Until the last round is over, or stopped. */
 static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 {
@@ -245,6 +266,7 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 			rc = send_mail(s);
 		if (rc)
 			return rc;
+		rj_send_path_rest(&s->path);
 		publish_rtt(s);
 		switch (rj_rounds_enter(s->rounds, s->round, &kicks, &final)) {
 		case RJ_ENTER_OPEN:
@@ -256,8 +278,9 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 		case RJ_ENTER_KICKED:
 			break;
 		case RJ_ENTER_NO_MORE:
-			if (!s->outbox)
-				return 0;
+			rc = end_path(s);
+			if (rc || !s->outbox)
+				return rc;
 			/* In band, control frames follow the last page. */
 			if (rj_rounds_wait_kick(s->rounds, &kicks))
 				return send_mail(s);
@@ -291,6 +314,33 @@ static int check_strict(struct rj_sender *s, struct ramjet_error *err)
 		       rj_channel_reason(s->channel));
 }
 
+/* Write protection sees the kernel's pinning as the guest's writing. */
+static bool pinning_dirties(const struct ramjet_guest *guest)
+{
+	for (unsigned i = 0; i < guest->source_count; i++)
+		if (!strcmp(guest->sources[i]->ops.name, "pagemap"))
+			return true;
+	return false;
+}
+
+static int open_path(struct rj_sender *s, struct ramjet_error *err)
+{
+	const struct ramjet_params params = rj_migration_params(s->m);
+	const struct rj_send_path_options options = {
+		.channel = s->channel,
+		.rounds = s->rounds,
+		.worker = s->index,
+		.verdict = &s->m->out->zero_copy,
+		.wish = params.zero_copy,
+		.strict = params.strict,
+		.pinning_dirties = pinning_dirties(s->m->guest),
+	};
+	const int rc = rj_send_path_init(&s->path, &options, err);
+
+	report_zero_copy(s);
+	return rc;
+}
+
 static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 {
 	const struct rj_channel_options options = {
@@ -308,31 +358,32 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 			return rj_fail(err, -ENOMEM, "out of memory");
 		rj_out_frame_init(s->frames[i]);
 	}
-	return check_strict(s, err);
+	rc = check_strict(s, err);
+	return rc ? rc : open_path(s, err);
 }
 
 static void *sender_thread(void *arg)
 {
 	struct rj_sender *s = arg;
-	struct ramjet_error err = { 0 };
-	int rc = open_channel(s, &err);
+	int rc = open_channel(s, &s->err);
 
 	if (!rc)
-		rc = run_rounds(s, &err);
+		rc = run_rounds(s, &s->err);
 	if (s->channel)
 		publish(s);
 	atomic_store_explicit(&s->counters->state,
 			      rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED,
 			      memory_order_relaxed);
+	rj_send_path_done(&s->path);
 	rj_channel_free(s->channel);
 	free(s->frames[0]);
 	free(s->frames[1]);
 	if (rc) {
-		if (!err.code)
-			(void)rj_fail_errno(&err, rc, "sending");
-		rj_error_prefix(&err, "channel %u", s->index);
-		err.code = rc;
-		rj_migration_fail(s->m, &err);
+		if (!s->err.code)
+			(void)rj_fail_errno(&s->err, rc, "sending");
+		rj_error_prefix(&s->err, "channel %u", s->index);
+		s->err.code = rc;
+		rj_migration_fail(s->m, &s->err);
 	}
 	return NULL;
 }

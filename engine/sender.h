@@ -15,6 +15,7 @@
 #include "engine/migration.h"
 #include "engine/out_frame.h"
 #include "engine/rounds.h"
+#include "engine/send_path.h"
 #include "ringio/channel.h"
 #include "ringio/endpoint.h"
 
@@ -34,6 +35,9 @@ struct rj_sender {
 
 	/* owned by the worker */
 	struct rj_channel *channel;
+	struct rj_send_path path;
+	bool path_reported;
+	struct ramjet_error err;
 	struct rj_out_frame *frames[2];
 	unsigned filling; /* index of the frame being built */
 	uint64_t rate;    /* cap in force on this channel */

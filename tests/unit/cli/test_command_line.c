@@ -211,7 +211,7 @@ static const struct {
 	{ RJ_CLI_RECV, "--ready-fd x", "--ready-fd: 'x' is not a whole" },
 	{ RJ_CLI_SEND, "--compress zstd:3", "--compress: 'zstd:3' is not "
 	  "offered by this version, wanted auto|none" },
-	{ RJ_CLI_SEND, "--zero-copy on", "--zero-copy: 'on' is not offered" },
+	{ RJ_CLI_SEND, "--zero-copy yes", "--zero-copy: " },
 	{ RJ_CLI_SEND, "--throttle 20:10", "--throttle: '20:10' is unknown, "
 	  "wanted auto, off or INITIAL:STEP:MAX" },
 	{ RJ_CLI_SEND, "--throttle 20:10:100", "'20:10:100' is unknown" },

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/pinning.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "util/bits.h"
+#include "util/error.h"
+
+/* Grows until the shard has few enough pieces for one table. */
+#define PIECE_BYTES_MIN ((uint64_t)16 << 20)
+#define PIECES_MAX      RJ_CHANNEL_BUFFERS_MAX
+
+struct rj_piece {
+	enum {
+		PIECE_NEW,
+		PIECE_REGISTERED,
+		PIECE_LEFT_ALONE
+	} state;
+	int buffer;
+	unsigned block;
+	uint64_t chunk; /* in its block */
+	uint64_t chunk_count;
+	const uint8_t *base;
+	size_t bytes;
+};
+
+static uint64_t piece_count(const struct rj_pinning *pinning)
+{
+	return rj_div_round_up(pinning->end_chunk - pinning->first_chunk,
+			       pinning->piece_chunks);
+}
+
+int rj_pinning_init(struct rj_pinning *pinning, struct rj_channel *channel,
+		    struct rj_rounds *rounds, unsigned worker, bool any_pages,
+		    struct ramjet_error *err)
+{
+	*pinning = (struct rj_pinning){
+		.channel = channel,
+		.rounds = rounds,
+		.any_pages = any_pages,
+		.first_chunk = rj_rounds_shard(rounds, worker),
+		.end_chunk = rj_rounds_shard(rounds, worker + 1),
+		.piece_chunks = PIECE_BYTES_MIN / RJ_CHUNK_BYTES,
+		.scan = RJ_PAGESCAN_NONE,
+	};
+	while (piece_count(pinning) > PIECES_MAX &&
+	       pinning->piece_chunks * RJ_CHUNK_BYTES <
+		       RJ_CHANNEL_BUFFER_BYTES_MAX)
+		pinning->piece_chunks *= 2;
+	pinning->pieces =
+		calloc(piece_count(pinning) + 1, sizeof(*pinning->pieces));
+	if (!pinning->pieces)
+		return rj_fail(err, -ENOMEM, "zero copy: out of memory");
+	return rj_pagescan_open(&pinning->scan, err);
+}
+
+void rj_pinning_done(struct rj_pinning *pinning)
+{
+	if (pinning->pieces)
+		rj_pagescan_close(&pinning->scan);
+	free(pinning->pieces);
+	pinning->pieces = NULL;
+}
+
+static bool is_discarded(const struct rj_pinning *pinning,
+			 const struct rj_piece *piece)
+{
+	return rj_rounds_was_discarded(pinning->rounds, piece->block,
+				       piece->chunk, piece->chunk_count);
+}
+
+static void let_go(struct rj_pinning *pinning, struct rj_piece *piece)
+{
+	rj_channel_unregister(pinning->channel, piece->buffer);
+	piece->state = PIECE_LEFT_ALONE;
+}
+
+void rj_pinning_release(struct rj_pinning *pinning)
+{
+	pinning->over = true;
+	for (uint64_t i = 0; pinning->pieces && i < piece_count(pinning); i++)
+		if (pinning->pieces[i].state == PIECE_REGISTERED)
+			let_go(pinning, &pinning->pieces[i]);
+}
+
+void rj_pinning_heed_discards(struct rj_pinning *pinning)
+{
+	const uint32_t discards = rj_rounds_discards(pinning->rounds);
+
+	if (discards == pinning->discards_seen)
+		return;
+	pinning->discards_seen = discards;
+	for (uint64_t i = 0; i < piece_count(pinning); i++) {
+		struct rj_piece *piece = &pinning->pieces[i];
+
+		if (piece->state != PIECE_REGISTERED ||
+		    !is_discarded(pinning, piece))
+			continue;
+		let_go(pinning, piece);
+		pinning->holes++;
+	}
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A piece ends with its block and with the shard. */
+static void measure(const struct rj_pinning *pinning, struct rj_piece *piece,
+		    unsigned block, uint64_t index)
+{
+	const struct rj_rounds *rounds = pinning->rounds;
+	const struct rj_block *memory = &rounds->blocks[block];
+	uint64_t first = pinning->first_chunk + index * pinning->piece_chunks;
+	uint64_t end = first + pinning->piece_chunks;
+	uint64_t offset;
+
+	if (first < rounds->chunk_base[block])
+		first = rounds->chunk_base[block];
+	end = lesser(end, rounds->chunk_base[block + 1]);
+	end = lesser(end, pinning->end_chunk);
+	piece->block = block;
+	piece->chunk = first - rounds->chunk_base[block];
+	piece->chunk_count = end - first;
+	offset = piece->chunk * RJ_CHUNK_BYTES;
+	piece->base = memory->host + offset;
+	piece->bytes = lesser(piece->chunk_count * RJ_CHUNK_BYTES,
+			      memory->bytes - offset);
+}
+
+static int add_up(void *user, uint64_t first_page, uint64_t count,
+		  struct ramjet_error *err)
+{
+	(void)first_page;
+	(void)err;
+	*(uint64_t *)user += count;
+	return 0;
+}
+
+/* All of the piece's pages are of these categories; the shared page of zeros
+ * is none of ours. */
+static bool all_pages_are(struct rj_pinning *pinning,
+			  const struct rj_piece *piece, uint64_t categories)
+{
+	const struct rj_pagescan_query query = {
+		.inverted = RJ_PAGE_IS_PFNZERO,
+		.mask = RJ_PAGE_IS_PFNZERO | categories,
+	};
+	uint64_t pages = 0;
+
+	return !rj_pagescan_run(&pinning->scan, &query, piece->base,
+				piece->bytes / RAMJET_PAGE_BYTES, add_up,
+				&pages, NULL) &&
+	       pages == piece->bytes / RAMJET_PAGE_BYTES;
+}
+
+static bool is_populated(struct rj_pinning *pinning,
+			 const struct rj_piece *piece)
+{
+	const struct rj_block *block = &pinning->rounds->blocks[piece->block];
+	const uint64_t from = block->fd_offset + piece->chunk * RJ_CHUNK_BYTES;
+
+	if (block->fd >= 0) {
+		/* What others have populated need not be mapped here yet. */
+		if (lseek(block->fd, (off_t)from, SEEK_HOLE) <
+		    (off_t)(from + piece->bytes))
+			return false;
+		if (block->page_bytes == RAMJET_PAGE_BYTES)
+			(void)madvise((void *)(uintptr_t)piece->base,
+				      piece->bytes, MADV_POPULATE_READ);
+	}
+	return all_pages_are(pinning, piece, RJ_PAGE_IS_PRESENT);
+}
+
+static bool is_worth_it(struct rj_pinning *pinning,
+			const struct rj_piece *piece)
+{
+	return pinning->any_pages ||
+	       pinning->rounds->blocks[piece->block].page_bytes >
+		       RAMJET_PAGE_BYTES ||
+	       all_pages_are(pinning, piece, RJ_PAGE_IS_HUGE);
+}
+
+static void consider(struct rj_pinning *pinning, struct rj_piece *piece,
+		     unsigned block, uint64_t index)
+{
+	piece->state = PIECE_LEFT_ALONE;
+	measure(pinning, piece, block, index);
+	if (is_discarded(pinning, piece) || !is_populated(pinning, piece)) {
+		pinning->holes++;
+		return;
+	}
+	if (!is_worth_it(pinning, piece)) {
+		pinning->small++;
+		return;
+	}
+	piece->buffer = rj_channel_register(
+		pinning->channel, (void *)(uintptr_t)piece->base, piece->bytes);
+	if (piece->buffer >= 0) {
+		piece->state = PIECE_REGISTERED;
+		return;
+	}
+	pinning->over = true;
+	pinning->refused = piece->buffer;
+}
+
+int rj_pinning_buffer(struct rj_pinning *pinning, unsigned block,
+		      const void *base, size_t bytes)
+{
+	const struct rj_rounds *rounds = pinning->rounds;
+	const uint8_t *from = base;
+	const uint64_t chunk =
+		rounds->chunk_base[block] +
+		(uint64_t)(from - rounds->blocks[block].host) / RJ_CHUNK_BYTES;
+	struct rj_piece *piece;
+
+	if (chunk < pinning->first_chunk || chunk >= pinning->end_chunk ||
+	    !(rounds->blocks[block].flags & RAMJET_BLOCK_PINNABLE))
+		return RJ_CHANNEL_PLAIN;
+	piece = &pinning->pieces[(chunk - pinning->first_chunk) /
+				 pinning->piece_chunks];
+	if (piece->state == PIECE_NEW && !pinning->over)
+		consider(pinning, piece, block,
+			 (uint64_t)(piece - pinning->pieces));
+	if (piece->state != PIECE_REGISTERED || from < piece->base ||
+	    bytes > (size_t)(piece->base + piece->bytes - from))
+		return RJ_CHANNEL_PLAIN;
+	return piece->buffer;
+}
