@@ -9,6 +9,7 @@
 #include "util/clock.h"
 
 #define SECOND_NS  1000000000u
+#define RATE_NS    500000000u
 #define COLUMNS    80
 #define TEXT_BYTES 160
 #define BAR_CELLS  6
@@ -28,6 +29,7 @@ void rj_cli_progress_init(struct rj_cli_progress *p,
 	rj_mutex_init(&p->lock);
 	p->begun_ns = rj_now_ns();
 	p->last_line_ns = p->begun_ns;
+	p->rate_ns = p->begun_ns;
 }
 
 void rj_cli_progress_done(struct rj_cli_progress *p)
@@ -98,6 +100,24 @@ static void say_rounds_locked(struct rj_cli_progress *p,
 	}
 }
 
+/* The library knows a rate at the end of a round, which may be long. */
+static void measure_rate_locked(struct rj_cli_progress *p,
+				const struct ramjet_info *info)
+	RJ_REQUIRES(p->lock)
+{
+	uint64_t now = rj_now_ns(), bytes = info->ram.transferred_bytes;
+	uint64_t span = now - p->rate_ns;
+
+	if (p->rate_bytes && span < RATE_NS)
+		return;
+	p->bytes_per_s = info->current_bytes_per_s;
+	if (p->rate_bytes && bytes > p->rate_bytes)
+		p->bytes_per_s = (uint64_t)((double)(bytes - p->rate_bytes) *
+					    1e9 / (double)span);
+	p->rate_bytes = bytes;
+	p->rate_ns = now;
+}
+
 /* What it comes to: the pause if it began now, or why it doesn't. */
 static void describe_pause(const struct ramjet_info *info, char *text,
 			   size_t bytes)
@@ -119,13 +139,14 @@ static void describe_pause(const struct ramjet_info *info, char *text,
 }
 
 /* What moves right now, without its beginning. */
-static void describe(const struct ramjet_info *info, char *text, size_t bytes)
+static void describe(const struct ramjet_info *info, uint64_t bytes_per_s,
+		     char *text, size_t bytes)
 {
 	char rate[RJ_CLI_HUMAN_BYTES], dirty[RJ_CLI_HUMAN_BYTES];
 	char left[RJ_CLI_HUMAN_BYTES], pause[TEXT_BYTES / 2];
 	char slow[16] = "";
 
-	rj_cli_human_rate(info->current_bytes_per_s, rate);
+	rj_cli_human_rate(bytes_per_s, rate);
 	if (!info->outgoing) {
 		rj_cli_human_size(info->ram.transferred_bytes, left);
 		(void)snprintf(text, bytes, "%s  received %s", rate, left);
@@ -189,7 +210,7 @@ static void say_live_locked(struct rj_cli_progress *p,
 			       info->outgoing ? "connecting" : "waiting");
 	} else {
 		draw_bar(info, bar);
-		describe(info, rest, sizeof(rest));
+		describe(info, p->bytes_per_s, rest, sizeof(rest));
 		(void)snprintf(line, sizeof(line), " %2llu [%s] %s",
 			       (unsigned long long)info->rounds_total + 1, bar,
 			       rest);
@@ -209,7 +230,7 @@ static void say_plain_locked(struct rj_cli_progress *p,
 	if (now - p->last_line_ns < SECOND_NS || nothing_moves(info))
 		return;
 	p->last_line_ns = now;
-	describe(info, rest, sizeof(rest));
+	describe(info, p->bytes_per_s, rest, sizeof(rest));
 	(void)fprintf(p->out, "%.0f s: %s, round %llu: %s\n",
 		      (double)(now - p->begun_ns) / 1e9,
 		      ramjet_state_name(info->state),
@@ -220,6 +241,7 @@ void rj_cli_progress_update(struct rj_cli_progress *p,
 			    const struct ramjet_info *info)
 {
 	rj_lock(&p->lock);
+	measure_rate_locked(p, info);
 	say_rounds_locked(p, info);
 	if (p->style == RJ_CLI_PROGRESS_BAR)
 		say_live_locked(p, info);

@@ -23,6 +23,10 @@ struct rj_cli_progress {
 	uint64_t rounds_seen RJ_GUARDED_BY(lock);
 	uint64_t rounds_said RJ_GUARDED_BY(lock);
 	uint64_t last_line_ns RJ_GUARDED_BY(lock);
+	/* what moved since when, and how fast before that */
+	uint64_t rate_bytes RJ_GUARDED_BY(lock);
+	uint64_t rate_ns RJ_GUARDED_BY(lock);
+	uint64_t bytes_per_s RJ_GUARDED_BY(lock);
 	bool live RJ_GUARDED_BY(lock); /* the live line stands there */
 };
 

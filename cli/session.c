@@ -221,8 +221,7 @@ static void say_check(struct rj_cli_session *s, const char *who)
 	if (s->role == RJ_CLI_TARGET)
 		return; /* the result says it */
 	rj_cli_progress_note(&s->progress,
-			     "ramjet %s: %s: %s page writes since, "
-			     "self-check of %s pages is clean",
+			     "ramjet %s: %s: %s writes since, %s pages clean",
 			     name_of(s), who,
 			     rj_cli_human_count(s->check.trial_writes, writes),
 			     rj_cli_human_count(s->check.pages, pages));

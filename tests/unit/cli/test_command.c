@@ -291,7 +291,7 @@ static void a_failed_send_lets_its_guest_run_on(void **state)
 	assert_int_equal(status, 1);
 	assert_says(w, "ramjet send: channel 1: the peer is gone\n");
 	assert_says(w, "the source guest runs on: ");
-	assert_says(w, "self-check of 512 pages is clean");
+	assert_says(w, " writes since, 512 pages clean");
 	assert_complete(w);
 	assert_string_equal(text_of(w, "status"), "failed");
 	assert_string_equal(text_of(w, "error"), "channel 1: the peer is gone");
