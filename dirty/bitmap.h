@@ -5,11 +5,10 @@
  * A two-level bitmap of one block: a bit a page, and a summary bit a chunk of
  * 512 pages, so that finding work costs in proportion to what is dirty.
  *
- * Concurrency: any number of setters and claimers at once. A setter sets page
- * bits first and the summary bit after (release); a claimer clears the summary
- * bit first (acquire), then exchanges the words. So a set summary bit may have
- * no page bit left (harmless), but a set page bit always has its summary bit
- * set or about to be set by its setter: no page is lost.
+ * Concurrency: any number of setters and claimers at once; a chunk is changed
+ * by one of them at a time, for some ten nanoseconds (bitmap.c). A set summary
+ * bit may have no page bit left (harmless), but a set page bit always has its
+ * summary bit set or about to be set by its setter: no page is lost.
  *
  * The memory is mapped lazily: an untouched bitmap of 12 TiB costs nothing.
  */
@@ -31,7 +30,8 @@ struct rj_bitmap {
 	uint64_t chunk_count;
 	_Atomic uint64_t *words;   /* chunk_count * 8 */
 	_Atomic uint64_t *summary; /* (chunk_count + 63) / 64 */
-	size_t map_bytes;          /* of the one mapping behind both */
+	_Atomic uint8_t *locks;    /* chunk_count */
+	size_t map_bytes;          /* of the one mapping behind all */
 };
 
 /* All bits clear. -ENOMEM, or -EOVERFLOW for page counts beyond 2^40. */

@@ -9,6 +9,11 @@
 #define RJ_UNUSED        __attribute__((unused))
 #define RJ_CACHE_ALIGNED __attribute__((aligned(64)))
 #define RJ_COLD          __attribute__((cold, noinline))
+/* Only where a benchmark, named beside it, shows why. */
+#define RJ_ALWAYS_INLINE static inline __attribute__((always_inline))
+/* Compiled for more than the base instruction set: only to be called where
+ * __builtin_cpu_supports() says so. */
+#define RJ_TARGET(isa)   __attribute__((target(isa)))
 #define rj_likely(x)     __builtin_expect(!!(x), 1)
 #define rj_unlikely(x)   __builtin_expect(!!(x), 0)
 #define RJ_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
