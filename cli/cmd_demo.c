@@ -50,7 +50,8 @@ static void say_plan(const struct demo *demo)
 	(void)snprintf(
 		text, sizeof(text), "a pause of at most %s%s",
 		rj_cli_human_time(demo->line.params.downtime_limit_us, limit),
-		demo->line.params.verify ? ", and not a byte lost" : "");
+		demo->line.params.verify ? ", proof apart, and not a byte lost"
+					 : "");
 	fact("wanted", text);
 }
 
@@ -281,11 +282,12 @@ static void say_result(const struct demo *demo)
 	say_target_guest(demo);
 	say_helpers_result(demo);
 	rj_cli_result_proof(info, stdout);
-	(void)printf("\n%sMoved.%s The guest runs in another process now; all "
-		     "it noticed was %s.\n",
+	rj_cli_human_time(info->downtime_us, pause);
+	(void)printf("%sMoved.%s The guest runs there now; it stood still for "
+		     "%s%s.\n",
 		     rj_cli_ink(stdout, RJ_CLI_GOOD),
-		     rj_cli_ink(stdout, RJ_CLI_PLAIN),
-		     rj_cli_human_time(info->downtime_us, pause));
+		     rj_cli_ink(stdout, RJ_CLI_PLAIN), pause,
+		     info->verified ? ", proof included" : "");
 	(void)fflush(stdout);
 }
 
