@@ -121,6 +121,7 @@ static void add_statistics_locked(struct snapshot *snap,
 	info->throttle_percent = stats->throttle_percent;
 	info->called_off = stats->called_off;
 	info->guest_stall_us = stats->guest_stall_us;
+	info->throttled_us = stats->throttled_us;
 	info->ram.wire_bytes += stats->control_bytes;
 	info->ram.unpopulated_pages = stats->unpopulated_pages;
 	info->ram.remaining_bytes = stats->remaining_pages * RAMJET_PAGE_BYTES;

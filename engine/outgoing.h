@@ -53,7 +53,8 @@ struct rj_outgoing {
 	struct rj_wire_now wire; /* at the latest tick */
 	struct rj_convergence convergence;
 	uint64_t convergence_us;
-	uint64_t next_us;       /* the pause, a round later */
+	uint64_t next_us; /* the pause, a round later */
+	uint64_t throttled_since_us;
 	uint32_t throttle_set;  /* what the guest was told */
 	bool forced;            /* the switchover ignores the limit */
 	uint32_t round;         /* the open one */

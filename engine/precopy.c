@@ -171,6 +171,19 @@ static struct rj_sent sent_in_round(const struct ramjet_migration *m)
 	};
 }
 
+/* What throttling has cost the guest since this was last called. */
+static void account_throttle(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t now = rj_now_us();
+
+	rj_lock(&m->lock);
+	m->stats.throttled_us +=
+		(now - out->throttled_since_us) * out->throttle_set / 100;
+	rj_unlock(&m->lock);
+	out->throttled_since_us = now;
+}
+
 static void record_round(struct ramjet_migration *m,
 			 const struct rj_sent *round, uint64_t dirtied)
 {
@@ -183,6 +196,7 @@ static void record_round(struct ramjet_migration *m,
 		.us = us,
 	};
 
+	account_throttle(m);
 	rj_lock(&m->lock);
 	rj_statistics_add_round(&m->stats, &info);
 	if (us)
@@ -283,6 +297,7 @@ static int set_throttle(struct ramjet_migration *m, uint32_t percent,
 
 	if (m->out->throttle_set == percent)
 		return 0;
+	account_throttle(m);
 	rc = m->guest->ops.throttle(m->guest->user, percent, err);
 	if (rc) {
 		(void)rj_fail_errno(err, rc, "guest: throttling to %u %%",

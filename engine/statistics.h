@@ -36,6 +36,7 @@ struct rj_statistics {
 	uint32_t throttle_percent;
 	uint32_t called_off;
 	uint64_t guest_stall_us;
+	uint64_t throttled_us;
 	uint64_t control_cpu_us;
 	uint64_t control_bytes; /* on the control link */
 	uint64_t unpopulated_pages;

@@ -551,6 +551,7 @@ struct ramjet_info {
 	uint64_t convergence_us;
 	uint32_t called_off;     /* switchovers given up as too long */
 	uint64_t guest_stall_us; /* vCPU time lost to dirty tracking */
+	uint64_t throttled_us;   /* vCPU time taken away by throttling */
 	const struct ramjet_helper_info *helpers;
 	size_t helper_count;
 };
