@@ -2,6 +2,7 @@
 #include "engine/link.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -11,6 +12,9 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
+
+/* Unknown frames in a row, until the caller may look at other things. */
+#define SKIPPED_MAX 64u
 
 void rj_link_init(struct rj_link *link, int fd, int wake_fd)
 {
@@ -89,6 +93,12 @@ static int read_some(int fd, uint8_t *out, size_t wanted, size_t *have)
 	return 1;
 }
 
+void rj_link_blame(const struct rj_message *message, struct ramjet_error *err)
+{
+	rj_error_prefix(err, "control link, offset %llu",
+			(unsigned long long)message->offset);
+}
+
 static bool is_known(const struct rj_frame *frame)
 {
 	return strcmp(rj_frame_type_name(frame->type), "unknown") != 0;
@@ -101,6 +111,7 @@ static int decode_head(struct rj_link *link, struct ramjet_error *err)
 
 	if (rc)
 		return rc;
+	link->message.offset = link->received;
 	if (!is_known(frame)) {
 		link->skip = (size_t)frame->run_count * RJ_RUN_BYTES +
 			     frame->payload_bytes;
@@ -190,7 +201,7 @@ int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 		return rj_mailbox_get(link->inbox, ret);
 	if (link->fd < 0)
 		return 0;
-	for (;;) {
+	for (unsigned skipped = 0; skipped < SKIPPED_MAX; skipped++) {
 		rc = read_message(link, err);
 		if (rc == -ENODATA)
 			return rj_fail(err, rc,
@@ -209,6 +220,7 @@ int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 			return 1;
 		rj_message_done(ret);
 	}
+	return 0;
 }
 
 static int wait_readable(struct rj_link *link, uint64_t deadline_ns)
@@ -222,10 +234,12 @@ static int wait_readable(struct rj_link *link, uint64_t deadline_ns)
 
 	if (deadline_ns) {
 		const uint64_t now = rj_now_ns();
+		uint64_t left_ms;
 
 		if (now >= deadline_ns)
 			return -ETIMEDOUT;
-		timeout_ms = (int)((deadline_ns - now) / 1000000 + 1);
+		left_ms = (deadline_ns - now) / 1000000 + 1;
+		timeout_ms = left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 	}
 	if (poll(fds, 2, timeout_ms) < 0)
 		return errno == EINTR ? 0 : -errno;

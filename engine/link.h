@@ -49,6 +49,8 @@ RJ_NODISCARD int rj_link_send_type(struct rj_link *link,
  * frames of unknown type are skipped. */
 RJ_NODISCARD int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 			      struct ramjet_error *err);
+/* Put before an error that refuses this message: where it was. */
+void rj_link_blame(const struct rj_message *message, struct ramjet_error *err);
 /* As poll, but waits until deadline_ns: 0 with a message, or an error. */
 RJ_NODISCARD int rj_link_wait(struct rj_link *link, uint64_t deadline_ns,
 			      struct rj_message *ret, struct ramjet_error *err);

@@ -2,6 +2,7 @@
 #ifndef RJ_ENGINE_MAILBOX_H
 #define RJ_ENGINE_MAILBOX_H
 /* Control frames handed from one thread to another, in order. */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/wire.h"
@@ -12,6 +13,7 @@
 struct rj_message {
 	struct rj_frame frame;
 	uint8_t *payload; /* frame.payload_bytes, malloc()ed or NULL */
+	uint64_t offset;  /* of its first byte in the stream it came in */
 };
 
 void rj_message_done(struct rj_message *message);
@@ -36,4 +38,5 @@ RJ_NODISCARD int rj_mailbox_put(struct rj_mailbox *box,
 				const struct rj_message *message);
 /* 1 and the oldest message, or 0. */
 int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret);
+bool rj_mailbox_is_empty(struct rj_mailbox *box);
 #endif

@@ -106,7 +106,10 @@ static int skip_frame(struct rj_receiver *r, const struct rj_frame *frame)
 static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 			struct ramjet_error *err)
 {
-	struct rj_message message = { .frame = *frame };
+	struct rj_message message = {
+		.frame = *frame,
+		.offset = r->frame_offset,
+	};
 	int rc = 0;
 
 	if (frame->type == RJ_FRAME_COMMIT && !r->final)

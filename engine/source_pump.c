@@ -13,8 +13,7 @@ static int unexpected(const struct rj_message *message,
 		      struct ramjet_error *err)
 {
 	return rj_fail(err, -EPROTO,
-		       "control link: a %s frame from the target has no place "
-		       "here",
+		       "a %s frame from the target has no place here",
 		       rj_frame_type_name(message->frame.type));
 }
 
@@ -23,8 +22,7 @@ static int take_applied(struct rj_outgoing *out, uint32_t round,
 {
 	if (round != out->applied)
 		return rj_fail(err, -EPROTO,
-			       "control link: round %u reported as applied, "
-			       "wanted round %u",
+			       "round %u reported as applied, wanted round %u",
 			       round, out->applied);
 	out->applied++;
 	return 0;
@@ -73,6 +71,9 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	while (!m->out->running &&
 	       (rc = rj_link_poll(&m->out->link, &message, err)) > 0) {
 		rc = take_message(m, &message, err);
+		if (rc && message.frame.type != RJ_FRAME_FAILED &&
+		    message.frame.type != RJ_FRAME_CANCEL)
+			rj_link_blame(&message, err);
 		rj_message_done(&message);
 		if (rc)
 			return rc;

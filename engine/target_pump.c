@@ -137,9 +137,14 @@ static int take_message(struct ramjet_migration *m, struct rj_message *message,
 	default:
 		break;
 	}
-	return rj_fail(err, -EPROTO,
-		       "control link: a %s frame has no place here",
+	return rj_fail(err, -EPROTO, "a %s frame has no place here",
 		       rj_frame_type_name(message->frame.type));
+}
+
+static bool is_refusal(const struct rj_message *message, int rc)
+{
+	return rc != -ECANCELED && message->frame.type != RJ_FRAME_FAILED &&
+	       message->frame.type != RJ_FRAME_CANCEL;
 }
 
 static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
@@ -153,6 +158,8 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 		if (rc < 0)
 			return rc;
 		rc = take_message(m, &message, err);
+		if (rc && is_refusal(&message, rc))
+			rj_link_blame(&message, err);
 		rj_message_done(&message);
 		if (rc)
 			return rc;

@@ -249,28 +249,46 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-static int read_blocks(struct ramjet_migration *m, struct ramjet_error *err)
+static int take_blocks(struct ramjet_migration *m,
+		       const struct rj_message *message,
+		       struct ramjet_error *err)
 {
 	rj_autofree struct rj_wire_block *blocks = NULL;
+	uint32_t count = 0;
+	int rc;
+
+	switch (message->frame.type) {
+	case RJ_FRAME_BLOCKS:
+		break;
+	case RJ_FRAME_FAILED:
+	case RJ_FRAME_CANCEL:
+		return rj_take_last_words(m, message, "source", err);
+	default:
+		(void)rj_fail(err, -EPROTO, "a %s frame, wanted BLOCKS",
+			      rj_frame_type_name(message->frame.type));
+		rj_link_blame(message, err);
+		return -EPROTO;
+	}
+	rc = rj_blocks_decode(message->payload, message->frame.payload_bytes,
+			      &blocks, &count, err);
+	if (rc) {
+		rj_link_blame(message, err);
+		return rc;
+	}
+	return rj_target_match_blocks(m, blocks, count, err);
+}
+
+static int read_blocks(struct ramjet_migration *m, struct ramjet_error *err)
+{
 	struct rj_incoming *in = m->in;
 	struct rj_message message = { 0 };
-	uint32_t count = 0;
 	int rc = rj_link_wait(&in->link,
 			      in->one_way ? 0 : rj_migration_reply_deadline(m),
 			      &message, err);
 
 	if (rc)
 		return rc;
-	if (message.frame.type != RJ_FRAME_BLOCKS)
-		rc = rj_fail(err, -EPROTO,
-			     "control link: a %s frame, wanted BLOCKS",
-			     rj_frame_type_name(message.frame.type));
-	if (!rc)
-		rc = rj_blocks_decode(message.payload,
-				      message.frame.payload_bytes, &blocks,
-				      &count, err);
-	if (!rc)
-		rc = rj_target_match_blocks(m, blocks, count, err);
+	rc = take_blocks(m, &message, err);
 	rj_message_done(&message);
 	return rc;
 }
