@@ -367,7 +367,7 @@ int rj_cli_guest_spec_parse(const char *text, struct rj_cli_guest_spec *ret,
 	(void)snprintf(copy, sizeof(copy), "%s", rest);
 	if (bit == FILE_KEY) {
 		item = strsep(&next, ",");
-		if (!*item || strlen(item) >= sizeof(p.spec.path))
+		if (!item || !*item || strlen(item) >= sizeof(p.spec.path))
 			return rj_fail(err, -EINVAL,
 				       "guest '%s': wanted file:PATH", text);
 		(void)snprintf(p.spec.path, sizeof(p.spec.path), "%s", item);
