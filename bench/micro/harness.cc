@@ -11,8 +11,7 @@ static benchmark::State &state_of(struct rj_bench *bench)
 void rj_bench_register(const char *name, rj_bench_fn *fn, int64_t argument)
 {
 	benchmark::RegisterBenchmark(name, [fn](benchmark::State &state) {
-		fn(reinterpret_cast<struct rj_bench *>(&state),
-		   state.range(0));
+		fn(reinterpret_cast<struct rj_bench *>(&state), state.range(0));
 	})->Arg(argument);
 }
 
