@@ -360,14 +360,14 @@ int rj_cli_guest_spec_parse(const char *text, struct rj_cli_guest_spec *ret,
 
 	if (strlen(text) >= sizeof(copy))
 		return rj_fail(err, -EINVAL, "guest: the text is too long");
-	(void)snprintf(p.spec.text, sizeof(p.spec.text), "%s", text);
+	memcpy(p.spec.text, text, strlen(text));
 	rc = parse_kind(text, &p.spec, &rest, &bit, err);
 	if (rc)
 		return rc;
 	(void)snprintf(copy, sizeof(copy), "%s", rest);
 	if (bit == FILE_KEY) {
 		item = strsep(&next, ",");
-		if (!item || !*item || strlen(item) >= sizeof(p.spec.path))
+		if (!*item || strlen(item) >= sizeof(p.spec.path))
 			return rj_fail(err, -EINVAL,
 				       "guest '%s': wanted file:PATH", text);
 		(void)snprintf(p.spec.path, sizeof(p.spec.path), "%s", item);
