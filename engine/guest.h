@@ -2,6 +2,8 @@
 #ifndef RJ_ENGINE_GUEST_H
 #define RJ_ENGINE_GUEST_H
 /* The guest: its blocks, dirty sources, blockers and notifiers. */
+#include <errno.h>
+
 #include "engine/blocker.h"
 #include "engine/notifier.h"
 #include "engine/wire.h"
@@ -9,6 +11,13 @@
 #include "util/mutex.h"
 
 struct rj_rounds;
+
+/* What an operation of the VMM returned, 0 or a negative errno: anything else
+ * would be taken for success further up. */
+static inline int rj_guest_result(int rc)
+{
+	return rc > 0 ? -EIO : rc;
+}
 
 struct rj_block {
 	char name[RJ_BLOCK_NAME_MAX + 1];

@@ -126,7 +126,7 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
 		return -ECANCELED;
-	rc = m->guest->ops.start(m->guest->user, err);
+	rc = rj_guest_result(m->guest->ops.start(m->guest->user, err));
 	if (rc) {
 		(void)rj_fail_errno(err, rc, "the guest does not start");
 		return rc;

@@ -60,9 +60,13 @@ void rj_migration_fail(struct ramjet_migration *m,
 		       const struct ramjet_error *err)
 {
 	rj_lock(&m->lock);
-	/* A worker's ECANCELED is an echo of what made us give up. */
-	if (!m->error.code && err->code != -ECANCELED)
+	/* After a cancel, ECANCELED is its echo: then there is no error. */
+	if (!m->error.code && !(m->cancelled && err->code == -ECANCELED)) {
 		m->error = *err;
+		/* A callback's own invention must not read as success. */
+		if (m->error.code >= 0)
+			m->error.code = -EIO;
+	}
 	rj_unlock(&m->lock);
 	rj_event_signal(m->wake_fd);
 	rj_event_signal(m->event_fd);

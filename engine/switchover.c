@@ -56,7 +56,7 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 	out->pause_began_us = out->term_began_us = rj_now_us();
 	/* Half stopped counts as stopped: start is called whatever happens. */
 	out->guest_stopped = true;
-	rc = m->guest->ops.stop(m->guest->user, err);
+	rc = rj_guest_result(m->guest->ops.stop(m->guest->user, err));
 	if (rc) {
 		(void)rj_fail_errno(err, rc, "guest does not stop");
 		return rc;
@@ -138,7 +138,8 @@ static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!m->guest->ops.save_state)
 		return 0;
-	rc = m->guest->ops.save_state(m->guest->user, &data, &bytes, err);
+	rc = rj_guest_result(
+		m->guest->ops.save_state(m->guest->user, &data, &bytes, err));
 	if (rc) {
 		(void)rj_fail_errno(err, rc, "device state: saving");
 		return rc;
@@ -266,7 +267,7 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	out->guest_stopped = false;
-	rc = m->guest->ops.start(m->guest->user, err);
+	rc = rj_guest_result(m->guest->ops.start(m->guest->user, err));
 	if (rc) {
 		out->guest_stopped = true;
 		(void)rj_fail_errno(err, rc, "guest does not start again");

@@ -46,7 +46,8 @@ static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
 			       "device state: %zu bytes came, this guest "
 			       "cannot load any",
 			       device->bytes);
-	rc = ops->load_state(m->guest->user, device->data, device->bytes, err);
+	rc = rj_guest_result(ops->load_state(m->guest->user, device->data,
+					     device->bytes, err));
 	if (rc)
 		(void)rj_fail_errno(err, rc, "device state: loading");
 	return rc;
