@@ -30,7 +30,8 @@ int rj_source_await(struct ramjet_migration *m,
 			return rj_fail(err, -ETIMEDOUT,
 				       "switchover: no %s within %llu ms", what,
 				       (unsigned long long)timeout_us / 1000);
-		rc = rj_source_pump(m, 100, err);
+		/* One way, nobody tells when the stream was taken. */
+		rc = rj_source_pump(m, m->out->one_way ? 1 : 100, err);
 	}
 	return rc;
 }
@@ -55,13 +56,24 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 }
 
 static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
+static bool is_stream_over(struct rj_outgoing *out)
+{
+	return atomic_load_explicit(&out->senders[0].counters->state,
+				    memory_order_relaxed) != RJ_CHANNEL_OPEN;
+}
+
 {
 	/* What fails elsewhere no longer matters: only the target's word. */
 	m->out->link.wake_fd = -1;
 	return rj_source_await(m, is_running, "RUNNING from the target", err);
 }
+	int rc;
 
 static void record_end(struct ramjet_migration *m)
+	rc = rj_source_await(m, is_stream_over, "end of the stream", err);
+	/* A reader that has stopped reading must not keep us. */
+	if (rc && err->code)
+		rj_migration_fail(m, err);
 {
 	struct rj_outgoing *out = m->out;
 	const uint64_t now = rj_now_us();

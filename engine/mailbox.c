@@ -78,3 +78,13 @@ int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret)
 	free(mail);
 	return 1;
 }
+
+bool rj_mailbox_is_empty(struct rj_mailbox *box)
+{
+	bool empty;
+
+	rj_lock(&box->lock);
+	empty = !box->first;
+	rj_unlock(&box->lock);
+	return empty;
+}

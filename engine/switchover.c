@@ -215,10 +215,21 @@ static bool pages_are_through(struct rj_outgoing *out)
 
 static bool is_ready(struct rj_outgoing *out)
 {
-	return out->ready || out->one_way;
+	if (!out->one_way)
+		return out->ready;
+	return rj_mailbox_is_empty(&out->outbox) && is_taken(out);
 }
 
 static int await_target(struct ramjet_migration *m, bool verify,
+/* One way, the stream must have been taken as far as it goes: that a disk is
+ * full must not be found out after the COMMIT. */
+static bool is_taken(const struct rj_outgoing *out)
+{
+	const struct rj_counters *c = out->senders[0].counters;
+
+	return rj_counter(&c->wire_bytes) >= rj_counter(&c->launched_bytes);
+}
+
 			struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
@@ -306,6 +317,10 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+	/* One way, SWITCHOVER is the last frame whose fate is looked at. */
+	if (!rc && m->out->one_way)
+		rc = rj_source_await(m, pages_are_through,
+				     "progress of the last pages", err);
 int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const bool uncapped = rj_migration_params(m).uncapped_switchover;
