@@ -46,6 +46,8 @@ static int fill_first_round(struct ramjet_migration *m,
 {
 	struct rj_outgoing *out = m->out;
 	struct rj_bitmap *const *sink = rj_rounds_sink(&out->rounds);
+	/* Discarded since tracking began: marked, and counted, already. */
+	const uint64_t marked = rj_rounds_next_pages(&out->rounds);
 	enum rj_populated_method method = RJ_POPULATED_ALL;
 	uint64_t pages = 0, total = 0;
 	int rc;
@@ -66,7 +68,7 @@ static int fill_first_round(struct ramjet_migration *m,
 		total += out->regions[i].page_count;
 	}
 	out->unpopulated_pages = total - pages;
-	rj_rounds_filled(&out->rounds, pages);
+	rj_rounds_filled(&out->rounds, pages - marked);
 	rj_lock(&m->lock);
 	m->stats.unpopulated_pages = out->unpopulated_pages;
 	m->stats.remaining_pages = pages;
