@@ -104,17 +104,38 @@ static void join_senders(struct rj_outgoing *out)
 		rj_sender_join(&out->senders[i]);
 }
 
-/* Before anything else that takes time: the guest has waited long enough. */
-static void resume_guest(struct ramjet_migration *m)
+/* The guest runs nowhere: whoever reads what led here must read that, too. */
+static void report_stranded(struct ramjet_migration *m,
+			    const struct ramjet_error *why)
+{
+	const struct ramjet_error first = rj_migration_error(m);
+	struct ramjet_error both = { 0 };
+
+	(void)rj_fail(&both, first.code,
+		      "%.240s; and the source guest DOES NOT START AGAIN: %s",
+		      first.message, why->message);
+	rj_log(&m->log, RJ_LOG_ERROR, "%s", both.message);
+	rj_lock(&m->lock);
+	m->error = both;
+	rj_unlock(&m->lock);
+}
+
+/* Before anything else that takes time: the guest has waited long enough.
+ * False when it does not start. */
+static bool resume_guest(struct ramjet_migration *m)
 {
 	struct ramjet_error err = { 0 };
+	int rc;
 
 	if (!m->out->guest_stopped)
-		return;
+		return true;
 	m->out->guest_stopped = false;
-	if (m->guest->ops.start(m->guest->user, &err))
-		rj_log(&m->log, RJ_LOG_ERROR,
-		       "source guest does not start again: %s", err.message);
+	rc = rj_guest_result(m->guest->ops.start(m->guest->user, &err));
+	if (!rc)
+		return true;
+	(void)rj_fail_errno(&err, rc, "start");
+	report_stranded(m, &err);
+	return false;
 }
 
 static void tell_target(struct ramjet_migration *m)
@@ -158,7 +179,8 @@ static void unwind(struct ramjet_migration *m)
 	    rj_migration_set_state(m, RAMJET_STATE_CANCELLING))
 		end = RAMJET_STATE_CANCELLED;
 	rj_source_lift_throttle(m);
-	resume_guest(m);
+	if (!resume_guest(m))
+		end = RAMJET_STATE_FAILED;
 	rj_event_signal(m->wake_fd);
 	if (out->rounds.worker_count)
 		rj_rounds_stop(&out->rounds);
