@@ -290,7 +290,6 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_lock(&m->lock);
 	m->stats.called_off++;
 	m->stats.term_count = 0;
-	atomic_store(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
 	rj_unlock(&m->lock);
 	if (!rj_migration_set_state(m, RAMJET_STATE_ACTIVE))
 		return -ECANCELED;
@@ -300,6 +299,10 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const bool verify = rj_migration_params(m).verify;
+	/* After the state: from there on a change of the cap sees to itself. */
+	rj_lock(&m->lock);
+	atomic_store(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
+	rj_unlock(&m->lock);
 	int rc = rj_source_begin_helpers(m, err);
 
 	if (!rc)
