@@ -79,8 +79,14 @@ static bool overshoots(struct ramjet_migration *m)
 		return false;
 	inputs.stopped = true;
 	rj_estimate_pause(&out->estimate, &inputs, &pause);
-	return (double)(pause.p50_us - pause.stop_us - pause.sync_us +
-			(rj_now_us() - out->pause_began_us)) > limit_us;
+	/* An idle guest has written after all, to a wire nobody has measured:
+	 * one more round will. */
+	if (!pause.known)
+		return true;
+	return (double)pause.p50_us - (double)pause.stop_us -
+		       (double)pause.sync_us +
+		       (double)(rj_now_us() - out->pause_began_us) >
+	       limit_us;
 }
 
 static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
