@@ -54,7 +54,9 @@ void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 	    (link->fd < 0 && !link->inbox))
 		return;
 	link->wake_fd = -1;
-	while (!rj_link_wait(link, deadline_ns, &message, NULL)) {
+	/* A peer that never stops talking is no reason to listen for ever. */
+	while (rj_now_ns() < deadline_ns &&
+	       !rj_link_wait(link, deadline_ns, &message, NULL)) {
 		const uint8_t type = message.frame.type;
 		const bool says_why =
 			type == RJ_FRAME_FAILED || type == RJ_FRAME_CANCEL;

@@ -20,10 +20,11 @@ static int unexpected(const struct rj_message *message,
 static int take_applied(struct rj_outgoing *out, uint32_t round,
 			struct ramjet_error *err)
 {
-	if (round != out->applied)
+	if (round != out->applied || round > out->round)
 		return rj_fail(err, -EPROTO,
-			       "round %u reported as applied, wanted round %u",
-			       round, out->applied);
+			       "round %u reported as applied, wanted round %u, "
+			       "of %u sent",
+			       round, out->applied, out->round + 1);
 	out->applied++;
 	return 0;
 }

@@ -161,6 +161,9 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 		if (rc && is_refusal(&message, rc))
 			rj_link_blame(&message, err);
 		rj_message_done(&message);
+		/* A peer that never stops talking must not hide a cancel. */
+		if (!rc && rj_migration_is_cancelled(m))
+			rc = -ECANCELED;
 		if (rc)
 			return rc;
 	}
