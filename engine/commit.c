@@ -9,19 +9,34 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* The guest stands still: it waits no longer than it would have while running
+ * when nothing of what there is to send goes out. */
+static uint64_t patience_us(struct ramjet_migration *m)
+{
+	const struct ramjet_params params = rj_migration_params(m);
+	uint64_t ms = params.reply_timeout_ms;
+
+	if (params.stall_timeout_ms && (!ms || params.stall_timeout_ms < ms) &&
+	    !rj_rounds_all_left(&m->out->rounds))
+		ms = params.stall_timeout_ms;
+	return ms * 1000;
+}
+
 /* Pump until `done`; the peer must make some progress within its time. */
 int rj_source_await(struct ramjet_migration *m,
 		    bool (*done)(struct rj_outgoing *), const char *what,
 		    struct ramjet_error *err)
 {
-	const uint64_t timeout_us =
-		rj_migration_params(m).reply_timeout_ms * UINT64_C(1000);
 	uint64_t moved = 0, since_us = rj_now_us();
 	int rc = 0;
 
 	while (!rc && !done(m->out)) {
-		const uint64_t now_moved =
-			rj_source_sent(m).wire_bytes + m->out->applied;
+		const uint64_t timeout_us = patience_us(m);
+		/* Workers tell their bytes a frame at a time, which may take
+		 * long; the kernel knows better. */
+		const uint64_t now_moved = rj_source_sent(m).wire_bytes +
+					   rj_meter_look(m).acked +
+					   m->out->applied;
 
 		if (now_moved != moved)
 			since_us = rj_now_us();
