@@ -168,6 +168,8 @@ static void close_connections(struct ramjet_migration *m)
 		(void)rj_conn_close(&out->senders[i].conn,
 				    rj_now_ns() + CLOSE_DEADLINE_NS / 50, NULL);
 	(void)rj_conn_close(&out->control, 0, NULL);
+	/* Failed before it was used: the peer must not wait for the free. */
+	(void)rj_conn_close(&out->given, 0, NULL);
 }
 
 static void unwind(struct ramjet_migration *m)
