@@ -56,13 +56,24 @@ static bool is_running(struct rj_outgoing *out)
 	return out->running;
 }
 
+static bool is_stream_over(struct rj_outgoing *out)
+{
+	return atomic_load_explicit(&out->senders[0].counters->state,
+				    memory_order_relaxed) != RJ_CHANNEL_OPEN;
+}
+
 static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
 	struct rj_sender *s = &out->senders[0];
 	struct ramjet_error error;
+	int rc;
 
 	rj_rounds_stop(&out->rounds);
+	rc = rj_source_await(m, is_stream_over, "end of the stream", err);
+	/* A reader that has stopped reading must not keep us. */
+	if (rc && err->code)
+		rj_migration_fail(m, err);
 	rj_sender_join(s);
 	error = rj_migration_error(m);
 	if (error.code)
@@ -71,24 +82,13 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 }
 
 static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
-static bool is_stream_over(struct rj_outgoing *out)
-{
-	return atomic_load_explicit(&out->senders[0].counters->state,
-				    memory_order_relaxed) != RJ_CHANNEL_OPEN;
-}
-
 {
 	/* What fails elsewhere no longer matters: only the target's word. */
 	m->out->link.wake_fd = -1;
 	return rj_source_await(m, is_running, "RUNNING from the target", err);
 }
-	int rc;
 
 static void record_end(struct ramjet_migration *m)
-	rc = rj_source_await(m, is_stream_over, "end of the stream", err);
-	/* A reader that has stopped reading must not keep us. */
-	if (rc && err->code)
-		rj_migration_fail(m, err);
 {
 	struct rj_outgoing *out = m->out;
 	const uint64_t now = rj_now_us();

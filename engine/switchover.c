@@ -219,14 +219,6 @@ static bool pages_are_through(struct rj_outgoing *out)
 	       (out->one_way || out->applied > out->final_round);
 }
 
-static bool is_ready(struct rj_outgoing *out)
-{
-	if (!out->one_way)
-		return out->ready;
-	return rj_mailbox_is_empty(&out->outbox) && is_taken(out);
-}
-
-static int await_target(struct ramjet_migration *m, bool verify,
 /* One way, the stream must have been taken as far as it goes: that a disk is
  * full must not be found out after the COMMIT. */
 static bool is_taken(const struct rj_outgoing *out)
@@ -236,6 +228,14 @@ static bool is_taken(const struct rj_outgoing *out)
 	return rj_counter(&c->wire_bytes) >= rj_counter(&c->launched_bytes);
 }
 
+static bool is_ready(struct rj_outgoing *out)
+{
+	if (!out->one_way)
+		return out->ready;
+	return rj_mailbox_is_empty(&out->outbox) && is_taken(out);
+}
+
+static int await_target(struct ramjet_migration *m, bool verify,
 			struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
@@ -299,16 +299,16 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_unlock(&m->lock);
 	if (!rj_migration_set_state(m, RAMJET_STATE_ACTIVE))
 		return -ECANCELED;
+	/* After the state: from there on a change of the cap sees to itself. */
+	rj_lock(&m->lock);
+	atomic_store(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
+	rj_unlock(&m->lock);
 	return 1;
 }
 
 static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const bool verify = rj_migration_params(m).verify;
-	/* After the state: from there on a change of the cap sees to itself. */
-	rj_lock(&m->lock);
-	atomic_store(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
-	rj_unlock(&m->lock);
 	int rc = rj_source_begin_helpers(m, err);
 
 	if (!rc)
@@ -317,6 +317,10 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = gather_helpers(m, err);
 	if (!rc && verify)
 		rc = send_digests(m, err);
+	/* One way, SWITCHOVER is the last frame whose fate is looked at. */
+	if (!rc && m->out->one_way)
+		rc = rj_source_await(m, pages_are_through,
+				     "progress of the last pages", err);
 	if (!rc)
 		rc = announce_end(m, err);
 	if (!rc)
@@ -326,10 +330,6 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-	/* One way, SWITCHOVER is the last frame whose fate is looked at. */
-	if (!rc && m->out->one_way)
-		rc = rj_source_await(m, pages_are_through,
-				     "progress of the last pages", err);
 int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const bool uncapped = rj_migration_params(m).uncapped_switchover;
