@@ -70,7 +70,7 @@ struct rj_outgoing {
 	uint64_t sync_interval_us; /* between the latest two */
 	struct rj_sent {
 		uint64_t wire_bytes, payload_bytes, raw_pages, zero_pages;
-	} sent; /* when the round began */
+	} sent; /* accounted to rounds so far */
 
 	struct rj_helpers *helpers; /* source_helpers.c; or NULL */
 

@@ -28,7 +28,6 @@ static void open_round(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
 
-	out->sent = rj_source_sent(m);
 	out->round_pages = rj_rounds_next_pages(&out->rounds);
 	out->round_began_us = rj_now_us();
 	out->round = rj_rounds_open(&out->rounds, false);
@@ -158,16 +157,19 @@ static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-static struct rj_sent sent_in_round(const struct ramjet_migration *m)
+/* Since the round before was accounted: what goes out while the next is filled
+ * counts to the next, so that the rounds add up to the whole. */
+static struct rj_sent sent_in_round(struct ramjet_migration *m)
 {
-	const struct rj_sent *before = &m->out->sent;
+	const struct rj_sent before = m->out->sent;
 	const struct rj_sent now = rj_source_sent(m);
 
+	m->out->sent = now;
 	return (struct rj_sent){
-		.wire_bytes = now.wire_bytes - before->wire_bytes,
-		.payload_bytes = now.payload_bytes - before->payload_bytes,
-		.raw_pages = now.raw_pages - before->raw_pages,
-		.zero_pages = now.zero_pages - before->zero_pages,
+		.wire_bytes = now.wire_bytes - before.wire_bytes,
+		.payload_bytes = now.payload_bytes - before.payload_bytes,
+		.raw_pages = now.raw_pages - before.raw_pages,
+		.zero_pages = now.zero_pages - before.zero_pages,
 	};
 }
 
