@@ -53,8 +53,8 @@ static void wipe_locked(struct rj_cli_progress *p) RJ_REQUIRES(p->lock)
 }
 
 static void say_round_locked(struct rj_cli_progress *p, uint64_t number,
-			     const struct ramjet_round_info *round)
-	RJ_REQUIRES(p->lock)
+			     const struct ramjet_round_info *round,
+			     bool outgoing) RJ_REQUIRES(p->lock)
 {
 	char size[RJ_CLI_HUMAN_BYTES], time[RJ_CLI_HUMAN_BYTES];
 	char rate[RJ_CLI_HUMAN_BYTES], dirt[RJ_CLI_HUMAN_BYTES];
@@ -67,9 +67,12 @@ static void say_round_locked(struct rj_cli_progress *p, uint64_t number,
 			  rate);
 	rj_cli_human_size(round->dirtied_pages * RAMJET_PAGE_BYTES, dirt);
 	wipe_locked(p);
-	(void)fprintf(p->out,
-		      "  round %-3llu %10s in %-9s %12s   %10s dirtied\n",
-		      (unsigned long long)number, size, time, rate, dirt);
+	(void)fprintf(p->out, "  round %-3llu %10s in %-9s %12s",
+		      (unsigned long long)number, size, time, rate);
+	/* The target doesn't know. */
+	if (outgoing)
+		(void)fprintf(p->out, "   %10s dirtied", dirt);
+	(void)fputc('\n', p->out);
 	p->last_line_ns = rj_now_ns();
 	p->rounds_said++;
 }
@@ -96,7 +99,7 @@ static void say_rounds_locked(struct rj_cli_progress *p,
 
 		if (says_rounds(p) && (p->rounds_said < ROUNDS_SAID_MAX || due))
 			say_round_locked(p, p->rounds_seen + 1,
-					 &info->rounds[at]);
+					 &info->rounds[at], info->outgoing);
 	}
 }
 

@@ -102,6 +102,22 @@ static void no_live_line_is_wider_than_a_terminal(void **state)
 	close_world(w);
 }
 
+static void a_target_says_nothing_of_dirt(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
+
+	(void)state;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_int_equal(count(w->text, " dirtied\n"), 2);
+	close_world(w);
+	w = open_world(RJ_CLI_PROGRESS_BAR);
+	fake.info.outgoing = false;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_int_equal(count(w->text, "round "), 2);
+	assert_null(strstr(w->text, "dirt"));
+	close_world(w);
+}
+
 static void a_plain_style_says_little(void **state)
 {
 	struct world *w = open_world(RJ_CLI_PROGRESS_PLAIN);
@@ -162,6 +178,7 @@ int main(void)
 		cmocka_unit_test(
 			a_limit_that_is_missed_says_when_it_will_be_met),
 		cmocka_unit_test(no_live_line_is_wider_than_a_terminal),
+		cmocka_unit_test(a_target_says_nothing_of_dirt),
 		cmocka_unit_test(a_plain_style_says_little),
 		cmocka_unit_test(a_held_migration_does_not_flood),
 		cmocka_unit_test(none_still_passes_notes_on),
