@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Ends that must not read as success, and figures that must not drift. */
+#include "tests/unit/cmocka_all.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tests/unit/engine/move.h"
+
+/* ---- what callbacks return ------------------------------------------------ */
+
+static void fail_source(struct move *move, enum vm_call call, int code)
+{
+	move_init(move, &move_machine);
+	move->source.fails[call] = code;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_stayed(move);
+	assert_int_equal(move->info->state, RAMJET_STATE_FAILED);
+	small_vm_expect_last(&move->source, RAMJET_STATE_FAILED);
+	move_expect_movable(move);
+	move_done(move);
+}
+
+/* ECANCELED is also what workers say when they are told to give up. */
+static void a_callback_that_says_cancelled_has_failed(void **state)
+{
+	fail_source(*state, VM_STOP, -ECANCELED);
+	fail_source(*state, VM_SAVE, -ECANCELED);
+}
+
+static void a_callback_that_returns_a_positive_number_has_failed(void **state)
+{
+	fail_source(*state, VM_STOP, 1);
+	fail_source(*state, VM_SAVE, EIO);
+}
+
+static void a_target_whose_callback_says_cancelled_has_failed(void **state)
+{
+	struct move *move = *state;
+
+	move_init(move, &move_machine);
+	move->target.fails[VM_LOAD] = -ECANCELED;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_stayed(move);
+	move_expect_movable(move);
+}
+
+static void a_guest_that_does_not_start_again_is_reported(void **state)
+{
+	struct move *move = *state;
+
+	move_init(move, &move_machine);
+	move->source.fails[VM_SAVE] = -EIO;
+	move->source.fails[VM_START] = -ENODEV;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_error(&move->source_err, -EIO, "DOES NOT START AGAIN");
+	move_expect_error(&move->source_err, -EIO, "told to fail; and");
+	small_vm_expect_last(&move->source, RAMJET_STATE_FAILED);
+	small_vm_expect_last(&move->target, RAMJET_STATE_FAILED);
+}
+
+/* ---- discards while tracking begins --------------------------------------- */
+
+#define DISCARDED_BYTES (1u << 20)
+
+static void discard(struct small_vm *vm, enum vm_call call)
+{
+	if (call != VM_TRACK)
+		return;
+	memset(vm->ram[0].host, 0, DISCARDED_BYTES);
+	(void)ramjet_guest_discard(vm->guest, "ram0", 0, DISCARDED_BYTES, NULL);
+}
+
+static void early_discards_are_counted_once(void **state)
+{
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+
+	is.dirty = VM_DIRTY_SCRIPT;
+	move_init(move, &is);
+	move->source.on_call = discard;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_done(move);
+	assert_int_equal(move->info->ram.remaining_bytes, 0);
+}
+
+/* ---- a disk that is full -------------------------------------------------- */
+
+/* COMMIT is the last frame, SWITCHOVER the one before it. */
+#define FRAME_BYTES 32
+
+static uint64_t image_bytes(struct move *move)
+{
+	struct small_vm_options is = move_machine;
+	char path[128];
+	struct stat st;
+
+	is.dirty = VM_DIRTY_NONE;
+	move_init(move, &is);
+	move->source_params.backend = RAMJET_BACKEND_SYSCALLS;
+	move_begin(move, MOVE_FILE);
+	move_await(move);
+	(void)snprintf(path, sizeof(path), "%s/image", move->folder);
+	assert_int_equal(stat(path, &st), 0);
+	move_done(move);
+	return (uint64_t)st.st_size;
+}
+
+/* As a full disk would: writes beyond fail. */
+static void write_at_most(struct move *move, uint64_t bytes)
+{
+	struct small_vm_options is = move_machine;
+	struct rlimit old, limit;
+
+	is.dirty = VM_DIRTY_NONE;
+	move_init(move, &is);
+	move->source_params.backend = RAMJET_BACKEND_SYSCALLS;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = old;
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	move_begin(move, MOVE_FILE);
+	(void)setrlimit(RLIMIT_FSIZE, &old);
+	move_await(move);
+}
+
+static void a_disk_full_before_the_commit_lets_the_guest_run_on(void **state)
+{
+	struct move *move = *state;
+	const uint64_t bytes = image_bytes(move);
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	for (unsigned frames = 1; frames <= 3; frames++) {
+		write_at_most(move, bytes - frames * FRAME_BYTES - 1);
+		assert_int_equal(move->source_rc, -EFBIG);
+		move_expect_stayed(move);
+		small_vm_expect_last(&move->source, RAMJET_STATE_FAILED);
+		move_done(move);
+	}
+}
+
+static void a_disk_full_at_the_commit_leaves_it_to_a_person(void **state)
+{
+	struct move *move = *state;
+	const uint64_t bytes = image_bytes(move);
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	write_at_most(move, bytes - 1);
+	assert_int_equal(move->source_rc, -EFBIG);
+	small_vm_expect_last(&move->source, RAMJET_STATE_UNCONFIRMED);
+	assert_false(atomic_load(&move->source.running));
+	assert_int_equal(small_vm_calls(&move->target, VM_START), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MOVE_TEST(a_callback_that_says_cancelled_has_failed),
+		MOVE_TEST(a_callback_that_returns_a_positive_number_has_failed),
+		MOVE_TEST(a_target_whose_callback_says_cancelled_has_failed),
+		MOVE_TEST(a_guest_that_does_not_start_again_is_reported),
+		MOVE_TEST(early_discards_are_counted_once),
+		MOVE_TEST(a_disk_full_before_the_commit_lets_the_guest_run_on),
+		MOVE_TEST(a_disk_full_at_the_commit_leaves_it_to_a_person),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
