@@ -293,6 +293,16 @@ static int read_blocks(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+/* Pages come into them from now on, and stay there if this session fails: the
+ * next one must find out which. */
+static void end_freshness(struct ramjet_guest *guest)
+{
+	rj_lock(&guest->lock);
+	for (unsigned i = 0; i < guest->block_count; i++)
+		guest->blocks[i].flags &= ~(uint32_t)RAMJET_BLOCK_FRESH;
+	rj_unlock(&guest->lock);
+}
+
 int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -306,6 +316,8 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 					   in->block_count, err);
 	if (!rc)
 		rc = rj_target_memory_clear(&in->memory, err);
+	if (!rc)
+		end_freshness(m->guest);
 	if (!rc && !in->one_way)
 		rc = rj_link_send_type(&in->link, RJ_FRAME_ACCEPT,
 				       rj_migration_reply_deadline(m), err);
