@@ -197,11 +197,16 @@ int rj_cli_session_wait(struct rj_cli_session *s)
 		rj_error_clear(&error);
 		rc = ramjet_wait(s->migration, TICK_MS, &error);
 		state = ramjet_migration_state(s->migration);
-		/* The timeout of a peer looks the same as the tick's. */
 		if (ramjet_state_is_final(state))
 			break;
 		show_progress(s);
 		obey(s, begun_us);
+	}
+	/* It may have ended just after the tick; a peer's timeout looks like
+	 * that, and stays what it is. */
+	if (rc == -ETIMEDOUT) {
+		rj_error_clear(&error);
+		rc = ramjet_wait(s->migration, -1, &error);
 	}
 	if (ramjet_info(s->migration, &s->info) < 0)
 		s->info = NULL;
