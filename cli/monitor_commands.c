@@ -37,7 +37,7 @@ static int resolve_uri(struct rj_cli_monitor *m, const char *uri, char *ret_uri,
 		       int *ret_fd, struct ramjet_error *err)
 {
 	bool named = !strncmp(uri, "fd:", 3) && uri[3] &&
-		     !strspn(uri + 3, "0123456789");
+		     (uri[3] < '0' || uri[3] > '9');
 
 	if (strlen(uri) >= URI_BYTES)
 		return rj_fail(err, -ENAMETOOLONG,

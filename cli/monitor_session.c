@@ -152,6 +152,15 @@ static void serve(struct course *c)
 	}
 }
 
+static void say_where(struct rj_cli_session *s)
+{
+	if (s->line->progress != RJ_CLI_PROGRESS_NONE)
+		rj_cli_progress_note(&s->progress,
+				     "ramjet %s: monitor on unix:%s",
+				     rj_cli_command_name(s->line->command),
+				     s->line->monitor);
+}
+
 static int start(struct course *c, const char *uri, struct ramjet_error *err)
 {
 	struct rj_cli_session *s = c->session;
@@ -162,6 +171,8 @@ static int start(struct course *c, const char *uri, struct ramjet_error *err)
 	if (rc >= 0)
 		rc = rj_cli_monitor_open(s->monitor, s->line->monitor,
 					 s->handle, err);
+	if (rc >= 0)
+		say_where(s);
 	if (rc >= 0 && uri)
 		rc = rj_cli_control_begin(c->control, uri, err);
 	return rc;

@@ -27,11 +27,22 @@ static void leave(struct rj_qmp_client *c)
 		c->leaves_ns = rj_now_ns() + LEAVE_NS;
 }
 
+static int queue(struct rj_qmp_client *c, const char *line)
+{
+	size_t bytes = strlen(line);
+	int rc = rj_qmp_outbox_add(&c->outbox, line, bytes);
+
+	if (rc != -ENOBUFS)
+		return rc;
+	/* It may be ready for some: the limit is for those that aren't. */
+	rc = rj_qmp_outbox_flush(&c->outbox, c->fd);
+	return rc ? rc : rj_qmp_outbox_add(&c->outbox, line, bytes);
+}
+
 void rj_qmp_client_say(struct rj_qmp_client *c, const char *line)
 {
 	/* Without memory for its replies it is better off without us. */
-	if (c->fd >= 0 &&
-	    (!line || rj_qmp_outbox_add(&c->outbox, line, strlen(line))))
+	if (c->fd >= 0 && (!line || queue(c, line)))
 		hang_up(c);
 }
 

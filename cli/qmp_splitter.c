@@ -59,7 +59,7 @@ static bool step_brackets(struct rj_qmp_splitter *s, unsigned char c)
 static enum rj_qmp_piece hand_out(struct rj_qmp_splitter *s,
 				  enum rj_qmp_piece piece)
 {
-	s->where = RJ_QMP_DONE;
+	s->where = piece == RJ_QMP_BROKEN ? RJ_QMP_DROPPED : RJ_QMP_DONE;
 	return piece;
 }
 
@@ -69,6 +69,12 @@ static enum rj_qmp_piece step(struct rj_qmp_splitter *s, unsigned char c,
 			      bool *ret_taken)
 {
 	*ret_taken = true;
+	if (s->where == RJ_QMP_SKIP) {
+		*ret_taken = c != '{';
+		if (c == '{' || c == '\n')
+			s->where = RJ_QMP_BETWEEN;
+		return RJ_QMP_MORE;
+	}
 	if (is_forbidden(s, c))
 		return hand_out(s, RJ_QMP_BROKEN);
 	if (s->where == RJ_QMP_LINE && (c == '\n' || c == '{')) {
@@ -96,8 +102,13 @@ enum rj_qmp_piece rj_qmp_splitter_take(struct rj_qmp_splitter *s,
 	size_t at = 0;
 	bool taken;
 
-	if (s->where == RJ_QMP_DONE)
+	if (s->where == RJ_QMP_DONE || s->where == RJ_QMP_DROPPED) {
+		bool broken = s->where == RJ_QMP_DROPPED;
+
 		rj_qmp_splitter_init(s);
+		if (broken)
+			s->where = RJ_QMP_SKIP;
+	}
 	while (at < count && piece == RJ_QMP_MORE) {
 		piece = step(s, (unsigned char)bytes[at], &taken);
 		at += taken;

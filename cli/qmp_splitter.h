@@ -8,8 +8,8 @@
  * nothing more: whether a value is sound is the parser's to say.
  *
  * As in QEMU, a byte that can't occur in JSON (a control character, 0xff) gives
- * up the value it stands in, and the next byte begins anew: a peer that lost
- * its place finds it again that way.
+ * up the value it stands in: a peer that lost its place finds it again that
+ * way. What follows is skipped, up to the next line or the next object.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +33,9 @@ struct rj_qmp_splitter {
 		RJ_QMP_STRING,
 		RJ_QMP_ESCAPE,
 		RJ_QMP_LINE,
+		RJ_QMP_SKIP,
 		RJ_QMP_DONE, /* a value was handed out, the next call drops it */
+		RJ_QMP_DROPPED, /* so was a broken one */
 	} where;
 	char text[RJ_QMP_VALUE_BYTES_MAX];
 };
