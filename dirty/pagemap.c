@@ -152,13 +152,18 @@ static int enlist(struct pagemap *p, const struct ramjet_dirty_region *region,
 
 /* ---- walking ----------------------------------------------------------- */
 
-static int report(void *user, uint64_t first, uint64_t count,
-		  RJ_UNUSED struct ramjet_error *err)
+static bool is_shared(const struct walk *w)
 {
-	struct walk *w = user;
+	enum rj_backing backing = w->p->backing[w->region];
 
-	ramjet_dirty_mark(w->sink, w->region, first, count);
-	return 0;
+	return backing == RJ_BACKING_SHARED_FD ||
+	       backing == RJ_BACKING_SHARED_OTHER;
+}
+
+static void report(struct walk *w, uint64_t first, uint64_t count)
+{
+	if (w->sink)
+		ramjet_dirty_mark(w->sink, w->region, first, count);
 }
 
 /* Give absent pages an entry that says "protected". */
@@ -186,14 +191,30 @@ static int protect(struct walk *w, uint64_t first, uint64_t count,
 }
 
 /* Protect first, then report: a write in between is in what is reported. */
-static int take_absent(struct walk *w, uint64_t first, uint64_t count,
-		       struct ramjet_error *err)
+static int protect_and_report(struct walk *w, uint64_t first, uint64_t count,
+			      struct ramjet_error *err)
 {
 	int rc = protect(w, first, count, err);
 
-	if (rc || !w->sink)
-		return rc;
-	return report(w, first, count, err);
+	if (!rc)
+		report(w, first, count);
+	return rc;
+}
+
+/*
+ * Protected already, by the scan. But a huge page of a file would stay one,
+ * be dropped as a whole when it is written, come back unprotected, and count
+ * as a whole, every time: protected once more it is split.
+ */
+static int on_written(void *user, uint64_t first, uint64_t count,
+		      struct ramjet_error *err)
+{
+	struct walk *w = user;
+
+	if (w->p->scan.categories & RJ_PAGE_IS_HUGE && is_shared(w))
+		return protect_and_report(w, first, count, err);
+	report(w, first, count);
+	return 0;
 }
 
 static int on_absent(void *user, uint64_t first, uint64_t count,
@@ -206,10 +227,10 @@ static int on_absent(void *user, uint64_t first, uint64_t count,
 	int rc;
 
 	if (w->p->backing[w->region] != RJ_BACKING_SHARED_FD)
-		return take_absent(w, first, count, err);
+		return protect_and_report(w, first, count, err);
 	while ((rc = rj_extent_next(region, first, end, &data, &first, err)) >
 	       0) {
-		rc = take_absent(w, data, first - data, err);
+		rc = protect_and_report(w, data, first - data, err);
 		if (rc)
 			return rc;
 	}
@@ -226,6 +247,7 @@ static int walk_region(struct walk *w, struct ramjet_error *err)
 		.flags = RJ_PM_SCAN_WP_MATCHING | RJ_PM_SCAN_CHECK_WPASYNC,
 		.mask = RJ_PAGE_IS_WRITTEN,
 		.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
+		.told = RJ_PAGE_IS_HUGE,
 	};
 	static const struct rj_pagescan_query absent = {
 		.flags = RJ_PM_SCAN_CHECK_WPASYNC,
@@ -233,14 +255,11 @@ static int walk_region(struct walk *w, struct ramjet_error *err)
 		.mask = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
 	};
 	const struct ramjet_dirty_region *region = &w->p->regions[w->region];
-	enum rj_backing backing = w->p->backing[w->region];
 	int rc;
 
 	rc = rj_pagescan_run(&w->p->scan, &written, region->host,
-			     region->page_count, w->sink ? report : NULL, w,
-			     err);
-	if (!rc && (backing == RJ_BACKING_SHARED_FD ||
-		    backing == RJ_BACKING_SHARED_OTHER))
+			     region->page_count, on_written, w, err);
+	if (!rc && is_shared(w))
 		rc = rj_pagescan_run(&w->p->scan, &absent, region->host,
 				     region->page_count, on_absent, w, err);
 	if (rc)

@@ -51,16 +51,18 @@ static int scan_failed(int rc, struct ramjet_error *err)
 	}
 }
 
-static int deliver(const struct rj_page_region *vec, int runs,
-		   const uint8_t *host, rj_pagescan_fn *fn, void *user,
-		   struct ramjet_error *err)
+static int deliver(struct rj_pagescan *scan, int runs, const uint8_t *host,
+		   rj_pagescan_fn *fn, void *user, struct ramjet_error *err)
 {
 	for (int i = 0; i < runs; i++) {
-		uint64_t first = vec[i].start - (uintptr_t)host;
-		uint64_t bytes = vec[i].end - vec[i].start;
-		int rc = fn(user, first / RAMJET_PAGE_BYTES,
-			    bytes / RAMJET_PAGE_BYTES, err);
+		const struct rj_page_region *run = &scan->vec[i];
+		uint64_t first = run->start - (uintptr_t)host;
+		uint64_t bytes = run->end - run->start;
+		int rc;
 
+		scan->categories = run->categories;
+		rc = fn(user, first / RAMJET_PAGE_BYTES,
+			bytes / RAMJET_PAGE_BYTES, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -82,8 +84,7 @@ int rj_pagescan_run(struct rj_pagescan *scan,
 		.category_inverted = query->inverted,
 		.category_mask = query->mask,
 		.category_anyof_mask = query->anyof,
-		/* Nothing: what is returned decides how runs are cut. */
-		.return_mask = 0,
+		.return_mask = query->told,
 	};
 
 	while (arg.start < arg.end) {
@@ -93,7 +94,7 @@ int rj_pagescan_run(struct rj_pagescan *scan,
 		if (rc)
 			return scan_failed(rc, err);
 		if (fn)
-			rc = deliver(scan->vec, runs, host, fn, user, err);
+			rc = deliver(scan, runs, host, fn, user, err);
 		if (rc < 0)
 			return rc;
 		if (arg.walk_end <= arg.start)

@@ -9,6 +9,8 @@
 struct rj_pagescan {
 	int fd; /* /proc/self/pagemap */
 	struct rj_page_region *vec;
+	/* While fn runs: the categories of its run, of those to be told. */
+	uint64_t categories;
 };
 #define RJ_PAGESCAN_NONE \
 	{                \
@@ -22,6 +24,7 @@ struct rj_pagescan_query {
 	uint64_t inverted;
 	uint64_t mask;
 	uint64_t anyof;
+	uint64_t told; /* categories to be told of each run */
 };
 
 /* May return a negative errno, which ends the scan. */

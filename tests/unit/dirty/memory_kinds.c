@@ -18,6 +18,7 @@ const char *memory_kind_name(enum memory_kind kind)
 		[MEMORY_ANON] = "anonymous",
 		[MEMORY_THP] = "transparent huge pages",
 		[MEMORY_MEMFD] = "memfd",
+		[MEMORY_MEMFD_THP] = "memfd of transparent huge pages",
 		[MEMORY_HUGETLB_ANON] = "anonymous hugetlb",
 		[MEMORY_HUGETLB_MEMFD] = "hugetlb memfd",
 	};
@@ -28,6 +29,33 @@ const char *memory_kind_name(enum memory_kind kind)
 static bool is_hugetlb(enum memory_kind kind)
 {
 	return kind == MEMORY_HUGETLB_ANON || kind == MEMORY_HUGETLB_MEMFD;
+}
+
+static bool is_thp(enum memory_kind kind)
+{
+	return kind == MEMORY_THP || kind == MEMORY_MEMFD_THP;
+}
+
+/* The chosen word stands in brackets. */
+static bool shmem_has_thp(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+			   "re");
+	char line[128] = "";
+	bool has;
+
+	if (file) {
+		if (!fgets(line, sizeof(line), file))
+			line[0] = '\0';
+		(void)fclose(file);
+	}
+	has = strstr(line, "[always]") || strstr(line, "[advise]") ||
+	      strstr(line, "[within_size]") || strstr(line, "[force]");
+	if (!has)
+		printf("# skipped: shmem_enabled of transparent_hugepage is "
+		       "%s",
+		       line[0] ? line : "unknown\n");
+	return has;
 }
 
 static long read_pool(void)
@@ -74,7 +102,8 @@ static int open_fd(enum memory_kind kind, uint64_t bytes)
 	unsigned flags = MFD_CLOEXEC;
 	int fd;
 
-	if (kind != MEMORY_MEMFD && kind != MEMORY_HUGETLB_MEMFD)
+	if (kind != MEMORY_MEMFD && kind != MEMORY_MEMFD_THP &&
+	    kind != MEMORY_HUGETLB_MEMFD)
 		return -1;
 	if (is_hugetlb(kind))
 		flags |= MFD_HUGETLB | HUGE_2MB;
@@ -86,32 +115,39 @@ static int open_fd(enum memory_kind kind, uint64_t bytes)
 	return fd;
 }
 
+/* Room for the memory at a multiple of 2 MiB. */
+static uint8_t *make_room(struct memory *memory)
+{
+	uintptr_t at;
+
+	memory->map_bytes = memory->bytes + HUGE_BYTES;
+	memory->map = mmap(NULL, memory->map_bytes, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory->map == MAP_FAILED) {
+		memory->map = NULL;
+		return NULL;
+	}
+	at = (uintptr_t)memory->map;
+	at = (at + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
+	return (uint8_t *)memory->map + (at - (uintptr_t)memory->map);
+}
+
 static bool map(enum memory_kind kind, struct memory *memory)
 {
 	int fd = memory->region.fd;
-	int flags = MAP_NORESERVE |
+	int flags = MAP_NORESERVE | MAP_FIXED |
 		    (fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS);
-	uintptr_t at;
+	uint8_t *at = make_room(memory);
 
 	if (is_hugetlb(kind))
 		flags |= MAP_HUGETLB | (int)HUGE_2MB;
-	memory->map_bytes = memory->bytes;
-	if (kind == MEMORY_THP)
-		memory->map_bytes += HUGE_BYTES;
-	memory->map = mmap(NULL, memory->map_bytes, PROT_READ | PROT_WRITE,
-			   flags, fd, 0);
-	if (memory->map == MAP_FAILED) {
+	if (!at || mmap(at, memory->bytes, PROT_READ | PROT_WRITE, flags, fd,
+			0) == MAP_FAILED) {
 		printf("# skipped: mmap: %s\n", strerror(errno));
-		memory->map = NULL;
 		return false;
 	}
-	at = (uintptr_t)memory->map;
-	if (kind == MEMORY_THP)
-		at = (at + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
-	memory->region.host =
-		(uint8_t *)memory->map + (at - (uintptr_t)memory->map);
-	if (kind == MEMORY_THP &&
-	    madvise(memory->region.host, memory->bytes, MADV_HUGEPAGE)) {
+	memory->region.host = at;
+	if (is_thp(kind) && madvise(at, memory->bytes, MADV_HUGEPAGE)) {
 		printf("# skipped: MADV_HUGEPAGE: %s\n", strerror(errno));
 		return false;
 	}
@@ -133,7 +169,8 @@ bool memory_make(enum memory_kind kind, uint64_t bytes, struct memory *ret)
 			.fd = open_fd(kind, bytes),
 		},
 	};
-	if ((!huge || reserve(ret)) && map(kind, ret))
+	if ((kind != MEMORY_MEMFD_THP || shmem_has_thp()) &&
+	    (!huge || reserve(ret)) && map(kind, ret))
 		return true;
 	memory_free(ret);
 	return false;

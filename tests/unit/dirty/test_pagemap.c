@@ -103,9 +103,8 @@ static unsigned peek(struct tracker *t, uint64_t page)
 static const uint64_t written_pages[] = { 0,    1,    2,    511,  512, 1023,
 					  1500, 2047, 2048, 2600, 4095 };
 
-static void check_written(struct tracker *t)
+static void check_written(struct tracker *t, uint64_t unit)
 {
-	uint64_t unit = t->memory.unit_pages;
 	uint64_t expected = 0;
 
 	for (uint64_t page = 0; page < PAGES; page++) {
@@ -130,7 +129,8 @@ static void reports_exactly_what_was_written(void **state)
 	begin(&t, kind, BYTES);
 	/* The second half stays untouched, but where the first touch populates
 	 * a huge page, all of which would count. */
-	populated = kind == MEMORY_THP ? PAGES : PAGES / 2;
+	populated = kind == MEMORY_THP || kind == MEMORY_MEMFD_THP ? PAGES
+								   : PAGES / 2;
 	for (uint64_t page = 0; page < populated; page++)
 		poke(&t, page);
 	track(&t);
@@ -139,7 +139,7 @@ static void reports_exactly_what_was_written(void **state)
 		for (unsigned i = 0; i < RJ_ARRAY_SIZE(written_pages); i++)
 			poke(&t, written_pages[i]);
 		assert_true(collect(&t) > 0);
-		check_written(&t);
+		check_written(&t, t.memory.unit_pages);
 		forget(&t);
 		assert_int_equal(collect(&t), 0);
 	}
@@ -168,7 +168,7 @@ static void sees_writes_of_the_kernel(void **state)
 			     100),
 			100);
 	assert_true(collect(&t) > 0);
-	check_written(&t);
+	check_written(&t, t.memory.unit_pages);
 	(void)close(fd);
 	end(&t);
 }
@@ -216,12 +216,13 @@ static void copy_marked(struct tracker *t, uint64_t *copy)
 static void loses_nothing_while_a_thread_writes(void **state)
 {
 	enum memory_kind kind = *(const enum memory_kind *)*state;
-	uint64_t *copy = calloc(PAGES, sizeof(*copy));
 	struct writer w = { 0 };
 	struct tracker t;
 	pthread_t thread;
+	uint64_t *copy;
 
 	begin(&t, kind, BYTES);
+	copy = calloc(PAGES, sizeof(*copy));
 	track(&t);
 	w.t = &t;
 	assert_int_equal(pthread_create(&thread, NULL, writer_main, &w), 0);
@@ -484,6 +485,7 @@ int main(void)
 		of_kind(reports_exactly_what_was_written, MEMORY_ANON),
 		of_kind(reports_exactly_what_was_written, MEMORY_THP),
 		of_kind(reports_exactly_what_was_written, MEMORY_MEMFD),
+		of_kind(reports_exactly_what_was_written, MEMORY_MEMFD_THP),
 		of_kind(reports_exactly_what_was_written, MEMORY_HUGETLB_ANON),
 		of_kind(reports_exactly_what_was_written, MEMORY_HUGETLB_MEMFD),
 		of_kind(sees_writes_of_the_kernel, MEMORY_ANON),
@@ -492,6 +494,7 @@ int main(void)
 		of_kind(loses_nothing_while_a_thread_writes, MEMORY_ANON),
 		of_kind(loses_nothing_while_a_thread_writes, MEMORY_THP),
 		of_kind(loses_nothing_while_a_thread_writes, MEMORY_MEMFD),
+		of_kind(loses_nothing_while_a_thread_writes, MEMORY_MEMFD_THP),
 		of_kind(loses_nothing_while_a_thread_writes,
 			MEMORY_HUGETLB_MEMFD),
 		of_kind(sparse_memory_stays_sparse, MEMORY_ANON),
