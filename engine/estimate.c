@@ -21,8 +21,9 @@
 #define SLOWEST_SHARE 0.25 /* of the capacity, whatever the spread says */
 #define SHARE_WEIGHT  0.3
 /* What never ends; sums of it do not overflow. */
-#define FOREVER_US   1e12
-#define ROUNDS_AHEAD 64u
+#define FOREVER_US    1e12
+#define SURPRISE_KEPT 0.8 /* from one round to the next */
+#define ROUNDS_AHEAD  64u
 
 void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
 		       uint64_t zero_pages)
@@ -42,6 +43,8 @@ void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
 			uint64_t interval_us, uint64_t sync_us)
 {
 	rj_smooth_add(&estimate->sync_us, (double)sync_us);
+	/* A burst need not come again: it is forgotten round by round. */
+	estimate->surprise *= SURPRISE_KEPT;
 	rj_dirt_model_add(&estimate->dirt, (double)interval_us, (double)pages);
 }
 

@@ -67,10 +67,14 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 		meter->moved = now->acked;
 		meter->moved_us = now_us;
 	}
-	if (busy && meter->since_us && now->acked >= meter->acked) {
+	/* Only while something was queued all the time: else the span tells of
+	 * latency, not of capacity. */
+	if (busy && meter->was_queued && now->queued && meter->since_us &&
+	    now->acked >= meter->acked) {
 		meter->busy_bytes += now->acked - meter->acked;
 		meter->busy_us += now_us - meter->since_us;
 	}
+	meter->was_queued = now->queued > 0;
 	meter->acked = now->acked;
 	meter->since_us = now_us;
 	if (meter->busy_us < wanted || !meter->busy_bytes)

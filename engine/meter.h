@@ -16,6 +16,7 @@ struct ramjet_migration;
 struct rj_meter {
 	uint64_t acked; /* at `since_us` */
 	uint64_t since_us;
+	bool was_queued;     /* likewise */
 	uint64_t busy_bytes; /* not yet made into a sample */
 	uint64_t busy_us;
 	uint64_t moved; /* acked bytes when last seen to grow */

@@ -55,6 +55,8 @@ static void publish(struct ramjet_migration *m, const struct rj_wire_now *wire)
 	rj_lock(&m->lock);
 	m->stats.remaining_pages =
 		rj_rounds_remaining(&out->rounds) + wire->in_hand_pages;
+	rj_statistics_rate(&m->stats, rj_source_sent(m).payload_bytes,
+			   rj_now_us());
 	m->stats.control_bytes = out->link.bytes;
 	m->stats.control_cpu_us = rj_thread_cpu_us();
 	m->stats.capacity_bytes_per_s = (uint64_t)capacity->mean;
@@ -201,9 +203,6 @@ static void record_round(struct ramjet_migration *m,
 	account_throttle(m);
 	rj_lock(&m->lock);
 	rj_statistics_add_round(&m->stats, &info);
-	if (us)
-		m->stats.current_bytes_per_s =
-			round->payload_bytes * 1000000u / us;
 	m->stats.dirty_pages_per_s =
 		out->sync_interval_us
 			? dirtied * 1000000u / out->sync_interval_us
@@ -300,21 +299,31 @@ static int set_throttle(struct ramjet_migration *m, uint32_t percent,
 	if (m->out->throttle_set == percent)
 		return 0;
 	account_throttle(m);
-	rc = m->guest->ops.throttle(m->guest->user, percent, err);
+	/* Whatever it returns: half throttled must be lifted, too. */
+	m->out->throttle_set = percent;
+	rc = rj_guest_result(
+		m->guest->ops.throttle(m->guest->user, percent, err));
 	if (rc) {
 		(void)rj_fail_errno(err, rc, "guest: throttling to %u %%",
 				    percent);
 		return rc;
 	}
 	rj_log(&m->log, RJ_LOG_INFO, "vCPUs throttled by %u %%", percent);
-	m->out->throttle_set = percent;
 	return 0;
 }
 
 void rj_source_lift_throttle(struct ramjet_migration *m)
 {
-	if (m->out->throttle_set)
-		(void)!set_throttle(m, 0, NULL);
+	struct ramjet_error err = { 0 };
+
+	if (!m->out->throttle_set)
+		return;
+	if (set_throttle(m, 0, &err))
+		rj_log(&m->log, RJ_LOG_ERROR,
+		       "the guest may stay throttled: %s", err.message);
+	rj_lock(&m->lock);
+	m->stats.throttle_percent = 0;
+	rj_unlock(&m->lock);
 }
 
 /* Ready, but told to wait: hold the state, keep the rounds going slowly. */

@@ -28,10 +28,11 @@ static unsigned default_channels(void)
 
 static uint64_t connect_deadline(const struct ramjet_params *params)
 {
-	return params->connect_timeout_ms
-		       ? rj_now_ns() +
-				 params->connect_timeout_ms * UINT64_C(1000000)
-		       : 0;
+	uint64_t ms = params->connect_timeout_ms;
+
+	if (params->total_timeout_ms && (!ms || params->total_timeout_ms < ms))
+		ms = params->total_timeout_ms;
+	return ms ? rj_now_ns() + ms * UINT64_C(1000000) : 0;
 }
 
 static int alloc_senders(struct rj_outgoing *out, unsigned count,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RATE_SPAN_US 500000u
+
 int rj_statistics_init(struct rj_statistics *stats)
 {
 	*stats = (struct rj_statistics){ .convergence_us = UINT64_MAX };
@@ -51,6 +53,21 @@ void rj_statistics_measure(struct rj_statistics *stats, const char *term,
 			   uint64_t us)
 {
 	term_named(stats, term)->actual_us = us;
+}
+
+void rj_statistics_rate(struct rj_statistics *stats, uint64_t bytes,
+			uint64_t now_us)
+{
+	const uint64_t us = now_us - stats->rate_us;
+
+	if (stats->rate_us && us < RATE_SPAN_US)
+		return;
+	if (stats->rate_us && bytes >= stats->rate_bytes)
+		stats->current_bytes_per_s =
+			(uint64_t)((double)(bytes - stats->rate_bytes) * 1e6 /
+				   (double)us);
+	stats->rate_bytes = bytes;
+	stats->rate_us = now_us;
 }
 
 void rj_statistics_path(struct rj_statistics *stats, const char *name,

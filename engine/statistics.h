@@ -29,6 +29,7 @@ struct rj_statistics {
 	uint64_t predicted_p50_us;
 	uint64_t predicted_p90_us;
 	uint64_t current_bytes_per_s;
+	uint64_t rate_bytes, rate_us; /* where its span began */
 	uint64_t dirty_pages_per_s;
 	uint64_t capacity_bytes_per_s;
 	uint64_t capacity_spread_bytes_per_s;
@@ -63,6 +64,10 @@ void rj_statistics_predict(struct rj_statistics *stats, const char *term,
 			   uint64_t us);
 void rj_statistics_measure(struct rj_statistics *stats, const char *term,
 			   uint64_t us);
+/* `bytes` of payload have been moved by `now_us`: keeps the rate of the latest
+ * half second or so. */
+void rj_statistics_rate(struct rj_statistics *stats, uint64_t bytes,
+			uint64_t now_us);
 /* One line per name: the first report of a fast path stays. */
 RJ_PRINTF(4, 5)
 void rj_statistics_path(struct rj_statistics *stats, const char *name,

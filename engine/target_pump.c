@@ -10,6 +10,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+#define TICK_MS 250
+
 /* Anything of the switchover: for the target, the pause has begun. */
 static int enter_switchover(struct ramjet_migration *m)
 {
@@ -219,6 +221,17 @@ static int report_applied(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+static void record_rate(struct ramjet_migration *m)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < m->in->channel_count; i++)
+		bytes += rj_counter(&m->counters[i].payload_bytes);
+	rj_lock(&m->lock);
+	rj_statistics_rate(&m->stats, bytes, rj_now_us());
+	rj_unlock(&m->lock);
+}
+
 static int pump(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -229,9 +242,10 @@ static int pump(struct ramjet_migration *m, struct ramjet_error *err)
 	};
 	int rc;
 
-	if (poll(fds, 3, 1000) < 0 && errno != EINTR)
+	if (poll(fds, 3, TICK_MS) < 0 && errno != EINTR)
 		return rj_fail_errno(err, -errno, "control thread: poll");
 	rj_event_clear(m->event_fd);
+	record_rate(m);
 	rc = take_messages(m, err);
 	if (!rc)
 		rc = report_applied(m, err);
