@@ -200,6 +200,9 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 {
 	struct rj_outgoing *out = m->out;
 
+	/* A person may start it again. */
+	if (end == RAMJET_STATE_UNCONFIRMED)
+		rj_source_lift_throttle(m);
 	rj_rounds_stop(&out->rounds);
 	join_senders(out);
 	rj_source_stop_tracking(m);

@@ -66,6 +66,52 @@ static void a_guest_that_does_not_start_again_is_reported(void **state)
 	small_vm_expect_last(&move->target, RAMJET_STATE_FAILED);
 }
 
+/* ---- throttle ------------------------------------------------------------- */
+
+static uint64_t always(struct small_vm *vm)
+{
+	return vm->is.bytes[0] / RAMJET_PAGE_BYTES;
+}
+
+static void begin_throttled(struct move *move)
+{
+	struct small_vm_options is = move_machine;
+
+	is.dirty = VM_DIRTY_SCRIPT;
+	move_init(move, &is);
+	move->source.dirt = always;
+	move->source_params.throttle = true;
+	/* No pause fits: throttle, then go. */
+	move->source_params.downtime_limit_us = 1;
+	move->source_params.on_no_convergence = RAMJET_NO_CONVERGENCE_SWITCH;
+}
+
+static void nobody_inherits_a_throttled_guest(void **state)
+{
+	struct move *move = *state;
+
+	begin_throttled(move);
+	move->target.fails[VM_START] = -EIO;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	small_vm_expect_last(&move->source, RAMJET_STATE_UNCONFIRMED);
+	assert_true(move->source.throttle_count > 1);
+	assert_int_equal(atomic_load(&move->source.throttle), 0);
+	assert_int_equal(move->info->throttle_percent, 0);
+}
+
+static void a_throttle_that_failed_is_lifted_all_the_same(void **state)
+{
+	struct move *move = *state;
+
+	begin_throttled(move);
+	move->source.fails[VM_THROTTLE] = -EIO;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_stayed(move);
+	assert_int_equal(small_vm_calls(&move->source, VM_THROTTLE), 2);
+}
+
 /* ---- discards while tracking begins --------------------------------------- */
 
 #define DISCARDED_BYTES (1u << 20)
@@ -167,6 +213,8 @@ int main(void)
 		MOVE_TEST(a_callback_that_returns_a_positive_number_has_failed),
 		MOVE_TEST(a_target_whose_callback_says_cancelled_has_failed),
 		MOVE_TEST(a_guest_that_does_not_start_again_is_reported),
+		MOVE_TEST(nobody_inherits_a_throttled_guest),
+		MOVE_TEST(a_throttle_that_failed_is_lifted_all_the_same),
 		MOVE_TEST(early_discards_are_counted_once),
 		MOVE_TEST(a_disk_full_before_the_commit_lets_the_guest_run_on),
 		MOVE_TEST(a_disk_full_at_the_commit_leaves_it_to_a_person),
