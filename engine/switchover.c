@@ -338,7 +338,6 @@ int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!rj_migration_set_state(m, RAMJET_STATE_SWITCHOVER))
 		return -ECANCELED;
-	m->out->sent = rj_source_sent(m);
 	rc = check_blockers(m, err);
 	if (!rc)
 		rc = rj_source_check_helpers(m, err);
