@@ -211,7 +211,8 @@ static void unwind(struct ramjet_migration *m)
 	rj_event_signal(m->wake_fd);
 	if (in->fences.channels)
 		rj_fences_stop(&in->fences);
-	if (end == RAMJET_STATE_FAILED)
+	/* One way, a source says nothing but the stream. */
+	if (end == RAMJET_STATE_FAILED && !in->one_way)
 		rj_hear_last_words(&in->link, m, "source");
 	error = rj_migration_error(m);
 	if (!in->one_way && in->link.fd >= 0) {
