@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/digest.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 
@@ -35,6 +37,7 @@ RJ_GUEST_MEMORY static void add_page(const struct rj_block *block,
 struct job {
 	const struct rj_block *block;
 	struct rj_bitmap *populated;
+	int wake_fd; /* readable: give up; -1: never */
 	_Atomic uint64_t next_chunk;
 	struct rj_mutex lock;
 	/* guarded by lock */
@@ -59,6 +62,13 @@ static void add_chunk(struct job *job, uint64_t chunk, struct rj_digest *sum)
 	}
 }
 
+static bool is_awake(const struct job *job)
+{
+	struct pollfd wake = { .fd = job->wake_fd, .events = POLLIN };
+
+	return job->wake_fd >= 0 && poll(&wake, 1, 0) > 0;
+}
+
 static void *hash_chunks(void *arg)
 {
 	struct job *job = arg;
@@ -70,7 +80,7 @@ static void *hash_chunks(void *arg)
 		uint64_t chunk = atomic_fetch_add_explicit(
 			&job->next_chunk, 1, memory_order_relaxed);
 
-		if (chunk >= end)
+		if (chunk >= end || is_awake(job))
 			break;
 		if (rj_bitmap_next_chunk(job->populated, chunk, chunk + 1) ==
 		    chunk)
@@ -116,9 +126,19 @@ static void run_job(struct job *job)
 int rj_digest_block(const struct rj_block *block, struct rj_digest *ret,
 		    struct ramjet_error *err)
 {
+	return rj_digest_block_until(block, -1, ret, err);
+}
+
+int rj_digest_block_until(const struct rj_block *block, int wake_fd,
+			  struct rj_digest *ret, struct ramjet_error *err)
+{
 	const struct ramjet_dirty_region region = rj_block_region(block);
 	struct rj_bitmap populated = { 0 };
-	struct job job = { .block = block, .populated = &populated };
+	struct job job = {
+		.block = block,
+		.populated = &populated,
+		.wake_fd = wake_fd,
+	};
 	enum rj_populated_method method;
 	const char *reason;
 	int rc;
@@ -132,6 +152,7 @@ int rj_digest_block(const struct rj_block *block, struct rj_digest *ret,
 		run_job(&job);
 		rj_mutex_done(&job.lock);
 		*ret = job.sum;
+		rc = is_awake(&job) ? -ECANCELED : 0;
 	}
 	rj_bitmap_done(&populated);
 	return rc;

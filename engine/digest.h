@@ -15,6 +15,10 @@
 RJ_NODISCARD int rj_digest_block(const struct rj_block *block,
 				 struct rj_digest *ret,
 				 struct ramjet_error *err);
+/* As above; -ECANCELED soon after wake_fd became readable. */
+RJ_NODISCARD int rj_digest_block_until(const struct rj_block *block,
+				       int wake_fd, struct rj_digest *ret,
+				       struct ramjet_error *err);
 
 /* How long the digests of `pages` populated pages will take, from a trial on
  * a few of the block's (the guest may run); microseconds. */

@@ -187,7 +187,8 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 	for (unsigned i = 0; !rc && i < guest->block_count; i++) {
 		struct rj_digest digest = { 0 };
 
-		rc = rj_digest_block(&guest->blocks[i], &digest, err);
+		rc = rj_digest_block_until(&guest->blocks[i], m->wake_fd,
+					   &digest, err);
 		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
 	}
 	if (!rc)

@@ -9,11 +9,12 @@
 #include "engine/incoming.h"
 #include "util/error.h"
 
-static int verify_block(const struct rj_block *block, const uint8_t *wire,
+static int verify_block(const struct ramjet_migration *m,
+			const struct rj_block *block, const uint8_t *wire,
 			struct ramjet_error *err)
 {
 	struct rj_digest theirs, ours = { 0 };
-	int rc = rj_digest_block(block, &ours, err);
+	int rc = rj_digest_block_until(block, m->wake_fd, &ours, err);
 
 	if (rc)
 		return rc;
@@ -95,7 +96,7 @@ int rj_target_load(struct ramjet_migration *m, uint32_t *ret_verified,
 
 	/* Before load_state: devices may touch memory. */
 	for (unsigned i = 0; !rc && in->digests && i < in->block_count; i++)
-		rc = verify_block(&in->blocks[i],
+		rc = verify_block(m, &in->blocks[i],
 				  in->digests + (size_t)i * RJ_DIGEST_BYTES,
 				  err);
 	if (!rc && (in->helpers || in->helper_states.bytes))

@@ -6,9 +6,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "engine/digest.h"
 #include "tests/unit/engine/move.h"
 
 /* ---- what callbacks return ------------------------------------------------ */
@@ -110,6 +113,30 @@ static void a_throttle_that_failed_is_lifted_all_the_same(void **state)
 	move_await(move);
 	move_expect_stayed(move);
 	assert_int_equal(small_vm_calls(&move->source, VM_THROTTLE), 2);
+}
+
+/* ---- digests of a guest that stands still ---------------------------------- */
+
+static void digests_end_when_all_give_up(void **state)
+{
+	struct guarded ram = { 0 };
+	struct rj_digest digest = { 0 }, same = { 0 };
+	const int wake_fd = eventfd(0, EFD_CLOEXEC);
+	struct rj_block block;
+
+	(void)state;
+	assert_int_equal(guarded_map(&ram, 8u << 20), 0);
+	block = guarded_block(&ram);
+	guarded_fill(&ram, 5, 1);
+	assert_int_equal(rj_digest_block_until(&block, wake_fd, &digest, NULL),
+			 0);
+	assert_int_equal(rj_digest_block(&block, &same, NULL), 0);
+	assert_memory_equal(&digest, &same, sizeof(same));
+	assert_int_equal(eventfd_write(wake_fd, 1), 0);
+	assert_int_equal(rj_digest_block_until(&block, wake_fd, &digest, NULL),
+			 -ECANCELED);
+	(void)close(wake_fd);
+	guarded_unmap(&ram);
 }
 
 /* ---- discards while tracking begins --------------------------------------- */
@@ -215,6 +242,7 @@ int main(void)
 		MOVE_TEST(a_guest_that_does_not_start_again_is_reported),
 		MOVE_TEST(nobody_inherits_a_throttled_guest),
 		MOVE_TEST(a_throttle_that_failed_is_lifted_all_the_same),
+		cmocka_unit_test(digests_end_when_all_give_up),
 		MOVE_TEST(early_discards_are_counted_once),
 		MOVE_TEST(a_disk_full_before_the_commit_lets_the_guest_run_on),
 		MOVE_TEST(a_disk_full_at_the_commit_leaves_it_to_a_person),
