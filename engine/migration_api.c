@@ -93,6 +93,7 @@ static int check_fixed(const struct ramjet_params *now,
 	    now->backend != wanted->backend || now->verify != wanted->verify ||
 	    now->strict != wanted->strict ||
 	    now->state_bytes_max != wanted->state_bytes_max ||
+	    now->zero_copy != wanted->zero_copy ||
 	    now->connect_timeout_ms != wanted->connect_timeout_ms)
 		return rj_fail(err, -EINVAL,
 			       "parameters: one that does not change live was "
