@@ -9,6 +9,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* A target may hash this much slower than we have predicted for ourselves. */
+#define DIGESTS_FACTOR 4u
+
 /* The guest stands still: it waits no longer than it would have while running
  * when nothing of what there is to send goes out. */
 static uint64_t patience_us(struct ramjet_migration *m)
@@ -19,7 +22,10 @@ static uint64_t patience_us(struct ramjet_migration *m)
 	if (params.stall_timeout_ms && (!ms || params.stall_timeout_ms < ms) &&
 	    !rj_rounds_all_left(&m->out->rounds))
 		ms = params.stall_timeout_ms;
-	return ms * 1000;
+	/* READY comes after the target has hashed what took us so long. */
+	return ms && !m->out->ready
+		       ? ms * 1000 + DIGESTS_FACTOR * m->out->digests_us
+		       : ms * 1000;
 }
 
 /* Pump until `done`; the peer must make some progress within its time. */
