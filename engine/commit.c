@@ -17,15 +17,16 @@
 static uint64_t patience_us(struct ramjet_migration *m)
 {
 	const struct ramjet_params params = rj_migration_params(m);
-	uint64_t ms = params.reply_timeout_ms;
+	const uint64_t reply_us = params.reply_timeout_ms * UINT64_C(1000);
+	const uint64_t stall_us = params.stall_timeout_ms * UINT64_C(1000);
 
-	if (params.stall_timeout_ms && (!ms || params.stall_timeout_ms < ms) &&
+	if (stall_us && (!reply_us || stall_us < reply_us) &&
 	    !rj_rounds_all_left(&m->out->rounds))
-		ms = params.stall_timeout_ms;
+		return stall_us;
 	/* READY comes after the target has hashed what took us so long. */
-	return ms && !m->out->ready
-		       ? ms * 1000 + DIGESTS_FACTOR * m->out->digests_us
-		       : ms * 1000;
+	return reply_us && !m->out->ready
+		       ? reply_us + DIGESTS_FACTOR * m->out->digests_us
+		       : reply_us;
 }
 
 /* Pump until `done`; the peer must make some progress within its time. */
