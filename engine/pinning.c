@@ -158,43 +158,76 @@ static bool all_pages_are(struct rj_pinning *pinning,
 	       pages == piece->bytes / RAMJET_PAGE_BYTES;
 }
 
+/*
+ * True when the file behind the piece has no hole there. Looking for one takes
+ * as long as it is far away, so what was found serves the next pieces as well.
+ */
+static bool has_no_hole(struct rj_pinning *pinning,
+			const struct rj_piece *piece)
+{
+	const struct rj_block *block = &pinning->rounds->blocks[piece->block];
+	const uint64_t from = block->fd_offset + piece->chunk * RJ_CHUNK_BYTES;
+	struct rj_solid *solid = &pinning->solid;
+
+	if (solid->block != piece->block || from < solid->from ||
+	    from >= solid->end) {
+		const off_t hole = lseek(block->fd, (off_t)from, SEEK_HOLE);
+
+		*solid = (struct rj_solid){
+			.block = piece->block,
+			.from = from,
+			.end = hole < 0 ? from : (uint64_t)hole,
+		};
+	}
+	return from + piece->bytes <= solid->end;
+}
+
 static bool is_populated(struct rj_pinning *pinning,
 			 const struct rj_piece *piece)
 {
 	const struct rj_block *block = &pinning->rounds->blocks[piece->block];
-	const uint64_t from = block->fd_offset + piece->chunk * RJ_CHUNK_BYTES;
 
-	if (block->fd >= 0) {
-		/* What others have populated need not be mapped here yet. */
-		if (lseek(block->fd, (off_t)from, SEEK_HOLE) <
-		    (off_t)(from + piece->bytes))
+	if (block->fd >= 0 && block->page_bytes == RAMJET_PAGE_BYTES) {
+		if (!has_no_hole(pinning, piece))
 			return false;
-		if (block->page_bytes == RAMJET_PAGE_BYTES)
-			(void)madvise((void *)(uintptr_t)piece->base,
-				      piece->bytes, MADV_POPULATE_READ);
+		/* What others have populated need not be mapped here yet. */
+		(void)madvise((void *)(uintptr_t)piece->base, piece->bytes,
+			      MADV_POPULATE_READ);
 	}
 	return all_pages_are(pinning, piece, RJ_PAGE_IS_PRESENT);
 }
 
-static bool is_worth_it(struct rj_pinning *pinning,
-			const struct rj_piece *piece)
+static bool wants_huge(const struct rj_pinning *pinning, unsigned block)
 {
-	return pinning->any_pages ||
-	       pinning->rounds->blocks[piece->block].page_bytes >
-		       RAMJET_PAGE_BYTES ||
-	       all_pages_are(pinning, piece, RJ_PAGE_IS_HUGE);
+	return !pinning->any_pages &&
+	       pinning->rounds->blocks[block].page_bytes == RAMJET_PAGE_BYTES;
+}
+
+/* A quick look: the page that is to be sent was just read, so it is mapped. */
+static bool is_huge_at(struct rj_pinning *pinning, const void *page)
+{
+	const struct rj_piece one = { .base = page,
+				      .bytes = RAMJET_PAGE_BYTES };
+
+	return all_pages_are(pinning, &one, RJ_PAGE_IS_HUGE);
 }
 
 static void consider(struct rj_pinning *pinning, struct rj_piece *piece,
-		     unsigned block, uint64_t index)
+		     unsigned block, const void *page)
 {
+	const bool huge = wants_huge(pinning, block);
+
 	piece->state = PIECE_LEFT_ALONE;
-	measure(pinning, piece, block, index);
+	measure(pinning, piece, block, (uint64_t)(piece - pinning->pieces));
+	if (huge && !is_huge_at(pinning, page)) {
+		pinning->small++;
+		return;
+	}
 	if (is_discarded(pinning, piece) || !is_populated(pinning, piece)) {
 		pinning->holes++;
 		return;
 	}
-	if (!is_worth_it(pinning, piece)) {
+	if (huge && !all_pages_are(pinning, piece, RJ_PAGE_IS_HUGE)) {
 		pinning->small++;
 		return;
 	}
@@ -224,8 +257,7 @@ int rj_pinning_buffer(struct rj_pinning *pinning, unsigned block,
 	piece = &pinning->pieces[(chunk - pinning->first_chunk) /
 				 pinning->piece_chunks];
 	if (piece->state == PIECE_NEW && !pinning->over)
-		consider(pinning, piece, block,
-			 (uint64_t)(piece - pinning->pieces));
+		consider(pinning, piece, block, base);
 	if (piece->state != PIECE_REGISTERED || from < piece->base ||
 	    bytes > (size_t)(piece->base + piece->bytes - from))
 		return RJ_CHANNEL_PLAIN;

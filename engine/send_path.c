@@ -11,6 +11,9 @@
 
 /* Shorter runs cost more to send this way than to copy. */
 #define RUN_BYTES_MIN (128u << 10)
+/* Workers that take part in trials; the others send plain meanwhile, so that
+ * a wrong guess costs the same for any number of channels. */
+#define CONTESTANTS 2u
 /* Unregistered sends, all of them copied, until we believe it. */
 #define COPIED_MAX 8u
 
@@ -85,7 +88,9 @@ int rj_send_path_init(struct rj_send_path *path,
 	if (rj_pinning_init(&path->pinning, options->channel, options->rounds,
 			    options->worker, path->forced, &pinning))
 		return refuse(path, pinning.message, err);
-	path->unregistered = true;
+	path->competes = options->worker < CONTESTANTS;
+	path->unregistered =
+		path->forced || !rj_channel_is_local(options->channel);
 	path->registered = path->forced || (!options->pinning_dirties &&
 					    is_any_pinnable(options->rounds));
 	return 0;
@@ -212,6 +217,8 @@ static bool choose(struct rj_send_path *path, const struct rj_out_frame *frame)
 
 	rj_pinning_heed_discards(&path->pinning);
 	heed_copies(path);
+	if (!path->decided && !path->competes)
+		return false;
 	bytes = look_for_buffers(path, frame);
 	if (path->decided)
 		return bytes;
@@ -257,7 +264,8 @@ void rj_send_path_conclude(struct rj_send_path *path)
 	const struct rj_channel_zero_copy zc =
 		rj_channel_zero_copy(path->channel);
 
-	if (path->settled)
+	/* Those who compete speak for the others. */
+	if (path->settled || !path->competes)
 		return;
 	if (path->forced && zc.sends)
 		settle(path, zc.pinned_bytes ? "registered" : "unregistered",

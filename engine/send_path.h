@@ -45,6 +45,7 @@ struct rj_send_path {
 	_Atomic int *verdict;
 	bool forced;  /* ON: no trial */
 	bool decided; /* no trial any more */
+	bool competes;
 	bool strict;
 	/* zero copy of these kinds is worth a try (still) */
 	bool registered, unregistered;

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #define RJ_TRIAL_LEAD    8u  /* frames that do not count, sent the way 0 */
-#define RJ_TRIAL_GROUP   12u /* frames in a row that go the same way */
-#define RJ_TRIAL_WARM_UP 4u  /* of these, not counted: both ways overlap */
-#define RJ_TRIAL_GROUPS  6u  /* of way 1, 0, 1, 0, ... */
+#define RJ_TRIAL_GROUP   32u /* frames in a row that go the same way */
+#define RJ_TRIAL_WARM_UP 12u /* of these, not counted: both ways overlap */
+#define RJ_TRIAL_GROUPS  4u  /* of way 1, 0, 1, 0, ... */
 #define RJ_TRIAL_FRAMES  (RJ_TRIAL_LEAD + RJ_TRIAL_GROUPS * RJ_TRIAL_GROUP)
 
 struct rj_trial {

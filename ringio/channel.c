@@ -134,6 +134,11 @@ bool rj_channel_is_tcp(const struct rj_channel *channel)
 	return channel->kind == RJ_CONN_TCP;
 }
 
+bool rj_channel_is_local(const struct rj_channel *channel)
+{
+	return rj_channel_is_tcp(channel) && rj_tcp_is_local(channel->fd);
+}
+
 static bool can_zero_copy(const struct rj_channel *channel)
 {
 	return channel->ops->register_buffer && rj_channel_is_tcp(channel);

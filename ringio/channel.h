@@ -70,6 +70,9 @@ bool rj_channel_send_pending(struct rj_channel *channel);
 #define RJ_CHANNEL_UNREGISTERED (-2) /* zero copy, pinned for this send */
 
 bool rj_channel_is_tcp(const struct rj_channel *channel);
+/* True when both ends of a TCP connection have the same address: the kernel
+ * then always copies, however it is sent. */
+bool rj_channel_is_local(const struct rj_channel *channel);
 /* Pin [base, base + bytes), writable memory; untouched pages get populated.
  * The buffer's number (0, 1, ...), or -EOPNOTSUPP (connection, backend,
  * kernel), -ENOMEM (memlock limit), -ENOSPC (too many), -EFAULT. */

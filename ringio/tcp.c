@@ -37,6 +37,30 @@ int rj_tcp_set_rate(int fd, uint64_t bytes_per_s)
 	return 0;
 }
 
+static bool same_host(const struct sockaddr_storage *a,
+		      const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return a->ss_family == AF_INET6 &&
+	       !memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr));
+}
+
+bool rj_tcp_is_local(int fd)
+{
+	struct sockaddr_storage own, peer;
+	socklen_t own_bytes = sizeof(own), peer_bytes = sizeof(peer);
+
+	return !getsockname(fd, (struct sockaddr *)&own, &own_bytes) &&
+	       !getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) &&
+	       same_host(&own, &peer);
+}
+
 void rj_tcp_info(int fd, struct rj_channel_tcp *ret)
 {
 	struct tcp_info info;

@@ -2,6 +2,7 @@
 #ifndef RJ_RINGIO_TCP_H
 #define RJ_RINGIO_TCP_H
 /* What TCP does for us: keeping a pace, and telling how it fares. */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/compiler.h"
@@ -10,5 +11,7 @@ struct rj_channel_tcp;
 
 /* Bytes per second, 0 = no cap. */
 RJ_NODISCARD int rj_tcp_set_rate(int fd, uint64_t bytes_per_s);
+/* Both ends have the same address. */
+bool rj_tcp_is_local(int fd);
 void rj_tcp_info(int fd, struct rj_channel_tcp *ret);
 #endif

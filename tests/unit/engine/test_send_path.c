@@ -301,6 +301,45 @@ static void small_pages_are_left_to_plain_sends(void **state)
 	scene_free(s);
 }
 
+/* As on a network; here the kernel copies all of them. */
+static void unregistered_sends_end_when_the_kernel_copies(void **state)
+{
+	struct scene *s = scene_new(0, RAMJET_BACKEND_URING);
+
+	(void)state;
+	fill(s, 0, MEMORY_BYTES / RAMJET_PAGE_BYTES, 0);
+	assert_int_equal(open_path(s, RAMJET_ZERO_COPY_AUTO, false, NULL), 0);
+	assert_false(s->path.unregistered);
+	s->path.unregistered = true;
+	for (unsigned i = 0; i < RJ_TRIAL_FRAMES; i++)
+		arrives(s, i % 32 * FRAME_PAGES, FRAME_PAGES);
+	assert_false(s->path.unregistered);
+	assert_int_equal(rj_channel_drain(s->channel), 0);
+	assert_in_range(rj_channel_zero_copy(s->channel).sends, 8, 20);
+	rj_send_path_conclude(&s->path);
+	assert_string_equal(s->path.reason,
+			    "unregistered: the kernel copies anyway");
+	scene_free(s);
+}
+
+static void only_the_first_workers_try(void **state)
+{
+	struct scene *s =
+		scene_new(RAMJET_BLOCK_PINNABLE, RAMJET_BACKEND_URING);
+
+	(void)state;
+	fill(s, 0, MEMORY_BYTES / RAMJET_PAGE_BYTES, 0);
+	assert_int_equal(open_path(s, RAMJET_ZERO_COPY_AUTO, false, NULL), 0);
+	s->path.pinning.any_pages = true;
+	s->path.competes = false;
+	arrives(s, 0, FRAME_PAGES);
+	assert_int_equal(pinned(s), 0);
+	atomic_store(&s->verdict, RJ_VERDICT_ZERO_COPY);
+	arrives(s, 0, FRAME_PAGES);
+	assert_int_equal(pinned(s), PIECE_BYTES);
+	scene_free(s);
+}
+
 static void off_is_off(void **state)
 {
 	struct scene *s =
@@ -436,6 +475,8 @@ int main(void)
 		cmocka_unit_test(pinning_populates_nothing),
 		cmocka_unit_test(only_blocks_that_may_be_are_pinned),
 		cmocka_unit_test(small_pages_are_left_to_plain_sends),
+		cmocka_unit_test(unregistered_sends_end_when_the_kernel_copies),
+		cmocka_unit_test(only_the_first_workers_try),
 		cmocka_unit_test(off_is_off),
 		cmocka_unit_test(system_calls_have_none),
 		cmocka_unit_test(the_verdict_is_everybodys),

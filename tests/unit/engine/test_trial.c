@@ -42,7 +42,7 @@ static void equals_stay_plain(void **state)
 
 static void a_disturbance_does_not_decide(void **state)
 {
-	const struct rj_trial trial = run(1000, 900, 2 * RJ_TRIAL_GROUP);
+	const struct rj_trial trial = run(1000, 900, RJ_TRIAL_GROUP);
 
 	(void)state;
 	assert_true(rj_trial_won(&trial));
