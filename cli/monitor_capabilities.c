@@ -7,25 +7,81 @@
 #include "cli/qmp_arguments.h"
 #include "util/error.h"
 
-struct capability {
+typedef struct rj_cli_settings settings_t;
+
+static bool get_multifd(const settings_t *s)
+{
+	return s->multifd;
+}
+
+static void set_multifd(settings_t *s, bool state)
+{
+	s->multifd = state;
+	s->params.channels = state ? s->multifd_channels : 1;
+}
+
+static bool get_throttle(const settings_t *s)
+{
+	return s->params.throttle;
+}
+
+static void set_throttle(settings_t *s, bool state)
+{
+	s->params.throttle = state;
+}
+
+static bool get_events(const settings_t *s)
+{
+	return s->events;
+}
+
+static void set_events(settings_t *s, bool state)
+{
+	s->events = state;
+}
+
+static bool get_hold(const settings_t *s)
+{
+	return s->params.hold;
+}
+
+static void set_hold(settings_t *s, bool state)
+{
+	s->params.hold = state;
+}
+
+/* Unless it is set either way, ramjet tries what is cheaper. */
+static bool get_zero_copy(const settings_t *s)
+{
+	return s->params.zero_copy == RAMJET_ZERO_COPY_ON;
+}
+
+static void set_zero_copy(settings_t *s, bool state)
+{
+	s->params.zero_copy =
+		state ? RAMJET_ZERO_COPY_ON : RAMJET_ZERO_COPY_OFF;
+}
+
+/* Both sides answer wherever a connection has two directions. */
+static bool always(const settings_t *s)
+{
+	(void)s;
+	return true;
+}
+
+static const struct capability {
 	const char *name;
-	size_t offset; /* of the flag in struct rj_cli_settings */
-	/* Not ours to change: it always is `state`; why. */
-	const char *fixed;
-	bool state;
-};
-
-#define FLAG(member) .offset = offsetof(struct rj_cli_settings, member)
-
-static const struct capability capabilities[] = {
-	{ "multifd", FLAG(multifd) },
-	{ "auto-converge", FLAG(params.throttle) },
-	{ "events", FLAG(events) },
-	{ "pause-before-switchover", FLAG(params.hold) },
-	{ "return-path", .state = true,
-	  .fixed = "ramjet uses it wherever a connection has two directions" },
-	{ "zero-copy-send", .state = false,
-	  .fixed = "not offered by this version of ramjet" },
+	bool (*get)(const settings_t *settings);
+	void (*set)(settings_t *settings, bool state); /* NULL: fixed */
+	const char *why;                               /* it is fixed */
+} capabilities[] = {
+	{ "multifd", get_multifd, set_multifd, NULL },
+	{ "auto-converge", get_throttle, set_throttle, NULL },
+	{ "events", get_events, set_events, NULL },
+	{ "pause-before-switchover", get_hold, set_hold, NULL },
+	{ "zero-copy-send", get_zero_copy, set_zero_copy, NULL },
+	{ "return-path", always, NULL,
+	  "ramjet uses it wherever a connection has two directions" },
 };
 
 static const struct capability *find(const char *name)
@@ -34,15 +90,6 @@ static const struct capability *find(const char *name)
 		if (!strcmp(capabilities[i].name, name))
 			return &capabilities[i];
 	return NULL;
-}
-
-static bool is_on(const struct capability *row, const struct rj_cli_settings *s)
-{
-	bool state = row->state;
-
-	if (!row->fixed)
-		memcpy(&state, (const char *)s + row->offset, sizeof(state));
-	return state;
 }
 
 static int set_one(struct rj_cli_settings *s, json_t *wanted,
@@ -73,12 +120,12 @@ static int set_one(struct rj_cli_settings *s, json_t *wanted,
 			       "Parameter 'capability' does not accept value "
 			       "'%.100s'",
 			       name);
-	if (row->fixed && state != row->state)
+	if (row->set)
+		row->set(s, state);
+	else if (state != row->get(s))
 		return rj_fail(err, -EOPNOTSUPP,
 			       "Capability '%s' is always %s: %s", name,
-			       row->state ? "on" : "off", row->fixed);
-	if (!row->fixed)
-		memcpy((char *)s + row->offset, &state, sizeof(state));
+			       row->get(s) ? "on" : "off", row->why);
 	return 0;
 }
 
@@ -96,8 +143,6 @@ int rj_cli_capabilities_set(struct rj_cli_settings *s, json_t *wanted,
 		if (rc)
 			return rc;
 	}
-	changed.params.channels =
-		changed.multifd ? changed.multifd_channels : 1;
 	*s = changed;
 	return 0;
 }
@@ -108,8 +153,8 @@ json_t *rj_cli_capabilities_show(const struct rj_cli_settings *s)
 
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(capabilities); i++)
 		(void)json_array_append_new(
-			array, json_pack("{s:b, s:s}", "state",
-					 is_on(&capabilities[i], s),
-					 "capability", capabilities[i].name));
+			array,
+			json_pack("{s:b, s:s}", "state", capabilities[i].get(s),
+				  "capability", capabilities[i].name));
 	return array;
 }

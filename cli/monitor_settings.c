@@ -76,6 +76,8 @@ static const struct row rows[] = {
 	{ "x-ramjet-strict", .kind = FLAG, MEMBER(params.strict) },
 	{ "x-ramjet-backend", .kind = CHOICE, MEMBER(params.backend),
 	  .choices = "auto|uring|syscalls" },
+	{ "x-ramjet-zero-copy", .kind = CHOICE, MEMBER(params.zero_copy),
+	  .choices = "auto|on|off" },
 	{ "x-ramjet-connect-timeout-ms",
 	  NUMBER(params.connect_timeout_ms, 0, MS_MAX, 1) },
 	{ "x-ramjet-reply-timeout-ms", LIVE,
@@ -93,6 +95,10 @@ static_assert(RAMJET_NO_CONVERGENCE_CONTINUE == 0 &&
 static_assert(RAMJET_BACKEND_AUTO == 0 && RAMJET_BACKEND_URING == 1 &&
 		      RAMJET_BACKEND_SYSCALLS == 2,
 	      "x-ramjet-backend names them in this order");
+
+static_assert(RAMJET_ZERO_COPY_AUTO == 0 && RAMJET_ZERO_COPY_ON == 1 &&
+		      RAMJET_ZERO_COPY_OFF == 2,
+	      "x-ramjet-zero-copy names them in this order");
 
 static void store(const struct row *row, struct rj_cli_settings *s,
 		  uint64_t value)

@@ -225,7 +225,12 @@ static void capabilities_do_what_they_say(void **state)
 	assert_int_equal(enable(w, "events", false), 0);
 	assert_false(w->settings.events);
 	assert_int_equal(enable(w, "return-path", true), 0);
+	assert_int_equal(w->settings.params.zero_copy, RAMJET_ZERO_COPY_AUTO);
+	assert_int_equal(enable(w, "zero-copy-send", true), 0);
+	assert_int_equal(w->settings.params.zero_copy, RAMJET_ZERO_COPY_ON);
 	assert_int_equal(enable(w, "zero-copy-send", false), 0);
+	assert_int_equal(w->settings.params.zero_copy, RAMJET_ZERO_COPY_OFF);
+	assert_shows(w, "x-ramjet-zero-copy", "\"off\"");
 }
 
 static void capabilities_that_cannot_be_are_refused(void **state)
@@ -234,8 +239,6 @@ static void capabilities_that_cannot_be_are_refused(void **state)
 
 	assert_true(enable(w, "return-path", false) < 0);
 	assert_non_null(strstr(w->error.message, "always on"));
-	assert_true(enable(w, "zero-copy-send", true) < 0);
-	assert_non_null(strstr(w->error.message, "not offered"));
 	assert_true(enable(w, "xbzrle", false) < 0);
 	assert_string_equal(w->error.message,
 			    "Parameter 'capability' does not accept value "
