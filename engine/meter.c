@@ -68,9 +68,11 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 		meter->moved_us = now_us;
 	}
 	/* Only while something was queued all the time: else the span tells of
-	 * latency, not of capacity. */
-	if (busy && meter->was_queued && now->queued && meter->since_us &&
-	    now->acked >= meter->acked) {
+	 * latency, not of capacity. But files, pipes and fast sockets may never
+	 * be seen with a queue: without any sample nothing converges. */
+	if (busy &&
+	    ((meter->was_queued && now->queued) || !capacity->samples) &&
+	    meter->since_us && now->acked >= meter->acked) {
 		meter->busy_bytes += now->acked - meter->acked;
 		meter->busy_us += now_us - meter->since_us;
 	}
