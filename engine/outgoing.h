@@ -76,6 +76,7 @@ struct rj_outgoing {
 
 	/* switchover.c */
 	bool guest_stopped;
+	bool announced; /* SWITCHOVER is sent: READY may come */
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
 	uint64_t term_us; /* the latest one measured */

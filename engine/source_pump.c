@@ -44,7 +44,7 @@ static int take_message(struct ramjet_migration *m,
 	case RJ_FRAME_APPLIED:
 		return take_applied(out, message->frame.round, err);
 	case RJ_FRAME_READY:
-		if (!out->guest_stopped || out->ready)
+		if (!out->announced || out->ready)
 			return unexpected(message, err);
 		out->ready = true;
 		return rj_ready_decode(message->payload,

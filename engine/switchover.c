@@ -205,9 +205,11 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 		.type = RJ_FRAME_SWITCHOVER,
 		.round = m->out->final_round,
 	};
-	int rc = rj_link_send(&m->out->link, &frame, NULL,
-			      rj_migration_reply_deadline(m), err);
+	int rc;
 
+	m->out->announced = true;
+	rc = rj_link_send(&m->out->link, &frame, NULL,
+			  rj_migration_reply_deadline(m), err);
 	rj_rounds_kick(&m->out->rounds);
 	return rc;
 }

@@ -38,6 +38,17 @@ static struct rj_record *record_of(struct ramjet_migration *m, uint32_t kind,
 	return NULL;
 }
 
+static bool is_amid(const struct rj_record *record)
+{
+	return record->begun && !record->complete;
+}
+
+/* Records come in one piece after another, with nothing between them. */
+static bool is_amid_any(const struct rj_incoming *in)
+{
+	return is_amid(&in->device) || is_amid(&in->helper_states);
+}
+
 static int take_state(struct ramjet_migration *m, struct rj_message *message,
 		      struct ramjet_error *err)
 {
@@ -56,6 +67,10 @@ static int take_state(struct ramjet_migration *m, struct rj_message *message,
 	if (record->complete)
 		return rj_fail(err, -EPROTO,
 			       "STATE: the %s record is complete already",
+			       what);
+	if (!record->begun && is_amid_any(m->in))
+		return rj_fail(err, -EPROTO,
+			       "STATE: the %s record begins amid another",
 			       what);
 	if (piece > limit - record->bytes)
 		return rj_fail(err, -EMSGSIZE,
@@ -79,18 +94,15 @@ static int take_digests(struct ramjet_migration *m, struct rj_message *message,
 	struct rj_incoming *in = m->in;
 	const size_t wanted = (size_t)in->block_count * RJ_DIGEST_BYTES;
 
-	if (in->digests || message->frame.payload_bytes != wanted)
+	if (in->digests || is_amid_any(in) ||
+	    message->frame.payload_bytes != wanted)
 		return rj_fail(err, -EPROTO,
-			       "DIGESTS: %u bytes, wanted %zu, once",
+			       "DIGESTS: %u bytes, wanted %zu, once, and not "
+			       "amid a record",
 			       message->frame.payload_bytes, wanted);
 	in->digests = message->payload;
 	message->payload = NULL;
 	return 0;
-}
-
-static bool is_amid(const struct rj_record *record)
-{
-	return record->begun && !record->complete;
 }
 
 static int take_announcement(struct ramjet_migration *m,
@@ -99,8 +111,7 @@ static int take_announcement(struct ramjet_migration *m,
 {
 	struct rj_incoming *in = m->in;
 
-	if (in->announced || is_amid(&in->device) ||
-	    is_amid(&in->helper_states))
+	if (in->announced || is_amid_any(in))
 		return rj_fail(err, -EPROTO,
 			       "SWITCHOVER: comes twice, or amid a record");
 	in->announced = true;
