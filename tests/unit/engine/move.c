@@ -45,6 +45,8 @@ void move_init_two(struct move *move, const struct small_vm_options *source,
 	move->source_params.channels = 1;
 	move->source_params.downtime_limit_us = 20000000;
 	move->source_params.verify = true;
+	/* So that no switchover is called off on a machine that is busy. */
+	move->source_params.switchover_bandwidth_bytes_per_s = 1u << 30;
 	move->target_params = (struct ramjet_params){ RAMJET_PARAMS_INIT };
 	small_vm_fill(&move->source, 1);
 	if (!half.fresh)

@@ -38,7 +38,8 @@ struct move {
 extern const struct small_vm_options move_machine;
 
 /* Both machines as `is`; source filled and running, target full of other
- * things. verify, one channel, and a generous downtime limit. */
+ * things. verify, one channel, and a downtime limit that
+ * is always met. */
 void move_init(struct move *move, const struct small_vm_options *is);
 /* Each side on its own; move_init() sets both up alike. */
 void move_init_two(struct move *move, const struct small_vm_options *source,
