@@ -489,6 +489,32 @@ unsigned rj_bitmap_claim_chunk(struct rj_bitmap *bm, uint64_t chunk,
 			     : take_chunk(bm, chunk, out);
 }
 
+unsigned rj_bitmap_claim_part(struct rj_bitmap *bm, uint64_t chunk,
+			      unsigned pages_max, uint64_t out[RJ_CHUNK_WORDS])
+{
+	_Atomic uint64_t *from;
+	unsigned taken = 0, next = 0;
+
+	assert(chunk < bm->chunk_count);
+	assert(pages_max >= RJ_WORD_BITS);
+	from = &bm->words[chunk * RJ_CHUNK_WORDS];
+	lock_chunk(bm, chunk);
+	while (next < RJ_CHUNK_WORDS &&
+	       taken + rj_popcount(get(&from[next])) <= pages_max) {
+		taken += take_word(&from[next], &out[next]);
+		next++;
+	}
+	while (next < RJ_CHUNK_WORDS && !get(&from[next]))
+		next++;
+	/* Who is to take the rest must find it at any time. */
+	if (next == RJ_CHUNK_WORDS)
+		atomic_fetch_and_explicit(summary_word(bm, chunk),
+					  ~summary_bit(chunk),
+					  memory_order_relaxed);
+	unlock_chunk(bm, chunk);
+	return taken;
+}
+
 struct rj_run rj_words_next_run(const uint64_t *words, uint64_t bit_count,
 				uint64_t from)
 {

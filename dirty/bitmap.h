@@ -65,6 +65,10 @@ uint64_t rj_bitmap_next_chunk(const struct rj_bitmap *bm, uint64_t from,
 /* Take all bits of a chunk: out[w] |= bits. Returns how many were taken. */
 unsigned rj_bitmap_claim_chunk(struct rj_bitmap *bm, uint64_t chunk,
 			       uint64_t out[RJ_CHUNK_WORDS]);
+/* The same for whole words from the chunk's first set bit on, as long as at
+ * most pages_max (64 or more) pages are taken; the rest stays. */
+unsigned rj_bitmap_claim_part(struct rj_bitmap *bm, uint64_t chunk,
+			      unsigned pages_max, uint64_t out[RJ_CHUNK_WORDS]);
 
 /* Runs of set bits within an array of words (plain memory). */
 struct rj_run {

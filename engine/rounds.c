@@ -235,6 +235,17 @@ uint64_t rj_rounds_shard(const struct rj_rounds *rounds, unsigned worker)
 			  rounds->worker_count);
 }
 
+/* Each worker's share of a small round, in whole words. */
+static unsigned part_of(const struct rj_rounds *rounds, uint64_t pages)
+{
+	const uint64_t share = rj_div_round_up(pages, rounds->worker_count);
+
+	return rounds->worker_count > 1 && share < RJ_CHUNK_PAGES
+		       ? (unsigned)rj_div_round_up(share, RJ_WORD_BITS) *
+				 RJ_WORD_BITS
+		       : 0;
+}
+
 uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 {
 	uint32_t round;
@@ -244,6 +255,9 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 	for (unsigned i = 0; i < rounds->worker_count; i++)
 		atomic_store(&rounds->cursors[round & 1][i].chunk,
 			     rj_rounds_shard(rounds, i));
+	atomic_store_explicit(&rounds->part_pages[round & 1],
+			      part_of(rounds, pages_of(rounds, round)),
+			      memory_order_relaxed);
 	rounds->open = round;
 	rounds->begun = true;
 	rounds->final = final;
@@ -384,30 +398,43 @@ static void account_claim(struct rj_rounds *rounds, unsigned parity,
 		rj_event_signal(rounds->event_fd);
 }
 
+/* What the next round has of a claimed chunk comes along: it is newer. */
+static void take_next(struct rj_rounds *rounds, unsigned next, uint64_t chunk,
+		      struct rj_claim *ret)
+{
+	struct rj_bitmap *map = &rounds->maps[next][ret->block];
+	unsigned extra = 0;
+
+	/* Cheap look first; a bit set later belongs to the next round. */
+	if (rj_bitmap_next_chunk(map, chunk, chunk + 1) == chunk)
+		extra = rj_bitmap_claim_chunk(map, chunk, ret->words);
+	if (!extra)
+		return;
+	atomic_fetch_sub(&rounds->pages_left[next], (int64_t)extra);
+	ret->pages = 0;
+	for (unsigned i = 0; i < RJ_CHUNK_WORDS; i++)
+		ret->pages += rj_popcount(ret->words[i]);
+}
+
 static unsigned take_chunk(struct rj_rounds *rounds, unsigned parity,
 			   unsigned block, uint64_t chunk, struct rj_claim *ret)
 {
-	struct rj_bitmap *this_map = &rounds->maps[parity][block];
-	struct rj_bitmap *next_map = &rounds->maps[!parity][block];
-	unsigned extra = 0;
+	struct rj_bitmap *map = &rounds->maps[parity][block];
+	/* relaxed: the lock orders it, which opened the round to us */
+	const unsigned part = atomic_load_explicit(&rounds->part_pages[parity],
+						   memory_order_relaxed);
 
 	*ret = (struct rj_claim){
 		.block = block,
 		.first_page = chunk * RJ_CHUNK_PAGES,
 	};
-	ret->pages = rj_bitmap_claim_chunk(this_map, chunk, ret->words);
+	ret->pages = part ? rj_bitmap_claim_part(map, chunk, part, ret->words)
+			  : rj_bitmap_claim_chunk(map, chunk, ret->words);
 	if (!ret->pages)
 		return 0;
 	account_claim(rounds, parity, ret->pages);
-	/* Cheap look first; a bit set later belongs to the next round. */
-	if (rj_bitmap_next_chunk(next_map, chunk, chunk + 1) == chunk)
-		extra = rj_bitmap_claim_chunk(next_map, chunk, ret->words);
-	if (extra) {
-		atomic_fetch_sub(&rounds->pages_left[!parity], (int64_t)extra);
-		ret->pages = 0;
-		for (unsigned i = 0; i < RJ_CHUNK_WORDS; i++)
-			ret->pages += rj_popcount(ret->words[i]);
-	}
+	if (!part)
+		take_next(rounds, !parity, chunk, ret);
 	return ret->pages;
 }
 

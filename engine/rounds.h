@@ -16,6 +16,9 @@
  * Claiming  takes a chunk's bits of this round and, when it has some, of the
  *           next. The page is read after both are cleared: a later write is
  *           seen by a later sync.
+ *           A round of few pages is cut smaller, so that all channels share it:
+ *           a claim then is part of a chunk, and nothing of the next round is
+ *           taken along, whose older copy another worker may have claimed.
  * Ordering  is the receiver's: pages of r + 1 wait there until every channel
  *           has delivered its fence of round r.
  */
@@ -58,6 +61,8 @@ struct rj_rounds {
 	int event_fd; /* told when workers leave a round or it runs low */
 
 	struct rj_cursor *cursors[2]; /* one a shard; hints, see claim */
+	/* Pages that make a claim; 0: whole chunks. Set before opening. */
+	_Atomic unsigned part_pages[2];
 	_Atomic int64_t pages_left[2];
 	_Atomic int64_t low_pages; /* tell the control thread below this */
 	_Atomic bool low_told;
@@ -138,7 +143,7 @@ enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 			      uint64_t *kicks, bool *ret_final);
 /* Wait for a kick (false) or the stop (true). */
 bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks);
-/* Take a chunk of `round`; false when none is left (or stopping). */
+/* Take a chunk of `round`, or a part of one; false when none is left (or stopping). */
 bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
 		     struct rj_claim *ret);
 /* The worker's fence of `round` is on its way. */

@@ -284,6 +284,28 @@ static void runs_are_maximal_and_complete(void **state)
 	}
 }
 
+static void a_part_leaves_the_rest_to_be_found(void **state)
+{
+	uint64_t words[RJ_CHUNK_WORDS] = { 0 };
+	struct rj_bitmap bm;
+
+	(void)state;
+	assert_int_equal(rj_bitmap_init(&bm, 2000, NULL), 0);
+	(void)rj_bitmap_set_run(&bm, 512 + 60, 100);
+	(void)rj_bitmap_set_run(&bm, 512 + 500, 1);
+	assert_int_equal(rj_bitmap_claim_part(&bm, 1, 68, words), 68);
+	assert_int_equal(words[0], UINT64_C(0xf) << 60);
+	assert_int_equal(words[1], ~UINT64_C(0));
+	assert_int_equal(words[2], 0);
+	assert_int_equal(rj_bitmap_next_chunk(&bm, 0, bm.chunk_count), 1);
+	assert_int_equal(rj_bitmap_claim_part(&bm, 1, 64, words), 33);
+	/* Empty, and nobody needs to look again. */
+	assert_int_equal(rj_bitmap_next_chunk(&bm, 0, bm.chunk_count),
+			 bm.chunk_count);
+	assert_int_equal(rj_bitmap_claim_part(&bm, 1, 64, words), 0);
+	rj_bitmap_done(&bm);
+}
+
 int main(void)
 {
 #define with_model(test) \
@@ -293,6 +315,7 @@ int main(void)
 		with_model(summary_never_names_a_chunk_outside),
 		with_model(claiming_everything_visits_dirty_chunks_only),
 		cmocka_unit_test(bitmaps_of_odd_sizes_come_and_go),
+		cmocka_unit_test(a_part_leaves_the_rest_to_be_found),
 		cmocka_unit_test(too_many_pages_are_refused),
 		cmocka_unit_test(runs_are_maximal_and_complete),
 	};

@@ -147,13 +147,55 @@ static void the_first_and_last_page_of_every_block_count(void **state)
 	assert_int_equal(drain(s, 1, 0), 5);
 }
 
+/* As if there were dirt enough for everybody. */
+static void open_large(struct scene *s)
+{
+	const uint32_t round = rj_rounds_open(&s->rounds, false);
+
+	atomic_store(&s->rounds.part_pages[round & 1], 0);
+}
+
+static void a_small_round_is_for_all_workers(void **state)
+{
+	struct scene *s = *state;
+	struct rj_claim claim;
+
+	fill(s, 1, 600, 300);
+	(void)rj_rounds_open(&s->rounds, true);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		assert_true(rj_rounds_claim(&s->rounds, i, 0, &claim));
+		assert_int_equal(claim.block, 1);
+		assert_int_equal(claim.first_page, 512);
+		assert_in_range(claim.pages, 1, 128);
+	}
+	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_int_equal(rj_rounds_remaining(&s->rounds), 0);
+}
+
+/* Or two workers would send the same page in one round. */
+static void a_part_takes_nothing_of_the_next_round_along(void **state)
+{
+	struct scene *s = *state;
+	struct rj_claim claim;
+
+	fill(s, 1, 600, 300);
+	(void)rj_rounds_open(&s->rounds, false);
+	fill(s, 1, 512, 512);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		assert_true(rj_rounds_claim(&s->rounds, i, 0, &claim));
+		assert_in_range(claim.pages, 1, 128);
+	}
+	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_int_equal(rj_rounds_remaining(&s->rounds), 512);
+}
+
 static void dirt_of_the_next_round_goes_with_its_chunk(void **state)
 {
 	struct scene *s = *state;
 	struct rj_claim claim;
 
 	fill(s, 1, 3, 1);
-	(void)rj_rounds_open(&s->rounds, false);
+	open_large(s);
 	fill(s, 1, 3, 1);
 	fill(s, 1, 9, 1);
 	fill(s, 1, 600, 1);
@@ -201,7 +243,7 @@ static void leaving_and_running_low_wake_the_control_thread(void **state)
 
 	fill(s, 1, 0, 1100);
 	rj_rounds_set_low(&s->rounds, 600);
-	(void)rj_rounds_open(&s->rounds, false);
+	open_large(s);
 	(void)is_signalled(s);
 	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
 	assert_int_equal(rj_rounds_open_pages(&s->rounds), 588);
@@ -383,6 +425,8 @@ int main(void)
 		CASE(a_worker_claims_what_was_filled_and_nothing_else),
 		CASE(any_worker_can_claim_everything_alone),
 		CASE(the_first_and_last_page_of_every_block_count),
+		CASE(a_small_round_is_for_all_workers),
+		CASE(a_part_takes_nothing_of_the_next_round_along),
 		CASE(dirt_of_the_next_round_goes_with_its_chunk),
 		CASE(nobody_fills_before_all_have_left_the_round_before_last),
 		CASE(leaving_and_running_low_wake_the_control_thread),
