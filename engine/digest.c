@@ -14,6 +14,7 @@
 #include "engine/zero.h"
 #include "util/clock.h"
 #include "util/mutex.h"
+#include "util/thread.h"
 
 #define THREADS_MAX     16u
 #define TRIAL_PAGES     4096u
@@ -114,8 +115,8 @@ static void run_job(struct job *job)
 	unsigned started = 0;
 
 	while (started < wanted &&
-	       !pthread_create(&threads[started], NULL, hash_chunks, job)) {
-		(void)pthread_setname_np(threads[started], "rj/hash");
+	       !rj_thread_start(&threads[started], "rj/hash", hash_chunks,
+				job)) {
 		started++;
 	}
 	(void)hash_chunks(job);

@@ -196,6 +196,8 @@ static void close_connections(struct rj_incoming *in)
 				    rj_now_ns() + 100000000, NULL);
 	(void)rj_conn_close(&in->control, 0, NULL);
 	(void)rj_conn_close(&in->single, rj_now_ns() + 100000000, NULL);
+	rj_helpers_free(in->helpers);
+	in->helpers = NULL;
 }
 
 static void unwind(struct ramjet_migration *m)

@@ -12,6 +12,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/thread.h"
 
 static int init_parts(struct ramjet_migration *m, struct ramjet_error *err)
 {
@@ -91,11 +92,10 @@ int rj_migration_new(struct ramjet_guest *guest, const char *uri,
 int rj_migration_start(struct ramjet_migration *m, void *(*run)(void *),
 		       struct ramjet_error *err)
 {
-	const int rc = pthread_create(&m->control, NULL, run, m);
+	const int rc = rj_thread_start(&m->control, "rj/ctl", run, m);
 
 	if (rc)
-		return rj_fail_errno(err, -rc, "migration: control thread");
-	(void)pthread_setname_np(m->control, "rj/ctl");
+		return rj_fail_errno(err, rc, "migration: control thread");
 	m->has_control = true;
 	return 0;
 }

@@ -106,6 +106,7 @@ RAMJET_API int ramjet_set_params(struct ramjet_migration *migration,
 				 struct ramjet_error *err)
 {
 	struct ramjet_params wanted;
+	bool had_hold;
 	int rc;
 
 	rj_error_clear(err);
@@ -121,6 +122,7 @@ RAMJET_API int ramjet_set_params(struct ramjet_migration *migration,
 	else
 		rc = check_fixed(&migration->params, &wanted, err);
 	if (!rc) {
+		had_hold = migration->params.hold;
 		migration->params = wanted;
 		if (migration->state != RAMJET_STATE_SWITCHOVER ||
 		    !wanted.uncapped_switchover)
@@ -128,7 +130,8 @@ RAMJET_API int ramjet_set_params(struct ramjet_migration *migration,
 				     wanted.bandwidth_bytes_per_s);
 		atomic_store(&migration->downtime_limit_us,
 			     wanted.downtime_limit_us);
-		atomic_store(&migration->switch_now, !wanted.hold);
+		if (wanted.hold != had_hold)
+			atomic_store(&migration->switch_now, !wanted.hold);
 	}
 	rj_unlock(&migration->lock);
 	rj_event_signal(migration->event_fd);

@@ -170,6 +170,9 @@ static void close_connections(struct ramjet_migration *m)
 	(void)rj_conn_close(&out->control, 0, NULL);
 	/* Failed before it was used: the peer must not wait for the free. */
 	(void)rj_conn_close(&out->given, 0, NULL);
+	/* Leave the guest's bus, whatever is still under way there. */
+	rj_helpers_free(out->helpers);
+	out->helpers = NULL;
 }
 
 static void unwind(struct ramjet_migration *m)

@@ -373,8 +373,11 @@ static int follow(struct ramjet_migration *m, enum rj_advice advice,
 
 	out->forced = advice == RJ_ADVICE_GO_ANYWAY;
 	switch (advice) {
-	case RJ_ADVICE_SWITCH:
 	case RJ_ADVICE_GO_ANYWAY:
+		if (atomic_load(&m->switch_now))
+			return 1;
+		break;
+	case RJ_ADVICE_SWITCH:
 		if (atomic_load(&m->switch_now))
 			return 1;
 		return hold(m, err);

@@ -7,6 +7,7 @@
 #include "engine/event.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/thread.h"
 
 static uint64_t stream_offset(const struct rj_receiver *r)
 {
@@ -224,12 +225,12 @@ static void *receiver_thread(void *arg)
 int rj_receiver_start(struct rj_receiver *r, struct ramjet_error *err)
 {
 	char name[16];
-	const int rc = pthread_create(&r->thread, NULL, receiver_thread, r);
+	int rc;
 
-	if (rc)
-		return rj_fail_errno(err, -rc, "receive worker %u", r->index);
 	(void)snprintf(name, sizeof(name), "rj/recv/%u", r->index);
-	(void)pthread_setname_np(r->thread, name);
+	rc = rj_thread_start(&r->thread, name, receiver_thread, r);
+	if (rc)
+		return rj_fail_errno(err, rc, "receive worker %u", r->index);
 	r->started = true;
 	return 0;
 }

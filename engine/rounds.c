@@ -319,6 +319,18 @@ bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
 				    end) < end;
 }
 
+bool rj_rounds_has_marks(const struct rj_rounds *rounds)
+{
+	for (unsigned i = 0; i < rounds->block_count; i++) {
+		const struct rj_bitmap *marks = &rounds->marks[i];
+
+		if (rj_bitmap_next_chunk(marks, 0, marks->chunk_count) <
+		    marks->chunk_count)
+			return true;
+	}
+	return false;
+}
+
 /* ---- workers ---- */
 
 enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,

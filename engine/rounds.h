@@ -125,6 +125,9 @@ uint32_t rj_rounds_discards(const struct rj_rounds *rounds);
 bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
 			     uint64_t first_chunk, uint64_t chunks);
 
+/* Was a page marked that no fill has taken up yet? */
+bool rj_rounds_has_marks(const struct rj_rounds *rounds);
+
 /* ---- workers ---- */
 
 /* The first of all blocks' chunks (see chunk_base) that is home to `worker`;

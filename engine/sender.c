@@ -12,6 +12,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/thread.h"
 
 #define FRAMES_PER_S    300u
 #define FRAME_BYTES_MIN (64u << 10)
@@ -391,12 +392,12 @@ static void *sender_thread(void *arg)
 int rj_sender_start(struct rj_sender *s, struct ramjet_error *err)
 {
 	char name[16];
-	const int rc = pthread_create(&s->thread, NULL, sender_thread, s);
+	int rc;
 
-	if (rc)
-		return rj_fail_errno(err, -rc, "send worker %u", s->index);
 	(void)snprintf(name, sizeof(name), "rj/send/%u", s->index);
-	(void)pthread_setname_np(s->thread, name);
+	rc = rj_thread_start(&s->thread, name, sender_thread, s);
+	if (rc)
+		return rj_fail_errno(err, rc, "send worker %u", s->index);
 	s->started = true;
 	return 0;
 }

@@ -309,6 +309,19 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	return 1;
 }
 
+/* At commit no page may be dirty and unsent. */
+static int check_nothing_left(struct ramjet_migration *m,
+			      struct ramjet_error *err)
+{
+	struct rj_rounds *rounds = &m->out->rounds;
+
+	if (rj_rounds_remaining(rounds) || rj_rounds_has_marks(rounds))
+		return rj_fail(err, -EBUSY,
+			       "switchover: pages were discarded after the "
+			       "guest had stopped");
+	return 0;
+}
+
 static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const bool verify = rj_migration_params(m).verify;
@@ -328,6 +341,8 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = announce_end(m, err);
 	if (!rc)
 		rc = await_target(m, verify, err);
+	if (!rc)
+		rc = check_nothing_left(m, err);
 	if (!rc)
 		record_last_round(m);
 	return rc;

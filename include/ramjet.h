@@ -57,7 +57,8 @@ struct ramjet_guest;
  */
 struct ramjet_guest_ops {
 	size_t size;
-	/* Stop all vCPUs and devices; on return nothing writes guest memory. */
+	/* Stop all vCPUs and devices; on return nothing writes guest memory,
+	 * and no ramjet_guest_discard() is under way or will come. */
 	int (*stop)(void *user, struct ramjet_error *err);
 	/* Source: go on after a switchover that failed. Target: go, after
 	 * commit. */
