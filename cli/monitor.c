@@ -153,15 +153,13 @@ int rj_cli_monitor_open(struct rj_cli_monitor *m, const char *path,
 		.tick = tick,
 		.user = m,
 	};
-	int rc = rj_qmp_server_start(&setup, &m->server, err);
 
-	if (rc)
-		return rc;
+	/* First, so that nothing a client begins goes unnoticed. */
 	m->handle = handle;
 	m->notifier = ramjet_notify(handle, note_state, m, err);
 	if (m->notifier < 0)
 		return m->notifier;
-	return 0;
+	return rj_qmp_server_start(&setup, &m->server, err);
 }
 
 void rj_cli_monitor_close(struct rj_cli_monitor *m)

@@ -4,6 +4,7 @@ import os
 import socket
 
 import monitor_rig
+import qmp_client
 import rig
 import wire
 from monitor_rig import GUEST
@@ -83,6 +84,22 @@ class Moves(monitor_rig.Case):
         self.assertEqual(passes[0], 1)
         self.quits(source, at_source)
         self.quits(target, at_target)
+
+    def test_client_that_comes_at_once_misses_nothing(self):
+        for turn in range(10):
+            path = self.path(f"quick{turn}")
+            target = self.migrating("recv", GUEST, "--from", "defer",
+                                    "--monitor", "unix:" + path)
+            client = None
+            while client is None and target.process.poll() is None:
+                try:
+                    client = qmp_client.Client(path)
+                except (FileNotFoundError, ConnectionRefusedError):
+                    pass
+            self.addCleanup(client.close)
+            client.execute("migrate-incoming", uri="tcp:127.0.0.1:0")
+            client.wait_status("setup")
+            self.quits(target, client, 1)
 
     def test_command_ends_with_the_last_client(self):
         source, target, at_source, at_target = self.both()
