@@ -88,28 +88,40 @@ static void say_blocks(struct fake_source *s)
 	assert_true(fake_source_say(s, &frame, body));
 }
 
-static void connect_all(struct fake_source *s)
+static struct rj_hello hello_of(uint8_t role, unsigned channel)
 {
-	struct wire_peer *peer = &s->peer;
-	struct rj_frame frame;
-	struct rj_hello hello = {
+	return (struct rj_hello){
 		.version_min = RJ_WIRE_VERSION,
 		.version_max = RJ_WIRE_VERSION,
+		.role = role,
+		.channel_index = (uint16_t)channel,
 		.channel_count = WIRE_PEER_CHANNELS,
-		.session = "0123456789abcde",
+		.session = FAKE_SOURCE_SESSION,
 	};
+}
 
-	peer->control = wire_peer_connect(s->move.folder);
-	assert_true(wire_peer_send_hello(peer->control, &hello));
-	assert_true(wire_peer_read(peer->control, &frame, NULL, 0));
-	assert_int_equal(frame.type, RJ_FRAME_HELLO);
-	hello.role = RJ_ROLE_DATA;
-	for (unsigned i = 0; i < WIRE_PEER_CHANNELS; i++) {
-		hello.channel_index = (uint16_t)i;
-		peer->data[i] = wire_peer_connect(s->move.folder);
-		assert_true(wire_peer_send_hello(peer->data[i], &hello));
+void fake_source_connect_channels(struct fake_source *s, unsigned from,
+				  unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		const struct rj_hello hello = hello_of(RJ_ROLE_DATA, i);
+
+		s->peer.data[i] = wire_peer_connect(s->move.folder);
+		assert_true(wire_peer_send_hello(s->peer.data[i], &hello));
 	}
+}
+
+void fake_source_connect(struct fake_source *s, unsigned channels)
+{
+	const struct rj_hello hello = hello_of(RJ_ROLE_CONTROL, 0);
+	struct rj_frame frame;
+
+	s->peer.control = wire_peer_connect(s->move.folder);
+	assert_true(wire_peer_send_hello(s->peer.control, &hello));
+	assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
+	assert_int_equal(frame.type, RJ_FRAME_HELLO);
 	s->control_bytes = s->data_bytes = RJ_HEADER_BYTES + RJ_HELLO_BYTES;
+	fake_source_connect_channels(s, 0, channels);
 }
 
 void fake_source_final_fences(struct fake_source *s)
@@ -151,9 +163,14 @@ void fake_source_begin(struct fake_source *s)
 
 void fake_source_reach(struct fake_source *s, enum step step)
 {
+	fake_source_connect(s, WIRE_PEER_CHANNELS);
+	fake_source_go_on(s, step);
+}
+
+void fake_source_go_on(struct fake_source *s, enum step step)
+{
 	struct rj_frame frame;
 
-	connect_all(s);
 	if (step >= STEP_ACTIVE) {
 		say_blocks(s);
 		assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));

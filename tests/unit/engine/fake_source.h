@@ -10,6 +10,7 @@
 
 #define FAKE_SOURCE_PAGES       64u /* of the only block */
 #define FAKE_SOURCE_STATE_BYTES 100u
+#define FAKE_SOURCE_SESSION     "0123456789abcde"
 
 /* How far the source behaves. */
 enum step {
@@ -39,7 +40,14 @@ int fake_source_teardown(void **state);
 
 /* The target listens. */
 void fake_source_begin(struct fake_source *s);
-/* Behave, up to `step`. */
+/* The control link, and the first channels. */
+void fake_source_connect(struct fake_source *s, unsigned channels);
+/* Channels [from, to). */
+void fake_source_connect_channels(struct fake_source *s, unsigned from,
+				  unsigned to);
+/* With all connections there, behave up to `step`. */
+void fake_source_go_on(struct fake_source *s, enum step step);
+/* All of that. */
 void fake_source_reach(struct fake_source *s, enum step step);
 void fake_source_done(struct fake_source *s);
 

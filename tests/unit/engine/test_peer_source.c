@@ -197,6 +197,61 @@ static void optional_frames_nobody_knows_are_skipped(void **state)
 	fake_source_expect_clean(s);
 }
 
+/* ---- other sessions --------------------------------------------------------- */
+
+static struct rj_hello stranger(unsigned which)
+{
+	struct rj_hello hello = {
+		.version_min = RJ_WIRE_VERSION,
+		.version_max = RJ_WIRE_VERSION,
+		.role = RJ_ROLE_DATA,
+		.channel_count = WIRE_PEER_CHANNELS,
+		.session = FAKE_SOURCE_SESSION,
+	};
+
+	switch (which) {
+	case 0:
+		hello.session[3] ^= 1;
+		break;
+	case 1:
+		hello.role = RJ_ROLE_CONTROL;
+		hello.session[3] ^= 1;
+		break;
+	case 2:
+		hello.channel_count++;
+		break;
+	default: /* a channel that is there already */
+		break;
+	}
+	return hello;
+}
+
+/* Told so, and the session goes on without them. */
+static void strangers_are_refused_and_do_not_disturb(void **state)
+{
+	static const int codes[] = { -EBUSY, -EBUSY, -EPROTO, -EPROTO };
+	struct fake_source *s = *state;
+	struct ramjet_error said;
+
+	fake_source_begin(s);
+	fake_source_connect(s, 1);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct rj_hello hello = stranger(i);
+		int fd = wire_peer_connect(s->move.folder);
+
+		assert_true(wire_peer_send_hello(fd, &hello));
+		wire_peer_hear_end(fd, &said);
+		wire_peer_close(&fd);
+		assert_int_equal(said.code, codes[i]);
+	}
+	fake_source_connect_channels(s, 1, WIRE_PEER_CHANNELS);
+	fake_source_go_on(s, STEP_READY);
+	assert_true(fake_source_say_type(s, RJ_FRAME_COMMIT));
+	fake_source_await_target(s);
+	assert_int_equal(s->move.target_rc, 0);
+	fake_source_expect_clean(s);
+}
+
 /* ---- ends ------------------------------------------------------------------------------ */
 
 static void expect_unstarted(struct fake_source *s)
@@ -265,6 +320,7 @@ int main(void)
 			a_table_with_a_wrong_check_word_is_not_acted_on),
 		FAKE_SOURCE_TEST(garbage_on_a_channel_is_named),
 		FAKE_SOURCE_TEST(optional_frames_nobody_knows_are_skipped),
+		FAKE_SOURCE_TEST(strangers_are_refused_and_do_not_disturb),
 		FAKE_SOURCE_TEST(a_source_that_is_gone_at_any_step),
 		FAKE_SOURCE_TEST(the_sources_reason_is_passed_on),
 		FAKE_SOURCE_TEST(

@@ -217,6 +217,63 @@ static void a_stream_with_a_frame_twice_is_refused(void **state)
 			run_spliced(s, i, true);
 }
 
+/* The first frame of this type with these flags. */
+static unsigned find(const struct scene *s, uint8_t type, uint8_t flags)
+{
+	struct rj_frame frame;
+
+	for (unsigned i = 0; i < s->frame_count; i++) {
+		assert_int_equal(
+			rj_frame_decode(s->stream + s->frames[i], &frame, NULL),
+			0);
+		if (frame.type == type && frame.flags == flags)
+			return i;
+	}
+	fail_msg("no frame of type 0x%02x", type);
+	return 0;
+}
+
+/* As it would be with frame `i` once more, before frame `j`. */
+static void expect_copy_refused(struct scene *s, unsigned i, unsigned j,
+				const char *part)
+{
+	const size_t bytes = s->bytes, to = s->frames[j];
+	const size_t piece = s->frames[i + 1] - s->frames[i];
+	uint8_t *whole = malloc(bytes);
+	struct ramjet_error err = { 0 };
+	int rc;
+
+	memcpy(whole, s->stream, bytes);
+	memcpy(s->stream + to, whole + s->frames[i], piece);
+	memcpy(s->stream + to + piece, whole + to, bytes - to);
+	rc = read_back(s, bytes + piece, &err);
+	memcpy(s->stream, whole, bytes);
+	free(whole);
+	move_expect_error(&err, -EPROTO, part);
+	assert_int_equal(rc, -EPROTO);
+	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 0);
+	small_vm_expect_last(&s->move.target, RAMJET_STATE_FAILED);
+}
+
+static void what_comes_after_the_final_fence_is_refused(void **state)
+{
+	struct scene *s = *state;
+	const unsigned fence = find(s, RJ_FRAME_FENCE, RJ_FLAG_FINAL);
+
+	expect_copy_refused(s, find(s, RJ_FRAME_PAGES, 0), fence + 1, "PAGES");
+	expect_copy_refused(s, find(s, RJ_FRAME_FENCE, 0), fence + 1, "FENCE");
+}
+
+static void a_commit_before_the_final_fence_is_refused(void **state)
+{
+	struct scene *s = *state;
+	const unsigned commit = find(s, RJ_FRAME_COMMIT, 0);
+	const unsigned fence = find(s, RJ_FRAME_FENCE, RJ_FLAG_FINAL);
+
+	expect_copy_refused(s, commit, fence, "COMMIT");
+	expect_copy_refused(s, commit, find(s, RJ_FRAME_STATE, 0), "COMMIT");
+}
+
 #define STREAM_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -227,6 +284,8 @@ int main(void)
 		STREAM_TEST(a_stream_damaged_anywhere_is_refused),
 		STREAM_TEST(a_stream_with_a_frame_missing_is_refused),
 		STREAM_TEST(a_stream_with_a_frame_twice_is_refused),
+		STREAM_TEST(what_comes_after_the_final_fence_is_refused),
+		STREAM_TEST(a_commit_before_the_final_fence_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("truncated", tests, NULL, NULL);
