@@ -66,7 +66,13 @@ static void take_migration(struct ramjet_info *info, const json_t *object)
 		.downtime_p90_us = number(expected, "p90"),
 		.throttle_percent =
 			(uint32_t)number(object, "cpu-throttle-percentage"),
+		.convergence_us = UINT64_MAX,
+		.capacity_bytes_per_s = number(object, "x-ramjet-capacity"),
+		.called_off = (uint32_t)number(object, "x-ramjet-called-off"),
 	};
+	if (json_object_get(object, "x-ramjet-converges-in-us"))
+		info->convergence_us =
+			number(object, "x-ramjet-converges-in-us");
 	if (error) {
 		info->error.code = -EREMOTEIO;
 		(void)snprintf(info->error.message, sizeof(info->error.message),

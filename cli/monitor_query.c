@@ -184,6 +184,12 @@ static void add_times(json_t *object, const struct ramjet_info *info)
 	add(object, "x-ramjet-expected-downtime-us",
 	    json_pack("{s:o, s:o}", "p50", whole(info->downtime_p50_us), "p90",
 		      whole(info->downtime_p90_us)));
+	/* Absent: never at this pace, or not known yet. */
+	if (!final && info->convergence_us != UINT64_MAX)
+		add(object, "x-ramjet-converges-in-us",
+		    whole(info->convergence_us));
+	add(object, "x-ramjet-capacity", whole(info->capacity_bytes_per_s));
+	add(object, "x-ramjet-called-off", whole(info->called_off));
 }
 
 static json_t *texts(const char *const *strings, size_t count)

@@ -101,10 +101,30 @@ static void print_pause(const json_t *report, FILE *out)
 		line(out, "pause",
 		     "%s (predicted %s, 9 in 10 below %s; limit %s)", actual,
 		     p50, p90, limit);
+	else if (!us(predicted, "p90"))
+		line(out, "pause", "not predicted yet; limit %s", limit);
 	else
 		line(out, "pause",
 		     "%s if it began now, 9 in 10 below %s; limit %s", p50, p90,
 		     limit);
+}
+
+/* Nothing is known of it before the first round is over. */
+static void print_fit(const json_t *report, FILE *out)
+{
+	const json_t *fit = member(report, "convergence_ms");
+	char time[RJ_CLI_HUMAN_BYTES];
+
+	if (json_array_size(member(report, "rounds")) == 0 ||
+	    us(report, "downtime_ms"))
+		return;
+	if (json_is_number(fit) && json_number_value(fit) > 0)
+		line(out, "", "fits the limit in %s at this pace",
+		     rj_cli_human_time(us(report, "convergence_ms"), time));
+	else
+		line(out, "", "%s",
+		     json_is_number(fit) ? "fits the limit now"
+					 : "never fits the limit at this pace");
 }
 
 static void print_terms(const json_t *report, FILE *out)
@@ -211,6 +231,7 @@ void rj_cli_monitor_text(const json_t *migration, const json_t *report,
 			line(out, "throttle", "%u %% of the vCPUs' time",
 			     (unsigned)whole(report, "throttle_percent"));
 		print_pause(report, out);
+		print_fit(report, out);
 		print_terms(report, out);
 	}
 	print_rounds(report, out);

@@ -143,6 +143,22 @@ static void ram_has_qemus_members(void **state)
 	json_decref(object);
 }
 
+static void what_is_not_known_is_absent(void **state)
+{
+	struct ramjet_info info = sample(RAMJET_STATE_ACTIVE);
+	json_t *object;
+
+	(void)state;
+	info.convergence_us = UINT64_MAX;
+	object = rj_cli_migration_object(&info, NULL);
+	assert_null(json_object_get(object, "x-ramjet-converges-in-us"));
+	json_decref(object);
+	info.convergence_us = 7;
+	object = rj_cli_migration_object(&info, NULL);
+	assert_int_equal(whole(object, "x-ramjet-converges-in-us"), 7);
+	json_decref(object);
+}
+
 static void the_end_has_downtime_and_the_mean_rate(void **state)
 {
 	struct ramjet_info info = sample(RAMJET_STATE_COMPLETED);
@@ -225,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_has_a_status),
 		cmocka_unit_test(ram_has_qemus_members),
+		cmocka_unit_test(what_is_not_known_is_absent),
 		cmocka_unit_test(the_end_has_downtime_and_the_mean_rate),
 		cmocka_unit_test(failures_have_their_reason),
 		cmocka_unit_test(a_target_says_where_it_listens),
