@@ -45,9 +45,14 @@ static bool wants_events(struct rj_cli_monitor *m)
 	return rj_cli_control_settings(&m->control).events;
 }
 
+/* A note may be older than what was said before it was looked at; time still
+ * goes one way for those who listen. */
 static void say(struct rj_cli_monitor *m, const char *name, json_t *data,
 		uint64_t at_us)
 {
+	if (at_us < m->said_us)
+		at_us = m->said_us;
+	m->said_us = at_us;
 	rj_qmp_server_say(m->server, rj_qmp_event(name, data, at_us));
 }
 
@@ -69,7 +74,7 @@ static uint64_t passes_begun(struct rj_cli_monitor *m)
 }
 
 /* The library tells of states only, so passes are looked at now and then. */
-static void say_passes(struct rj_cli_monitor *m)
+static void say_passes(struct rj_cli_monitor *m, uint64_t at_us)
 {
 	uint64_t begun = passes_begun(m);
 
@@ -79,7 +84,7 @@ static void say_passes(struct rj_cli_monitor *m)
 		m->passes_said++;
 		say(m, "MIGRATION_PASS",
 		    json_pack("{s:I}", "pass", (json_int_t)m->passes_said),
-		    rj_clock_ns(CLOCK_REALTIME) / 1000);
+		    at_us);
 	}
 }
 
@@ -102,7 +107,7 @@ static void take_state(struct rj_cli_monitor *m, enum ramjet_state state,
 		m->passes_said = 0;
 	/* What began before this state is told before it. */
 	if (tell && has_passes(m))
-		say_passes(m);
+		say_passes(m, at_us);
 	m->state = state;
 	if (tell && strcmp(before, status))
 		say(m, "MIGRATION", json_pack("{s:s}", "status", status),
@@ -126,7 +131,7 @@ static int tick(void *user)
 	if (!has_passes(m) || !rj_qmp_server_clients(m->server) ||
 	    !wants_events(m))
 		return -1;
-	say_passes(m);
+	say_passes(m, rj_clock_ns(CLOCK_REALTIME) / 1000);
 	return TICK_MS;
 }
 

@@ -29,6 +29,7 @@ struct rj_cli_monitor {
 	struct rj_cli_fds fds;
 	enum ramjet_state state; /* as far as clients have been told */
 	uint64_t passes_said;
+	uint64_t said_us; /* when the newest event happened, since 1970 */
 };
 
 struct rj_cli_monitor_setup {

@@ -8,6 +8,8 @@
 #include "ramjet.h"
 
 #define ASCII_BYTES 512
+/* Without the noise of binary fractions. */
+#define DUMP_FLAGS (JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12))
 
 json_t *rj_qmp_version(void)
 {
@@ -86,7 +88,7 @@ json_t *rj_qmp_event(const char *name, json_t *data, uint64_t at_us)
 
 char *rj_qmp_line(json_t *message)
 {
-	char *text = message ? json_dumps(message, JSON_ENSURE_ASCII) : NULL;
+	char *text = message ? json_dumps(message, DUMP_FLAGS) : NULL;
 	char *line = NULL;
 
 	json_decref(message);

@@ -65,11 +65,14 @@ class Moves(monitor_rig.Case):
         at_source.execute("migrate", uri=self.incoming(at_target))
         seen, passes = {}, []
         for client in (at_source, at_target):
-            events = []
+            events, at = [], (0, 0)
             while "completed" not in events:
                 event = client.event()
-                self.assertGreater(event["timestamp"]["seconds"], 1 << 30)
-                self.assertLess(event["timestamp"]["microseconds"], 1000000)
+                before, at = at, (event["timestamp"]["seconds"],
+                                  event["timestamp"]["microseconds"])
+                self.assertGreaterEqual(at, before)
+                self.assertGreater(at[0], 1 << 30)
+                self.assertLess(at[1], 1000000)
                 if event["event"] == "MIGRATION_PASS":
                     passes.append(event["data"]["pass"])
                 else:
