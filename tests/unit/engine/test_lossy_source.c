@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A dirty source that loses one page in a million: does anybody notice? The
- * guest sweeps its memory, writing a counter into each page. After the loss it
- * writes no more, so that the lost page is not sent again by chance.
+ * guest sweeps its memory, writing a counter into each page. After a million
+ * reports it rests until all of them have been sent, and then makes the one
+ * write that is lost: so no copy of the page is under way by chance.
  */
 #include "tests/unit/cmocka_all.h"
 
@@ -27,16 +28,20 @@ struct lossy {
 	struct ramjet_dirty_source *honest;
 	struct rj_bitmap found; /* what the honest one reports */
 	uint64_t reported;
-	uint64_t lose_at; /* the how manieth report; 0: none */
+	uint64_t lose_at; /* after so many reports; 0: never */
+	unsigned rests;   /* collects since the guest rests */
 	_Atomic uint64_t lost_page;
 };
+
+/* Nothing reported so many collects ago is still to be sent. */
+#define RESTS 5u
 
 struct world {
 	uint8_t *source_ram, *target_ram;
 	struct lossy lossy;
 	struct ramjet_guest *source, *target;
 	pthread_t writer;
-	atomic_bool writer_ends, stopped;
+	atomic_bool writer_ends, writer_rests, is_at_rest;
 	uint64_t writes; /* of the writer */
 };
 
@@ -50,12 +55,26 @@ static int lossy_start(void *user, const struct ramjet_dirty_region *regions,
 	return l->honest->ops.start(l->honest->user, regions, count, err);
 }
 
+RJ_GUEST_MEMORY static void write_counter(uint8_t *ram, uint64_t write)
+{
+	uint64_t *at =
+		(uint64_t *)(void *)(ram + write % PAGES * RAMJET_PAGE_BYTES);
+
+	*at = write / PAGES + 1;
+}
+
+/* The resting guest's last write, which nobody will hear of. */
+static void write_in_vain(struct world *w)
+{
+	atomic_store(&w->lossy.lost_page, w->writes % PAGES);
+	write_counter(w->source_ram, w->writes++);
+}
+
 static void pass_on(struct lossy *l, struct ramjet_dirty_sink *sink,
 		    uint64_t page)
 {
-	if (++l->reported == l->lose_at)
-		atomic_store(&l->lost_page, page);
-	else
+	l->reported++;
+	if (page != atomic_load(&l->lost_page))
 		ramjet_dirty_mark(sink, 0, page, 1);
 }
 
@@ -63,15 +82,20 @@ static int lossy_collect(void *user, struct ramjet_dirty_sink *sink,
 			 struct ramjet_error *err)
 {
 	struct lossy *l = user;
+	struct world *w = rj_container_of(l, struct world, lossy);
 	struct rj_bitmap *bitmaps[] = { &l->found };
 	struct ramjet_dirty_sink inner = *sink;
 	int rc;
 
+	if (atomic_load(&w->is_at_rest) && ++l->rests == RESTS)
+		write_in_vain(w);
 	inner.bitmaps = bitmaps;
 	rc = l->honest->ops.collect(l->honest->user, &inner, err);
 	for (uint64_t page = 0; !rc && page < PAGES; page++)
 		if (rj_bitmap_clear_run(&l->found, page, 1))
 			pass_on(l, sink, page);
+	if (l->lose_at && l->reported >= l->lose_at)
+		atomic_store(&w->writer_rests, true);
 	return rc;
 }
 
@@ -97,29 +121,17 @@ static const struct ramjet_dirty_ops lossy_ops = {
 
 /* ---- the guest ----------------------------------------------------------- */
 
-RJ_GUEST_MEMORY static void write_counter(uint8_t *ram, uint64_t write)
-{
-	uint64_t *at =
-		(uint64_t *)(void *)(ram + write % PAGES * RAMJET_PAGE_BYTES);
-
-	*at = write / PAGES + 1;
-}
-
-static bool may_write(const struct world *w)
-{
-	return !atomic_load(&w->writer_ends) && !atomic_load(&w->stopped) &&
-	       atomic_load(&w->lossy.lost_page) == NONE_LOST;
-}
-
 static void *run_writer(void *arg)
 {
 	struct world *w = arg;
 
 	while (!atomic_load(&w->writer_ends))
-		if (may_write(w))
+		if (!atomic_load(&w->writer_rests)) {
 			write_counter(w->source_ram, w->writes++);
-		else
+		} else {
+			atomic_store(&w->is_at_rest, true);
 			(void)sched_yield();
+		}
 	return NULL;
 }
 
