@@ -171,7 +171,8 @@ static void add_times(json_t *object, const struct ramjet_info *info)
 	add(object, "setup-time", ms(info->setup_us));
 	if (info->downtime_us)
 		add(object, "downtime", ms(info->downtime_us));
-	if (info->outgoing && !final)
+	/* 0 is no prediction yet. */
+	if (info->outgoing && !final && info->downtime_p50_us)
 		add(object, "expected-downtime", ms(info->downtime_p50_us));
 	if (info->throttle_percent)
 		add(object, "cpu-throttle-percentage",
