@@ -77,7 +77,8 @@ static void note_claim(struct model *m, uint32_t round,
 		atomic_fetch_add(&m->twice, 1);
 	if (atomic_load(&page->filled_for) > round + 1)
 		atomic_fetch_add(&m->early, 1);
-	if (atomic_fetch_add(&page->claims, 1) >= writes)
+	/* Loaded anew: a claim of the next round may have overtaken us. */
+	if (atomic_fetch_add(&page->claims, 1) >= atomic_load(&page->writes))
 		atomic_fetch_add(&m->unmarked, 1);
 }
 
