@@ -3,7 +3,6 @@
 Python standard library offers, and nothing of ramjet."""
 import array
 import json
-import os
 import socket
 
 DEADLINE_S = 60
@@ -118,9 +117,3 @@ class Client:
             except Closed:
                 return
 
-
-def pipe_to_nowhere():
-    """A descriptor that isn't a socket; close it."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    return writer
