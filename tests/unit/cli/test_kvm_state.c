@@ -219,12 +219,34 @@ static bool msr(struct rj_kvm_vcpu *vcpu, unsigned long request, uint32_t index,
 	return done;
 }
 
+/* Where the area of KVM_GET_XSAVE holds what: SDM volume 1, 13.4. */
+#define XSAVE_ST3          (32 + 3 * 16)
+#define XSAVE_XMM9         (160 + 9 * 16)
+#define XSAVE_XSTATE_BV    512
+#define XSTATE_X87_AND_SSE 3
+
+/*
+ * By KVM_SET_XSAVE, since KVM_SET_FPU leaves XSTATE_BV as it was: registers
+ * the processor calls unused (in their first state) would stay so, whatever
+ * was written into their place.
+ */
+static void mark_fpu(struct rj_kvm_vcpu *vcpu)
+{
+	struct kvm_xsave xsave;
+	uint8_t *area = (uint8_t *)xsave.region;
+
+	assert_int_equal(ioctl(vcpu->fd, KVM_GET_XSAVE, &xsave), 0);
+	memset(area + XSAVE_XMM9, 0x5a, 16);
+	memset(area + XSAVE_ST3, 0x3c, 10);
+	area[XSAVE_XSTATE_BV] |= XSTATE_X87_AND_SSE;
+	assert_int_equal(ioctl(vcpu->fd, KVM_SET_XSAVE, &xsave), 0);
+}
+
 /* What the program does not use, set to values of no other origin. */
 static void mark(struct rj_kvm_vcpu *vcpu)
 {
 	struct kvm_debugregs debug;
 	struct kvm_sregs sregs;
-	struct kvm_fpu fpu;
 	uint64_t star = 0x0023001000000000, gs = 0x7fffdeadb000;
 
 	assert_int_equal(ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &debug), 0);
@@ -234,10 +256,7 @@ static void mark(struct rj_kvm_vcpu *vcpu)
 	sregs.cr2 = 0xabc000;
 	sregs.fs.base = 0x5000;
 	assert_int_equal(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), 0);
-	assert_int_equal(ioctl(vcpu->fd, KVM_GET_FPU, &fpu), 0);
-	memset(fpu.xmm[9], 0x5a, sizeof(fpu.xmm[9]));
-	memset(fpu.fpr[3], 0x3c, 10);
-	assert_int_equal(ioctl(vcpu->fd, KVM_SET_FPU, &fpu), 0);
+	mark_fpu(vcpu);
 	assert_true(msr(vcpu, KVM_SET_MSRS, STAR, &star));
 	assert_true(msr(vcpu, KVM_SET_MSRS, KERNEL_GS, &gs));
 }
