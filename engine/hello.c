@@ -2,8 +2,11 @@
 #include "engine/hello.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include "ringio/endpoint.h"
+#include "ringio/wait.h"
 #include "util/error.h"
 
 int rj_hello_send(int fd, const struct rj_hello *hello, uint64_t deadline_ns,
@@ -24,52 +27,95 @@ int rj_hello_send(int fd, const struct rj_hello *hello, uint64_t deadline_ns,
 	return 0;
 }
 
-static int receive_body(int fd, const uint8_t *header,
-			const struct rj_frame *frame, uint8_t *body,
-			uint64_t deadline_ns, int wake_fd,
+/* Until `wanted` bytes are there. 1: they are; 0: not yet. */
+static int read_to(int fd, struct rj_hello_reader *reader, size_t wanted)
+{
+	while (reader->have < wanted) {
+		const ssize_t n = read(fd, reader->wire + reader->have,
+				       wanted - reader->have);
+
+		if (!n)
+			return reader->have ? -EPIPE : -ENODATA;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		reader->have += (size_t)n;
+	}
+	return 1;
+}
+
+/* As read_to(), in words. */
+static int read_part(int fd, struct rj_hello_reader *reader, size_t wanted,
+		     struct ramjet_error *err)
+{
+	const int rc = read_to(fd, reader, wanted);
+
+	if (rc == -ENODATA)
+		return rj_fail(err, rc, "handshake: the peer closed at once");
+	if (rc < 0)
+		return rj_fail_errno(err, rc, "handshake: receiving HELLO");
+	return rc;
+}
+
+static int judge_header(const uint8_t *header, struct rj_frame *ret,
 			struct ramjet_error *err)
 {
-	int rc = rj_recv_all(fd, body, frame->payload_bytes, deadline_ns,
-			     wake_fd);
+	int rc = rj_frame_decode(header, ret, err);
 
+	if (!rc && ret->type != RJ_FRAME_HELLO && ret->type != RJ_FRAME_FAILED)
+		rc = rj_fail(err, -EPROTO, "a %s frame came, wanted HELLO",
+			     rj_frame_type_name(ret->type));
 	if (rc)
-		return rj_fail_errno(err, rc == -ENODATA ? -EPIPE : rc,
-				     "handshake: receiving %s",
-				     rj_frame_type_name(frame->type));
-	return rj_frame_verify(header, frame, NULL, body, err);
+		rj_error_prefix(err, "handshake, offset 0");
+	return rc;
+}
+
+static int take_frame(const struct rj_hello_reader *reader,
+		      const struct rj_frame *frame, struct rj_hello *ret,
+		      struct ramjet_error *err)
+{
+	const uint8_t *body = reader->wire + RJ_HEADER_BYTES;
+	struct ramjet_error theirs = { 0 };
+	int rc = rj_frame_verify(reader->wire, frame, NULL, body, err);
+
+	if (!rc && frame->type == RJ_FRAME_HELLO)
+		return rj_hello_decode(body, frame->payload_bytes, ret, err);
+	if (!rc)
+		rc = rj_failed_decode(body, frame->payload_bytes, &theirs, err);
+	return rc ? rc : rj_fail(err, theirs.code, "peer: %s", theirs.message);
+}
+
+int rj_hello_read(int fd, struct rj_hello_reader *reader, struct rj_hello *ret,
+		  struct ramjet_error *err)
+{
+	struct rj_frame frame;
+	int rc = read_part(fd, reader, RJ_HEADER_BYTES, err);
+
+	if (rc <= 0)
+		return rc;
+	/* Again for each piece of the rest, of which there are few. */
+	rc = judge_header(reader->wire, &frame, err);
+	if (rc)
+		return rc;
+	rc = read_part(fd, reader, RJ_HEADER_BYTES + frame.payload_bytes, err);
+	if (rc <= 0)
+		return rc;
+	rc = take_frame(reader, &frame, ret, err);
+	return rc ? rc : 1;
 }
 
 int rj_hello_receive(int fd, struct rj_hello *ret, uint64_t deadline_ns,
 		     int wake_fd, struct ramjet_error *err)
 {
-	uint8_t header[RJ_HEADER_BYTES], body[RJ_FAILED_BYTES_MAX];
-	struct rj_frame frame;
+	struct rj_hello_reader reader = { 0 };
 	int rc;
 
-	rc = rj_recv_all(fd, header, sizeof(header), deadline_ns, wake_fd);
-	if (rc == -ENODATA)
-		return rj_fail(err, rc, "handshake: the peer closed at once");
-	if (rc)
-		return rj_fail_errno(err, rc, "handshake: receiving HELLO");
-	rc = rj_frame_decode(header, &frame, err);
-	if (!rc && frame.type != RJ_FRAME_HELLO &&
-	    frame.type != RJ_FRAME_FAILED)
-		rc = rj_fail(err, -EPROTO, "a %s frame came, wanted HELLO",
-			     rj_frame_type_name(frame.type));
-	if (rc) {
-		rj_error_prefix(err, "handshake, offset 0");
-		return rc;
+	while (!(rc = rj_hello_read(fd, &reader, ret, err))) {
+		rc = rj_wait_fd(fd, POLLIN, deadline_ns, wake_fd);
+		if (rc)
+			return rj_fail_errno(err, rc,
+					     "handshake: receiving HELLO");
 	}
-	rc = receive_body(fd, header, &frame, body, deadline_ns, wake_fd, err);
-	if (!rc && frame.type == RJ_FRAME_HELLO)
-		return rj_hello_decode(body, frame.payload_bytes, ret, err);
-	if (!rc) {
-		struct ramjet_error theirs = { 0 };
-
-		rc = rj_failed_decode(body, frame.payload_bytes, &theirs, err);
-		if (!rc)
-			rc = rj_fail(err, theirs.code, "peer: %s",
-				     theirs.message);
-	}
-	return rc;
+	return rc < 0 ? rc : 0;
 }

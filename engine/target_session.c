@@ -7,20 +7,13 @@
 #include "engine/hello.h"
 #include "engine/incoming.h"
 #include "engine/last_words.h"
+#include "engine/lobby.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
 
-/* A connection that says nothing must not keep the session waiting. */
-#define HELLO_NS (5 * UINT64_C(1000000000))
-#define LOOK_NS  (100 * UINT64_C(1000000))
-
-static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
-{
-	if (!a_ns || !b_ns)
-		return a_ns ? a_ns : b_ns;
-	return a_ns < b_ns ? a_ns : b_ns;
-}
+#define LOOK_NS   (100 * UINT64_C(1000000))
+#define REFUSE_NS (100 * UINT64_C(1000000))
 
 static int alloc_receivers(struct rj_incoming *in, unsigned count,
 			   struct ramjet_error *err)
@@ -46,39 +39,88 @@ static int check_channel_count(const struct ramjet_params *params,
 	return 0;
 }
 
-/* The first connection of a session must be its control link. */
-static int take_control(struct ramjet_migration *m, struct rj_hello *hello,
-			struct ramjet_error *err)
+static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
+		   const struct ramjet_error *why)
+{
+	uint8_t body[RJ_FAILED_BYTES_MAX];
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_FAILED,
+		.payload_bytes = (uint32_t)rj_failed_encode(why, body),
+	};
+	struct rj_link link;
+	char peer[160];
+
+	rj_conn_describe(conn, peer, sizeof(peer));
+	rj_log(&m->log, RJ_LOG_WARNING, "refused %s: %s", peer, why->message);
+	rj_link_init(&link, conn->fd, -1);
+	(void)!rj_link_send(&link, &frame, body, rj_now_ns() + REFUSE_NS, NULL);
+	(void)rj_conn_close(conn, 0, NULL);
+}
+
+/* Somebody opens a session here: may he? */
+static int check_control_hello(const struct ramjet_params *params,
+			       const struct rj_hello *hello,
+			       struct ramjet_error *err)
+{
+	if (hello->role != RJ_ROLE_CONTROL)
+		return rj_fail(err, -EPROTO,
+			       "handshake: role %u, wanted a control link",
+			       hello->role);
+	return check_channel_count(params, hello, err);
+}
+
+/* A source of ours, and of no use: the person who started both should know. */
+static bool is_final(int rc)
+{
+	return rc == -EPROTONOSUPPORT || rc == -E2BIG;
+}
+
+/* Whoever comes first with a control link has the session. Strangers, such as
+ * port scanners, are refused and change nothing. */
+static int await_control(struct ramjet_migration *m, struct rj_lobby *lobby,
+			 struct rj_arrival *arrival, struct ramjet_error *err)
 {
 	const struct ramjet_params params = rj_migration_params(m);
-	struct rj_incoming *in = m->in;
-	char peer[160];
 	int rc;
 
-	/* A source may come any time: no deadline before it does. */
-	rc = rj_accept(&in->listener, 0, m->wake_fd, &in->control, err);
+	for (;;) {
+		/* A source may come any time: no deadline before it does. */
+		rc = rj_lobby_next(lobby, 0, m->wake_fd, arrival, err);
+		if (rc)
+			return rc;
+		rc = arrival->why.code;
+		if (!rc)
+			rc = check_control_hello(&params, &arrival->hello,
+						 &arrival->why);
+		if (!rc || is_final(rc))
+			return 0;
+		refuse(m, &arrival->conn, &arrival->why);
+	}
+}
+
+static int take_control(struct ramjet_migration *m, struct rj_lobby *lobby,
+			struct rj_hello *ret, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	struct rj_arrival arrival;
+	char peer[160];
+	int rc = await_control(m, lobby, &arrival, err);
+
 	if (rc)
 		return rc;
+	in->control = arrival.conn;
 	rj_link_init(&in->link, in->control.fd, m->wake_fd);
 	in->link.received = RJ_HELLO_FRAME_BYTES;
 	rj_conn_describe(&in->control, peer, sizeof(peer));
 	rj_log(&m->log, RJ_LOG_INFO, "control link: %s", peer);
-	rc = rj_hello_receive(in->control.fd, hello, rj_now_ns() + HELLO_NS,
-			      m->wake_fd, err);
-	if (!rc && hello->role != RJ_ROLE_CONTROL)
-		rc = rj_fail(err, -EPROTO,
-			     "handshake: role %u, wanted a control link",
-			     hello->role);
-	if (!rc)
-		rc = check_channel_count(&params, hello, err);
-	if (rc) {
-		rj_error_prefix(err, "control link");
-		return rc;
-	}
-	hello->version_min = hello->version_max = RJ_WIRE_VERSION;
-	rc = rj_hello_send(in->control.fd, hello,
-			   rj_migration_reply_deadline(m), m->wake_fd, err);
-	return rc ? rc : alloc_receivers(in, hello->channel_count, err);
+	if (arrival.why.code)
+		return rj_fail(err, arrival.why.code, "control link: %s",
+			       arrival.why.message);
+	*ret = arrival.hello;
+	ret->version_min = ret->version_max = RJ_WIRE_VERSION;
+	rc = rj_hello_send(in->control.fd, ret, rj_migration_reply_deadline(m),
+			   m->wake_fd, err);
+	return rc ? rc : alloc_receivers(in, ret->channel_count, err);
 }
 
 static int check_data_hello(const struct rj_incoming *in,
@@ -101,25 +143,6 @@ static int check_data_hello(const struct rj_incoming *in,
 			       "session: channel %u is connected already",
 			       hello->channel_index);
 	return 0;
-}
-
-static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
-		   const struct ramjet_error *why)
-{
-	uint8_t body[RJ_FAILED_BYTES_MAX];
-	const struct rj_frame frame = {
-		.type = RJ_FRAME_FAILED,
-		.payload_bytes = (uint32_t)rj_failed_encode(why, body),
-	};
-	struct rj_link link;
-	char peer[160];
-
-	rj_conn_describe(conn, peer, sizeof(peer));
-	rj_log(&m->log, RJ_LOG_WARNING, "refused %s: %s", peer, why->message);
-	rj_link_init(&link, conn->fd, -1);
-	(void)!rj_link_send(&link, &frame, body, rj_now_ns() + HELLO_NS / 50,
-			    NULL);
-	(void)rj_conn_close(conn, 0, NULL);
 }
 
 /* Has the source hung up, or said that it gives up? Takes nothing else from
@@ -148,11 +171,11 @@ static int check_control(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-/* Accept, but look at the control link now and then. */
-static int accept_while_alive(struct ramjet_migration *m, uint64_t deadline_ns,
-			      struct rj_conn *ret, struct ramjet_error *err)
+/* Wait for somebody, but look at the control link now and then. */
+static int await_while_alive(struct ramjet_migration *m, struct rj_lobby *lobby,
+			     uint64_t deadline_ns, struct rj_arrival *ret,
+			     struct ramjet_error *err)
 {
-	struct rj_listener *listener = &m->in->listener;
 	int rc = -ETIMEDOUT;
 
 	while (rc == -ETIMEDOUT) {
@@ -162,53 +185,47 @@ static int accept_while_alive(struct ramjet_migration *m, uint64_t deadline_ns,
 		if (rc)
 			return rc;
 		if (deadline_ns && deadline_ns <= look_ns)
-			return rj_accept(listener, deadline_ns, m->wake_fd, ret,
-					 err);
+			return rj_lobby_next(lobby, deadline_ns, m->wake_fd,
+					     ret, err);
 		rj_error_clear(err);
-		rc = rj_accept(listener, look_ns, m->wake_fd, ret, err);
+		rc = rj_lobby_next(lobby, look_ns, m->wake_fd, ret, err);
 	}
 	return rc;
 }
 
 /* Take one connection: a channel of ours, or one to refuse. */
-static int take_channel(struct ramjet_migration *m,
+static int take_channel(struct ramjet_migration *m, struct rj_lobby *lobby,
 			const struct rj_hello *session, uint64_t deadline_ns,
 			unsigned *missing, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
-	struct rj_conn conn = RJ_CONN_NONE;
-	struct ramjet_error why = { 0 };
-	struct rj_hello hello;
-	int rc;
+	struct rj_arrival arrival;
+	int rc = await_while_alive(m, lobby, deadline_ns, &arrival, err);
 
-	rc = accept_while_alive(m, deadline_ns, &conn, err);
 	if (rc) {
 		rj_error_prefix(err, "%u of %u channels are missing", *missing,
 				in->channel_count);
 		return rc;
 	}
-	rc = rj_hello_receive(conn.fd, &hello,
-			      sooner(deadline_ns, rj_now_ns() + HELLO_NS),
-			      m->wake_fd, &why);
-	if (!rc)
-		rc = check_data_hello(in, session, &hello, &why);
-	if (rc) {
-		refuse(m, &conn, &why);
-		return rc == -ECANCELED ? rc : 0;
+	if (arrival.why.code ||
+	    check_data_hello(in, session, &arrival.hello, &arrival.why)) {
+		refuse(m, &arrival.conn, &arrival.why);
+		return 0;
 	}
-	in->receivers[hello.channel_index].conn = conn;
+	in->receivers[arrival.hello.channel_index].conn = arrival.conn;
 	--*missing;
 	return 0;
 }
 
-static int take_many(struct ramjet_migration *m, struct ramjet_error *err)
+static int take_all(struct ramjet_migration *m, struct rj_lobby *lobby,
+		    struct ramjet_error *err)
 {
 	const uint64_t timeout_ns =
 		rj_migration_params(m).connect_timeout_ms * UINT64_C(1000000);
 	struct rj_hello session;
 	uint64_t deadline_ns;
 	unsigned missing;
-	int rc = take_control(m, &session, err);
+	int rc = take_control(m, lobby, &session, err);
 
 	if (rc)
 		return rc;
@@ -216,7 +233,19 @@ static int take_many(struct ramjet_migration *m, struct ramjet_error *err)
 	deadline_ns = timeout_ns ? rj_now_ns() + timeout_ns : 0;
 	m->in->hello_bytes = RJ_HELLO_FRAME_BYTES;
 	while (!rc && missing)
-		rc = take_channel(m, &session, deadline_ns, &missing, err);
+		rc = take_channel(m, lobby, &session, deadline_ns, &missing,
+				  err);
+	return rc;
+}
+
+static int take_many(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_lobby lobby;
+	int rc;
+
+	rj_lobby_init(&lobby, &m->in->listener);
+	rc = take_all(m, &lobby, err);
+	rj_lobby_done(&lobby);
 	rj_listener_close(&m->in->listener);
 	return rc;
 }

@@ -337,7 +337,7 @@ struct ramjet_params {
 	/* Longest pause wanted (the digests of `verify` not counted). Live. */
 	uint64_t downtime_limit_us;
 	/* Give up connecting (source) or waiting for a whole session (target,
-	 * from its first connection) after this; 0 = never. */
+	 * from its control link on) after this; 0 = never. */
 	uint32_t connect_timeout_ms;
 	/* The peer must answer handshake, READY, RUNNING within this. */
 	uint32_t reply_timeout_ms;
@@ -419,8 +419,9 @@ bool ramjet_state_is_final(enum ramjet_state state);
 int ramjet_migrate(struct ramjet_guest *guest, const char *uri,
 		   const struct ramjet_params *params,
 		   struct ramjet_migration **ret, struct ramjet_error *err);
-/* The target's side: listens (bound on return), takes one session. Starts the
- * guest on commit. tcp port 0 binds a free one, see ramjet_listen_uri(). */
+/* The target's side: listens (bound on return), refuses strangers (a warning
+ * in the log), takes one session. Starts the guest on commit. tcp port 0 binds
+ * a free one, see ramjet_listen_uri(). */
 int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
 		    const struct ramjet_params *params,
 		    struct ramjet_migration **ret, struct ramjet_error *err);

@@ -55,25 +55,37 @@ class BadPeers(rig.Case):
     def refuses(self, *needles):
         self.ends(self.target, 1, *needles)
 
+    def turns_away(self, *needles):
+        """It said so, listens on, and takes the source that comes next."""
+        for needle in needles:
+            self.target.wait_for("refused .*" + needle)
+        source = self.send(f"file:{self.image('A', 'random', SIZE)}",
+                           self.target.uri)
+        self.both_end(source, self.target)
+        self.same(self.path("A"), self.path("B"))
+
     # ---- before the handshake is over
 
     def test_somebody_else_s_protocol(self):
-        connection = self.connect(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 4)
-        self.refuses("magic")
-        connection.close()
+        self.connect(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 4)
+        self.turns_away("magic")
 
     def test_random_bytes(self):
         self.connect(random.Random(1).randbytes(4096))
-        self.refuses("magic")
+        self.turns_away("magic")
 
     def test_end_before_anything(self):
         self.connect().close()
-        self.refuses()
+        self.turns_away("closed at once")
 
     def test_end_in_the_middle_of_a_header(self):
-        connection = self.connect(wire.hello(wire.CONTROL).encode()[:20])
-        connection.close()
-        self.refuses()
+        self.connect(wire.hello(wire.CONTROL).encode()[:20]).close()
+        self.turns_away("HELLO")
+
+    def test_silence(self):
+        for _ in range(3):
+            self.connect()
+        self.turns_away()
 
     def test_protocol_of_the_future(self):
         self.connect(wire.hello(wire.CONTROL, versions=(7, 9)))
@@ -83,20 +95,20 @@ class BadPeers(rig.Case):
         frame = wire.hello(wire.CONTROL)
         frame.check = 0x12345678
         self.connect(frame)
-        self.refuses("check", "0x12345678")
+        self.turns_away("check.*0x12345678")
 
     def test_hello_with_too_many_channels(self):
         self.connect(wire.hello(wire.CONTROL, count=999))
-        self.refuses("999", "256")
-
-    def test_frame_of_an_unknown_mandatory_type(self):
-        self.handshake(Frame(0x7F))
-        self.refuses("0x7f")
+        self.turns_away("999.*256")
 
     def test_pages_instead_of_a_hello(self):
         self.connect(Frame(wire.PAGES, round=0, runs=[wire.run(0, 1)],
                            payload=bytes(4096)))
-        self.refuses("HELLO|PAGES")
+        self.turns_away("PAGES")
+
+    def test_frame_of_an_unknown_mandatory_type(self):
+        self.handshake(Frame(0x7F))
+        self.refuses("0x7f")
 
     def test_too_many_blocks(self):
         self.handshake(wire.blocks(*((f"b{i}", SIZE) for i in range(1025))))

@@ -103,12 +103,19 @@ class Failures(rig.Case):
         self.ends(target, 1)
 
     def test_control_link_cut_at_each_step(self):
-        for kind in (wire.HELLO, wire.BLOCKS, wire.ACCEPT, wire.APPLIED,
+        for kind in (wire.BLOCKS, wire.ACCEPT, wire.APPLIED,
                      wire.SWITCHOVER, wire.DIGESTS, wire.READY):
             with self.subTest(frame=kind):
                 source, target, _ = self.start(cut_all_at(kind))
                 self.ends(source, 1, "runs on")
                 self.ends(target, 1)
+
+    def test_connection_cut_before_hello(self):
+        """Nothing had begun: the target waits for the next source."""
+        source, target, _ = self.start(cut_all_at(wire.HELLO))
+        self.ends(source, 1, "runs on")
+        target.wait_for("refused")
+        self.both_end(self.send(LIVE, target.uri), target)
 
     def test_running_never_comes(self):
         source, target, _ = self.start(cut_at(wire.RUNNING))

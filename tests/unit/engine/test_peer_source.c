@@ -226,30 +226,106 @@ static struct rj_hello stranger(unsigned which)
 	return hello;
 }
 
-/* Told so, and the session goes on without them. */
-static void strangers_are_refused_and_do_not_disturb(void **state)
+static void expect_refusal(struct fake_source *s, unsigned which, int code)
 {
-	static const int codes[] = { -EBUSY, -EBUSY, -EPROTO, -EPROTO };
-	struct fake_source *s = *state;
+	const struct rj_hello hello = stranger(which);
+	int fd = wire_peer_connect(s->move.folder);
 	struct ramjet_error said;
 
-	fake_source_begin(s);
-	fake_source_connect(s, 1);
-	for (unsigned i = 0; i < 4; i++) {
-		const struct rj_hello hello = stranger(i);
-		int fd = wire_peer_connect(s->move.folder);
+	assert_true(wire_peer_send_hello(fd, &hello));
+	wire_peer_hear_end(fd, &said);
+	wire_peer_close(&fd);
+	assert_int_equal(said.code, code);
+}
 
-		assert_true(wire_peer_send_hello(fd, &hello));
-		wire_peer_hear_end(fd, &said);
-		wire_peer_close(&fd);
-		assert_int_equal(said.code, codes[i]);
-	}
-	fake_source_connect_channels(s, 1, WIRE_PEER_CHANNELS);
+static void expect_whole_course(struct fake_source *s)
+{
 	fake_source_go_on(s, STEP_READY);
 	assert_true(fake_source_say_type(s, RJ_FRAME_COMMIT));
 	fake_source_await_target(s);
 	assert_int_equal(s->move.target_rc, 0);
 	fake_source_expect_clean(s);
+}
+
+/* Told so, and the session goes on without them. */
+static void strangers_are_refused_and_do_not_disturb(void **state)
+{
+	static const int codes[] = { -EBUSY, -EBUSY, -EPROTO, -EPROTO };
+	struct fake_source *s = *state;
+
+	fake_source_begin(s);
+	fake_source_connect(s, 1);
+	for (unsigned i = 0; i < 4; i++)
+		expect_refusal(s, i, codes[i]);
+	fake_source_connect_channels(s, 1, WIRE_PEER_CHANNELS);
+	expect_whole_course(s);
+}
+
+/* Before anybody has the session. */
+static void strangers_that_come_first_are_refused(void **state)
+{
+	struct fake_source *s = *state;
+	struct ramjet_error said;
+	int fd;
+
+	fake_source_begin(s);
+	/* One who only looks whether somebody listens. */
+	fd = wire_peer_connect(s->move.folder);
+	wire_peer_close(&fd);
+	/* A channel left over from another session. */
+	expect_refusal(s, 3, -EPROTO);
+	/* Other software. */
+	fd = wire_peer_connect(s->move.folder);
+	assert_true(wire_peer_send_bytes(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r",
+					 RJ_HEADER_BYTES - 4));
+	assert_true(wire_peer_send_bytes(fd, "\n\n\n\n", 4));
+	wire_peer_hear_end(fd, &said);
+	wire_peer_close(&fd);
+	assert_int_equal(said.code, -EPROTO);
+	fake_source_connect(s, WIRE_PEER_CHANNELS);
+	expect_whole_course(s);
+	small_vm_expect_states(&s->move.target,
+			       "setup active switchover committed completed");
+}
+
+/* Whoever says nothing keeps no source waiting, in either half of a
+ * session's beginning. */
+static void the_silent_block_nobody(void **state)
+{
+	struct fake_source *s = *state;
+	int silent[4];
+
+	fake_source_begin(s);
+	silent[0] = wire_peer_connect(s->move.folder);
+	silent[1] = wire_peer_connect(s->move.folder);
+	assert_true(wire_peer_send_bytes(silent[1], "RMJ1", 4));
+	fake_source_connect(s, 1);
+	silent[2] = wire_peer_connect(s->move.folder);
+	silent[3] = wire_peer_connect(s->move.folder);
+	fake_source_connect_channels(s, 1, WIRE_PEER_CHANNELS);
+	expect_whole_course(s);
+	for (unsigned i = 0; i < 4; i++)
+		wire_peer_close(&silent[i]);
+}
+
+/* It is a source, and will never fit: its person and ours must know. */
+static void a_source_of_another_version_ends_the_wait(void **state)
+{
+	struct rj_hello hello = stranger(1);
+	struct fake_source *s = *state;
+	struct ramjet_error said;
+	int fd;
+
+	hello.version_min = 7;
+	hello.version_max = 9;
+	fake_source_begin(s);
+	fd = wire_peer_connect(s->move.folder);
+	assert_true(wire_peer_send_hello(fd, &hello));
+	fake_source_await_target(s);
+	move_expect_error(&s->move.target_err, -EPROTONOSUPPORT, "7 to 9");
+	wire_peer_hear_end(fd, &said);
+	wire_peer_close(&fd);
+	assert_int_equal(said.code, -EPROTONOSUPPORT);
 }
 
 /* ---- ends ------------------------------------------------------------------------------ */
@@ -321,6 +397,9 @@ int main(void)
 		FAKE_SOURCE_TEST(garbage_on_a_channel_is_named),
 		FAKE_SOURCE_TEST(optional_frames_nobody_knows_are_skipped),
 		FAKE_SOURCE_TEST(strangers_are_refused_and_do_not_disturb),
+		FAKE_SOURCE_TEST(strangers_that_come_first_are_refused),
+		FAKE_SOURCE_TEST(the_silent_block_nobody),
+		FAKE_SOURCE_TEST(a_source_of_another_version_ends_the_wait),
 		FAKE_SOURCE_TEST(a_source_that_is_gone_at_any_step),
 		FAKE_SOURCE_TEST(the_sources_reason_is_passed_on),
 		FAKE_SOURCE_TEST(

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/lobby.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/error.h"
+
+void rj_lobby_init(struct rj_lobby *lobby, struct rj_listener *listener)
+{
+	lobby->listener = listener;
+	lobby->hello_ns = RJ_LOBBY_HELLO_NS;
+	lobby->count = 0;
+}
+
+void rj_lobby_done(struct rj_lobby *lobby)
+{
+	for (unsigned i = 0; i < lobby->count; i++)
+		(void)rj_conn_close(&lobby->seats[i].conn, 0, NULL);
+	lobby->count = 0;
+}
+
+static void leave(struct rj_lobby *lobby, unsigned at, struct rj_arrival *ret)
+{
+	struct rj_lobby_seat *seat = &lobby->seats[at];
+
+	ret->conn = seat->conn;
+	lobby->count--;
+	memmove(seat, seat + 1, (lobby->count - at) * sizeof(*seat));
+}
+
+/* Has anybody in the lobby something to say, or been silent for too long? */
+static bool hear(struct rj_lobby *lobby, struct rj_arrival *ret)
+{
+	const uint64_t now = rj_now_ns();
+
+	for (unsigned i = 0; i < lobby->count; i++) {
+		struct rj_lobby_seat *seat = &lobby->seats[i];
+		int rc;
+
+		ret->why = (struct ramjet_error){ 0 };
+		rc = rj_hello_read(seat->conn.fd, &seat->reader, &ret->hello,
+				   &ret->why);
+		if (!rc && now >= seat->deadline_ns)
+			rc = rj_fail(&ret->why, -ETIMEDOUT,
+				     "handshake: no HELLO within %llu ms",
+				     (unsigned long long)lobby->hello_ns /
+					     1000000);
+		if (rc) {
+			leave(lobby, i, ret);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int timeout_ms(const struct rj_lobby *lobby, uint64_t deadline_ns)
+{
+	const uint64_t now = rj_now_ns();
+	uint64_t first_ns = deadline_ns, left_ms;
+
+	if (lobby->count &&
+	    (!first_ns || lobby->seats[0].deadline_ns < first_ns))
+		first_ns = lobby->seats[0].deadline_ns;
+	if (!first_ns)
+		return -1;
+	left_ms = first_ns > now ? (first_ns - now) / 1000000 + 1 : 0;
+	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+/* -ECANCELED, an error, or whether anybody is at the door. */
+static int watch(const struct rj_lobby *lobby, uint64_t deadline_ns,
+		 int wake_fd)
+{
+	const bool full = lobby->count == RJ_LOBBY_SEATS;
+	struct pollfd fds[2 + RJ_LOBBY_SEATS] = {
+		{ .fd = wake_fd, .events = POLLIN },
+		{ .fd = full ? -1 : lobby->listener->fd, .events = POLLIN },
+	};
+
+	for (unsigned i = 0; i < lobby->count; i++)
+		fds[2 + i] = (struct pollfd){
+			.fd = lobby->seats[i].conn.fd,
+			.events = POLLIN,
+		};
+	if (poll(fds, 2 + lobby->count, timeout_ms(lobby, deadline_ns)) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (fds[0].revents)
+		return -ECANCELED;
+	return fds[1].revents != 0;
+}
+
+static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
+{
+	struct rj_lobby_seat *seat = &lobby->seats[lobby->count];
+	struct ramjet_error why = { 0 };
+	/* Whoever was there a moment ago may have gone: then do not wait. */
+	const int rc = rj_accept(lobby->listener, rj_now_ns(), wake_fd,
+				 &seat->conn, &why);
+
+	if (rc == -ETIMEDOUT)
+		return 0;
+	if (rc)
+		return rj_fail(err, rc, "%s", why.message);
+	seat->deadline_ns = rj_now_ns() + lobby->hello_ns;
+	seat->reader.have = 0;
+	lobby->count++;
+	return 0;
+}
+
+int rj_lobby_next(struct rj_lobby *lobby, uint64_t deadline_ns, int wake_fd,
+		  struct rj_arrival *ret, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	for (;;) {
+		if (deadline_ns && rj_now_ns() >= deadline_ns)
+			rc = -ETIMEDOUT;
+		if (rc < 0)
+			return rj_fail_errno(err, rc, "accept on %s",
+					     lobby->listener->bound_uri);
+		if (rc > 0)
+			rc = let_in(lobby, wake_fd, err);
+		if (rc)
+			return rc;
+		if (hear(lobby, ret))
+			return 0;
+		rc = watch(lobby, deadline_ns, wake_fd);
+	}
+}
