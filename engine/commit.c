@@ -85,6 +85,10 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 	error = rj_migration_error(m);
 	if (error.code)
 		return error.code;
+	/* COMMIT alone: all else is there already. */
+	rc = rj_conn_sync(&s->conn, err);
+	if (rc)
+		return rc;
 	return rj_conn_close(&s->conn, rj_migration_reply_deadline(m), err);
 }
 

@@ -249,6 +249,9 @@ static int await_target(struct ramjet_migration *m, bool verify,
 		return rc;
 	measure(m, "pages", out->pause.pages_us);
 	rc = rj_source_await(m, is_ready, "READY from the target", err);
+	/* While a failing disk still is no more than a failed migration. */
+	if (!rc && out->one_way)
+		rc = rj_conn_sync(&out->senders[0].conn, err);
 	if (rc)
 		return rc;
 	if (verify && !out->one_way &&

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -6,6 +7,7 @@
 #include "ringio/endpoint.h"
 #include "ringio/exec.h"
 #include "util/cleanup.h"
+#include "util/error.h"
 
 int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 		  struct ramjet_error *err)
@@ -72,4 +74,17 @@ void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 		(void)snprintf(buffer, bytes, "pipe fd %d", conn->fd);
 	else
 		describe_file(conn->fd, buffer, bytes);
+}
+
+int rj_conn_sync(const struct rj_conn *conn, struct ramjet_error *err)
+{
+	char name[288];
+	int rc;
+
+	/* EINVAL: there is no disk behind it, as with /dev/null. */
+	if (conn->kind != RJ_CONN_FILE || !fsync(conn->fd) || errno == EINVAL)
+		return 0;
+	rc = -errno;
+	rj_conn_describe(conn, name, sizeof(name));
+	return rj_fail_errno(err, rc, "%s: getting it on disk", name);
 }

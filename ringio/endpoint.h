@@ -40,7 +40,7 @@ static inline bool rj_conn_is_socket(const struct rj_conn *conn)
 
 /* Open one connection to the target. deadline_ns on the rj_now_ns() scale,
  * 0 = none. exec: starts /bin/sh -c COMMAND with its stdin on the pipe.
- * file: creates or truncates. tcp: tries every address of the name. */
+ * file: creates or truncates; a new name is on disk on return. tcp: tries every address of the name. */
 RJ_NODISCARD int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns,
 			    int wake_fd, struct rj_conn *ret,
 			    struct ramjet_error *err);
@@ -64,6 +64,11 @@ RJ_NODISCARD int rj_accept(struct rj_listener *listener, uint64_t deadline_ns,
 			   int wake_fd, struct rj_conn *ret,
 			   struct ramjet_error *err);
 void rj_listener_close(struct rj_listener *listener);
+
+/* What was written to a file is on disk on return; nothing to do for others.
+ * Takes as long as the disk does, whatever happens meanwhile. */
+RJ_NODISCARD int rj_conn_sync(const struct rj_conn *conn,
+			      struct ramjet_error *err);
 
 /* Close; exec: also wait for the child. Returns 0, or -EPIPE when the child
  * failed (message says how). Safe on a closed conn. A child that does not end
