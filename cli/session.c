@@ -155,6 +155,16 @@ static bool is_late(const struct rj_cli_session *s, uint64_t begun_us)
 	return s->line->timeout_us && rj_now_us() - begun_us >= limit_us;
 }
 
+/* Then a cancel ends a wait at most, and not the migration. */
+static bool is_committed(const struct rj_cli_session *s)
+{
+	const enum ramjet_state state = ramjet_migration_state(s->migration);
+
+	return state == RAMJET_STATE_COMMITTED ||
+	       state == RAMJET_STATE_COMPLETED ||
+	       state == RAMJET_STATE_UNCONFIRMED;
+}
+
 /* What a person may have asked for meanwhile. */
 static void obey(struct rj_cli_session *s, uint64_t begun_us)
 {
@@ -172,7 +182,7 @@ static void obey(struct rj_cli_session *s, uint64_t begun_us)
 			      "--timeout: not completed within %s",
 			      rj_cli_human_time(s->line->timeout_us, span));
 	/* Past the point of no return there is nothing to cancel. */
-	if (error.code && !ramjet_cancel(s->migration))
+	if (error.code && !ramjet_cancel(s->migration) && !is_committed(s))
 		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
 }
 

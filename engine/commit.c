@@ -54,6 +54,8 @@ int rj_source_await(struct ramjet_migration *m,
 				       (unsigned long long)timeout_us / 1000);
 		/* One way, nobody tells when the stream was taken. */
 		rc = rj_source_pump(m, m->out->one_way ? 1 : 100, err);
+		if (rj_migration_is_abandoned(m))
+			return -ECANCELED;
 	}
 	return rc;
 }
@@ -89,7 +91,8 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 	rc = rj_conn_sync(&s->conn, err);
 	if (rc)
 		return rc;
-	return rj_conn_close(&s->conn, rj_migration_reply_deadline(m), err);
+	return rj_conn_finish(&s->conn, rj_migration_reply_deadline(m),
+			      m->wake_fd, err);
 }
 
 static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
@@ -116,6 +119,9 @@ int rj_source_commit(struct ramjet_migration *m, struct ramjet_error *err)
 	struct rj_outgoing *out = m->out;
 	int rc;
 
+	/* A command may take for ever, and nobody else is heard. */
+	if (out->one_way)
+		rj_migration_let_abandon(m);
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
 		return -ECANCELED;
 	rc = rj_link_send_type(&out->link, RJ_FRAME_COMMIT,

@@ -123,7 +123,7 @@ RAMJET_API void ramjet_migration_free(struct ramjet_migration *migration)
 {
 	if (!migration)
 		return;
-	(void)ramjet_cancel(migration);
+	rj_migration_abandon(migration);
 	if (migration->has_control)
 		(void)pthread_join(migration->control, NULL);
 	else

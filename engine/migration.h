@@ -53,7 +53,10 @@ struct ramjet_migration {
 	/* guarded by lock */
 	struct ramjet_params params;
 	enum ramjet_state state;
-	bool cancelled;            /* cancel was asked for */
+	bool cancelled; /* cancel was asked for */
+	/* When committed, nothing but a stream's end is waited for. */
+	bool may_abandon;
+	bool abandoned;            /* nobody waits for how it ends any longer */
 	bool over;                 /* final, and everybody was told */
 	struct ramjet_error error; /* the first one wins */
 	struct rj_statistics stats;
@@ -93,6 +96,11 @@ void rj_migration_fail(struct ramjet_migration *m,
 /* The first error so far; code 0 when none. A cancel counts as -ECANCELED. */
 struct ramjet_error rj_migration_error(struct ramjet_migration *m);
 bool rj_migration_is_cancelled(struct ramjet_migration *m);
+/* Before the commit: a cancel after it may end the wait, not undo it. */
+void rj_migration_let_abandon(struct ramjet_migration *m);
+bool rj_migration_is_abandoned(struct ramjet_migration *m);
+/* The handle is about to go: end every wait, before the commit or after. */
+void rj_migration_abandon(struct ramjet_migration *m);
 /* A copy of the parameters as they are now. */
 struct ramjet_params rj_migration_params(struct ramjet_migration *m);
 /* The end: failed or cancelled according to what happened, with the guest

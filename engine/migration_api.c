@@ -58,6 +58,9 @@ RAMJET_API int ramjet_cancel(struct ramjet_migration *migration)
 		rc = 0;
 	else if (rj_state_is_before_commit(migration->state))
 		migration->cancelled = true;
+	else if (migration->may_abandon &&
+		 migration->state == RAMJET_STATE_COMMITTED)
+		migration->abandoned = true;
 	else
 		rc = -EALREADY;
 	rj_unlock(&migration->lock);

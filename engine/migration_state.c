@@ -61,7 +61,8 @@ void rj_migration_fail(struct ramjet_migration *m,
 {
 	rj_lock(&m->lock);
 	/* After a cancel, ECANCELED is its echo: then there is no error. */
-	if (!m->error.code && !(m->cancelled && err->code == -ECANCELED)) {
+	if (!m->error.code &&
+	    !((m->cancelled || m->abandoned) && err->code == -ECANCELED)) {
 		m->error = *err;
 		/* A callback's own invention must not read as success. */
 		if (m->error.code >= 0)
@@ -84,6 +85,10 @@ struct ramjet_error rj_migration_error(struct ramjet_migration *m)
 		error = (struct ramjet_error){ 0 };
 		(void)rj_fail(&error, -ECANCELED, "migration: cancelled");
 	}
+	if (m->abandoned)
+		(void)rj_fail(&error, -ECANCELED,
+			      "handed over, unconfirmed: given up while "
+			      "waiting for the outcome");
 	rj_unlock(&m->lock);
 	return error;
 }
@@ -96,6 +101,35 @@ bool rj_migration_is_cancelled(struct ramjet_migration *m)
 	cancelled = m->cancelled;
 	rj_unlock(&m->lock);
 	return cancelled;
+}
+
+void rj_migration_let_abandon(struct ramjet_migration *m)
+{
+	rj_lock(&m->lock);
+	m->may_abandon = true;
+	rj_unlock(&m->lock);
+}
+
+bool rj_migration_is_abandoned(struct ramjet_migration *m)
+{
+	bool abandoned;
+
+	rj_lock(&m->lock);
+	abandoned = m->abandoned;
+	rj_unlock(&m->lock);
+	return abandoned;
+}
+
+void rj_migration_abandon(struct ramjet_migration *m)
+{
+	rj_lock(&m->lock);
+	if (rj_state_is_before_commit(m->state))
+		m->cancelled = true;
+	else
+		m->abandoned = true;
+	rj_unlock(&m->lock);
+	rj_event_signal(m->wake_fd);
+	rj_event_signal(m->event_fd);
 }
 
 struct ramjet_params rj_migration_params(struct ramjet_migration *m)

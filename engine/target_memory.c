@@ -2,6 +2,7 @@
 #include "engine/target_memory.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@
 #include "engine/region.h"
 #include "engine/zero.h"
 #include "util/error.h"
+
+#define PIECE_PAGES \
+	(UINT64_C(4) << 20) /* 16 GiB: whole huge pages of any size */
 
 int rj_target_memory_init(struct rj_target_memory *memory,
 			  const struct rj_block *blocks, unsigned block_count,
@@ -45,10 +49,18 @@ static void zero_page(const struct rj_block *block, uint64_t page)
 		memset(at, 0, RAMJET_PAGE_BYTES);
 }
 
-/* Zero pages [first, first + count) that have their bit set. */
-static void zero_marked(const struct rj_block *block,
+static bool is_awake(int wake_fd)
+{
+	struct pollfd wake = { .fd = wake_fd, .events = POLLIN };
+
+	return wake_fd >= 0 && poll(&wake, 1, 0) > 0;
+}
+
+/* Zero pages [first, first + count) that have their bit set. False: given up,
+ * wake_fd (-1: none) is readable. */
+static bool zero_marked(const struct rj_block *block,
 			const struct rj_bitmap *marked, uint64_t first,
-			uint64_t count)
+			uint64_t count, int wake_fd)
 {
 	const uint64_t end = first + count;
 	uint64_t page = first;
@@ -62,13 +74,17 @@ static void zero_marked(const struct rj_block *block,
 			page = found * RJ_CHUNK_PAGES;
 			continue;
 		}
+		if (page % RJ_CHUNK_PAGES == 0 && is_awake(wake_fd))
+			return false;
 		if (rj_bitmap_test(marked, page))
 			zero_page(block, page);
 		page++;
 	}
+	return true;
 }
 
-static int clear_block(const struct rj_block *block, struct ramjet_error *err)
+static int clear_piece(const struct rj_block *block, int wake_fd,
+		       struct ramjet_error *err)
 {
 	const struct ramjet_dirty_region region = rj_block_region(block);
 	enum rj_populated_method method;
@@ -80,20 +96,42 @@ static int clear_block(const struct rj_block *block, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_populated_scan(&region, &populated, &method, &reason,
 				       err);
-	if (!rc)
-		zero_marked(block, &populated, 0, block->page_count);
+	if (!rc &&
+	    !zero_marked(block, &populated, 0, block->page_count, wake_fd))
+		rc = rj_fail_errno(err, -ECANCELED, "block %s: clearing it",
+				   block->name);
 	rj_bitmap_done(&populated);
 	return rc;
 }
 
-int rj_target_memory_clear(struct rj_target_memory *memory,
+/* Terabytes take a while to be looked through, let alone cleared. */
+static int clear_block(const struct rj_block *block, int wake_fd,
+		       struct ramjet_error *err)
+{
+	uint64_t at = 0;
+	int rc = 0;
+
+	while (!rc && at < block->page_count) {
+		const uint64_t left = block->page_count - at;
+		struct rj_block piece = *block;
+
+		piece.host += at * RAMJET_PAGE_BYTES;
+		piece.fd_offset += at * RAMJET_PAGE_BYTES;
+		piece.page_count = left < PIECE_PAGES ? left : PIECE_PAGES;
+		rc = clear_piece(&piece, wake_fd, err);
+		at += piece.page_count;
+	}
+	return rc;
+}
+
+int rj_target_memory_clear(struct rj_target_memory *memory, int wake_fd,
 			   struct ramjet_error *err)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; !rc && i < memory->block_count; i++)
 		if (!(memory->blocks[i].flags & RAMJET_BLOCK_FRESH))
-			rc = clear_block(&memory->blocks[i], err);
+			rc = clear_block(&memory->blocks[i], wake_fd, err);
 	return rc;
 }
 
@@ -124,8 +162,9 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 		if (rc)
 			return rc;
 		if (run.kind == RJ_RUN_ZERO) {
-			zero_marked(block, &memory->received[frame->block],
-				    run.page, run.count);
+			(void)zero_marked(block,
+					  &memory->received[frame->block],
+					  run.page, run.count, -1);
 			ret->zero_pages += run.count;
 			continue;
 		}

@@ -26,9 +26,10 @@ RJ_NODISCARD int rj_target_memory_init(struct rj_target_memory *memory,
 /* Safe on a zeroed struct. */
 void rj_target_memory_done(struct rj_target_memory *memory);
 
-/* Make blocks that are not fresh read as zero, before any page comes. */
+/* Make blocks that are not fresh read as zero, before any page comes.
+ * -ECANCELED soon after wake_fd (-1: none) has become readable. */
 RJ_NODISCARD int rj_target_memory_clear(struct rj_target_memory *memory,
-					struct ramjet_error *err);
+					int wake_fd, struct ramjet_error *err);
 
 struct rj_scatter {
 	struct iovec *iov; /* RJ_RUNS_MAX entries */

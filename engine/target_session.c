@@ -344,7 +344,7 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_target_memory_init(&in->memory, in->blocks,
 					   in->block_count, err);
 	if (!rc)
-		rc = rj_target_memory_clear(&in->memory, err);
+		rc = rj_target_memory_clear(&in->memory, m->wake_fd, err);
 	if (!rc)
 		end_freshness(m->guest);
 	if (!rc && !in->one_way)

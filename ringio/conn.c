@@ -12,12 +12,18 @@
 int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 		  struct ramjet_error *err)
 {
+	return rj_conn_finish(conn, deadline_ns, -1, err);
+}
+
+int rj_conn_finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
+		   struct ramjet_error *err)
+{
 	pid_t child = conn->child;
 
 	/* First, or a command that reads until the end would never see it. */
 	rj_close_fd(&conn->fd);
 	conn->child = 0;
-	return child ? rj_exec_reap(child, deadline_ns, err) : 0;
+	return child ? rj_exec_reap(child, deadline_ns, wake_fd, err) : 0;
 }
 
 typedef int name_fn(int fd, struct sockaddr *address, socklen_t *bytes);

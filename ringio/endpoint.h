@@ -75,6 +75,9 @@ RJ_NODISCARD int rj_conn_sync(const struct rj_conn *conn,
  * before deadline_ns is killed (-ETIMEDOUT). */
 int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 		  struct ramjet_error *err);
+/* The same; wake_fd ends a child as the deadline does (-ECANCELED). */
+int rj_conn_finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
+		   struct ramjet_error *err);
 
 /* Whole-buffer transfer on a non-blocking fd, for handshakes and control:
  * 0, -ECANCELED, -ETIMEDOUT, -ENODATA (clean EOF at byte 0), -EPIPE (EOF in

@@ -120,18 +120,18 @@ static bool has_ended(pid_t child)
 	       info.si_pid == child;
 }
 
-static int wait_for_end(pid_t child, uint64_t deadline_ns)
+static int wait_for_end(pid_t child, uint64_t deadline_ns, int wake_fd)
 {
 	rj_autoclose int fd = pidfd_open(child, 0);
 	int rc = 0;
 
 	if (fd >= 0)
-		return rj_wait_fd(fd, POLLIN, deadline_ns, -1);
+		return rj_wait_fd(fd, POLLIN, deadline_ns, wake_fd);
 	while (!has_ended(child)) {
 		if (deadline_ns && rj_now_ns() >= deadline_ns)
 			return -ETIMEDOUT;
 		/* No pidfd to wait on here: look again soon. */
-		rc = rj_wait_fd(-1, 0, rj_now_ns() + REAP_POLL_NS, -1);
+		rc = rj_wait_fd(-1, 0, rj_now_ns() + REAP_POLL_NS, wake_fd);
 		if (rc != -ETIMEDOUT)
 			return rc;
 	}
@@ -152,9 +152,10 @@ static int judge(int status, struct ramjet_error *err)
 	return 0;
 }
 
-int rj_exec_reap(pid_t child, uint64_t deadline_ns, struct ramjet_error *err)
+int rj_exec_reap(pid_t child, uint64_t deadline_ns, int wake_fd,
+		 struct ramjet_error *err)
 {
-	int rc = wait_for_end(child, deadline_ns);
+	int rc = wait_for_end(child, deadline_ns, wake_fd);
 	int status;
 	pid_t pid;
 

@@ -9,7 +9,7 @@
  * output. */
 RJ_NODISCARD int rj_exec_start(const char *command, bool writing,
 			       struct rj_conn *ret, struct ramjet_error *err);
-/* Wait for it and judge how it ended, as rj_conn_close(). */
-RJ_NODISCARD int rj_exec_reap(pid_t child, uint64_t deadline_ns,
+/* Wait for it and judge how it ended, as rj_conn_finish(). */
+RJ_NODISCARD int rj_exec_reap(pid_t child, uint64_t deadline_ns, int wake_fd,
 			      struct ramjet_error *err);
 #endif

@@ -4,6 +4,7 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/engine/move.h"
@@ -233,6 +234,46 @@ static void a_stream_cut_by_a_cancel_is_not_taken(void **state)
 	}
 }
 
+static void begin_into(struct move *move, const char *command)
+{
+	struct ramjet_error err = { 0 };
+	char uri[128];
+
+	(void)snprintf(uri, sizeof(uri), "exec:%s", command);
+	move_init(move, &move_machine);
+	move->source_params.reply_timeout_ms = 0;
+	if (ramjet_migrate(move->source.guest, uri, &move->source_params,
+			   &move->outgoing, &err))
+		fail_msg("%s", err.message);
+	small_vm_await_state(&move->source, RAMJET_STATE_COMMITTED);
+}
+
+/* It has the whole stream, and may have used it. */
+static void a_cancel_ends_the_wait_for_a_command_that_never_ends(void **state)
+{
+	struct move *move = *state;
+	struct ramjet_error err;
+
+	begin_into(move, "cat > /dev/null; exec sleep 100000");
+	assert_int_equal(ramjet_cancel(move->outgoing), 0);
+	assert_int_equal(ramjet_wait(move->outgoing, -1, &err), -ECANCELED);
+	assert_non_null(strstr(err.message, "unconfirmed"));
+	small_vm_expect_last(&move->source, RAMJET_STATE_UNCONFIRMED);
+	assert_false(atomic_load(&move->source.running));
+	assert_int_equal(ramjet_cancel(move->outgoing), -EALREADY);
+}
+
+static void a_handle_freed_while_a_command_runs_is_unconfirmed(void **state)
+{
+	struct move *move = *state;
+
+	begin_into(move, "cat > /dev/null; exec sleep 100000");
+	ramjet_migration_free(move->outgoing);
+	move->outgoing = NULL;
+	small_vm_expect_last(&move->source, RAMJET_STATE_UNCONFIRMED);
+	assert_false(atomic_load(&move->source.running));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +290,8 @@ int main(void)
 		MOVE_TEST(a_handle_freed_while_active_is_cancelled),
 		MOVE_TEST(after_the_commit_nothing_can_be_cancelled),
 		MOVE_TEST(a_stream_cut_by_a_cancel_is_not_taken),
+		MOVE_TEST(a_cancel_ends_the_wait_for_a_command_that_never_ends),
+		MOVE_TEST(a_handle_freed_while_a_command_runs_is_unconfirmed),
 	};
 
 	return cmocka_run_group_tests_name("migration cancel", tests, NULL,

@@ -232,6 +232,19 @@ static void a_commit_sent_cannot_be_cancelled(void **state)
 	assert_false(atomic_load(&s->move.source.running));
 }
 
+/* Whoever gives the handle up need not wait for ever for the answer. */
+static void a_handle_freed_after_the_commit_is_unconfirmed(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s);
+	reach(s, STEP_READY);
+	ramjet_migration_free(s->move.outgoing);
+	s->move.outgoing = NULL;
+	assert_false(atomic_load(&s->move.source.running));
+	small_vm_expect_last(&s->move.source, RAMJET_STATE_UNCONFIRMED);
+}
+
 static void a_target_that_takes_no_pages_is_found_to_stall(void **state)
 {
 	struct small_vm_options is = move_machine;
@@ -542,6 +555,7 @@ int main(void)
 		PEER_TEST(a_target_that_says_nothing_is_given_up),
 		PEER_TEST(a_hanging_target_does_not_keep_a_cancel_waiting),
 		PEER_TEST(a_commit_sent_cannot_be_cancelled),
+		PEER_TEST(a_handle_freed_after_the_commit_is_unconfirmed),
 		PEER_TEST(a_target_that_takes_no_pages_is_found_to_stall),
 		PEER_TEST(a_control_link_closed_at_any_step),
 		PEER_TEST(everything_closed_at_any_step),

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "engine/target_memory.h"
 #include "tests/unit/engine/guarded.h"
@@ -299,13 +301,28 @@ static void clearing_zeroes_what_is_there_and_touches_nothing_else(void **state)
 	guarded_fill(&s->ram[0], 3, 1);
 	guarded_fill(&s->ram[0], PAGES - 1, 1);
 	guarded_fill(&s->ram[1], 3, 1);
-	assert_int_equal(rj_target_memory_clear(&s->memory, &s->err), 0);
+	assert_int_equal(rj_target_memory_clear(&s->memory, -1, &s->err), 0);
 	expect_page(s, 0, 3, 0);
 	expect_page(s, 0, PAGES - 1, 0);
 	assert_int_equal(guarded_resident(&s->ram[0], 4, PAGES - 5), 0);
 	assert_true(guarded_is_intact(&s->ram[0]));
 	/* The other one is said to be fresh: it is not looked at. */
 	assert_int_not_equal(s->ram[1].host[3 * RAMJET_PAGE_BYTES], 0);
+}
+
+static void clearing_ends_when_it_is_told_to(void **state)
+{
+	const int wake_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct scene *s = *state;
+
+	s->blocks[0].flags = 0;
+	guarded_fill(&s->ram[0], 3, 1);
+	guarded_fill(&s->ram[0], PAGES - 1, 1);
+	assert_int_equal(rj_target_memory_clear(&s->memory, wake_fd, &s->err),
+			 -ECANCELED);
+	assert_int_not_equal(s->ram[0].host[(PAGES - 1) * RAMJET_PAGE_BYTES],
+			     0);
+	(void)close(wake_fd);
 }
 
 int main(void)
@@ -323,6 +340,7 @@ int main(void)
 		CASE(runs_of_nothing_or_of_no_kind_are_refused),
 		CASE(a_payload_that_does_not_match_is_refused),
 		CASE(clearing_zeroes_what_is_there_and_touches_nothing_else),
+		CASE(clearing_ends_when_it_is_told_to),
 	};
 
 	return cmocka_run_group_tests_name("target_memory", tests, NULL, NULL);
