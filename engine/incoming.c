@@ -37,6 +37,16 @@ void rj_incoming_free(struct rj_incoming *in)
 	free(in);
 }
 
+/* All that a lawful source has to say, even if none of it is taken yet. */
+static uint64_t inbox_bytes_max(struct ramjet_migration *m)
+{
+	const uint64_t device = rj_migration_params(m).state_bytes_max;
+	const uint64_t others =
+		rj_target_helper_bytes_max(m) + RJ_CONTROL_BODY_MAX;
+
+	return device < UINT64_MAX - others ? device + others : UINT64_MAX;
+}
+
 static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -46,7 +56,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		return rc;
 	rj_fences_init(&in->fences, in->channel_count, m->event_fd);
 	if (in->control.fd < 0) {
-		rj_mailbox_init(&in->inbox, m->event_fd);
+		rj_mailbox_init(&in->inbox, inbox_bytes_max(m), m->event_fd);
 		in->has_inbox = true;
 		in->link.inbox = &in->inbox;
 	}

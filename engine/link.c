@@ -40,10 +40,10 @@ static int send_through_outbox(struct rj_link *link,
 				       "control link: out of memory");
 		memcpy(message.payload, payload, frame->payload_bytes);
 	}
-	rc = rj_mailbox_put(link->outbox, &message);
+	rc = rj_mailbox_put(link->outbox, &message, err);
 	if (rc)
-		return rj_fail_errno(err, rc, "control link: outbox");
-	return 0;
+		rj_error_prefix(err, "outbox");
+	return rc;
 }
 
 int rj_link_send(struct rj_link *link, const struct rj_frame *frame,

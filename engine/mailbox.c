@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/event.h"
+#include "util/error.h"
 
 struct rj_mail {
 	struct rj_mail *next;
@@ -17,9 +18,12 @@ void rj_message_done(struct rj_message *message)
 	*message = (struct rj_message){ 0 };
 }
 
-void rj_mailbox_init(struct rj_mailbox *box, int event_fd)
+void rj_mailbox_init(struct rj_mailbox *box, uint64_t bytes_max, int event_fd)
 {
-	*box = (struct rj_mailbox){ .event_fd = event_fd };
+	*box = (struct rj_mailbox){
+		.bytes_max = bytes_max,
+		.event_fd = event_fd,
+	};
 	rj_mutex_init(&box->lock);
 }
 
@@ -32,23 +36,50 @@ void rj_mailbox_done(struct rj_mailbox *box)
 	rj_mutex_done(&box->lock);
 }
 
-int rj_mailbox_put(struct rj_mailbox *box, const struct rj_message *message)
+static int check_room_locked(const struct rj_mailbox *box, uint32_t bytes,
+			     struct ramjet_error *err) RJ_REQUIRES(box->lock)
+{
+	if (box->count == RJ_MAILBOX_MAX)
+		return rj_fail(err, -ENOBUFS,
+			       "control frames: %u wait to be taken, no more "
+			       "are allowed",
+			       box->count);
+	if (bytes > box->bytes_max - box->bytes)
+		return rj_fail(err, -ENOBUFS,
+			       "control frames: %llu bytes wait to be taken "
+			       "and %u came, at most %llu are allowed",
+			       (unsigned long long)box->bytes, bytes,
+			       (unsigned long long)box->bytes_max);
+	return 0;
+}
+
+static void append_locked(struct rj_mailbox *box, struct rj_mail *mail)
+	RJ_REQUIRES(box->lock)
+{
+	if (box->last)
+		box->last->next = mail;
+	else
+		box->first = mail;
+	box->last = mail;
+	box->count++;
+	box->bytes += mail->message.frame.payload_bytes;
+}
+
+int rj_mailbox_put(struct rj_mailbox *box, const struct rj_message *message,
+		   struct ramjet_error *err)
 {
 	struct rj_mail *mail = calloc(1, sizeof(*mail));
-	int rc = mail ? 0 : -ENOMEM;
+	int rc;
 
-	rj_lock(&box->lock);
-	if (!rc && box->count == RJ_MAILBOX_MAX)
-		rc = -ENOBUFS;
-	if (!rc) {
-		mail->message = *message;
-		if (box->last)
-			box->last->next = mail;
-		else
-			box->first = mail;
-		box->last = mail;
-		box->count++;
+	if (!mail) {
+		free(message->payload);
+		return rj_fail(err, -ENOMEM, "control frames: out of memory");
 	}
+	mail->message = *message;
+	rj_lock(&box->lock);
+	rc = check_room_locked(box, message->frame.payload_bytes, err);
+	if (!rc)
+		append_locked(box, mail);
 	rj_unlock(&box->lock);
 	if (rc) {
 		free(mail);
@@ -70,6 +101,7 @@ int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret)
 		if (!box->first)
 			box->last = NULL;
 		box->count--;
+		box->bytes -= mail->message.frame.payload_bytes;
 	}
 	rj_unlock(&box->lock);
 	if (!mail)

@@ -18,8 +18,11 @@ struct rj_message {
 
 void rj_message_done(struct rj_message *message);
 
-/* Device state comes in pieces of 1 MiB: this many may wait. */
+/* Device state comes in pieces of 1 MiB: this many may wait, and no more bytes
+ * than the box was given. */
 #define RJ_MAILBOX_MAX 4096u
+/* For a box that only this side fills. */
+#define RJ_MAILBOX_ANY_BYTES UINT64_MAX
 
 struct rj_mail;
 
@@ -28,14 +31,17 @@ struct rj_mailbox {
 	/* guarded by lock */
 	struct rj_mail *first, *last;
 	unsigned count;
-	int event_fd; /* signalled on put; -1: none. Immutable. */
+	uint64_t bytes;     /* of their payloads */
+	uint64_t bytes_max; /* immutable */
+	int event_fd;       /* signalled on put; -1: none. Immutable. */
 };
 
-void rj_mailbox_init(struct rj_mailbox *box, int event_fd);
+void rj_mailbox_init(struct rj_mailbox *box, uint64_t bytes_max, int event_fd);
 void rj_mailbox_done(struct rj_mailbox *box);
 /* Takes the payload, also on failure: -ENOBUFS when full, -ENOMEM. */
 RJ_NODISCARD int rj_mailbox_put(struct rj_mailbox *box,
-				const struct rj_message *message);
+				const struct rj_message *message,
+				struct ramjet_error *err);
 /* 1 and the oldest message, or 0. */
 int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret);
 bool rj_mailbox_is_empty(struct rj_mailbox *box);

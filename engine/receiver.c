@@ -132,7 +132,7 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 	r->over = frame->type == RJ_FRAME_COMMIT ||
 		  frame->type == RJ_FRAME_CANCEL ||
 		  frame->type == RJ_FRAME_FAILED;
-	rc = rj_mailbox_put(r->inbox, &message);
+	rc = rj_mailbox_put(r->inbox, &message, err);
 	if (rc || r->over)
 		return rc;
 	return next_header(r);

@@ -134,7 +134,7 @@ static int connect_one(struct ramjet_migration *m,
 	if (rc)
 		return rc;
 	out->one_way = !rj_conn_is_socket(conn);
-	rj_mailbox_init(&out->outbox, -1);
+	rj_mailbox_init(&out->outbox, RJ_MAILBOX_ANY_BYTES, -1);
 	out->has_outbox = true;
 	rj_link_init(&out->link, conn->fd, m->wake_fd);
 	out->link.received = RJ_HELLO_FRAME_BYTES;

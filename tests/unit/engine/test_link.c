@@ -409,7 +409,7 @@ static void in_band_frames_go_through_the_boxes(void **state)
 	struct wire *w = *state;
 	struct rj_message m = { 0 };
 
-	rj_mailbox_init(&box, w->wake_fd);
+	rj_mailbox_init(&box, RJ_MAILBOX_ANY_BYTES, w->wake_fd);
 	w->link.outbox = w->link.inbox = &box;
 	assert_int_equal(rj_link_send(&w->link, &frame, payload, 0, NULL), 0);
 	memset(payload, 'x', 3);

@@ -22,7 +22,7 @@ static int setup(void **state)
 	if (!post)
 		return -1;
 	post->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	rj_mailbox_init(&post->box, post->event_fd);
+	rj_mailbox_init(&post->box, RJ_MAILBOX_ANY_BYTES, post->event_fd);
 	*state = post;
 	return post->event_fd < 0;
 }
@@ -74,7 +74,7 @@ static void mail_comes_out_as_it_went_in(void **state)
 
 	for (uint32_t i = 0; i < 100; i++) {
 		message = letter(i);
-		assert_int_equal(rj_mailbox_put(&post->box, &message), 0);
+		assert_int_equal(rj_mailbox_put(&post->box, &message, NULL), 0);
 	}
 	assert_true(is_signalled(post));
 	for (uint32_t i = 0; i < 100; i++) {
@@ -86,7 +86,7 @@ static void mail_comes_out_as_it_went_in(void **state)
 	}
 	assert_int_equal(rj_mailbox_get(&post->box, &message), 0);
 	message = letter(7);
-	assert_int_equal(rj_mailbox_put(&post->box, &message), 0);
+	assert_int_equal(rj_mailbox_put(&post->box, &message, NULL), 0);
 	assert_int_equal(rj_mailbox_get(&post->box, &message), 1);
 	assert_int_equal(message.frame.round, 7);
 	rj_message_done(&message);
@@ -99,16 +99,40 @@ static void a_full_box_refuses_and_keeps_what_it_has(void **state)
 
 	for (uint32_t i = 0; i < RJ_MAILBOX_MAX; i++) {
 		message = letter(i);
-		assert_int_equal(rj_mailbox_put(&post->box, &message), 0);
+		assert_int_equal(rj_mailbox_put(&post->box, &message, NULL), 0);
 	}
 	/* The payload is taken all the same: a leak check would tell. */
 	message = letter(4711);
-	assert_int_equal(rj_mailbox_put(&post->box, &message), -ENOBUFS);
+	assert_int_equal(rj_mailbox_put(&post->box, &message, NULL), -ENOBUFS);
 	assert_int_equal(rj_mailbox_get(&post->box, &message), 1);
 	assert_int_equal(message.frame.round, 0);
 	rj_message_done(&message);
 	message = letter(1);
-	assert_int_equal(rj_mailbox_put(&post->box, &message), 0);
+	assert_int_equal(rj_mailbox_put(&post->box, &message, NULL), 0);
+}
+
+static void a_box_has_room_for_so_many_bytes(void **state)
+{
+	struct rj_message message = letter(1);
+	struct ramjet_error err = { 0 };
+	struct rj_mailbox box;
+
+	(void)state;
+	rj_mailbox_init(&box, 20, -1);
+	assert_int_equal(rj_mailbox_put(&box, &message, &err), 0);
+	message = letter(2);
+	assert_int_equal(rj_mailbox_put(&box, &message, &err), 0);
+	message = letter(3);
+	assert_int_equal(rj_mailbox_put(&box, &message, &err), -ENOBUFS);
+	assert_string_equal(err.message,
+			    "control frames: 16 bytes wait to be taken and 8 "
+			    "came, at most 20 are allowed");
+	/* What was taken makes room. */
+	assert_int_equal(rj_mailbox_get(&box, &message), 1);
+	rj_message_done(&message);
+	message = letter(4);
+	assert_int_equal(rj_mailbox_put(&box, &message, NULL), 0);
+	rj_mailbox_done(&box);
 }
 
 static void a_box_may_do_without_an_event(void **state)
@@ -117,8 +141,8 @@ static void a_box_may_do_without_an_event(void **state)
 	struct rj_mailbox box;
 
 	(void)state;
-	rj_mailbox_init(&box, -1);
-	assert_int_equal(rj_mailbox_put(&box, &message), 0);
+	rj_mailbox_init(&box, RJ_MAILBOX_ANY_BYTES, -1);
+	assert_int_equal(rj_mailbox_put(&box, &message, NULL), 0);
 	rj_mailbox_done(&box);
 }
 
@@ -133,7 +157,7 @@ static void *write_letters(void *user)
 			.frame = { .type = RJ_FRAME_STATE, .round = i },
 		};
 
-		if (rj_mailbox_put(box, &message))
+		if (rj_mailbox_put(box, &message, NULL))
 			return box;
 	}
 	return NULL;
@@ -171,6 +195,7 @@ int main(void)
 		CASE(an_empty_box_gives_nothing),
 		CASE(mail_comes_out_as_it_went_in),
 		CASE(a_full_box_refuses_and_keeps_what_it_has),
+		CASE(a_box_has_room_for_so_many_bytes),
 		CASE(a_box_may_do_without_an_event),
 		CASE(mail_of_another_thread_arrives_whole_and_in_order),
 	};
