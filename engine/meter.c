@@ -34,7 +34,9 @@ static uint64_t acked_bytes(const struct rj_conn *conn, uint64_t sent,
 
 struct rj_wire_now rj_meter_look(const struct ramjet_migration *m)
 {
-	struct rj_wire_now now = { 0 };
+	struct rj_wire_now now = {
+		.held = rj_governor_holds(&m->out->governor),
+	};
 
 	for (unsigned i = 0; i < m->out->channel_count; i++) {
 		const struct rj_counters *c = &m->counters[i];
@@ -62,6 +64,8 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 		   uint64_t now_us, bool busy, struct rj_smooth *capacity)
 {
 	const uint64_t wanted = capacity->samples ? SAMPLE_US : FIRST_SAMPLE_US;
+	/* Under a cap, frames wait for it rather than in a socket. */
+	const bool queued = now->queued || now->held;
 
 	if (now->acked > meter->moved || !meter->moved_us) {
 		meter->moved = now->acked;
@@ -70,13 +74,12 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 	/* Only while something was queued all the time: else the span tells of
 	 * latency, not of capacity. But files, pipes and fast sockets may never
 	 * be seen with a queue: without any sample nothing converges. */
-	if (busy &&
-	    ((meter->was_queued && now->queued) || !capacity->samples) &&
+	if (busy && ((meter->was_queued && queued) || !capacity->samples) &&
 	    meter->since_us && now->acked >= meter->acked) {
 		meter->busy_bytes += now->acked - meter->acked;
 		meter->busy_us += now_us - meter->since_us;
 	}
-	meter->was_queued = now->queued > 0;
+	meter->was_queued = queued;
 	meter->acked = now->acked;
 	meter->since_us = now_us;
 	if (meter->busy_us < wanted || !meter->busy_bytes)

@@ -28,6 +28,7 @@ struct rj_wire_now {
 	uint64_t queued;        /* bytes launched and not acknowledged */
 	uint64_t launched;      /* bytes given to the channels so far */
 	uint64_t in_hand_pages; /* claimed by workers, not launched */
+	bool held;              /* more would be launched but for the cap */
 };
 struct rj_wire_now rj_meter_look(const struct ramjet_migration *m);
 

@@ -26,6 +26,7 @@ void rj_outgoing_free(struct rj_outgoing *out)
 	rj_helpers_free(out->helpers);
 	rj_rounds_done(&out->rounds);
 	rj_link_done(&out->link);
+	rj_governor_done(&out->governor);
 	if (out->has_outbox)
 		rj_mailbox_done(&out->outbox);
 	free(out->senders);
@@ -240,6 +241,7 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
 	m->out->given = m->out->control = (struct rj_conn)RJ_CONN_NONE;
 	rj_link_init(&m->out->link, -1, m->wake_fd);
+	rj_governor_init(&m->out->governor);
 	/* The caller may close its number once ramjet_migrate() returns. */
 	if (m->uri.scheme == RJ_URI_FD)
 		return rj_connect(&m->uri, 0, -1, &m->out->given, err);

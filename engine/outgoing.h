@@ -5,6 +5,7 @@
 #include "dirty/source.h"
 #include "engine/convergence.h"
 #include "engine/estimate.h"
+#include "engine/governor.h"
 #include "engine/link.h"
 #include "engine/mailbox.h"
 #include "engine/meter.h"
@@ -30,6 +31,7 @@ struct rj_outgoing {
 	struct rj_sender *senders;
 	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
 	unsigned channel_count;
+	struct rj_governor governor; /* any thread's */
 
 	/* set up by source_memory.c */
 	struct rj_rounds rounds;

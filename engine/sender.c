@@ -14,9 +14,6 @@
 #include "util/error.h"
 #include "util/thread.h"
 
-#define FRAMES_PER_S    300u
-#define FRAME_BYTES_MIN (64u << 10)
-
 static struct rj_out_frame *filling(struct rj_sender *s)
 {
 	return s->frames[s->filling];
@@ -36,32 +33,41 @@ static void publish(struct rj_sender *s)
  * Under a cap, a frame must not keep its channel busy for long: when the last
  * pages are sent, the others would have to wait for it.
  */
-static void set_frame_size(struct rj_sender *s, uint64_t rate)
+static void set_frame_size(struct rj_sender *s, uint64_t cap)
 {
-	uint64_t bytes = rate / FRAMES_PER_S;
+	uint64_t bytes = rj_governor_frame_bytes(cap);
 
-	if (!rate || bytes > RJ_OUT_PAYLOAD_BYTES)
+	if (!cap || bytes > RJ_OUT_PAYLOAD_BYTES)
 		bytes = RJ_OUT_PAYLOAD_BYTES;
-	if (bytes < FRAME_BYTES_MIN)
-		bytes = FRAME_BYTES_MIN;
 	for (unsigned i = 0; i < 2; i++)
 		s->frames[i]->payload_max = (uint32_t)bytes;
 }
 
-/* A changed cap reaches this channel with its next frame. */
+/* A changed cap changes this channel's pace with its next frame. */
 static int apply_rate(struct rj_sender *s)
 {
-	const uint64_t total = atomic_load_explicit(&s->m->cap_bytes_per_s,
-						    memory_order_relaxed);
-	uint64_t share = total / s->channel_count;
+	const uint64_t cap = atomic_load_explicit(&s->m->cap_bytes_per_s,
+						  memory_order_relaxed);
 
-	if (total && !share)
-		share = 1;
-	if (share == s->rate)
+	if (cap == s->rate)
 		return 0;
-	s->rate = share;
-	set_frame_size(s, share);
-	return rj_channel_set_rate(s->channel, share);
+	s->rate = cap;
+	set_frame_size(s, cap);
+	return rj_channel_set_rate(s->channel, rj_governor_pace(cap));
+}
+
+/* Until so many bytes may go: the channel is through with the last ones, and
+ * all channels together with what the cap has allowed so far. */
+static int wait_turn(struct rj_sender *s, uint64_t bytes)
+{
+	int rc = rj_channel_send_wait(s->channel);
+
+	if (rc)
+		return rc;
+	publish(s);
+	rc = rj_governor_wait(&s->m->out->governor, bytes,
+			      &s->m->cap_bytes_per_s, s->m->wake_fd);
+	return rc ? rc : apply_rate(s);
 }
 
 static void report_zero_copy(struct rj_sender *s)
@@ -80,10 +86,8 @@ static int launch(struct rj_sender *s)
 {
 	struct rj_out_frame *frame = filling(s);
 	struct rj_counters *c = s->counters;
-	int rc = rj_channel_send_wait(s->channel);
+	int rc = wait_turn(s, rj_out_frame_bytes(frame));
 
-	if (!rc)
-		rc = apply_rate(s);
 	if (!rc)
 		rc = rj_send_path_start(&s->path, frame, &s->err);
 	report_zero_copy(s);
@@ -191,7 +195,7 @@ static int send_mail(struct rj_sender *s)
 					 mail.frame.payload_bytes };
 		rj_count(&s->counters->launched_bytes,
 			 iov[0].iov_len + iov[1].iov_len);
-		rc = rj_channel_send_wait(s->channel);
+		rc = wait_turn(s, iov[0].iov_len + iov[1].iov_len);
 		if (!rc)
 			rc = rj_channel_send_start(s->channel, iov,
 						   iov[1].iov_len ? 2 : 1);

@@ -40,7 +40,7 @@ struct rj_sender {
 	struct ramjet_error err;
 	struct rj_out_frame *frames[2];
 	unsigned filling; /* index of the frame being built */
-	uint64_t rate;    /* cap in force on this channel */
+	uint64_t rate;    /* the cap this channel's pace is for */
 	uint32_t round;
 };
 

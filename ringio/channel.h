@@ -109,8 +109,9 @@ RJ_NODISCARD int rj_channel_recv(struct rj_channel *channel, struct iovec *iov,
 /* Bytes moved so far, either direction. Any thread. */
 uint64_t rj_channel_bytes(const struct rj_channel *channel);
 
-/* Cap the sending rate (bytes/s, 0 = none). TCP: SO_MAX_PACING_RATE; others: a
- * token bucket inside send_start/send_wait. Worker thread only. */
+/* Pace what is sent (bytes/s, 0 = as fast as it goes). TCP: SO_MAX_PACING_RATE,
+ * which gives no time back that was lost; others: a token bucket inside
+ * send_start/send_wait. Worker thread only. */
 RJ_NODISCARD int rj_channel_set_rate(struct rj_channel *channel,
 				     uint64_t bytes_per_s);
 /* What the kernel tells of a TCP connection; zeros elsewhere. */

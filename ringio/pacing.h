@@ -2,9 +2,11 @@
 #ifndef RJ_RINGIO_PACING_H
 #define RJ_RINGIO_PACING_H
 /*
- * A token bucket for connections the kernel does not pace. It fills at the
- * rate and holds 40 ms worth, so a late wake-up costs no rate and no 100 ms
- * see more than 1.4 times their share. Time is the caller's (rj_now_ns()).
+ * A token bucket for connections the kernel does not pace: how the bytes of
+ * what one channel was told to send leave. It fills at the rate and holds 40 ms
+ * worth, so a late wake-up costs no rate. A cap over several channels, or one
+ * that holds within a few percent, is for whoever tells them to send. Time is
+ * the caller's (rj_now_ns()).
  */
 #include <stdint.h>
 

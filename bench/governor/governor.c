@@ -299,6 +299,8 @@ static struct bench *parse(int argc, char **argv)
 	if (argc > 3 && !strcmp(argv[3], "syscalls"))
 		b->params.backend = RAMJET_BACKEND_SYSCALLS;
 	b->transport = argc > 4 ? argv[4] : "tcp";
+	if (!strcmp(b->transport, "pipe"))
+		b->params.channels = 1;
 	return b;
 }
 

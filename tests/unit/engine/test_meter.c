@@ -68,6 +68,20 @@ static void a_wire_that_runs_dry_is_not_measured(void **state)
 	assert_in_range((uint64_t)w.capacity.mean, 4999999, 5000001);
 }
 
+/* Under a cap, what waits waits for the cap, not in a socket. */
+static void a_wire_the_cap_keeps_dry_is_measured(void **state)
+{
+	struct wire w = begin();
+
+	(void)state;
+	w.now.queued = 0;
+	w.now.held = true;
+	for (unsigned i = 0; i < 10; i++)
+		pass(&w, SECOND_US, 5000000, true);
+	assert_int_equal(w.capacity.samples, 10);
+	assert_in_range((uint64_t)w.capacity.mean, 4999999, 5000001);
+}
+
 /* A file has no queue: better a poor first sample than none for ever. */
 static void a_wire_that_never_has_a_queue_is_measured_once(void **state)
 {
@@ -144,6 +158,7 @@ int main(void)
 		cmocka_unit_test(bytes_over_busy_time_are_the_capacity),
 		cmocka_unit_test(idle_time_does_not_count),
 		cmocka_unit_test(a_wire_that_runs_dry_is_not_measured),
+		cmocka_unit_test(a_wire_the_cap_keeps_dry_is_measured),
 		cmocka_unit_test(
 			a_wire_that_never_has_a_queue_is_measured_once),
 		cmocka_unit_test(nothing_acknowledged_is_no_sample),

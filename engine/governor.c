@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/governor.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "ringio/wait.h"
+#include "util/clock.h"
+
+/* Above the cap only as long as a gap is made up for. */
+#define PEAK          1.05
+#define PEAK_SAVED_MS 2u
+#define SAVED_MS      25u
+#define PACE_PERCENT  125u
+/* Smaller frames cost time, larger ones are not smooth. */
+#define FRAMES_PER_S    600u
+#define FRAME_BYTES_MIN (64u << 10)
+/* How soon a changed cap is noticed. */
+#define LOOK_NS  5000000u
+#define NS_PER_S 1e9
+#define MS_PER_S 1e3
+
+static double min_of(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+void rj_governor_init(struct rj_governor *g)
+{
+	*g = (struct rj_governor){ 0 };
+	rj_mutex_init(&g->lock);
+}
+
+void rj_governor_done(struct rj_governor *g)
+{
+	rj_mutex_done(&g->lock);
+}
+
+static void clamp_locked(struct rj_governor *g) RJ_REQUIRES(g->lock)
+{
+	g->mean = min_of(g->mean, g->cap * SAVED_MS / MS_PER_S);
+	g->peak = min_of(g->peak, g->cap * PEAK_SAVED_MS / MS_PER_S);
+}
+
+/* Up to now at the cap there was, from now on at the one there is. */
+static void earn_locked(struct rj_governor *g, uint64_t cap, uint64_t now_ns)
+	RJ_REQUIRES(g->lock)
+{
+	/* The clock of another thread may be a little behind. */
+	if (now_ns > g->earned_ns) {
+		const double s = (double)(now_ns - g->earned_ns) / NS_PER_S;
+
+		g->mean += s * g->cap;
+		g->peak += s * g->cap * PEAK;
+		g->earned_ns = now_ns;
+	}
+	/* Nothing was owed without a cap. */
+	if (g->cap <= 0)
+		g->mean = g->peak = 0;
+	g->cap = (double)cap;
+	if (cap)
+		clamp_locked(g);
+}
+
+uint64_t rj_governor_announce(struct rj_governor *g, uint64_t bytes,
+			      uint64_t cap, uint64_t now_ns)
+{
+	uint64_t place;
+
+	rj_lock(&g->lock);
+	earn_locked(g, cap, now_ns);
+	place = g->announced;
+	g->announced += bytes;
+	g->mean -= (double)bytes;
+	g->peak -= (double)bytes;
+	g->waiting++;
+	rj_unlock(&g->lock);
+	return place;
+}
+
+uint64_t rj_governor_ready_ns(struct rj_governor *g, uint64_t place,
+			      uint64_t cap, uint64_t now_ns)
+{
+	double after, s;
+
+	rj_lock(&g->lock);
+	earn_locked(g, cap, now_ns);
+	/* What this frame and those after it owe is not its to wait for. */
+	after = (double)(g->announced - place);
+	s = g->cap > 0 ? -min_of(g->mean + after, (g->peak + after) / PEAK) /
+				 g->cap
+		       : 0;
+	rj_unlock(&g->lock);
+	/* Rounded up, so that it may go when this has passed. */
+	return s > 0 ? now_ns + (uint64_t)(s * NS_PER_S) + 1 : now_ns;
+}
+
+void rj_governor_admitted(struct rj_governor *g)
+{
+	rj_lock(&g->lock);
+	g->waiting--;
+	rj_unlock(&g->lock);
+}
+
+bool rj_governor_holds(struct rj_governor *g)
+{
+	bool holds;
+
+	rj_lock(&g->lock);
+	holds = g->waiting > 0;
+	rj_unlock(&g->lock);
+	return holds;
+}
+
+int rj_governor_wait(struct rj_governor *g, uint64_t bytes,
+		     const _Atomic uint64_t *cap, int wake_fd)
+{
+	/* relaxed: it orders nothing */
+	uint64_t now_cap = atomic_load_explicit(cap, memory_order_relaxed);
+	uint64_t now_ns, ready_ns, place;
+	int rc = 0;
+
+	if (!now_cap)
+		return 0;
+	now_ns = rj_now_ns();
+	place = rj_governor_announce(g, bytes, now_cap, now_ns);
+	for (;;) {
+		ready_ns = rj_governor_ready_ns(g, place, now_cap, now_ns);
+		if (rc || ready_ns <= now_ns)
+			break;
+		if (ready_ns > now_ns + LOOK_NS)
+			ready_ns = now_ns + LOOK_NS;
+		rc = rj_wait_fd(-1, 0, ready_ns, wake_fd);
+		rc = rc == -ETIMEDOUT ? 0 : rc;
+		now_cap = atomic_load_explicit(cap, memory_order_relaxed);
+		now_ns = rj_now_ns();
+	}
+	rj_governor_admitted(g);
+	return rc;
+}
+
+uint64_t rj_governor_frame_bytes(uint64_t cap)
+{
+	const uint64_t bytes = cap / FRAMES_PER_S;
+
+	return !cap || bytes > FRAME_BYTES_MIN ? bytes : FRAME_BYTES_MIN;
+}
+
+uint64_t rj_governor_pace(uint64_t cap)
+{
+	/* No faster than this, and it is as if there was none. */
+	const uint64_t most = UINT64_MAX / PACE_PERCENT;
+
+	return (cap < most ? cap : most) * PACE_PERCENT / 100;
+}
