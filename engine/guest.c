@@ -97,11 +97,44 @@ static int check_block(const struct ramjet_block *block,
 	return 0;
 }
 
+/* The same memory twice would be moved twice, by workers that do not know of
+ * each other. */
+static int check_distinct_locked(const struct ramjet_guest *guest,
+				 const struct ramjet_block *block,
+				 struct ramjet_error *err)
+	RJ_REQUIRES(guest->lock)
+{
+	const uint8_t *host = block->host;
+
+	for (unsigned i = 0; i < guest->block_count; i++) {
+		const struct rj_block *other = &guest->blocks[i];
+
+		if (!strcmp(other->name, block->name))
+			return rj_fail(err, -EEXIST,
+				       "block %s: there is one of this name",
+				       block->name);
+		/* Neither end is reached by adding: that might wrap around. */
+		if (host >= other->host
+			    ? (uint64_t)(host - other->host) < other->bytes
+			    : (uint64_t)(other->host - host) < block->bytes)
+			return rj_fail(err, -EINVAL,
+				       "block %s: %llu bytes at %p overlap "
+				       "block %s, %llu bytes at %p",
+				       block->name,
+				       (unsigned long long)block->bytes,
+				       block->host, other->name,
+				       (unsigned long long)other->bytes,
+				       (void *)other->host);
+	}
+	return 0;
+}
+
 static int add_block_locked(struct ramjet_guest *guest,
 			    const struct ramjet_block *block,
 			    struct ramjet_error *err) RJ_REQUIRES(guest->lock)
 {
 	struct rj_block *grown, *added;
+	int rc;
 
 	if (guest->busy)
 		return rj_fail(err, -EBUSY,
@@ -110,11 +143,9 @@ static int add_block_locked(struct ramjet_guest *guest,
 	if (guest->block_count == RJ_BLOCKS_MAX)
 		return rj_fail(err, -ENOSPC, "block %s: at most %u blocks",
 			       block->name, RJ_BLOCKS_MAX);
-	for (unsigned i = 0; i < guest->block_count; i++)
-		if (!strcmp(guest->blocks[i].name, block->name))
-			return rj_fail(err, -EEXIST,
-				       "block %s: there is one of this name",
-				       block->name);
+	rc = check_distinct_locked(guest, block, err);
+	if (rc)
+		return rc;
 	grown = realloc(guest->blocks,
 			(guest->block_count + 1) * sizeof(*grown));
 	if (!grown)

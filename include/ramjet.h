@@ -111,7 +111,7 @@ struct ramjet_block {
 #define RAMJET_BLOCK_INIT .size = sizeof(struct ramjet_block), .fd = -1
 
 /* Returns the block's index (0, 1, ...). Not while a migration is alive
- * (-EBUSY). */
+ * (-EBUSY). Blocks share no memory (-EINVAL, naming both). */
 int ramjet_guest_add_block(struct ramjet_guest *guest,
 			   const struct ramjet_block *block,
 			   struct ramjet_error *err);

@@ -39,10 +39,14 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Each somewhere else. */
 static struct ramjet_block block_named(const char *name)
 {
+	static uint64_t next;
+
 	return (struct ramjet_block){ RAMJET_BLOCK_INIT, .name = name,
-				      .host = host, .bytes = MIB };
+				      .host = host + 2 * MIB * next++,
+				      .bytes = MIB };
 }
 
 static void add(struct ramjet_guest *guest, const char *name, int index)
@@ -160,6 +164,39 @@ static void sizes_and_addresses_are_whole_pages(void **state)
 	block.bytes = 2 * MIB;
 	block.page_bytes = 2 * MIB;
 	assert_int_equal(ramjet_guest_add_block(*state, &block, NULL), 0);
+}
+
+static void expect_overlap(struct ramjet_guest *guest, uint64_t first_page,
+			   uint64_t end_page)
+{
+	struct ramjet_block block = block_named("second");
+	struct ramjet_error err = { 0 };
+
+	block.host = host + first_page * RAMJET_PAGE_BYTES;
+	block.bytes = (end_page - first_page) * RAMJET_PAGE_BYTES;
+	assert_int_equal(ramjet_guest_add_block(guest, &block, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "block second"));
+	assert_non_null(strstr(err.message, "overlap block first"));
+}
+
+static void no_memory_is_in_two_blocks(void **state)
+{
+	struct ramjet_block block = block_named("first");
+
+	block.host = host + 10 * RAMJET_PAGE_BYTES;
+	block.bytes = 10 * RAMJET_PAGE_BYTES;
+	assert_int_equal(ramjet_guest_add_block(*state, &block, NULL), 0);
+	expect_overlap(*state, 10, 20);
+	expect_overlap(*state, 19, 30);
+	expect_overlap(*state, 5, 11);
+	expect_overlap(*state, 12, 13);
+	expect_overlap(*state, 0, 40);
+	block.name = "below";
+	block.host = host;
+	assert_int_equal(ramjet_guest_add_block(*state, &block, NULL), 1);
+	block.name = "above";
+	block.host = host + 20 * RAMJET_PAGE_BYTES;
+	assert_int_equal(ramjet_guest_add_block(*state, &block, NULL), 2);
 }
 
 static void a_block_that_wraps_around_is_refused(void **state)
@@ -313,6 +350,7 @@ int main(void)
 		CASE(names_are_unique_and_of_a_sensible_length),
 		CASE(the_name_is_a_copy),
 		CASE(sizes_and_addresses_are_whole_pages),
+		CASE(no_memory_is_in_two_blocks),
 		CASE(a_block_that_wraps_around_is_refused),
 		CASE(disks_and_unknown_kinds_are_refused),
 		CASE(half_a_block_struct_is_refused),
