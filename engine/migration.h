@@ -103,6 +103,9 @@ bool rj_migration_is_abandoned(struct ramjet_migration *m);
 void rj_migration_abandon(struct ramjet_migration *m);
 /* A copy of the parameters as they are now. */
 struct ramjet_params rj_migration_params(struct ramjet_migration *m);
+/* Work out the cap in force, after a change of the state or parameters. */
+void rj_migration_apply_cap_locked(struct ramjet_migration *m)
+	RJ_REQUIRES(m->lock);
 /* The end: failed or cancelled according to what happened, with the guest
  * released before anybody is told. */
 void rj_migration_finish(struct ramjet_migration *m, enum ramjet_state state);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The public calls on a migration under way: wait, cancel, change, ask. */
 #include <errno.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "engine/event.h"
 #include "engine/migration.h"
@@ -92,15 +94,32 @@ static int check_fixed(const struct ramjet_params *now,
 		       const struct ramjet_params *wanted,
 		       struct ramjet_error *err)
 {
-	if (now->channels != wanted->channels ||
-	    now->backend != wanted->backend || now->verify != wanted->verify ||
-	    now->strict != wanted->strict ||
-	    now->state_bytes_max != wanted->state_bytes_max ||
-	    now->zero_copy != wanted->zero_copy ||
-	    now->connect_timeout_ms != wanted->connect_timeout_ms)
-		return rj_fail(err, -EINVAL,
-			       "parameters: one that does not change live was "
-			       "changed");
+#define FIXED(member)                                            \
+	{                                                        \
+#member, offsetof(struct ramjet_params, member), \
+			sizeof(now->member),                     \
+	}
+	static const struct {
+		const char *name;
+		size_t offset, bytes;
+	} fixed[] = {
+		FIXED(channels),
+		FIXED(backend),
+		FIXED(verify),
+		FIXED(strict),
+		FIXED(zero_copy),
+		FIXED(state_bytes_max),
+		FIXED(connect_timeout_ms),
+	};
+#undef FIXED
+
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(fixed); i++)
+		if (memcmp((const char *)now + fixed[i].offset,
+			   (const char *)wanted + fixed[i].offset,
+			   fixed[i].bytes))
+			return rj_fail(err, -EINVAL,
+				       "parameters: %s does not change live",
+				       fixed[i].name);
 	return 0;
 }
 
@@ -127,10 +146,7 @@ RAMJET_API int ramjet_set_params(struct ramjet_migration *migration,
 	if (!rc) {
 		had_hold = migration->params.hold;
 		migration->params = wanted;
-		if (migration->state != RAMJET_STATE_SWITCHOVER ||
-		    !wanted.uncapped_switchover)
-			atomic_store(&migration->cap_bytes_per_s,
-				     wanted.bandwidth_bytes_per_s);
+		rj_migration_apply_cap_locked(migration);
 		atomic_store(&migration->downtime_limit_us,
 			     wanted.downtime_limit_us);
 		if (wanted.hold != had_hold)

@@ -32,6 +32,22 @@ static bool is_overruled_locked(const struct ramjet_migration *m,
 	       state != RAMJET_STATE_CANCELLING;
 }
 
+/* While the guest stands still, another cap may hold. */
+static bool is_paused(enum ramjet_state state)
+{
+	return state == RAMJET_STATE_SWITCHOVER ||
+	       state == RAMJET_STATE_COMMITTED;
+}
+
+void rj_migration_apply_cap_locked(struct ramjet_migration *m)
+{
+	const bool lifted =
+		is_paused(m->state) && m->params.uncapped_switchover;
+
+	atomic_store(&m->cap_bytes_per_s,
+		     lifted ? 0 : m->params.bandwidth_bytes_per_s);
+}
+
 static void write_state_locked(struct ramjet_migration *m,
 			       enum ramjet_state state,
 			       enum ramjet_state *ret_old) RJ_REQUIRES(m->lock)
@@ -39,6 +55,7 @@ static void write_state_locked(struct ramjet_migration *m,
 	assert(rj_state_may_follow(m->state, state));
 	*ret_old = m->state;
 	m->state = state;
+	rj_migration_apply_cap_locked(m);
 }
 
 bool rj_migration_set_state(struct ramjet_migration *m, enum ramjet_state state)

@@ -303,13 +303,7 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	m->stats.called_off++;
 	m->stats.term_count = 0;
 	rj_unlock(&m->lock);
-	if (!rj_migration_set_state(m, RAMJET_STATE_ACTIVE))
-		return -ECANCELED;
-	/* After the state: from there on a change of the cap sees to itself. */
-	rj_lock(&m->lock);
-	atomic_store(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
-	rj_unlock(&m->lock);
-	return 1;
+	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 1 : -ECANCELED;
 }
 
 /* At commit no page may be dirty and unsent. */
@@ -353,7 +347,6 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 
 int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	const bool uncapped = rj_migration_params(m).uncapped_switchover;
 	bool too_long = false;
 	int rc;
 
@@ -362,8 +355,6 @@ int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
 	rc = check_blockers(m, err);
 	if (!rc)
 		rc = rj_source_check_helpers(m, err);
-	if (!rc && uncapped)
-		atomic_store(&m->cap_bytes_per_s, 0);
 	if (!rc)
 		rc = stop_guest(m, err);
 	if (!rc)

@@ -339,7 +339,8 @@ struct ramjet_params {
 	/* Give up connecting (source) or waiting for a whole session (target,
 	 * from its control link on) after this; 0 = never. */
 	uint32_t connect_timeout_ms;
-	/* The peer must answer handshake, READY, RUNNING within this. */
+	/* The peer must answer handshake, READY, RUNNING within this; 0 = no
+	 * limit. Live. */
 	uint32_t reply_timeout_ms;
 	/* Compare XXH3 digests of all blocks after the stop, before commit.
 	 * Source side decides. */
@@ -446,7 +447,7 @@ int ramjet_cancel(struct ramjet_migration *migration);
 int ramjet_switchover(struct ramjet_migration *migration);
 
 /* Change the parameters marked "Live" above; others must be as they were
- * (-EINVAL). States: all but final ones (-EALREADY). */
+ * (-EINVAL), except `log` and `log_user`, which are not looked at. States: all but final ones (-EALREADY). */
 int ramjet_set_params(struct ramjet_migration *migration,
 		      const struct ramjet_params *params,
 		      struct ramjet_error *err);

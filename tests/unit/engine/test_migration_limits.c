@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/migration.h"
 #include "tests/unit/engine/move.h"
 
 #define ALL_PAGES 1536u /* of block 0 */
@@ -147,7 +148,8 @@ static void only_live_parameters_change_live(void **state)
 	params.channels = 2;
 	assert_int_equal(ramjet_set_params(move->outgoing, &params, &err),
 			 -EINVAL);
-	assert_true(err.message[0]);
+	assert_string_equal(err.message,
+			    "parameters: channels does not change live");
 	params = move->source_params;
 	params.verify = false;
 	assert_int_equal(ramjet_set_params(move->outgoing, &params, NULL),
@@ -171,6 +173,46 @@ static void only_live_parameters_change_live(void **state)
 	move_await(move);
 	move_expect_done(move);
 	assert_int_equal(move->info->downtime_limit_us, 12345678);
+}
+
+/* What was seen of it while devices were saved. */
+static struct {
+	int rc;
+	uint64_t lifted, back;
+} cap_seen;
+
+static void lift_the_cap(struct small_vm *vm, enum vm_call call)
+{
+	struct move *move = vm->user;
+	struct ramjet_params params = move->source_params;
+	struct ramjet_migration *handle;
+
+	if (call != VM_SAVE)
+		return;
+	handle = move_handle(move, vm);
+	params.uncapped_switchover = true;
+	cap_seen.rc = ramjet_set_params(handle, &params, NULL);
+	cap_seen.lifted = atomic_load(&handle->cap_bytes_per_s);
+	params.uncapped_switchover = false;
+	cap_seen.rc |= ramjet_set_params(handle, &params, NULL);
+	cap_seen.back = atomic_load(&handle->cap_bytes_per_s);
+}
+
+static void a_cap_is_lifted_for_a_switchover_under_way(void **state)
+{
+	struct move *move = *state;
+
+	move_init(move, &move_machine);
+	cap_seen.rc = 1;
+	cap_seen.lifted = 1;
+	move->source.on_call = lift_the_cap;
+	move->source_params.bandwidth_bytes_per_s = UINT64_C(1) << 40;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_done(move);
+	assert_int_equal(cap_seen.rc, 0);
+	assert_int_equal(cap_seen.lifted, 0);
+	assert_int_equal(cap_seen.back, UINT64_C(1) << 40);
 }
 
 /* ---- switchovers called off ---------------------------------------------------- */
@@ -417,6 +459,7 @@ int main(void)
 		MOVE_TEST(parameters_changed_live_end_a_hold),
 		MOVE_TEST(held_is_left_when_the_pause_no_longer_fits),
 		MOVE_TEST(only_live_parameters_change_live),
+		MOVE_TEST(a_cap_is_lifted_for_a_switchover_under_way),
 		MOVE_TEST(a_switchover_that_would_overshoot_is_called_off),
 		MOVE_TEST(
 			a_guest_that_cannot_be_called_back_fails_the_migration),
