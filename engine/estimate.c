@@ -6,11 +6,12 @@
 #include "ramjet.h"
 
 /* Taken until they are measured. */
-#define STOP_US   300.0
+#define STOP_US  300.0
+#define ROUND_US 300.0 /* an empty round beside its round trip */
+/* Never measured before they count. */
 #define DEVICE_US 300.0
 #define TARGET_US 300.0 /* beside the round trip */
 #define RESUME_US 200.0
-#define ROUND_US  300.0 /* an empty round beside its round trip */
 
 #define WIRE_OVERHEAD 1.004 /* headers and tables */
 #define P90_SIGMAS    1.28  /* of a normal distribution */
@@ -116,8 +117,7 @@ void rj_estimate_pause(const struct rj_estimate *estimate,
 	*ret = (struct rj_pause){
 		.stop_us = (uint64_t)measured_or(&estimate->stop_us, STOP_US),
 		.sync_us = (uint64_t)estimate->sync_us.mean,
-		.device_us =
-			(uint64_t)measured_or(&estimate->device_us, DEVICE_US),
+		.device_us = (uint64_t)DEVICE_US,
 		.helpers_us = (uint64_t)estimate->helpers_us,
 		.target_us = (uint64_t)(TARGET_US + estimate->rtt_us),
 		.resume_us = (uint64_t)(RESUME_US + estimate->rtt_us),

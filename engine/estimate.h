@@ -3,7 +3,8 @@
 #define RJ_ENGINE_ESTIMATE_H
 /*
  * How long the pause would be if the guest were stopped now: a sum of terms,
- * each from measurements of this migration.
+ * each from measurements of this migration where there are any: devices are
+ * saved only once the guest stands still for good, so they are guessed.
  *
  *   stop + last sync + device state + helpers + pages + target + resume
  *   pages = latency + ((unsent + W(t)) * raw share * 4096 * overhead
@@ -22,10 +23,10 @@ struct rj_estimate {
 	struct rj_smooth capacity; /* acknowledged bytes per busy second */
 	struct rj_smooth sync_us;  /* one collect */
 	struct rj_smooth
-		latency_us; /* of a nearly empty round, until applied */
-	struct rj_smooth stop_us, device_us; /* from switchovers called off */
-	double raw_share; /* of recent pages, not zero: 0..1 */
-	double surprise;  /* pages a last sync found beyond W(t) */
+		latency_us;       /* of a nearly empty round, until applied */
+	struct rj_smooth stop_us; /* from switchovers called off */
+	double raw_share;         /* of recent pages, not zero: 0..1 */
+	double surprise;          /* pages a last sync found beyond W(t) */
 	double rtt_us;
 	double helpers_us; /* as rehearsed */
 	struct rj_dirt_model dirt;
