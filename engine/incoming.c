@@ -290,21 +290,12 @@ RAMJET_API int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
 			       struct ramjet_migration **ret,
 			       struct ramjet_error *err)
 {
-	struct ramjet_migration *m = NULL;
-	int rc;
+	static const struct rj_side side = {
+		.name = "incoming",
+		.outgoing = false,
+		.prepare = new_incoming,
+		.run = control_thread,
+	};
 
-	rj_error_clear(err);
-	if (!ret)
-		return rj_fail(err, -EINVAL, "incoming: nowhere to return to");
-	rc = rj_migration_new(guest, uri, params, false, &m, err);
-	if (!rc)
-		rc = new_incoming(m, err);
-	if (!rc)
-		rc = rj_migration_start(m, control_thread, err);
-	if (rc) {
-		ramjet_migration_free(m);
-		return rc;
-	}
-	*ret = m;
-	return 0;
+	return rj_migration_begin(&side, guest, uri, params, ret, err);
 }

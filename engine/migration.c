@@ -48,14 +48,15 @@ static void free_parts(struct ramjet_migration *m)
 	free(m);
 }
 
-int rj_migration_new(struct ramjet_guest *guest, const char *uri,
-		     const struct ramjet_params *params, bool outgoing,
-		     struct ramjet_migration **ret, struct ramjet_error *err)
+static int new_migration(struct ramjet_guest *guest, const char *uri,
+			 const struct ramjet_params *params, bool outgoing,
+			 struct ramjet_migration **ret,
+			 struct ramjet_error *err)
 {
 	struct ramjet_migration *m;
 	int rc;
 
-	if (!guest || !uri || !ret)
+	if (!guest || !uri)
 		return rj_fail(err, -EINVAL, "migration: no guest or uri");
 	m = calloc(1, sizeof(*m));
 	if (!m)
@@ -89,14 +90,38 @@ int rj_migration_new(struct ramjet_guest *guest, const char *uri,
 	return 0;
 }
 
-int rj_migration_start(struct ramjet_migration *m, void *(*run)(void *),
-		       struct ramjet_error *err)
+static int start(struct ramjet_migration *m, void *(*run)(void *),
+		 struct ramjet_error *err)
 {
 	const int rc = rj_thread_start(&m->control, "rj/ctl", run, m);
 
 	if (rc)
 		return rj_fail_errno(err, rc, "migration: control thread");
 	m->has_control = true;
+	return 0;
+}
+
+int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
+		       const char *uri, const struct ramjet_params *params,
+		       struct ramjet_migration **ret, struct ramjet_error *err)
+{
+	struct ramjet_migration *m = NULL;
+	int rc;
+
+	rj_error_clear(err);
+	if (!ret)
+		return rj_fail(err, -EINVAL, "%s: nowhere to return to",
+			       side->name);
+	rc = new_migration(guest, uri, params, side->outgoing, &m, err);
+	if (!rc)
+		rc = side->prepare(m, err);
+	if (!rc)
+		rc = start(m, side->run, err);
+	if (rc) {
+		ramjet_migration_free(m);
+		return rc;
+	}
+	*ret = m;
 	return 0;
 }
 

@@ -68,13 +68,19 @@ struct ramjet_migration {
 
 /* ---- creation (migration.c) ---- */
 
-RJ_NODISCARD int rj_migration_new(struct ramjet_guest *guest, const char *uri,
-				  const struct ramjet_params *params,
-				  bool outgoing, struct ramjet_migration **ret,
-				  struct ramjet_error *err);
-/* Start `run` as the control thread. */
-RJ_NODISCARD int rj_migration_start(struct ramjet_migration *m,
-				    void *(*run)(void *),
+/* What makes a migration one of the source or of the target. */
+struct rj_side {
+	const char *name; /* of the call, for errors */
+	bool outgoing;
+	/* Whatever may fail at once, before there is a thread. */
+	int (*prepare)(struct ramjet_migration *m, struct ramjet_error *err);
+	void *(*run)(void *migration); /* the control thread */
+};
+/* A migration with its thread running, or nothing at all. */
+RJ_NODISCARD int rj_migration_begin(const struct rj_side *side,
+				    struct ramjet_guest *guest, const char *uri,
+				    const struct ramjet_params *params,
+				    struct ramjet_migration **ret,
 				    struct ramjet_error *err);
 /* Counters for `channels` workers. */
 RJ_NODISCARD int rj_migration_alloc_counters(struct ramjet_migration *m,

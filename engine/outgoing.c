@@ -253,21 +253,12 @@ RAMJET_API int ramjet_migrate(struct ramjet_guest *guest, const char *uri,
 			      struct ramjet_migration **ret,
 			      struct ramjet_error *err)
 {
-	struct ramjet_migration *m = NULL;
-	int rc;
+	static const struct rj_side side = {
+		.name = "migrate",
+		.outgoing = true,
+		.prepare = new_outgoing,
+		.run = control_thread,
+	};
 
-	rj_error_clear(err);
-	if (!ret)
-		return rj_fail(err, -EINVAL, "migrate: nowhere to return to");
-	rc = rj_migration_new(guest, uri, params, true, &m, err);
-	if (!rc)
-		rc = new_outgoing(m, err);
-	if (!rc)
-		rc = rj_migration_start(m, control_thread, err);
-	if (rc) {
-		ramjet_migration_free(m);
-		return rc;
-	}
-	*ret = m;
-	return 0;
+	return rj_migration_begin(&side, guest, uri, params, ret, err);
 }
