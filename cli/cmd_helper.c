@@ -3,7 +3,6 @@
 #include "cli/cmd_helper.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <sys/signalfd.h>
 
 #include "cli/command_line.h"
+#include "cli/plain_options.h"
 #include "cli/state_file.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -51,8 +51,32 @@ static int parse_limit(const char *text, struct plan *plan,
 	return rc;
 }
 
-static int parse_options(int argc, char **argv, struct plan *plan,
-			 struct ramjet_error *err)
+static int take_option(int option, const char *text, void *user,
+		       struct ramjet_error *err)
+{
+	struct plan *plan = user;
+
+	switch (option) {
+	case 'b':
+		plan->bus = text;
+		break;
+	case 'i':
+		plan->id = text;
+		break;
+	case 'f':
+		plan->file = text;
+		break;
+	case 'l':
+		return parse_limit(text, plan, err);
+	case 'h':
+		plan->help = true;
+		break;
+	}
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct plan *plan,
+		 struct ramjet_error *err)
 {
 	static const struct option options[] = {
 		{ "bus", required_argument, NULL, 'b' },
@@ -62,41 +86,8 @@ static int parse_options(int argc, char **argv, struct plan *plan,
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option, rc = 0;
-
-	optind = 0;
-	opterr = 0;
-	while (rc >= 0 &&
-	       (option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		switch (option) {
-		case 'b':
-			plan->bus = optarg;
-			break;
-		case 'i':
-			plan->id = optarg;
-			break;
-		case 'f':
-			plan->file = optarg;
-			break;
-		case 'l':
-			rc = parse_limit(optarg, plan, err);
-			break;
-		case 'h':
-			plan->help = true;
-			break;
-		default:
-			rc = rj_fail(err, -EINVAL, "'%s' %s", argv[optind - 1],
-				     option == ':' ? "wants a value"
-						   : "is not an option here");
-		}
-	}
-	return rc;
-}
-
-static int parse(int argc, char **argv, struct plan *plan,
-		 struct ramjet_error *err)
-{
-	int rc = parse_options(argc, argv, plan, err);
+	int rc = rj_cli_plain_options(argc, argv, options, take_option, plan,
+				      err);
 
 	if (rc < 0 || plan->help)
 		return rc;

@@ -2,7 +2,6 @@
 /* `ramjet helpers list|save|load`: a guest's bus looked at, states moved by
  * hand. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "cli/cmd_helper.h"
 #include "cli/command_line.h"
+#include "cli/plain_options.h"
 #include "cli/state_file.h"
 #include "cli/terminal.h"
 #include "util/cleanup.h"
@@ -53,9 +53,10 @@ static const char usage[] =
 
 /* ---- the command line ------------------------------------------------ */
 
-static int parse_option(int option, const char *text, struct order *order,
-			struct ramjet_error *err)
+static int take_option(int option, const char *text, void *user,
+		       struct ramjet_error *err)
 {
+	struct order *order = user;
 	uint64_t value = 0;
 	int rc = 0;
 
@@ -93,8 +94,8 @@ static int parse_option(int option, const char *text, struct order *order,
 	return rc;
 }
 
-static int parse_options(int argc, char **argv, struct order *order,
-			 struct ramjet_error *err)
+static int parse(int argc, char **argv, struct order *order,
+		 struct ramjet_error *err)
 {
 	static const struct option options[] = {
 		{ "bus", required_argument, NULL, 'b' },
@@ -106,26 +107,8 @@ static int parse_options(int argc, char **argv, struct order *order,
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option, rc = 0;
-
-	optind = 0;
-	opterr = 0;
-	while (rc >= 0 &&
-	       (option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (option == ':' || option == '?')
-			rc = rj_fail(err, -EINVAL, "'%s' %s", argv[optind - 1],
-				     option == ':' ? "wants a value"
-						   : "is not an option here");
-		else
-			rc = parse_option(option, optarg, order, err);
-	}
-	return rc;
-}
-
-static int parse(int argc, char **argv, struct order *order,
-		 struct ramjet_error *err)
-{
-	int rc = parse_options(argc, argv, order, err);
+	int rc = rj_cli_plain_options(argc, argv, options, take_option, order,
+				      err);
 
 	if (rc < 0 || order->help)
 		return rc;

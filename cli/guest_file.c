@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "cli/guest_attach.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -213,19 +214,14 @@ static int file_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 		rj_container_of(base, struct file_guest, base);
 	struct ramjet_block block = {
 		RAMJET_BLOCK_INIT,
-		.name = "ram0",
 		.host = guest->host,
 		.bytes = guest->bytes,
 		.page_bytes = guest->page_bytes,
 		.flags = guest->pinnable ? RAMJET_BLOCK_PINNABLE : 0,
 	};
-	int rc;
 
 	block.fd = guest->fd;
-	if (guest->role == RJ_CLI_TARGET)
-		block.flags |= RAMJET_BLOCK_FRESH;
-	rc = ramjet_guest_add_block(handle, &block, err);
-	return rc < 0 ? rc : 0;
+	return rj_cli_attach_ram(handle, guest->role, &block, err);
 }
 
 static void file_describe(const struct rj_cli_guest *base, char *text,

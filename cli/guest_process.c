@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "cli/guest_attach.h"
 #include "cli/guest_memory.h"
 #include "cli/human.h"
 #include "cli/program.h"
@@ -181,7 +182,6 @@ static int process_attach(struct rj_cli_guest *base,
 	struct ramjet_dirty_source *dirty;
 	struct ramjet_block block = {
 		RAMJET_BLOCK_INIT,
-		.name = "ram0",
 		.host = guest->memory.host,
 		.bytes = guest->memory.bytes,
 		.page_bytes = guest->memory.page_bytes,
@@ -189,20 +189,13 @@ static int process_attach(struct rj_cli_guest *base,
 	};
 	int rc;
 
-	if (guest->role == RJ_CLI_TARGET)
-		block.flags |= RAMJET_BLOCK_FRESH;
-	rc = ramjet_guest_add_block(handle, &block, err);
+	rc = rj_cli_attach_ram(handle, guest->role, &block, err);
 	/* A guest that never writes needs no tracking. */
 	if (rc < 0 || guest->role == RJ_CLI_TARGET ||
 	    !guest->spec.write_bytes_per_s)
-		return rc < 0 ? rc : 0;
-	rc = ramjet_dirty_pagemap_new(&dirty, err);
-	if (rc < 0)
 		return rc;
-	rc = ramjet_guest_add_dirty_source(handle, dirty, err);
-	if (rc < 0)
-		ramjet_dirty_free(dirty);
-	return rc < 0 ? rc : 0;
+	rc = ramjet_dirty_pagemap_new(&dirty, err);
+	return rc < 0 ? rc : rj_cli_attach_dirty(handle, dirty, err);
 }
 
 static void process_describe(const struct rj_cli_guest *base, char *text,

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 
+#include "cli/guest_attach.h"
 #include "cli/guest_memory.h"
 #include "cli/human.h"
 #include "cli/kvm_machine.h"
 #include "util/error.h"
 
-#define BLOCK_NAME "ram0"
 /* Of each vCPU, with dirty=ring: 16384 pages until it is full. */
 #define RING_BYTES (256u << 10)
 
@@ -177,7 +177,7 @@ static unsigned fill_slots(const struct rj_kvm_vm *vm,
 			.slot = vm->slots[i].slot,
 			.guest_phys_addr = vm->slots[i].gpa,
 			.bytes = vm->slots[i].bytes,
-			.block = BLOCK_NAME,
+			.block = RJ_CLI_BLOCK_NAME,
 			.block_offset = vm->slots[i].block_offset,
 		};
 	return vm->slot_count;
@@ -233,12 +233,7 @@ static int add_dirty_source(struct kvm_guest *guest,
 	int rc = ring_bytes(guest) ? new_ring(guest, &source, err)
 				   : new_log(guest, &source, err);
 
-	if (rc < 0)
-		return rc;
-	rc = ramjet_guest_add_dirty_source(handle, source, err);
-	if (rc < 0)
-		ramjet_dirty_free(source);
-	return rc < 0 ? rc : 0;
+	return rc < 0 ? rc : rj_cli_attach_dirty(handle, source, err);
 }
 
 static int kvm_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
@@ -247,7 +242,6 @@ static int kvm_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 	struct kvm_guest *guest = kvm_of(base);
 	struct ramjet_block block = {
 		RAMJET_BLOCK_INIT,
-		.name = BLOCK_NAME,
 		.host = guest->memory.host,
 		.bytes = guest->memory.bytes,
 		.page_bytes = guest->memory.page_bytes,
@@ -255,13 +249,9 @@ static int kvm_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 	};
 	int rc;
 
-	if (guest->role == RJ_CLI_TARGET)
-		block.flags |= RAMJET_BLOCK_FRESH;
-	rc = ramjet_guest_add_block(handle, &block, err);
-	if (rc < 0)
+	rc = rj_cli_attach_ram(handle, guest->role, &block, err);
+	if (rc < 0 || guest->role == RJ_CLI_TARGET)
 		return rc;
-	if (guest->role == RJ_CLI_TARGET)
-		return 0;
 	return add_dirty_source(guest, handle, err);
 }
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_CLI_GUEST_ATTACH_H
+#define RJ_CLI_GUEST_ATTACH_H
+/* What every kind of guest tells ramjet of itself, in kind->attach. */
+#include "cli/guest.h"
+
+#define RJ_CLI_BLOCK_NAME "ram0"
+
+/* `ram` becomes the guest's only block, ram0: where it is, how large, and its
+ * flags are there; on the target it is also fresh. */
+RJ_NODISCARD int rj_cli_attach_ram(struct ramjet_guest *handle,
+				   enum rj_cli_role role,
+				   struct ramjet_block *ram,
+				   struct ramjet_error *err);
+/* `source` is *taken*, also on failure. */
+RJ_NODISCARD int rj_cli_attach_dirty(struct ramjet_guest *handle,
+				     struct ramjet_dirty_source *source,
+				     struct ramjet_error *err);
+#endif
