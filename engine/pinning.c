@@ -9,7 +9,7 @@
 #include "util/bits.h"
 #include "util/error.h"
 
-/* Grows until the shard has few enough pieces for one table. */
+/* Grows until the home has few enough pieces for one table. */
 #define PIECE_BYTES_MIN ((uint64_t)16 << 20)
 #define PIECES_MAX      RJ_CHANNEL_BUFFERS_MAX
 
@@ -29,7 +29,7 @@ struct rj_piece {
 
 static uint64_t piece_count(const struct rj_pinning *pinning)
 {
-	return rj_div_round_up(pinning->end_chunk - pinning->first_chunk,
+	return rj_div_round_up(pinning->end - pinning->first,
 			       pinning->piece_chunks);
 }
 
@@ -37,12 +37,14 @@ int rj_pinning_init(struct rj_pinning *pinning, struct rj_channel *channel,
 		    struct rj_rounds *rounds, unsigned worker, bool any_pages,
 		    struct ramjet_error *err)
 {
+	const struct rj_home *home = &rounds->placement->homes[worker];
+
 	*pinning = (struct rj_pinning){
 		.channel = channel,
 		.rounds = rounds,
 		.any_pages = any_pages,
-		.first_chunk = rj_rounds_shard(rounds, worker),
-		.end_chunk = rj_rounds_shard(rounds, worker + 1),
+		.first = home->first,
+		.end = home->end,
 		.piece_chunks = PIECE_BYTES_MIN / RJ_CHUNK_BYTES,
 		.scan = RJ_PAGESCAN_NONE,
 	};
@@ -109,22 +111,22 @@ static uint64_t lesser(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* A piece ends with its block and with the shard. */
+/* A piece ends with its stretch and with the home. */
 static void measure(const struct rj_pinning *pinning, struct rj_piece *piece,
-		    unsigned block, uint64_t index)
+		    const struct rj_stretch *stretch, uint64_t index)
 {
-	const struct rj_rounds *rounds = pinning->rounds;
-	const struct rj_block *memory = &rounds->blocks[block];
-	uint64_t first = pinning->first_chunk + index * pinning->piece_chunks;
+	const struct rj_block *memory =
+		&pinning->rounds->blocks[stretch->block];
+	uint64_t first = pinning->first + index * pinning->piece_chunks;
 	uint64_t end = first + pinning->piece_chunks;
 	uint64_t offset;
 
-	if (first < rounds->chunk_base[block])
-		first = rounds->chunk_base[block];
-	end = lesser(end, rounds->chunk_base[block + 1]);
-	end = lesser(end, pinning->end_chunk);
-	piece->block = block;
-	piece->chunk = first - rounds->chunk_base[block];
+	if (first < stretch->position)
+		first = stretch->position;
+	end = lesser(end, stretch->position + stretch->chunks);
+	end = lesser(end, pinning->end);
+	piece->block = stretch->block;
+	piece->chunk = stretch->first_chunk + (first - stretch->position);
 	piece->chunk_count = end - first;
 	offset = piece->chunk * RJ_CHUNK_BYTES;
 	piece->base = memory->host + offset;
@@ -213,12 +215,12 @@ static bool is_huge_at(struct rj_pinning *pinning, const void *page)
 }
 
 static void consider(struct rj_pinning *pinning, struct rj_piece *piece,
-		     unsigned block, const void *page)
+		     const struct rj_stretch *stretch, const void *page)
 {
-	const bool huge = wants_huge(pinning, block);
+	const bool huge = wants_huge(pinning, stretch->block);
 
 	piece->state = PIECE_LEFT_ALONE;
-	measure(pinning, piece, block, (uint64_t)(piece - pinning->pieces));
+	measure(pinning, piece, stretch, (uint64_t)(piece - pinning->pieces));
 	if (huge && !is_huge_at(pinning, page)) {
 		pinning->small++;
 		return;
@@ -247,17 +249,20 @@ int rj_pinning_buffer(struct rj_pinning *pinning, unsigned block,
 	const struct rj_rounds *rounds = pinning->rounds;
 	const uint8_t *from = base;
 	const uint64_t chunk =
-		rounds->chunk_base[block] +
 		(uint64_t)(from - rounds->blocks[block].host) / RJ_CHUNK_BYTES;
+	const struct rj_stretch *stretch =
+		rj_placement_find(rounds->placement, block, chunk);
+	const uint64_t position =
+		stretch->position + (chunk - stretch->first_chunk);
 	struct rj_piece *piece;
 
-	if (chunk < pinning->first_chunk || chunk >= pinning->end_chunk ||
+	if (position < pinning->first || position >= pinning->end ||
 	    !(rounds->blocks[block].flags & RAMJET_BLOCK_PINNABLE))
 		return RJ_CHANNEL_PLAIN;
-	piece = &pinning->pieces[(chunk - pinning->first_chunk) /
+	piece = &pinning->pieces[(position - pinning->first) /
 				 pinning->piece_chunks];
 	if (piece->state == PIECE_NEW && !pinning->over)
-		consider(pinning, piece, block, base);
+		consider(pinning, piece, stretch, base);
 	if (piece->state != PIECE_REGISTERED || from < piece->base ||
 	    bytes > (size_t)(piece->base + piece->bytes - from))
 		return RJ_CHANNEL_PLAIN;

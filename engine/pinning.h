@@ -2,7 +2,7 @@
 #ifndef RJ_ENGINE_PINNING_H
 #define RJ_ENGINE_PINNING_H
 /*
- * What of a worker's home shard is registered with its channel, for zero copy.
+ * What of a worker's home is registered with its channel, for zero copy.
  *
  * Memory is registered in pieces, each when something in it is first to be
  * sent, and only where that does no harm: its block may be pinned, no page of
@@ -29,9 +29,9 @@ struct rj_pinning {
 	struct rj_channel *channel;
 	struct rj_rounds *rounds;
 	bool any_pages;
-	uint64_t first_chunk, end_chunk; /* the home shard */
+	uint64_t first, end; /* positions of the worker's home */
 	uint64_t piece_chunks;
-	struct rj_piece *pieces; /* of the shard */
+	struct rj_piece *pieces; /* of the home */
 	struct rj_pagescan scan;
 	struct rj_solid {
 		unsigned block;

@@ -55,6 +55,33 @@ static void done_maps(struct rj_bitmap *maps, unsigned count)
 	free(maps);
 }
 
+/* As if there were one NUMA node. */
+static int place_by_address(struct rj_rounds *rounds, struct ramjet_error *err)
+{
+	struct rj_stretch *blocks =
+		calloc(rounds->block_count, sizeof(*blocks));
+	const struct rj_placement_wish wish = {
+		.stretches = blocks,
+		.stretch_count = rounds->block_count,
+		.worker_count = rounds->worker_count,
+		.nic_node = RJ_NODE_ANY,
+	};
+	int rc;
+
+	if (!blocks)
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	for (unsigned i = 0; i < rounds->block_count; i++)
+		blocks[i] = (struct rj_stretch){
+			.block = i,
+			.node = RJ_NODE_ANY,
+			.chunks = rounds->maps[0][i].chunk_count,
+		};
+	rc = rj_placement_init(&rounds->by_address, &wish, err);
+	free(blocks);
+	rounds->placement = &rounds->by_address;
+	return rc;
+}
+
 int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
 		   unsigned block_count, unsigned worker_count, int event_fd,
 		   struct ramjet_error *err)
@@ -70,8 +97,7 @@ int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
 	rj_mutex_init(&rounds->lock);
 	rj_cond_init(&rounds->changed);
 	rounds->left = calloc(worker_count, sizeof(*rounds->left));
-	rounds->chunk_base = calloc(block_count + 1, sizeof(uint64_t));
-	if (!rounds->left || !rounds->chunk_base) {
+	if (!rounds->left) {
 		rj_rounds_done(rounds);
 		return rj_fail(err, -ENOMEM, "rounds: out of memory");
 	}
@@ -82,15 +108,17 @@ int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
 		rc = init_one_each(rounds, &rounds->marks, err);
 	if (!rc)
 		rc = init_one_each(rounds, &rounds->discarded, err);
-	if (rc) {
+	if (!rc)
+		rc = place_by_address(rounds, err);
+	if (rc)
 		rj_rounds_done(rounds);
-		return rc;
-	}
-	for (unsigned i = 0; i < block_count; i++)
-		rounds->chunk_base[i + 1] =
-			rounds->chunk_base[i] + rounds->maps[0][i].chunk_count;
-	rounds->chunk_total = rounds->chunk_base[block_count];
-	return 0;
+	return rc;
+}
+
+void rj_rounds_place(struct rj_rounds *rounds,
+		     const struct rj_placement *placement)
+{
+	rounds->placement = placement;
 }
 
 void rj_rounds_done(struct rj_rounds *rounds)
@@ -105,7 +133,7 @@ void rj_rounds_done(struct rj_rounds *rounds)
 	done_maps(rounds->marks, rounds->block_count);
 	done_maps(rounds->discarded, rounds->block_count);
 	free(rounds->left);
-	free(rounds->chunk_base);
+	rj_placement_done(&rounds->by_address);
 	(void)pthread_cond_destroy(&rounds->changed);
 	rj_mutex_done(&rounds->lock);
 	*rounds = (struct rj_rounds){ 0 };
@@ -229,12 +257,6 @@ uint64_t rj_rounds_remaining(struct rj_rounds *rounds)
 	return pages_of(rounds, 0) + pages_of(rounds, 1);
 }
 
-uint64_t rj_rounds_shard(const struct rj_rounds *rounds, unsigned worker)
-{
-	return (uint64_t)((unsigned __int128)rounds->chunk_total * worker /
-			  rounds->worker_count);
-}
-
 /* Each worker's share of a small round, in whole words. */
 static unsigned part_of(const struct rj_rounds *rounds, uint64_t pages)
 {
@@ -254,7 +276,7 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 	round = next_locked(rounds);
 	for (unsigned i = 0; i < rounds->worker_count; i++)
 		atomic_store(&rounds->cursors[round & 1][i].chunk,
-			     rj_rounds_shard(rounds, i));
+			     rounds->placement->homes[i].first);
 	atomic_store_explicit(&rounds->part_pages[round & 1],
 			      part_of(rounds, pages_of(rounds, round)),
 			      memory_order_relaxed);
@@ -367,32 +389,30 @@ bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks)
 	return stopping;
 }
 
-/* The first chunk with dirt in [from, end) of all blocks' chunks, or end. */
+/* The first chunk with dirt at a position in [from, end): its position, or
+ * end. */
 static uint64_t find_chunk(const struct rj_rounds *rounds, unsigned parity,
-			   uint64_t from, uint64_t end, unsigned *ret_block)
+			   uint64_t from, uint64_t end,
+			   const struct rj_stretch **ret)
 {
-	unsigned block = 0;
+	const struct rj_placement *placement = rounds->placement;
+	unsigned i = rj_placement_at(placement, from);
 
-	while (block < rounds->block_count &&
-	       rounds->chunk_base[block + 1] <= from)
-		block++;
-	for (; block < rounds->block_count; block++) {
-		const uint64_t base = rounds->chunk_base[block];
-		const uint64_t stop = rounds->chunk_base[block + 1] < end
-					      ? rounds->chunk_base[block + 1]
+	for (; from < end; i++) {
+		const struct rj_stretch *s = &placement->stretches[i];
+		const uint64_t stop = s->position + s->chunks < end
+					      ? s->position + s->chunks
 					      : end;
-		uint64_t found;
+		const uint64_t found = rj_bitmap_next_chunk(
+			&rounds->maps[parity][s->block],
+			s->first_chunk + (from - s->position),
+			s->first_chunk + (stop - s->position));
 
-		if (from >= end)
-			break;
-		found = base +
-			rj_bitmap_next_chunk(&rounds->maps[parity][block],
-					     from - base, stop - base);
-		if (found < stop) {
-			*ret_block = block;
-			return found;
+		from = s->position + (found - s->first_chunk);
+		if (from < stop) {
+			*ret = s;
+			return from;
 		}
-		from = stop;
 	}
 	return end;
 }
@@ -451,27 +471,28 @@ static unsigned take_chunk(struct rj_rounds *rounds, unsigned parity,
 }
 
 /*
- * A shard's cursor is a hint shared by all who work in it: everything before
+ * A home's cursor is a hint shared by all who work in it: everything before
  * it was clear when it was written, and no bit of this round is set while the
  * round is open. Storing an older position merely scans again.
  */
-static bool claim_in_shard(struct rj_rounds *rounds, unsigned parity,
-			   unsigned shard, struct rj_claim *ret)
+static bool claim_in_home(struct rj_rounds *rounds, unsigned parity,
+			  unsigned worker, struct rj_claim *ret)
 {
-	struct rj_cursor *cursor = &rounds->cursors[parity][shard];
-	const uint64_t end = rj_rounds_shard(rounds, shard + 1);
+	struct rj_cursor *cursor = &rounds->cursors[parity][worker];
+	const uint64_t end = rounds->placement->homes[worker].end;
 	uint64_t at =
 		atomic_load_explicit(&cursor->chunk, memory_order_relaxed);
-	unsigned block = 0;
+	const struct rj_stretch *stretch = NULL;
 
 	for (;;) {
-		at = find_chunk(rounds, parity, at, end, &block);
+		at = find_chunk(rounds, parity, at, end, &stretch);
 		/* relaxed: a hint; the bits themselves arbitrate */
 		atomic_store_explicit(&cursor->chunk, at, memory_order_relaxed);
 		if (at == end)
 			return false;
-		if (take_chunk(rounds, parity, block,
-			       at - rounds->chunk_base[block], ret))
+		if (take_chunk(rounds, parity, stretch->block,
+			       stretch->first_chunk + (at - stretch->position),
+			       ret))
 			return true;
 		at++;
 	}
@@ -480,11 +501,13 @@ static bool claim_in_shard(struct rj_rounds *rounds, unsigned parity,
 bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
 		     struct rj_claim *ret)
 {
+	const uint16_t *order =
+		rounds->placement->order + worker * rounds->worker_count;
+
 	if (atomic_load_explicit(&rounds->stopped, memory_order_relaxed))
 		return false;
 	for (unsigned i = 0; i < rounds->worker_count; i++)
-		if (claim_in_shard(rounds, round & 1,
-				   (worker + i) % rounds->worker_count, ret))
+		if (claim_in_home(rounds, round & 1, order[i], ret))
 			return true;
 	return false;
 }

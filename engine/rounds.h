@@ -28,6 +28,7 @@
 
 #include "dirty/bitmap.h"
 #include "engine/guest.h"
+#include "engine/placement.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 #include "util/mutex.h"
@@ -41,15 +42,15 @@ struct rj_claim {
 
 struct rj_cursor {
 	_Atomic uint64_t chunk;
-} RJ_CACHE_ALIGNED; /* workers of other shards must not share the line */
+} RJ_CACHE_ALIGNED; /* workers in other homes must not share the line */
 
 struct rj_rounds {
 	/* immutable after rj_rounds_init() */
 	const struct rj_block *blocks; /* borrowed */
 	unsigned block_count;
 	unsigned worker_count;
-	uint64_t chunk_total;
-	uint64_t *chunk_base; /* block_count + 1 sums */
+	struct rj_placement by_address; /* equal slices, unless told better */
+	const struct rj_placement *placement;
 	struct rj_bitmap *maps[2];
 	struct rj_bitmap **sinks[2]; /* the same, as collect() wants them */
 	/* Marks from other threads wait here until the next fill: putting them
@@ -60,7 +61,7 @@ struct rj_rounds {
 	_Atomic uint32_t discards; /* calls so far */
 	int event_fd; /* told when workers leave a round or it runs low */
 
-	struct rj_cursor *cursors[2]; /* one a shard; hints, see claim */
+	struct rj_cursor *cursors[2]; /* one a home; hints, see claim */
 	/* Pages that make a claim; 0: whole chunks. Set before opening. */
 	_Atomic unsigned part_pages[2];
 	_Atomic int64_t pages_left[2];
@@ -83,6 +84,10 @@ RJ_NODISCARD int rj_rounds_init(struct rj_rounds *rounds,
 				const struct rj_block *blocks,
 				unsigned block_count, unsigned worker_count,
 				int event_fd, struct ramjet_error *err);
+/* Homes by this, of the same blocks and as many workers; borrowed. Before the
+ * first round is opened and the workers begin. */
+void rj_rounds_place(struct rj_rounds *rounds,
+		     const struct rj_placement *placement);
 /* Safe on a zeroed struct. */
 void rj_rounds_done(struct rj_rounds *rounds);
 
@@ -129,10 +134,6 @@ bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
 bool rj_rounds_has_marks(const struct rj_rounds *rounds);
 
 /* ---- workers ---- */
-
-/* The first of all blocks' chunks (see chunk_base) that is home to `worker`;
- * its last is before the first of worker + 1. */
-uint64_t rj_rounds_shard(const struct rj_rounds *rounds, unsigned worker);
 
 enum rj_enter {
 	RJ_ENTER_OPEN,    /* claim away */

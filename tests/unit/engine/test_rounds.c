@@ -10,6 +10,7 @@
 
 #include "engine/event.h"
 #include "engine/rounds.h"
+#include "tests/unit/engine/fake_nodes.h"
 #include "util/bits.h"
 
 #define WORKERS 3u
@@ -418,6 +419,56 @@ static void more_workers_than_chunks_are_no_trouble(void **state)
 	rj_rounds_done(&rounds);
 }
 
+/* The blocks' 5 chunks lie on nodes 1, 0 1 0 and 1. */
+static void each_node_has_its_chunks_claimed_by_its_own_workers(void **state)
+{
+	static const int node_of[3][3] = { { 1 }, { 0, 1, 0 }, { 1 } };
+	static struct rj_topology topology;
+	const struct rj_stretch stretches[] = {
+		{ 0, 1, 0, 1, 1, 0 }, { 1, 0, 0, 1, 1, 0 },
+		{ 1, 1, 1, 1, 1, 0 }, { 1, 0, 2, 1, 1, 0 },
+		{ 2, 1, 0, 1, 1, 0 },
+	};
+	const struct rj_placement_wish wish = {
+		.topology = &topology,
+		.stretches = stretches,
+		.stretch_count = RJ_ARRAY_SIZE(stretches),
+		.worker_count = WORKERS,
+		.nic_node = RJ_NODE_ANY,
+	};
+	struct rj_placement placement;
+	struct scene *s = *state;
+	uint32_t round = 0;
+
+	fake_topology(&topology, 2, 4);
+	assert_int_equal(rj_placement_init(&placement, &wish, NULL), 0);
+	rj_rounds_place(&s->rounds, &placement);
+	for (unsigned worker = 0; worker < WORKERS; worker++) {
+		struct rj_claim claim;
+		unsigned switches = 0, claims = 0;
+		int before = placement.homes[worker].node;
+
+		fill(s, 0, 0, 1);
+		fill(s, 1, 0, 1500);
+		fill(s, 2, 0, 512);
+		(void)rj_rounds_open(&s->rounds, false);
+		atomic_store(&s->rounds.part_pages[round & 1], 0);
+		for (; rj_rounds_claim(&s->rounds, worker, round, &claim);
+		     claims++) {
+			const int now = node_of[claim.block][claim.first_page /
+							     RJ_CHUNK_PAGES];
+
+			switches += now != before;
+			before = now;
+		}
+		assert_int_equal(claims, 5);
+		assert_int_equal(switches, 1);
+		assert_int_equal(rj_rounds_remaining(&s->rounds), 0);
+		leave_all(s, round++);
+	}
+	rj_placement_done(&placement);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -437,6 +488,7 @@ int main(void)
 		CASE(stopping_ends_waits_and_claims),
 		CASE(a_kick_ends_the_wait_after_the_last_round),
 		CASE(more_workers_than_chunks_are_no_trouble),
+		CASE(each_node_has_its_chunks_claimed_by_its_own_workers),
 	};
 
 	return cmocka_run_group_tests_name("rounds", tests, NULL, NULL);
