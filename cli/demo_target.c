@@ -80,6 +80,10 @@ static void build_arguments(struct arguments *a,
 	add_value(a, "--run", "%lluus", (unsigned long long)line->run_us);
 	if (line->params.strict)
 		add(a, "--strict");
+	if (line->params.numa == RAMJET_NUMA_OFF) {
+		add(a, "--numa");
+		add(a, "off");
+	}
 }
 
 static int open_files(struct rj_cli_demo_target *target, int *ret_ready_end,

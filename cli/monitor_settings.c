@@ -78,6 +78,8 @@ static const struct row rows[] = {
 	  .choices = "auto|uring|syscalls" },
 	{ "x-ramjet-zero-copy", .kind = CHOICE, MEMBER(params.zero_copy),
 	  .choices = "auto|on|off" },
+	{ "x-ramjet-numa", .kind = CHOICE, MEMBER(params.numa),
+	  .choices = "auto|off" },
 	{ "x-ramjet-connect-timeout-ms",
 	  NUMBER(params.connect_timeout_ms, 0, MS_MAX, 1) },
 	{ "x-ramjet-reply-timeout-ms", LIVE,
@@ -99,6 +101,8 @@ static_assert(RAMJET_BACKEND_AUTO == 0 && RAMJET_BACKEND_URING == 1 &&
 static_assert(RAMJET_ZERO_COPY_AUTO == 0 && RAMJET_ZERO_COPY_ON == 1 &&
 		      RAMJET_ZERO_COPY_OFF == 2,
 	      "x-ramjet-zero-copy names them in this order");
+static_assert(RAMJET_NUMA_AUTO == 0 && RAMJET_NUMA_OFF == 1,
+	      "x-ramjet-numa names them in this order");
 
 static void store(const struct row *row, struct rj_cli_settings *s,
 		  uint64_t value)

@@ -303,6 +303,18 @@ static int set_zero_copy(const struct rj_cli_setting *s,
 	return rc;
 }
 
+static_assert(RAMJET_NUMA_AUTO == 0 && RAMJET_NUMA_OFF == 1,
+	      "--numa names them in this order");
+
+static int set_numa(const struct rj_cli_setting *s, struct ramjet_error *err)
+{
+	int chosen, rc = choose(s, &chosen, err);
+
+	if (!rc)
+		s->line->params.numa = (uint32_t)chosen;
+	return rc;
+}
+
 static int set_backend(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	int chosen, rc = choose(s, &chosen, err);
@@ -414,7 +426,8 @@ static const struct rj_cli_option options[] = {
 	{ "compress", "auto|none", MOVERS, set_choice, NULL },
 	{ "zero-copy", "auto|on|off", ALL, set_zero_copy,
 	  "send from pinned memory (auto: if cheaper)" },
-	{ "numa", "off", ALL, set_choice, NULL },
+	{ "numa", "auto|off", ALL, set_numa,
+	  "run where the memory lies (auto: if nodes are several)" },
 	{ "helpers", "BUS", PEERS, set_helpers,
 	  "D-Bus address of the guest's helpers, used as it stands" },
 	{ "id-list", "A,B", PEERS, set_id_list,

@@ -13,11 +13,12 @@
 
 #include "dbus/vmstate.h"
 #include "dirty/source.h"
+#include "engine/machine_nodes.h"
 #include "ringio/features.h"
 #include "util/cleanup.h"
 #include "util/compiler.h"
 
-#define OWN_FEATURES_MAX 4u
+#define OWN_FEATURES_MAX 5u
 
 /* Track a page of our own for a moment. */
 static void probe_pagemap(struct rj_feature *f)
@@ -107,6 +108,23 @@ static void probe_dbus(struct rj_feature *f)
 				    : "built without libsystemd");
 }
 
+static void probe_numa(struct rj_feature *f)
+{
+	const struct rj_topology *topology = rj_machine_topology();
+
+	*f = (struct rj_feature){
+		.name = "numa",
+		.available = topology->node_count > 1,
+		.enables = "workers run where the memory lies",
+	};
+	if (f->available)
+		(void)snprintf(f->result, sizeof(f->result), "%u nodes",
+			       topology->node_count);
+	else
+		(void)snprintf(f->result, sizeof(f->result), "%s",
+			       topology->reason);
+}
+
 static int copy_feature(struct ramjet_feature *to,
 			const struct rj_feature *from)
 {
@@ -136,6 +154,7 @@ RAMJET_API int ramjet_features(struct ramjet_feature **ret, size_t *ret_count)
 	probe_kvm(&found[count], &found[count + 1]);
 	count += 2;
 	probe_dbus(&found[count++]);
+	probe_numa(&found[count++]);
 	features = calloc(count, sizeof(*features));
 	if (!features)
 		return -ENOMEM;

@@ -10,6 +10,7 @@
 #include "ramjet.h"
 #include "util/mutex.h"
 
+struct rj_node_view;
 struct rj_rounds;
 
 /* What an operation of the VMM returned, 0 or a negative errno: anything else
@@ -47,6 +48,9 @@ struct ramjet_guest {
 	struct ramjet_helper_options helpers; /* strings owned */
 	bool busy;                            /* a migration is alive */
 	struct rj_rounds *rounds;             /* where discards go, or NULL */
+
+	/* NULL: this machine's NUMA nodes. Set by tests before migrating. */
+	const struct rj_node_view *nodes;
 
 	struct rj_notifiers notifiers; /* locks itself */
 };

@@ -27,6 +27,7 @@ void rj_incoming_free(struct rj_incoming *in)
 	if (in->has_inbox)
 		rj_mailbox_done(&in->inbox);
 	rj_target_memory_done(&in->memory);
+	rj_numa_done(&in->numa);
 	rj_fences_done(&in->fences);
 	free(in->receivers);
 	free(in->blocks);
@@ -47,11 +48,28 @@ static uint64_t inbox_bytes_max(struct ramjet_migration *m)
 	return device < UINT64_MAX - others ? device + others : UINT64_MAX;
 }
 
+/* As a source does with its memory: so a worker is near what is sent to it
+ * when both sides lay out the guest alike. */
+static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const struct rj_numa_wish wish = {
+		.blocks = in->blocks,
+		.block_count = in->block_count,
+		.worker_count = in->channel_count,
+		.fd = in->link.fd,
+	};
+
+	return rj_numa_init(&in->numa, m, &wish, err);
+}
+
 static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
 	int rc = rj_migration_alloc_counters(m, in->channel_count, err);
 
+	if (!rc)
+		rc = place_workers(m, err);
 	if (rc)
 		return rc;
 	rj_fences_init(&in->fences, in->channel_count, m->event_fd);
@@ -68,6 +86,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->fences = &in->fences;
 		r->inbox = in->has_inbox ? &in->inbox : NULL;
 		r->counters = &m->counters[i];
+		r->cpus = rj_numa_cpus(&in->numa, i);
 		r->index = i;
 		r->backend = rj_migration_params(m).backend;
 		/* In band, what the link has read comes before us. */

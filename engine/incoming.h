@@ -6,6 +6,7 @@
 #include "engine/link.h"
 #include "engine/mailbox.h"
 #include "engine/migration.h"
+#include "engine/numa.h"
 #include "engine/receiver.h"
 #include "engine/target_memory.h"
 #include "ringio/endpoint.h"
@@ -37,6 +38,7 @@ struct rj_incoming {
 	unsigned block_count;
 
 	struct rj_target_memory memory;
+	struct rj_numa numa;
 	struct rj_fences fences;
 
 	/* what has arrived (incoming.c) */

@@ -108,6 +108,7 @@ static int check_fixed(const struct ramjet_params *now,
 		FIXED(verify),
 		FIXED(strict),
 		FIXED(zero_copy),
+		FIXED(numa),
 		FIXED(state_bytes_max),
 		FIXED(connect_timeout_ms),
 	};

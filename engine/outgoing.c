@@ -25,6 +25,7 @@ void rj_outgoing_free(struct rj_outgoing *out)
 	(void)rj_conn_close(&out->given, 1, NULL);
 	rj_helpers_free(out->helpers);
 	rj_rounds_done(&out->rounds);
+	rj_numa_done(&out->numa);
 	rj_link_done(&out->link);
 	rj_governor_done(&out->governor);
 	if (out->has_outbox)
@@ -52,6 +53,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 								 : NULL;
 		s->outbox = out->has_outbox ? &out->outbox : NULL;
 		s->counters = &m->counters[i];
+		s->cpus = rj_numa_cpus(&out->numa, i);
 		s->index = i;
 		s->channel_count = out->channel_count;
 		s->backend = rj_migration_params(m).backend;

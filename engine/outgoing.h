@@ -10,6 +10,7 @@
 #include "engine/mailbox.h"
 #include "engine/meter.h"
 #include "engine/migration.h"
+#include "engine/numa.h"
 #include "engine/rounds.h"
 #include "engine/sender.h"
 #include "ringio/endpoint.h"
@@ -35,6 +36,7 @@ struct rj_outgoing {
 
 	/* set up by source_memory.c */
 	struct rj_rounds rounds;
+	struct rj_numa numa;
 	struct rj_dirty_set dirty;
 	bool tracking;
 	struct ramjet_dirty_region *regions;

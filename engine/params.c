@@ -71,6 +71,9 @@ int rj_params_load(const struct ramjet_params *given, struct ramjet_params *ret,
 	if (params.zero_copy > RAMJET_ZERO_COPY_OFF)
 		return rj_fail(err, -EINVAL, "zero copy: unknown value %u",
 			       params.zero_copy);
+	if (params.numa > RAMJET_NUMA_OFF)
+		return rj_fail(err, -EINVAL, "numa: unknown value %u",
+			       params.numa);
 	if (!params.downtime_limit_us)
 		return rj_fail(err, -EINVAL,
 			       "downtime limit: 0 us, wanted at least 1");

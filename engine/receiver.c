@@ -205,8 +205,10 @@ static void *receiver_thread(void *arg)
 {
 	struct rj_receiver *r = arg;
 	struct ramjet_error err = { 0 };
-	int rc = open_channel(r, &err);
+	int rc = rj_numa_settle(r->m, r->cpus, &err);
 
+	if (!rc)
+		rc = open_channel(r, &err);
 	if (!rc)
 		rc = run_channel(r, &err);
 	if (r->channel)

@@ -13,6 +13,7 @@
 #include "engine/fences.h"
 #include "engine/mailbox.h"
 #include "engine/migration.h"
+#include "engine/numa.h"
 #include "engine/target_memory.h"
 #include "ringio/channel.h"
 #include "ringio/endpoint.h"
@@ -24,7 +25,8 @@ struct rj_receiver {
 	struct rj_fences *fences;
 	struct rj_mailbox *inbox; /* control frames in band, or NULL */
 	struct rj_counters *counters;
-	struct rj_conn conn; /* owned; closed by whoever joins */
+	struct rj_conn conn;        /* owned; closed by whoever joins */
+	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
 	unsigned index;
 	uint32_t backend;
 	pthread_t thread;

@@ -370,8 +370,10 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 static void *sender_thread(void *arg)
 {
 	struct rj_sender *s = arg;
-	int rc = open_channel(s, &s->err);
+	int rc = rj_numa_settle(s->m, s->cpus, &s->err);
 
+	if (!rc)
+		rc = open_channel(s, &s->err);
 	if (!rc)
 		rc = run_rounds(s, &s->err);
 	if (s->channel)

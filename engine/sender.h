@@ -13,6 +13,7 @@
 #include "engine/counters.h"
 #include "engine/mailbox.h"
 #include "engine/migration.h"
+#include "engine/numa.h"
 #include "engine/out_frame.h"
 #include "engine/rounds.h"
 #include "engine/send_path.h"
@@ -26,7 +27,8 @@ struct rj_sender {
 	struct rj_dirty_set *dirty; /* to rearm, or NULL */
 	struct rj_mailbox *outbox;  /* control frames in band, or NULL */
 	struct rj_counters *counters;
-	struct rj_conn conn; /* owned; closed by whoever joins */
+	struct rj_conn conn;        /* owned; closed by whoever joins */
+	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
 	unsigned index;
 	unsigned channel_count;
 	uint32_t backend;

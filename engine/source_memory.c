@@ -76,6 +76,28 @@ static int fill_first_round(struct ramjet_migration *m,
 	return 0;
 }
 
+/* The control link, or what carries everything. */
+static int a_connection(const struct rj_outgoing *out)
+{
+	return out->control.fd >= 0 ? out->control.fd : out->senders[0].conn.fd;
+}
+
+static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	const struct rj_numa_wish wish = {
+		.blocks = m->guest->blocks,
+		.block_count = m->guest->block_count,
+		.worker_count = out->channel_count,
+		.fd = a_connection(out),
+	};
+	int rc = rj_numa_init(&out->numa, m, &wish, err);
+
+	if (!rc && out->numa.placement.worker_count)
+		rj_rounds_place(&out->rounds, &out->numa.placement);
+	return rc;
+}
+
 int rj_source_prepare_memory(struct ramjet_migration *m,
 			     struct ramjet_error *err)
 {
@@ -84,6 +106,8 @@ int rj_source_prepare_memory(struct ramjet_migration *m,
 				m->guest->block_count, out->channel_count,
 				m->event_fd, err);
 
+	if (!rc)
+		rc = place_workers(m, err);
 	if (rc)
 		return rc;
 	rj_guest_set_rounds(m->guest, &out->rounds);

@@ -319,6 +319,13 @@ enum ramjet_zero_copy {
 	RAMJET_ZERO_COPY_OFF,
 };
 
+/* On machines of several NUMA nodes. */
+enum ramjet_numa {
+	/* Workers run where the memory lies that they read or write. */
+	RAMJET_NUMA_AUTO = 0,
+	RAMJET_NUMA_OFF, /* wherever the scheduler puts them */
+};
+
 /* What to do when the pause will not fit, throttled or not. */
 enum ramjet_on_no_convergence {
 	RAMJET_NO_CONVERGENCE_CONTINUE = 0, /* keep trying */
@@ -376,6 +383,7 @@ struct ramjet_params {
 	/* enum ramjet_zero_copy. With `strict`, the kernel's refusal to pin
 	 * memory (memlock limit) is an error. Source side. */
 	uint32_t zero_copy;
+	uint32_t numa; /* enum ramjet_numa. Each side for itself. */
 };
 #define RAMJET_CHANNELS_MAX 256u
 #define RAMJET_PARAMS_INIT                                           \

@@ -127,6 +127,7 @@ static void check_settings(const struct rj_cli_settings *s)
 		p->throttle_max_percent <= 99 &&
 		p->backend <= RAMJET_BACKEND_SYSCALLS &&
 		p->zero_copy <= RAMJET_ZERO_COPY_OFF &&
+		p->numa <= RAMJET_NUMA_OFF &&
 		p->on_no_convergence <= RAMJET_NO_CONVERGENCE_FAIL);
 }
 

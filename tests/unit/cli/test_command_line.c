@@ -154,11 +154,14 @@ static void times_are_rounded_up(void **state)
 
 static void what_is_true_today_is_accepted(void **state)
 {
+	const struct rj_cli_command_line line =
+		parsed(RJ_CLI_SEND, "file:a --to fd:3 --compress none "
+				    "--zero-copy off --numa off");
+
 	(void)state;
-	(void)parsed(RJ_CLI_SEND, "file:a --to fd:3 --compress none "
-				  "--zero-copy off --numa off");
+	assert_int_equal(line.params.numa, RAMJET_NUMA_OFF);
 	(void)parsed(RJ_CLI_SEND, "file:a --to fd:3 --compress auto "
-				  "--zero-copy auto");
+				  "--zero-copy auto --numa auto");
 }
 
 static void help_needs_nothing_else(void **state)
@@ -224,7 +227,8 @@ static const struct {
 	  "is too long" },
 	{ RJ_CLI_SEND, "--timeout 80000m", "wanted 49 days or less" },
 	{ RJ_CLI_DEMO, "--helpers unix:x", "--helpers: not an option of" },
-	{ RJ_CLI_SEND, "--numa auto", "--numa: 'auto' is not offered" },
+	{ RJ_CLI_SEND, "--numa on", "--numa: 'on' is unknown, wanted "
+	  "auto|off" },
 	{ RJ_CLI_SEND, "--on-no-convergence hope", "'hope' is unknown, wanted "
 	  "continue|switch|fail" },
 	{ RJ_CLI_SEND, "--switchover-bandwidth x",

@@ -69,6 +69,9 @@ static void values_out_of_range_are_refused(void **state)
 	given.backend = RAMJET_BACKEND_SYSCALLS + 1;
 	refuse(&given, -EINVAL);
 	given = (struct ramjet_params){ RAMJET_PARAMS_INIT };
+	given.numa = RAMJET_NUMA_OFF + 1;
+	refuse(&given, -EINVAL);
+	given = (struct ramjet_params){ RAMJET_PARAMS_INIT };
 	given.downtime_limit_us = 0;
 	refuse(&given, -EINVAL);
 	given = (struct ramjet_params){ 0 };
