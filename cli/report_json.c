@@ -214,6 +214,7 @@ static void add_work(json_t *object, const struct ramjet_info *info)
 					       : ms(info->convergence_us));
 	add(object, "called_off", json_integer(info->called_off));
 	add(object, "guest_stall_ms", ms(info->guest_stall_us));
+	add(object, "throttled_ms", ms(info->throttled_us));
 }
 
 json_t *rj_cli_report_build(const struct rj_cli_report *report)

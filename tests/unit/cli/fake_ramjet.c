@@ -50,6 +50,7 @@ void fake_reset(void)
 		.info = {
 			.size = sizeof(fake.info),
 			.total_us = 812345,
+			.throttled_us = 1500,
 			.setup_us = 1500,
 			.downtime_us = 12300,
 			.downtime_limit_us = 300000,

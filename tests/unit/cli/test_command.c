@@ -184,6 +184,7 @@ static const struct {
 	{ "convergence_ms", '0' },
 	{ "called_off", 'n' },
 	{ "guest_stall_ms", 'n' },
+	{ "throttled_ms", 'n' },
 };
 
 static bool has_type(const json_t *value, char type)
@@ -250,6 +251,7 @@ static void a_completed_send_reports_and_exits_with_0(void **state)
 	assert_true(json_is_null(json_object_get(w->report, "error")));
 	assert_true(number_of(w->report, "downtime_ms") == 12.3);
 	assert_true(number_of(w->report, "total_ms") == 812.345);
+	assert_true(number_of(w->report, "throttled_ms") == 1.5);
 	ram = json_object_get(w->report, "ram");
 	assert_int_equal(number_of(ram, "wire_bytes"), 2100000);
 	assert_int_equal(json_array_size(json_object_get(w->report, "rounds")),
