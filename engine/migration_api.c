@@ -94,11 +94,9 @@ static int check_fixed(const struct ramjet_params *now,
 		       const struct ramjet_params *wanted,
 		       struct ramjet_error *err)
 {
-#define FIXED(member)                                            \
-	{                                                        \
-#member, offsetof(struct ramjet_params, member), \
-			sizeof(now->member),                     \
-	}
+/* clang-format off */
+#define FIXED(member) \
+	{ #member, offsetof(struct ramjet_params, member), sizeof(now->member) }
 	static const struct {
 		const char *name;
 		size_t offset, bytes;
@@ -112,6 +110,7 @@ static int check_fixed(const struct ramjet_params *now,
 		FIXED(state_bytes_max),
 		FIXED(connect_timeout_ms),
 	};
+/* clang-format on */
 #undef FIXED
 
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(fixed); i++)
