@@ -10,6 +10,8 @@
 #include "engine/node_map.h"
 #include "util/error.h"
 
+#define ANYWHERE "no memory is bound to a node or there yet"
+
 struct nic {
 	int node; /* index, or RJ_NODE_ANY */
 	char text[64];
@@ -70,8 +72,7 @@ static void report_placement(struct ramjet_migration *m,
 			     const struct nic *nic)
 {
 	static const char *const why[] = {
-		[RJ_PLACED_ANYWHERE] = "no memory is bound to a node or there "
-				       "yet",
+		[RJ_PLACED_ANYWHERE] = ANYWHERE,
 		[RJ_PLACED_BY_MEMORY] = "",
 		[RJ_PLACED_SPREAD] = "memory is interleaved; ",
 		[RJ_PLACED_BY_NIC] = "no memory is there yet; ",

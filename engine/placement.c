@@ -11,6 +11,7 @@ struct group {
 	int node;
 	uint64_t weight;
 	unsigned workers;
+	unsigned homes;      /* of these workers have one */
 	uint64_t first, end; /* positions */
 };
 
@@ -18,6 +19,7 @@ struct plan {
 	const struct rj_placement_wish *wish;
 	const struct rj_topology *topology;
 	unsigned node_count;
+	unsigned home_count;
 	struct group groups[RJ_NODES_MAX]; /* by ascending node */
 	unsigned group_count;
 	unsigned server[RJ_NODES_MAX];    /* the group of a node's memory */
@@ -113,7 +115,7 @@ static enum rj_placed form_groups(struct plan *plan)
 		plan->groups[plan->group_count++].node = RJ_NODE_ANY;
 		return how;
 	}
-	while (count_weights(weight, has) > plan->wish->worker_count)
+	while (count_weights(weight, has) > plan->home_count)
 		merge_lightest(plan, weight, has);
 	for (unsigned i = 0; i < plan->node_count; i++) {
 		if (!has[i])
@@ -171,6 +173,7 @@ static void deal_workers(struct plan *plan, struct rj_placement *p)
 
 		plan->of[i] = group;
 		plan->groups[group].workers++;
+		plan->groups[group].homes += i < p->home_count;
 		p->homes[i].node = home;
 		if (home == RJ_NODE_ANY)
 			continue;
@@ -194,7 +197,7 @@ static void append(struct rj_placement *p, const struct rj_stretch *s,
 	p->chunk_total += end - from;
 }
 
-/* What lies nowhere is shared out by workers. */
+/* What lies nowhere is shared out by homes. */
 static void lay_out(struct plan *plan, struct rj_placement *p)
 {
 	const struct rj_placement_wish *wish = plan->wish;
@@ -202,7 +205,7 @@ static void lay_out(struct plan *plan, struct rj_placement *p)
 
 	for (unsigned g = 0; g < plan->group_count; g++) {
 		struct group *group = &plan->groups[g];
-		const unsigned after = before + group->workers;
+		const unsigned after = before + group->homes;
 
 		group->first = p->chunk_total;
 		for (size_t i = 0; i < wish->stretch_count; i++) {
@@ -210,10 +213,8 @@ static void lay_out(struct plan *plan, struct rj_placement *p)
 
 			if (s->node == RJ_NODE_ANY)
 				append(p, s,
-				       slice(s->chunks, before,
-					     p->worker_count),
-				       slice(s->chunks, after,
-					     p->worker_count));
+				       slice(s->chunks, before, p->home_count),
+				       slice(s->chunks, after, p->home_count));
 			else if (plan->server[s->node] == g)
 				append(p, s, 0, s->chunks);
 		}
@@ -226,15 +227,15 @@ static void give_homes(const struct plan *plan, struct rj_placement *p)
 {
 	unsigned given[RJ_NODES_MAX] = { 0 };
 
-	for (unsigned i = 0; i < p->worker_count; i++) {
+	for (unsigned i = 0; i < p->home_count; i++) {
 		const struct group *group = &plan->groups[plan->of[i]];
 		const uint64_t chunks = group->end - group->first;
 		const unsigned rank = given[plan->of[i]]++;
 
 		p->homes[i].first =
-			group->first + slice(chunks, rank, group->workers);
+			group->first + slice(chunks, rank, group->homes);
 		p->homes[i].end =
-			group->first + slice(chunks, rank + 1, group->workers);
+			group->first + slice(chunks, rank + 1, group->homes);
 	}
 }
 
@@ -251,17 +252,16 @@ static int compare_keys(const void *a, const void *b)
 static void order_homes(const struct plan *plan, struct rj_placement *p,
 			unsigned worker)
 {
-	const unsigned count = p->worker_count;
+	const unsigned count = p->home_count;
 	uint32_t keys[RAMJET_CHANNELS_MAX];
 
-	keys[0] = 0;
-	for (unsigned step = 1; step < count; step++) {
+	for (unsigned step = 0; step < count; step++) {
 		const unsigned other = (worker + step) % count;
 		const int node = plan->groups[plan->of[other]].node;
-		uint32_t distance = 1;
+		uint32_t distance = 0;
 
-		if (node != RJ_NODE_ANY)
-			distance +=
+		if (node != RJ_NODE_ANY && other != worker)
+			distance =
 				plan->topology
 					->distance[p->homes[worker].node][node];
 		keys[step] = distance << 16 | step;
@@ -306,10 +306,11 @@ static int allocate(struct plan *plan, struct rj_placement *p,
 				? plan->group_count
 				: 1;
 	p->worker_count = wish->worker_count;
+	p->home_count = plan->home_count;
 	p->stretches = calloc(most, sizeof(*p->stretches));
 	p->by_address = calloc(most, sizeof(*p->by_address));
 	p->homes = calloc(p->worker_count, sizeof(*p->homes));
-	p->order = calloc((size_t)p->worker_count * p->worker_count,
+	p->order = calloc((size_t)p->worker_count * p->home_count,
 			  sizeof(*p->order));
 	if (!p->stretches || !p->by_address || !p->homes || !p->order) {
 		rj_placement_done(p);
@@ -326,6 +327,8 @@ int rj_placement_init(struct rj_placement *placement,
 		.wish = wish,
 		.topology = wish->topology,
 		.node_count = wish->topology ? wish->topology->node_count : 0,
+		.home_count = wish->home_count ? wish->home_count
+					       : wish->worker_count,
 	};
 	int rc;
 

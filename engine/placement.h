@@ -16,6 +16,8 @@
  *            nearest node with a free one: far memory costs less than half a
  *            CPU.
  * Stealing   goes to the nearest memory first.
+ * Homeless   If only the first few workers are given homes, the others are
+ *            dealt to nodes just the same, and live by stealing.
  *
  * Pure policy, on injected topologies.
  */
@@ -56,7 +58,9 @@ struct rj_placement {
 	struct rj_stretch *stretches; /* by position */
 	const struct rj_stretch **by_address;
 	struct rj_home *homes; /* one a worker */
-	uint16_t *order;       /* a row a worker: whose homes to claim from */
+	unsigned home_count;   /* those after it are empty */
+	/* A row of home_count for each worker: whose homes to claim from. */
+	uint16_t *order;
 	unsigned per_node[RJ_NODES_MAX]; /* workers that run there */
 };
 
@@ -65,6 +69,7 @@ struct rj_placement_wish {
 	const struct rj_stretch *stretches; /* by block, then chunk */
 	size_t stretch_count;
 	unsigned worker_count; /* 1 to RAMJET_CHANNELS_MAX */
+	unsigned home_count;   /* only the first ones have homes; 0: all */
 	/* Where to run if no memory speaks for a node; or RJ_NODE_ANY. */
 	int nic_node;
 };

@@ -274,7 +274,7 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 
 	rj_lock(&rounds->lock);
 	round = next_locked(rounds);
-	for (unsigned i = 0; i < rounds->worker_count; i++)
+	for (unsigned i = 0; i < rounds->placement->home_count; i++)
 		atomic_store(&rounds->cursors[round & 1][i].chunk,
 			     rounds->placement->homes[i].first);
 	atomic_store_explicit(&rounds->part_pages[round & 1],
@@ -501,12 +501,12 @@ static bool claim_in_home(struct rj_rounds *rounds, unsigned parity,
 bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
 		     struct rj_claim *ret)
 {
-	const uint16_t *order =
-		rounds->placement->order + worker * rounds->worker_count;
+	const uint16_t *order = rounds->placement->order +
+				worker * rounds->placement->home_count;
 
 	if (atomic_load_explicit(&rounds->stopped, memory_order_relaxed))
 		return false;
-	for (unsigned i = 0; i < rounds->worker_count; i++)
+	for (unsigned i = 0; i < rounds->placement->home_count; i++)
 		if (claim_in_home(rounds, round & 1, order[i], ret))
 			return true;
 	return false;

@@ -87,9 +87,9 @@ static void expect_homes_cover_all(const struct scene *s)
 	struct rj_home homes[RAMJET_CHANNELS_MAX];
 	uint64_t at = 0;
 
-	memcpy(homes, p->homes, p->worker_count * sizeof(*homes));
-	qsort(homes, p->worker_count, sizeof(*homes), compare_homes);
-	for (unsigned i = 0; i < p->worker_count; i++) {
+	memcpy(homes, p->homes, p->home_count * sizeof(*homes));
+	qsort(homes, p->home_count, sizeof(*homes), compare_homes);
+	for (unsigned i = 0; i < p->home_count; i++) {
 		assert_int_equal(homes[i].first, at);
 		at = homes[i].end;
 	}
@@ -137,12 +137,15 @@ static void expect_orders_are_whole(const struct scene *s)
 	const struct rj_placement *p = &s->placement;
 
 	for (unsigned i = 0; i < p->worker_count; i++) {
-		const uint16_t *row = p->order + i * p->worker_count;
+		const uint16_t *row = p->order + i * p->home_count;
 		bool seen[RAMJET_CHANNELS_MAX] = { false };
 
-		assert_int_equal(row[0], i);
-		for (unsigned j = 0; j < p->worker_count; j++) {
-			assert_in_range(row[j], 0, p->worker_count - 1);
+		if (i < p->home_count)
+			assert_int_equal(row[0], i);
+		else
+			assert_int_equal(p->homes[i].first, p->homes[i].end);
+		for (unsigned j = 0; j < p->home_count; j++) {
+			assert_in_range(row[j], 0, p->home_count - 1);
 			assert_false(seen[row[j]]);
 			seen[row[j]] = true;
 		}
@@ -417,6 +420,28 @@ static void the_nic_counts_only_where_no_memory_does(void **state)
 	expect_workers(s, "0 0");
 }
 
+static void who_has_no_home_steals_from_near(void **state)
+{
+	struct scene *s = *state;
+	const struct rj_placement *p = &s->placement;
+
+	machine(s, 2, 16);
+	memory(s, 0, 0, 300);
+	memory(s, 1, 1, 100);
+	s->wish.home_count = 4;
+	place(s, 12);
+	assert_int_equal(p->home_count, 4);
+	expect_workers(s, "9 3");
+	assert_int_equal(local_percent(s), 100);
+	for (unsigned i = 4; i < 12; i++)
+		assert_int_equal(p->homes[p->order[i * 4]].node,
+				 p->homes[i].node);
+	/* Fewer homes than nodes with memory. */
+	s->wish.home_count = 1;
+	place(s, 12);
+	assert_int_equal(p->homes[0].end, 400);
+}
+
 /* Whatever the machine and the memory: place() checks what must hold. */
 static void nothing_is_lost_whatever_the_memory_looks_like(void **state)
 {
@@ -439,7 +464,8 @@ static void nothing_is_lost_whatever_the_memory_looks_like(void **state)
 				s->topology.nodes[x % nodes[run % 5]]
 					.cpu_count = 0;
 		}
-		place(s, run % 50 == 49 ? RAMJET_CHANNELS_MAX : 1 + run % 17);
+		s->wish.home_count = run % 3;
+		place(s, run % 50 == 49 ? RAMJET_CHANNELS_MAX : 2 + run % 17);
 	}
 }
 
@@ -463,6 +489,7 @@ int main(void)
 			interleaved_memory_spreads_workers_over_all_nodes),
 		PLACEMENT_TEST(an_interleaved_block_beside_a_bound_one),
 		PLACEMENT_TEST(the_nic_counts_only_where_no_memory_does),
+		PLACEMENT_TEST(who_has_no_home_steals_from_near),
 		PLACEMENT_TEST(nothing_is_lost_whatever_the_memory_looks_like),
 	};
 
