@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/cmocka_all.h"
 
+#include <linux/mempolicy.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dirty/bitmap.h"
@@ -293,6 +295,52 @@ static void asking_this_machine_populates_nothing(void **state)
 	(void)munmap(block.host, block.bytes);
 }
 
+static bool kernel_tells(void)
+{
+	const struct rj_topology *machine = rj_machine_topology();
+
+	if (machine->node_count > 1 || !strcmp(machine->reason, "one node"))
+		return true;
+	print_message("# not asked: %s\n", machine->reason);
+	return false;
+}
+
+/* One page, of memory whose policy is `mode` for the nodes in `mask`. */
+static int node_under_policy(int mode, unsigned long mask)
+{
+	const uint64_t page = 0;
+	struct rj_block block = { .fd = -1, .page_count = 1 };
+	struct rj_page_place place;
+
+	block.host = mmap(NULL, RAMJET_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(block.host, MAP_FAILED);
+	assert_int_equal(syscall(SYS_mbind, block.host, RAMJET_PAGE_BYTES, mode,
+				 mask ? &mask : NULL, 8 * sizeof(mask), 0),
+			 0);
+	rj_machine_query(NULL, &block, &page, 1, &place);
+	assert_false(place.populated);
+	(void)munmap(block.host, RAMJET_PAGE_BYTES);
+	return place.node;
+}
+
+static void a_policy_tells_where_absent_pages_will_be(void **state)
+{
+	const struct rj_topology *machine = rj_machine_topology();
+	unsigned first = machine->nodes[0].id;
+
+	(void)state;
+	if (!kernel_tells() || first >= 8 * sizeof(unsigned long))
+		skip();
+	assert_int_equal(node_under_policy(MPOL_BIND, 1ul << first), first);
+	assert_int_equal(node_under_policy(MPOL_PREFERRED, 1ul << first),
+			 first);
+	assert_int_equal(node_under_policy(MPOL_INTERLEAVE, 1ul << first),
+			 RJ_NODE_SPREAD);
+	/* Near to whoever writes first. */
+	assert_int_equal(node_under_policy(MPOL_LOCAL, 0), RJ_NODE_ANY);
+}
+
 static void a_file_of_others_is_seen_without_filling_its_holes(void **state)
 {
 	struct rj_block block = {
@@ -316,11 +364,7 @@ static void a_file_of_others_is_seen_without_filling_its_holes(void **state)
 	assert_int_equal(fstat(block.fd, &after), 0);
 	assert_int_equal(before.st_blocks, after.st_blocks);
 	assert_false(places[0].populated);
-	if (rj_machine_topology()->node_count == 1 &&
-	    strcmp(rj_machine_topology()->reason, "one node"))
-		print_message("# not asked: %s\n",
-			      rj_machine_topology()->reason);
-	else
+	if (kernel_tells())
 		assert_true(places[1].populated);
 	(void)munmap(block.host, block.bytes);
 	(void)close(block.fd);
@@ -341,6 +385,7 @@ int main(void)
 		MAP_TEST(the_samples_of_12_tib_are_bounded),
 		MAP_TEST(many_blocks_are_one_list),
 		cmocka_unit_test(asking_this_machine_populates_nothing),
+		cmocka_unit_test(a_policy_tells_where_absent_pages_will_be),
 		cmocka_unit_test(
 			a_file_of_others_is_seen_without_filling_its_holes),
 	};

@@ -16,11 +16,11 @@
 #define MIB (UINT64_C(1) << 20)
 
 static struct rj_topology two_nodes;
-static struct fake_memory memory;
-static struct rj_node_view view = {
-	.topology = &two_nodes,
-	.query = fake_query,
-	.user = &memory,
+/* The source's and the target's: each has a thread that looks. */
+static struct fake_memory memory[2];
+static const struct rj_node_view views[2] = {
+	{ .topology = &two_nodes, .query = fake_query, .user = &memory[0] },
+	{ .topology = &two_nodes, .query = fake_query, .user = &memory[1] },
 };
 static int cpu_of_node[2];
 
@@ -148,12 +148,12 @@ static void run(struct move *move, int (*node_of)(uint64_t), unsigned channels)
 
 	memset(pinned, 0, sizeof(pinned));
 	to_be_pinned = node_of == nowhere ? 0 : channels;
-	memory = (struct fake_memory){ .node_of = node_of };
+	memory[0] = memory[1] = (struct fake_memory){ .node_of = node_of };
 	is.bytes[0] = 24 * MIB;
 	is.bytes[1] = 0;
 	move_init(move, &is);
-	move->source.guest->nodes = &view;
-	move->target.guest->nodes = &view;
+	move->source.guest->nodes = &views[0];
+	move->target.guest->nodes = &views[1];
 	move->source.on_call = look_at_threads;
 	move->source_params.channels = channels;
 	move_begin(move, MOVE_TCP);
@@ -217,8 +217,8 @@ static void off_is_off(void **state)
 
 	move_init(move, &move_machine);
 	to_be_pinned = 0;
-	memory = (struct fake_memory){ .node_of = three_to_one };
-	move->source.guest->nodes = &view;
+	memory[0] = (struct fake_memory){ .node_of = three_to_one };
+	move->source.guest->nodes = &views[0];
 	move->source.on_call = look_at_threads;
 	move->source_params.numa = RAMJET_NUMA_OFF;
 	move_begin(move, MOVE_UNIX);
@@ -226,7 +226,7 @@ static void off_is_off(void **state)
 	move_expect_done(move);
 	assert_string_equal(reason_of(move->info, "numa", "off"),
 			    "as asked for");
-	assert_int_equal(memory.asked, 0);
+	assert_int_equal(memory[0].asked, 0);
 	assert_int_equal(pinned[0][0] + pinned[0][1], 0);
 }
 
@@ -236,12 +236,12 @@ static void one_node_asks_nothing(void **state)
 	const struct rj_node_view alone = {
 		.topology = &one,
 		.query = fake_query,
-		.user = &memory,
+		.user = &memory[0],
 	};
 	struct move *move = *state;
 
 	rj_topology_single(&one, "one node");
-	memory = (struct fake_memory){ .node_of = three_to_one };
+	memory[0] = (struct fake_memory){ .node_of = three_to_one };
 	move_init(move, &move_machine);
 	move->source.guest->nodes = &alone;
 	move->target.guest->nodes = &alone;
@@ -251,7 +251,7 @@ static void one_node_asks_nothing(void **state)
 	assert_string_equal(reason_of(move->info, "numa", "off"), "one node");
 	assert_string_equal(reason_of(move->target_info, "numa", "off"),
 			    "one node");
-	assert_int_equal(memory.asked, 0);
+	assert_int_equal(memory[0].asked, 0);
 }
 
 static void cpus_that_are_gone_are_reported_or_refused(void **state)
