@@ -24,16 +24,15 @@
  * others, are not seen (but for the first one to a page that was a hole).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dirty/extent.h"
 #include "dirty/pagescan.h"
 #include "dirty/source.h"
+#include "dirty/uffd.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -41,11 +40,6 @@
 #define FEATURES_WANTED                                           \
 	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_ASYNC | \
 	 UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
-
-/* linux/userfaultfd.h since 5.11 */
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
 
 struct pagemap {
 	/* owned by the control thread */
@@ -66,34 +60,11 @@ struct walk {
 
 /* ---- setting up -------------------------------------------------------- */
 
-/*
- * User mode only is what anybody may have, and all that is wanted: with
- * asynchronous protection no fault ever waits for us, whoever takes it.
- */
-static int open_uffd(struct ramjet_error *err)
-{
-	const int flags = O_CLOEXEC | O_NONBLOCK;
-	long fd = syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
-	int rc = fd < 0 ? -errno : 0;
-	rj_autoclose int device = -1;
-
-	if (!rc)
-		return (int)fd;
-	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-	if (device >= 0)
-		fd = ioctl(device, USERFAULTFD_IOC_NEW, flags);
-	if (fd >= 0)
-		return (int)fd;
-	return rj_fail_errno(err, rc,
-			     "userfaultfd: neither the system call nor "
-			     "/dev/userfaultfd may be used");
-}
-
 /* The handshake failed: find out what this kernel does not offer. */
 static int features_missing(int rc, struct ramjet_error *err)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	rj_autoclose int fd = open_uffd(NULL);
+	rj_autoclose int fd = rj_uffd_open(NULL);
 
 	if (fd >= 0 && !ioctl(fd, UFFDIO_API, &api) &&
 	    ~api.features & FEATURES_WANTED)
@@ -111,7 +82,7 @@ static int attach(struct pagemap *p, struct ramjet_error *err)
 	struct uffdio_api api = { .api = UFFD_API,
 				  .features = FEATURES_WANTED };
 
-	p->uffd = open_uffd(err);
+	p->uffd = rj_uffd_open(err);
 	if (p->uffd < 0)
 		return p->uffd;
 	if (ioctl(p->uffd, UFFDIO_API, &api))

@@ -5,7 +5,8 @@
  * - an absent page of private anonymous memory, and one that maps the zero
  *   page (it was read, never written);
  * - a hole of the file behind a shared mapping. Page tables would not do
- *   here: others may have put the page there.
+ *   here: others may have put the page there. On hugetlbfs holes are found
+ *   in another way (hugetlb.c).
  *
  * Where that cannot be known, every page counts. A private mapping of a file
  * shows the file where it was not written, so all of it counts as well.
@@ -15,6 +16,7 @@
 #include <errno.h>
 
 #include "dirty/extent.h"
+#include "dirty/hugetlb.h"
 #include "dirty/pagescan.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -28,6 +30,8 @@ const char *rj_populated_method_name(enum rj_populated_method method)
 		return "pagemap_scan";
 	case RJ_POPULATED_SEEK_DATA:
 		return "seek_data";
+	case RJ_POPULATED_UFFD_CONTINUE:
+		return "uffd_continue";
 	}
 	return "invalid";
 }
@@ -80,9 +84,9 @@ static const char *choose(const struct ramjet_dirty_region *region,
 		*ret_method = RJ_POPULATED_PAGEMAP_SCAN;
 		return NULL;
 	case RJ_BACKING_SHARED_FD:
-		if (!rj_extent_knows_holes(region->fd))
-			return "hugetlbfs does not tell holes from data";
-		*ret_method = RJ_POPULATED_SEEK_DATA;
+		*ret_method = rj_extent_knows_holes(region->fd)
+				      ? RJ_POPULATED_SEEK_DATA
+				      : RJ_POPULATED_UFFD_CONTINUE;
 		return NULL;
 	case RJ_BACKING_PRIVATE_FILE:
 		return "a private mapping of a file shows the file";
@@ -94,6 +98,35 @@ static const char *choose(const struct ramjet_dirty_region *region,
 				"block's file descriptor";
 }
 
+static int look(enum rj_populated_method method,
+		const struct ramjet_dirty_region *region, struct rj_bitmap *bm,
+		struct ramjet_error *err)
+{
+	switch (method) {
+	case RJ_POPULATED_PAGEMAP_SCAN:
+		return scan_pagemap(region, bm, err);
+	case RJ_POPULATED_SEEK_DATA:
+		return scan_file(region, bm, err);
+	case RJ_POPULATED_UFFD_CONTINUE:
+		return rj_hugetlb_scan(region, bm, err);
+	case RJ_POPULATED_ALL:
+		break;
+	}
+	return 0;
+}
+
+static const char *why_not(enum rj_populated_method method)
+{
+	switch (method) {
+	case RJ_POPULATED_PAGEMAP_SCAN:
+		return "PAGEMAP_SCAN is not available";
+	case RJ_POPULATED_SEEK_DATA:
+		return "SEEK_DATA is not supported by the file";
+	default:
+		return "userfaultfd does not tell what hugetlbfs has";
+	}
+}
+
 int rj_populated_scan(const struct ramjet_dirty_region *region,
 		      struct rj_bitmap *bm,
 		      enum rj_populated_method *ret_method,
@@ -102,19 +135,13 @@ int rj_populated_scan(const struct ramjet_dirty_region *region,
 	enum rj_populated_method method;
 	const char *reason = choose(region, &method);
 	struct ramjet_error why = { 0 };
-	int rc = 0;
+	int rc = look(method, region, bm, &why);
 
-	if (method == RJ_POPULATED_PAGEMAP_SCAN)
-		rc = scan_pagemap(region, bm, &why);
-	else if (method == RJ_POPULATED_SEEK_DATA)
-		rc = scan_file(region, bm, &why);
 	if (rc == -ENOMEM)
 		return rj_fail(err, rc, "block %s: %s", region->name,
 			       why.message);
 	if (rc) {
-		reason = method == RJ_POPULATED_PAGEMAP_SCAN
-				 ? "PAGEMAP_SCAN is not available"
-				 : "SEEK_DATA is not supported by the file";
+		reason = why_not(method);
 		method = RJ_POPULATED_ALL;
 	}
 	if (method == RJ_POPULATED_ALL)

@@ -8,6 +8,7 @@
  *   private anonymous   PAGEMAP_SCAN for present or swapped pages
  *   memfd, tmpfs, file  SEEK_DATA / SEEK_HOLE on the fd (a page may be
  *                       populated through another mapping)
+ *   hugetlbfs           UFFDIO_CONTINUE on a mapping of our own
  *
  * Run it after dirty tracking has started: what is populated later then
  * appears as dirty.
@@ -19,6 +20,7 @@ enum rj_populated_method {
 	RJ_POPULATED_ALL, /* nothing known: every page counts */
 	RJ_POPULATED_PAGEMAP_SCAN,
 	RJ_POPULATED_SEEK_DATA,
+	RJ_POPULATED_UFFD_CONTINUE,
 };
 
 /* Set a bit in `bm` for every populated page of `region`. *ret_method says

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dirty/populated.h"
@@ -167,14 +168,56 @@ static void check_all(const struct ramjet_dirty_region *region,
 	rj_bitmap_done(&r.map);
 }
 
-static void a_hugetlb_memfd_counts_as_a_whole(void **state)
+static uint64_t allocated_bytes(int fd)
 {
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+static void a_hugetlb_memfd_is_asked_whoever_put_it_there(void **state)
+{
+	struct ramjet_dirty_region half;
+	uint8_t *other;
 	struct memory m;
+	struct result r;
 
 	(void)state;
 	if (!memory_make(MEMORY_HUGETLB_MEMFD, BYTES, &m))
 		skip();
-	check_all(&m.region, "hugetlbfs does not tell holes from data");
+	scan(&m.region, &r);
+	if (r.method == RJ_POPULATED_ALL) {
+		printf("# skipped: %s\n", r.reason);
+		skip();
+	}
+	assert_int_equal(r.method, RJ_POPULATED_UFFD_CONTINUE);
+	assert_int_equal(rj_bitmap_count(&r.map), 0);
+	rj_bitmap_done(&r.map);
+
+	other = memory_map_again(&m);
+	touch(other);
+	m.region.host[6 * 512 * RAMJET_PAGE_BYTES] = 1;
+	scan(&m.region, &r);
+	for (uint64_t page = 0; page < PAGES; page++) {
+		const uint64_t huge = page / 512;
+
+		/* 6 through our own mapping, the rest through the other. */
+		assert_int_equal(rj_bitmap_test(&r.map, page),
+				 huge <= 1 || huge >= 4);
+	}
+	rj_bitmap_done(&r.map);
+	/* Asking has put none there. */
+	assert_int_equal(allocated_bytes(m.region.fd), 6u << 21);
+
+	half = m.region;
+	half.host += BYTES / 2;
+	half.fd_offset = BYTES / 2;
+	half.page_count = PAGES / 2;
+	scan(&half, &r);
+	assert_int_equal(rj_bitmap_count(&r.map), PAGES / 2);
+	rj_bitmap_done(&r.map);
+	(void)munmap(other, BYTES);
 	memory_free(&m);
 }
 
@@ -297,7 +340,7 @@ int main(void)
 			a_memfd_is_asked_for_data_whoever_put_it_there),
 		of_kind(tracking_changes_nothing, MEMORY_ANON),
 		of_kind(tracking_changes_nothing, MEMORY_MEMFD),
-		cmocka_unit_test(a_hugetlb_memfd_counts_as_a_whole),
+		cmocka_unit_test(a_hugetlb_memfd_is_asked_whoever_put_it_there),
 		cmocka_unit_test(a_private_mapping_of_a_file_counts_as_a_whole),
 		cmocka_unit_test(a_wrong_fd_or_offset_counts_as_a_whole),
 		cmocka_unit_test(an_offset_into_the_file_is_honoured),
