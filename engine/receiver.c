@@ -37,11 +37,29 @@ static int next_header(struct rj_receiver *r)
 	return receive(r, r->header, sizeof(r->header));
 }
 
+static int take_payload(struct rj_receiver *r, unsigned block,
+			const struct rj_scatter *scatter,
+			struct ramjet_error *err)
+{
+	const struct iovec next = { r->header, sizeof(r->header) };
+	struct rj_first_touch *touch = &r->memory->first_touch[block];
+	int rc;
+
+	if (scatter->by_file_count && rj_first_touch_enter(touch)) {
+		rc = rj_bounce_receive(&r->bounce, r->channel, touch, scatter,
+				       next, err);
+		rj_first_touch_leave(touch);
+		return rc;
+	}
+	r->iov[scatter->count] = next;
+	return rj_channel_recv(r->channel, r->iov, scatter->count + 1);
+}
+
 /* Take the pages, and the next header with the same receive. */
 static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		      struct ramjet_error *err)
 {
-	struct rj_scatter scatter = { .iov = r->iov };
+	struct rj_scatter scatter = { .iov = r->iov, .by_file = r->by_file };
 	struct rj_counters *c = r->counters;
 	int rc;
 
@@ -58,8 +76,7 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 	if (rc)
 		return rc;
 	r->frame_offset = stream_offset(r) + frame->payload_bytes;
-	r->iov[scatter.count] = (struct iovec){ r->header, sizeof(r->header) };
-	rc = rj_channel_recv(r->channel, r->iov, scatter.count + 1);
+	rc = take_payload(r, frame->block, &scatter, err);
 	if (rc)
 		return rc;
 	rj_count(&c->payload_bytes, frame->payload_bytes);
@@ -217,6 +234,7 @@ static void *receiver_thread(void *arg)
 			      rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED,
 			      memory_order_relaxed);
 	rj_channel_free(r->channel);
+	rj_bounce_done(&r->bounce);
 	if (rc) {
 		describe_failure(r, rc, &err);
 		rj_migration_fail(r->m, &err);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "engine/bounce.h"
 #include "engine/counters.h"
 #include "engine/fences.h"
 #include "engine/mailbox.h"
@@ -42,6 +43,8 @@ struct rj_receiver {
 	uint8_t header[RJ_HEADER_BYTES];
 	uint8_t table[RJ_TABLE_BYTES_MAX];
 	struct iovec iov[RJ_RUNS_MAX + 1];
+	bool by_file[RJ_RUNS_MAX];
+	struct rj_bounce bounce;
 };
 
 /* `r` is filled in up to `backend`, and stream_base. */

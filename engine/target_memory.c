@@ -24,12 +24,18 @@ int rj_target_memory_init(struct rj_target_memory *memory,
 		.blocks = blocks,
 		.block_count = block_count,
 		.received = calloc(block_count, sizeof(struct rj_bitmap)),
+		.first_touch =
+			calloc(block_count, sizeof(struct rj_first_touch)),
 	};
-	if (!memory->received)
+	if (!memory->received || !memory->first_touch)
 		return rj_fail(err, -ENOMEM, "target: out of memory");
-	for (unsigned i = 0; !rc && i < block_count; i++)
+	for (unsigned i = 0; !rc && i < block_count; i++) {
 		rc = rj_bitmap_init(&memory->received[i], blocks[i].page_count,
 				    err);
+		if (!rc)
+			rc = rj_first_touch_init(&memory->first_touch[i],
+						 &blocks[i], err);
+	}
 	return rc;
 }
 
@@ -37,7 +43,11 @@ void rj_target_memory_done(struct rj_target_memory *memory)
 {
 	for (unsigned i = 0; memory->received && i < memory->block_count; i++)
 		rj_bitmap_done(&memory->received[i]);
+	for (unsigned i = 0; memory->first_touch && i < memory->block_count;
+	     i++)
+		rj_first_touch_done(&memory->first_touch[i]);
 	free(memory->received);
+	free(memory->first_touch);
 	*memory = (struct rj_target_memory){ 0 };
 }
 
@@ -135,6 +145,25 @@ int rj_target_memory_clear(struct rj_target_memory *memory, int wake_fd,
 	return rc;
 }
 
+static void place_raw(struct rj_target_memory *memory, unsigned block,
+		      const struct rj_wire_run *run, struct rj_scatter *ret)
+{
+	struct rj_bitmap *received = &memory->received[block];
+	const bool by_file =
+		!rj_bitmap_test(received, run->page) &&
+		rj_first_touch_by_file(&memory->first_touch[block], run->page);
+
+	(void)rj_bitmap_set_run(received, run->page, run->count);
+	ret->raw_pages += run->count;
+	ret->by_file[ret->count] = by_file;
+	ret->by_file_count += by_file;
+	ret->iov[ret->count++] = (struct iovec){
+		.iov_base = memory->blocks[block].host +
+			    run->page * RAMJET_PAGE_BYTES,
+		.iov_len = (size_t)run->count * RAMJET_PAGE_BYTES,
+	};
+}
+
 int rj_target_memory_place(struct rj_target_memory *memory,
 			   const struct rj_frame *frame, const uint8_t *table,
 			   struct rj_scatter *ret, struct ramjet_error *err)
@@ -154,7 +183,7 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 		rj_error_prefix(err, "block %s", block->name);
 		return rc;
 	}
-	ret->count = 0;
+	ret->count = ret->by_file_count = 0;
 	ret->raw_pages = ret->zero_pages = 0;
 	for (uint32_t i = 0; i < frame->run_count; i++) {
 		rc = rj_run_decode(table, i, block->page_count, &next_page,
@@ -168,13 +197,7 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 			ret->zero_pages += run.count;
 			continue;
 		}
-		(void)rj_bitmap_set_run(&memory->received[frame->block],
-					run.page, run.count);
-		ret->raw_pages += run.count;
-		ret->iov[ret->count++] = (struct iovec){
-			.iov_base = block->host + run.page * RAMJET_PAGE_BYTES,
-			.iov_len = (size_t)run.count * RAMJET_PAGE_BYTES,
-		};
+		place_raw(memory, frame->block, &run, ret);
 	}
 	return 0;
 }

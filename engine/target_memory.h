@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "dirty/bitmap.h"
+#include "engine/first_touch.h"
 #include "engine/guest.h"
 #include "engine/wire.h"
 
@@ -16,7 +17,8 @@ struct rj_target_memory {
 	/* immutable after init */
 	const struct rj_block *blocks; /* borrowed, in the source's order */
 	unsigned block_count;
-	struct rj_bitmap *received; /* per block, set concurrently */
+	struct rj_bitmap *received;         /* per block, set concurrently */
+	struct rj_first_touch *first_touch; /* per block */
 };
 
 RJ_NODISCARD int rj_target_memory_init(struct rj_target_memory *memory,
@@ -33,13 +35,16 @@ RJ_NODISCARD int rj_target_memory_clear(struct rj_target_memory *memory,
 
 struct rj_scatter {
 	struct iovec *iov; /* RJ_RUNS_MAX entries */
+	bool *by_file;     /* as many: not into this memory, but its file */
 	unsigned count;
+	unsigned by_file_count;
 	uint64_t raw_pages, zero_pages;
 };
 /*
  * Check the whole table of a PAGES frame against the block and the payload,
  * and only then act on it: zero runs are applied, raw runs become the iovec
- * to receive into. Nothing outside the block is ever named.
+ * to receive into (or whose file to write). Nothing outside the block is ever
+ * named.
  */
 RJ_NODISCARD int rj_target_memory_place(struct rj_target_memory *memory,
 					const struct rj_frame *frame,

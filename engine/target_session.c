@@ -332,6 +332,19 @@ static void end_freshness(struct ramjet_guest *guest)
 	rj_unlock(&guest->lock);
 }
 
+static void report_first_touch(struct ramjet_migration *m)
+{
+	const struct rj_target_memory *memory = &m->in->memory;
+	const struct rj_first_touch_summary summary = rj_first_touch_summary(
+		memory->first_touch, memory->block_count);
+
+	rj_lock(&m->lock);
+	rj_statistics_path(&m->stats, "first touch", summary.chosen,
+			   "block %s: %s", summary.example->block->name,
+			   summary.example->why);
+	rj_unlock(&m->lock);
+}
+
 int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -343,6 +356,8 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_target_memory_init(&in->memory, in->blocks,
 					   in->block_count, err);
+	if (!rc)
+		report_first_touch(m);
 	if (!rc)
 		rc = rj_target_memory_clear(&in->memory, m->wake_fd, err);
 	if (!rc)
