@@ -107,7 +107,7 @@ static int key_set(struct parser *p, const char *value,
 static int key_pattern(struct parser *p, const char *value,
 		       struct ramjet_error *err)
 {
-	unsigned chosen;
+	unsigned chosen = 0;
 	int rc = choose(p->what, value, pattern_names, RJ_CLI_PATTERN_COUNT_,
 			&chosen, err);
 
@@ -150,7 +150,7 @@ static int key_seed(struct parser *p, const char *value,
 static int key_pages(struct parser *p, const char *value,
 		     struct ramjet_error *err)
 {
-	unsigned chosen;
+	unsigned chosen = 0;
 	int rc = choose(p->what, value, pages_names, RJ_CLI_PAGES_COUNT_,
 			&chosen, err);
 
@@ -173,7 +173,7 @@ static int key_prealloc(struct parser *p, const char *value,
 static int key_dirty(struct parser *p, const char *value,
 		     struct ramjet_error *err)
 {
-	unsigned chosen;
+	unsigned chosen = 0;
 	int rc = choose(p->what, value, dirty_names, RJ_ARRAY_SIZE(dirty_names),
 			&chosen, err);
 

@@ -79,7 +79,7 @@ static void append(struct wire *w, const struct rj_frame *frame,
 {
 	rj_frame_encode(frame, NULL, payload, w->stream + w->bytes);
 	w->bytes += RJ_HEADER_BYTES;
-	if (frame->payload_bytes)
+	if (payload)
 		memcpy(w->stream + w->bytes, payload, frame->payload_bytes);
 	w->bytes += frame->payload_bytes;
 }
