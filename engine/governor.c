@@ -10,7 +10,7 @@
 /* Above the cap only as long as a gap is made up for. */
 #define PEAK          1.05
 #define PEAK_SAVED_MS 2u
-#define SAVED_MS      25u
+#define SAVED_MS      20u
 #define PACE_PERCENT  125u
 /* Smaller frames cost time, larger ones are not smooth. */
 #define FRAMES_PER_S    600u
@@ -25,9 +25,9 @@ static double min_of(double a, double b)
 	return a < b ? a : b;
 }
 
-void rj_governor_init(struct rj_governor *g)
+void rj_governor_init(struct rj_governor *g, const _Atomic uint64_t *wanted)
 {
-	*g = (struct rj_governor){ 0 };
+	*g = (struct rj_governor){ .wanted = wanted };
 	rj_mutex_init(&g->lock);
 }
 
@@ -36,16 +36,14 @@ void rj_governor_done(struct rj_governor *g)
 	rj_mutex_done(&g->lock);
 }
 
-static void clamp_locked(struct rj_governor *g) RJ_REQUIRES(g->lock)
-{
-	g->mean = min_of(g->mean, g->cap * SAVED_MS / MS_PER_S);
-	g->peak = min_of(g->peak, g->cap * PEAK_SAVED_MS / MS_PER_S);
-}
-
 /* Up to now at the cap there was, from now on at the one there is. */
-static void earn_locked(struct rj_governor *g, uint64_t cap, uint64_t now_ns)
+static void earn_locked(struct rj_governor *g, uint64_t now_ns)
 	RJ_REQUIRES(g->lock)
 {
+	/* relaxed: it orders nothing */
+	const double cap =
+		(double)atomic_load_explicit(g->wanted, memory_order_relaxed);
+
 	/* The clock of another thread may be a little behind. */
 	if (now_ns > g->earned_ns) {
 		const double s = (double)(now_ns - g->earned_ns) / NS_PER_S;
@@ -54,21 +52,23 @@ static void earn_locked(struct rj_governor *g, uint64_t cap, uint64_t now_ns)
 		g->peak += s * g->cap * PEAK;
 		g->earned_ns = now_ns;
 	}
-	/* Nothing was owed without a cap. */
+	/* Without a cap nothing is owed, and none inherits savings. */
 	if (g->cap <= 0)
 		g->mean = g->peak = 0;
-	g->cap = (double)cap;
-	if (cap)
-		clamp_locked(g);
+	if (cap < g->cap || cap > g->cap)
+		g->mean = min_of(g->mean, 0);
+	g->cap = cap;
+	g->mean = min_of(g->mean, g->cap * SAVED_MS / MS_PER_S);
+	g->peak = min_of(g->peak, g->cap * PEAK_SAVED_MS / MS_PER_S);
 }
 
 uint64_t rj_governor_announce(struct rj_governor *g, uint64_t bytes,
-			      uint64_t cap, uint64_t now_ns)
+			      uint64_t now_ns)
 {
 	uint64_t place;
 
 	rj_lock(&g->lock);
-	earn_locked(g, cap, now_ns);
+	earn_locked(g, now_ns);
 	place = g->announced;
 	g->announced += bytes;
 	g->mean -= (double)bytes;
@@ -79,12 +79,12 @@ uint64_t rj_governor_announce(struct rj_governor *g, uint64_t bytes,
 }
 
 uint64_t rj_governor_ready_ns(struct rj_governor *g, uint64_t place,
-			      uint64_t cap, uint64_t now_ns)
+			      uint64_t now_ns)
 {
 	double after, s;
 
 	rj_lock(&g->lock);
-	earn_locked(g, cap, now_ns);
+	earn_locked(g, now_ns);
 	/* What this frame and those after it owe is not its to wait for. */
 	after = (double)(g->announced - place);
 	s = g->cap > 0 ? -min_of(g->mean + after, (g->peak + after) / PEAK) /
@@ -112,27 +112,24 @@ bool rj_governor_holds(struct rj_governor *g)
 	return holds;
 }
 
-int rj_governor_wait(struct rj_governor *g, uint64_t bytes,
-		     const _Atomic uint64_t *cap, int wake_fd)
+int rj_governor_wait(struct rj_governor *g, uint64_t bytes, int wake_fd)
 {
-	/* relaxed: it orders nothing */
-	uint64_t now_cap = atomic_load_explicit(cap, memory_order_relaxed);
 	uint64_t now_ns, ready_ns, place;
 	int rc = 0;
 
-	if (!now_cap)
+	/* relaxed: a frame that is about to go may miss a change */
+	if (!atomic_load_explicit(g->wanted, memory_order_relaxed))
 		return 0;
 	now_ns = rj_now_ns();
-	place = rj_governor_announce(g, bytes, now_cap, now_ns);
+	place = rj_governor_announce(g, bytes, now_ns);
 	for (;;) {
-		ready_ns = rj_governor_ready_ns(g, place, now_cap, now_ns);
+		ready_ns = rj_governor_ready_ns(g, place, now_ns);
 		if (rc || ready_ns <= now_ns)
 			break;
 		if (ready_ns > now_ns + LOOK_NS)
 			ready_ns = now_ns + LOOK_NS;
 		rc = rj_wait_fd(-1, 0, ready_ns, wake_fd);
 		rc = rc == -ETIMEDOUT ? 0 : rc;
-		now_cap = atomic_load_explicit(cap, memory_order_relaxed);
 		now_ns = rj_now_ns();
 	}
 	rj_governor_admitted(g);

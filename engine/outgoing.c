@@ -243,7 +243,7 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
 	m->out->given = m->out->control = (struct rj_conn)RJ_CONN_NONE;
 	rj_link_init(&m->out->link, -1, m->wake_fd);
-	rj_governor_init(&m->out->governor);
+	rj_governor_init(&m->out->governor, &m->cap_bytes_per_s);
 	/* The caller may close its number once ramjet_migrate() returns. */
 	if (m->uri.scheme == RJ_URI_FD)
 		return rj_connect(&m->uri, 0, -1, &m->out->given, err);

@@ -65,8 +65,7 @@ static int wait_turn(struct rj_sender *s, uint64_t bytes)
 	if (rc)
 		return rc;
 	publish(s);
-	rc = rj_governor_wait(&s->m->out->governor, bytes,
-			      &s->m->cap_bytes_per_s, s->m->wake_fd);
+	rc = rj_governor_wait(&s->m->out->governor, bytes, s->m->wake_fd);
 	return rc ? rc : apply_rate(s);
 }
 

@@ -8,10 +8,11 @@
  * cap, from 200 ms after the change on; how long the change took; and how many
  * processors were busy.
  *
- * usage: governor [CHANNELS [SECONDS [uring|syscalls [tcp|unix|pipe]]]]
+ * usage: governor [CHANNELS [SECONDS [uring|syscalls [tcp|unix|pipe [MB/S...]]]]]
  */
 #include <ramjet.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "bench/governor/machine.h"
 #include "bench/governor/windows.h"
 
+#define PIPE_BYTES    (1 << 20)
 #define BLOCK_BYTES   (256ull << 20)
 #define LOOK_MS       5
 #define LOOK_MAX_S    0.001 /* a look that took longer has no time */
@@ -239,6 +241,8 @@ static void begin_pipe(struct bench *b)
 
 	if (pipe(fds))
 		give_up("no pipe");
+	/* as that of exec: */
+	(void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
 	(void)snprintf(uri, sizeof(uri), "fd:%d", fds[0]);
 	check(ramjet_incoming(b->target, uri, NULL, &b->in, &err), &err);
 	(void)snprintf(uri, sizeof(uri), "fd:%d", fds[1]);
@@ -318,7 +322,10 @@ int main(int argc, char **argv)
 	await_second_round(b);
 	print_head(b);
 	measure_uncapped(b, seconds);
-	for (unsigned i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
+	for (int i = 5; i < argc; i++)
+		measure(b, strtod(argv[i], NULL) * 1e6, seconds);
+	for (unsigned i = 0; argc < 6 && i < sizeof(caps) / sizeof(caps[0]);
+	     i++)
 		measure(b, caps[i], seconds);
 	end(b);
 	return 0;

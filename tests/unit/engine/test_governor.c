@@ -24,7 +24,8 @@ struct event {
 
 struct sim {
 	struct rj_governor g;
-	uint64_t cap, now_ns;
+	_Atomic uint64_t cap;
+	uint64_t now_ns;
 	unsigned senders;
 	/* a sender's frame: its place, or 0 and when it will have one */
 	bool waits[SENDERS_MAX];
@@ -43,7 +44,7 @@ static struct sim *new_sim(uint64_t cap, unsigned senders)
 	struct sim *sim = calloc(1, sizeof(*sim));
 
 	assert_non_null(sim);
-	rj_governor_init(&sim->g);
+	rj_governor_init(&sim->g, &sim->cap);
 	sim->cap = cap;
 	sim->senders = senders;
 	sim->now_ns = 7 * S;
@@ -91,11 +92,10 @@ static uint64_t step(struct sim *sim, unsigned i, uint64_t late)
 		if (sim->next_ns[i] > sim->now_ns)
 			return sim->next_ns[i];
 		sim->place[i] = rj_governor_announce(&sim->g, frame_bytes(sim),
-						     sim->cap, sim->now_ns);
+						     sim->now_ns);
 		sim->waits[i] = true;
 	}
-	ready = rj_governor_ready_ns(&sim->g, sim->place[i], sim->cap,
-				     sim->now_ns);
+	ready = rj_governor_ready_ns(&sim->g, sim->place[i], sim->now_ns);
 	if (ready > sim->now_ns)
 		return ready + some_ns(sim, late);
 	admit(sim, i);
@@ -157,10 +157,10 @@ static void without_a_cap_everything_goes(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 100; i++) {
 		const uint64_t place =
-			rj_governor_announce(&sim->g, 1u << 30, 0, sim->now_ns);
+			rj_governor_announce(&sim->g, 1u << 30, sim->now_ns);
 
 		assert_int_equal(
-			rj_governor_ready_ns(&sim->g, place, 0, sim->now_ns),
+			rj_governor_ready_ns(&sim->g, place, sim->now_ns),
 			sim->now_ns);
 		rj_governor_admitted(&sim->g);
 	}
@@ -273,16 +273,15 @@ static void a_lifted_cap_lets_the_waiting_go(void **state)
 	uint64_t first, second;
 
 	(void)state;
-	first = rj_governor_announce(&sim->g, 65536, 1000, sim->now_ns);
-	second = rj_governor_announce(&sim->g, 65536, 1000, sim->now_ns);
-	assert_int_equal(rj_governor_ready_ns(&sim->g, first, 1000, 7 * S),
-			 7 * S);
-	assert_true(rj_governor_ready_ns(&sim->g, second, 1000, 7 * S) >
-		    60 * S);
-	assert_true(rj_governor_ready_ns(&sim->g, second, 65536000, 8 * S) <
+	first = rj_governor_announce(&sim->g, 65536, 7 * S);
+	second = rj_governor_announce(&sim->g, 65536, 7 * S);
+	assert_int_equal(rj_governor_ready_ns(&sim->g, first, 7 * S), 7 * S);
+	assert_true(rj_governor_ready_ns(&sim->g, second, 7 * S) > 60 * S);
+	sim->cap = 65536000;
+	assert_true(rj_governor_ready_ns(&sim->g, second, 8 * S) <
 		    8 * S + 2 * MS);
-	assert_int_equal(rj_governor_ready_ns(&sim->g, second, 0, 8 * S),
-			 8 * S);
+	sim->cap = 0;
+	assert_int_equal(rj_governor_ready_ns(&sim->g, second, 8 * S), 8 * S);
 	end_sim(sim);
 }
 
@@ -293,11 +292,10 @@ static void frames_go_in_the_order_of_their_announcement(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		place[i] = rj_governor_announce(&sim->g, 50000, sim->cap,
-						sim->now_ns);
+		place[i] = rj_governor_announce(&sim->g, 50000, sim->now_ns);
 	for (unsigned i = 0; i < 4; i++) {
-		const uint64_t ready = rj_governor_ready_ns(
-			&sim->g, place[i], sim->cap, sim->now_ns);
+		const uint64_t ready =
+			rj_governor_ready_ns(&sim->g, place[i], sim->now_ns);
 
 		assert_in_range(ready, 7 * S + i * 50 * MS,
 				7 * S + i * 50 * MS + 1000);
@@ -313,8 +311,8 @@ static void it_knows_whether_it_holds_somebody(void **state)
 
 	(void)state;
 	assert_false(rj_governor_holds(&sim->g));
-	(void)rj_governor_announce(&sim->g, 1, sim->cap, sim->now_ns);
-	(void)rj_governor_announce(&sim->g, 1, sim->cap, sim->now_ns);
+	(void)rj_governor_announce(&sim->g, 1, sim->now_ns);
+	(void)rj_governor_announce(&sim->g, 1, sim->now_ns);
 	rj_governor_admitted(&sim->g);
 	assert_true(rj_governor_holds(&sim->g));
 	rj_governor_admitted(&sim->g);
@@ -328,9 +326,9 @@ static void a_clock_behind_anothers_is_no_matter(void **state)
 	uint64_t place;
 
 	(void)state;
-	(void)rj_governor_announce(&sim->g, 1000, sim->cap, 9 * S);
-	place = rj_governor_announce(&sim->g, 1000, sim->cap, 8 * S);
-	assert_in_range(rj_governor_ready_ns(&sim->g, place, sim->cap, 9 * S),
+	(void)rj_governor_announce(&sim->g, 1000, 9 * S);
+	place = rj_governor_announce(&sim->g, 1000, 8 * S);
+	assert_in_range(rj_governor_ready_ns(&sim->g, place, 9 * S),
 			9 * S + 900000, 9 * S + 1000001);
 	end_sim(sim);
 }
@@ -368,8 +366,7 @@ static void *send_frames(void *arg)
 	int *rc = &crew->rc[atomic_fetch_add(&crew->number, 1)];
 
 	for (unsigned i = 0; i < crew->frames && !*rc; i++) {
-		*rc = rj_governor_wait(&crew->g, 65536, &crew->cap,
-				       crew->wake_fd);
+		*rc = rj_governor_wait(&crew->g, 65536, crew->wake_fd);
 		if (!*rc)
 			atomic_fetch_add(&crew->admitted, 1);
 	}
@@ -381,8 +378,8 @@ static void start_crew(struct crew *crew, uint64_t cap, unsigned frames,
 {
 	*crew = (struct crew){ .wake_fd = eventfd(0, 0), .frames = frames };
 	assert_true(crew->wake_fd >= 0);
-	atomic_init(&crew->cap, cap);
-	rj_governor_init(&crew->g);
+	atomic_store(&crew->cap, cap);
+	rj_governor_init(&crew->g, &crew->cap);
 	for (unsigned i = 0; i < THREADS; i++)
 		assert_int_equal(
 			pthread_create(&threads[i], NULL, send_frames, crew),
