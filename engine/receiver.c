@@ -34,14 +34,15 @@ static int receive(struct rj_receiver *r, void *into, size_t bytes)
 static int next_header(struct rj_receiver *r)
 {
 	r->frame_offset = stream_offset(r);
-	return receive(r, r->header, sizeof(r->header));
+	return receive(r, r->buffers->header, sizeof(r->buffers->header));
 }
 
 static int take_payload(struct rj_receiver *r, unsigned block,
 			const struct rj_scatter *scatter,
 			struct ramjet_error *err)
 {
-	const struct iovec next = { r->header, sizeof(r->header) };
+	const struct iovec next = { r->buffers->header,
+				    sizeof(r->buffers->header) };
 	struct rj_first_touch *touch = &r->memory->first_touch[block];
 	int rc;
 
@@ -51,15 +52,16 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 		rj_first_touch_leave(touch);
 		return rc;
 	}
-	r->iov[scatter->count] = next;
-	return rj_channel_recv(r->channel, r->iov, scatter->count + 1);
+	r->buffers->iov[scatter->count] = next;
+	return rj_channel_recv(r->channel, r->buffers->iov, scatter->count + 1);
 }
 
 /* Take the pages, and the next header with the same receive. */
 static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		      struct ramjet_error *err)
 {
-	struct rj_scatter scatter = { .iov = r->iov, .by_file = r->by_file };
+	struct rj_scatter scatter = { .iov = r->buffers->iov,
+				      .by_file = r->buffers->by_file };
 	struct rj_counters *c = r->counters;
 	int rc;
 
@@ -67,11 +69,13 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		return rj_fail(err, -EPROTO,
 			       "PAGES frame of round %u, wanted round %u",
 			       frame->round, r->round);
-	rc = receive(r, r->table, (size_t)frame->run_count * RJ_RUN_BYTES);
+	rc = receive(r, r->buffers->table,
+		     (size_t)frame->run_count * RJ_RUN_BYTES);
 	if (!rc)
-		rc = rj_frame_verify(r->header, frame, r->table, NULL, err);
+		rc = rj_frame_verify(r->buffers->header, frame,
+				     r->buffers->table, NULL, err);
 	if (!rc)
-		rc = rj_target_memory_place(r->memory, frame, r->table,
+		rc = rj_target_memory_place(r->memory, frame, r->buffers->table,
 					    &scatter, err);
 	if (rc)
 		return rc;
@@ -90,7 +94,7 @@ static int pass_fence(struct rj_receiver *r, const struct rj_frame *frame,
 		      struct ramjet_error *err)
 {
 	const bool final = frame->flags & RJ_FLAG_FINAL;
-	int rc = rj_frame_verify(r->header, frame, NULL, NULL, err);
+	int rc = rj_frame_verify(r->buffers->header, frame, NULL, NULL, err);
 
 	publish(r);
 	if (!rc)
@@ -111,10 +115,11 @@ static int skip_frame(struct rj_receiver *r, const struct rj_frame *frame)
 	int rc = 0;
 
 	while (!rc && left) {
-		const size_t piece =
-			left < sizeof(r->table) ? left : sizeof(r->table);
+		const size_t piece = left < sizeof(r->buffers->table)
+					     ? left
+					     : sizeof(r->buffers->table);
 
-		rc = receive(r, r->table, piece);
+		rc = receive(r, r->buffers->table, piece);
 		left -= piece;
 	}
 	return rc ? rc : next_header(r);
@@ -140,8 +145,8 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 		rc = receive(r, message.payload, frame->payload_bytes);
 	}
 	if (!rc)
-		rc = rj_frame_verify(r->header, frame, NULL, message.payload,
-				     err);
+		rc = rj_frame_verify(r->buffers->header, frame, NULL,
+				     message.payload, err);
 	if (rc) {
 		rj_message_done(&message);
 		return rc;
@@ -158,7 +163,7 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 static int take_frame(struct rj_receiver *r, struct ramjet_error *err)
 {
 	struct rj_frame frame;
-	int rc = rj_frame_decode(r->header, &frame, err);
+	int rc = rj_frame_decode(r->buffers->header, &frame, err);
 
 	if (rc)
 		return rc;
@@ -190,12 +195,16 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 		.backend = r->backend,
 		.wake_fd = r->m->wake_fd,
 	};
-	int rc = rj_channel_new(&r->conn, &options, &r->channel, err);
-	const bool uring =
-		!rc && rj_channel_backend(r->channel) == RAMJET_BACKEND_URING;
+	bool uring;
+	int rc;
 
+	r->buffers = malloc(sizeof(*r->buffers));
+	if (!r->buffers)
+		return rj_fail(err, -ENOMEM, "out of memory");
+	rc = rj_channel_new(&r->conn, &options, &r->channel, err);
 	if (rc)
 		return rc;
+	uring = rj_channel_backend(r->channel) == RAMJET_BACKEND_URING;
 	rj_lock(&r->m->lock);
 	rj_statistics_path(&r->m->stats, "io_uring", uring ? "yes" : "no", "%s",
 			   rj_channel_reason(r->channel));
@@ -235,6 +244,7 @@ static void *receiver_thread(void *arg)
 			      memory_order_relaxed);
 	rj_channel_free(r->channel);
 	rj_bounce_done(&r->bounce);
+	free(r->buffers);
 	if (rc) {
 		describe_failure(r, rc, &err);
 		rj_migration_fail(r->m, &err);

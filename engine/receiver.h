@@ -19,6 +19,14 @@
 #include "ringio/channel.h"
 #include "ringio/endpoint.h"
 
+/* Allocated by the worker, so that they lie where it runs. */
+struct rj_receive_buffers {
+	uint8_t header[RJ_HEADER_BYTES];
+	uint8_t table[RJ_TABLE_BYTES_MAX];
+	struct iovec iov[RJ_RUNS_MAX + 1];
+	bool by_file[RJ_RUNS_MAX];
+};
+
 struct rj_receiver {
 	/* immutable after rj_receiver_start() */
 	struct ramjet_migration *m;
@@ -40,10 +48,7 @@ struct rj_receiver {
 	uint32_t round;        /* of the pages that come now */
 	bool final;            /* the final fence has passed */
 	bool over;             /* in band: nothing more is to come */
-	uint8_t header[RJ_HEADER_BYTES];
-	uint8_t table[RJ_TABLE_BYTES_MAX];
-	struct iovec iov[RJ_RUNS_MAX + 1];
-	bool by_file[RJ_RUNS_MAX];
+	struct rj_receive_buffers *buffers;
 	struct rj_bounce bounce;
 };
 

@@ -331,7 +331,7 @@ static void a_policy_tells_where_absent_pages_will_be(void **state)
 
 	(void)state;
 	if (!kernel_tells() || first >= 8 * sizeof(unsigned long))
-		skip();
+		return;
 	assert_int_equal(node_under_policy(MPOL_BIND, 1ul << first), first);
 	assert_int_equal(node_under_policy(MPOL_PREFERRED, 1ul << first),
 			 first);
