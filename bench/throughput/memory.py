@@ -36,15 +36,3 @@ def places():
             if path != folder:
                 subprocess.run(["umount", str(path)], check=False)
         shutil.rmtree(folder)
-
-
-def thin_out(path, stride):
-    """Punch a hole for all but every stride-th page: dirt that is scattered,
-    as the source sees it."""
-    page = 4096
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open(path, "r+b") as image:
-        for at in range(0, os.fstat(image.fileno()).st_size, stride * page):
-            if libc.fallocate(image.fileno(), 3, ctypes.c_long(at + page),
-                              ctypes.c_long((stride - 1) * page)):
-                raise OSError(ctypes.get_errno(), "punching a hole")

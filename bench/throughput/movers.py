@@ -13,14 +13,27 @@ class Failed(Exception):
 
 def raw(program, case, channels, send):
     """All payload sizes of the case; the results, as raw prints them."""
-    words = [program, "--file", case.image, "--bytes", str(case.bytes),
+    place = ["--file", case.image, "--target-memory", "memfd"]
+    if case.stride > 1:  # as steady has it
+        place = ["--memory", "4k", "--target-memory", "4k"]
+    words = [program, *place, "--bytes", str(case.bytes),
              "--channels", str(channels), "--send", send,
              "--payload", case.payloads, "--stride", str(case.stride),
-             "--target", case.target, "--target-memory", "memfd"]
+             "--target", case.target]
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode:
         raise Failed(f"{' '.join(words)}: {done.stdout}{done.stderr}")
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def steady(program, case, options):
+    """The engine alone, round after round, in memory that is all there."""
+    words = [program, "--bytes", str(case.bytes), "--stride",
+             str(case.stride), *options]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise Failed(f"{' '.join(words)}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
 
 
 def _guest(path, *keys):
@@ -40,10 +53,9 @@ def _receive(program, case, ready, report):
 
 
 def _send(program, case, uri, report, options, wrap):
-    # Mapped, as a running guest's memory is; that would fill the holes, though.
-    keys = ["prealloc=1"] if case.stride == 1 else []
-    words = [*wrap, program, "send", _guest(case.image, *keys), "--to", uri,
-             "--json", report, "--progress", "none", *options]
+    # Mapped, as a running guest's memory is.
+    words = [*wrap, program, "send", _guest(case.image, "prealloc=1"), "--to",
+             uri, "--json", report, "--progress", "none", *options]
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode:
         raise Failed(f"{' '.join(words)}: {done.stdout}{done.stderr}")

@@ -50,6 +50,8 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ramjet", default=os.environ.get("RAMJET", "ramjet"))
     parser.add_argument("--raw", default=os.environ.get("RAMJET_RAW", "raw"))
+    parser.add_argument("--steady",
+                        default=os.environ.get("RAMJET_STEADY", "steady"))
     parser.add_argument("--size", type=size_of, default="1G")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--channels", default="1,2,4,8,16")
@@ -95,13 +97,14 @@ def run_case(chosen, case, places, folder):
     case.copy = str(places["small"] / "copy")
     for _ in range(chosen.repeat):
         raw_results(chosen, case, results)
-        if case.stride > 1:
-            memory.thin_out(case.image, case.stride)
         for name, words in ways(chosen, case):
-            one = movers.ramjet(chosen.ramjet, case, words, folder,
-                                chosen.wrap.split())
+            if case.stride > 1:
+                one = movers.steady(chosen.steady, case, words)
+            else:
+                one = movers.ramjet(chosen.ramjet, case, words, folder,
+                                    chosen.wrap.split())
             results.setdefault(name, []).append(one)
-    os.unlink(case.image)
+    pathlib.Path(case.image).unlink(missing_ok=True)
     return results
 
 
@@ -130,7 +133,7 @@ def summarise(results):
 def show(case, lines):
     print(f"\n{case.name}: {case.bytes >> 20} MiB, source in {case.pages} "
           f"pages, {case.sink or 'target ' + case.target}"
-          f"{', every second page' if case.stride > 1 else ''}")
+          f"{', every second page, round after round' if case.stride > 1 else ''}")
     print(f"  {'':34} {'best':>6} {'median':>6} {'of raw':>6} {'CPU s/GiB':>9}")
     for line in lines:
         ratio = f"{line['of_raw']:.2f}" if line["of_raw"] else "-"
