@@ -276,7 +276,7 @@ static void strangers_that_come_first_are_refused(void **state)
 	expect_refusal(s, 3, -EPROTO);
 	/* Other software. */
 	fd = wire_peer_connect(s->move.folder);
-	assert_true(wire_peer_send_bytes(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r",
+	assert_true(wire_peer_send_bytes(fd, "GET / HTTP/1.1\r\nHost: ab\r\n\r",
 					 RJ_HEADER_BYTES - 4));
 	assert_true(wire_peer_send_bytes(fd, "\n\n\n\n", 4));
 	wire_peer_hear_end(fd, &said);
