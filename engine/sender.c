@@ -363,7 +363,10 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 		rj_out_frame_init(s->frames[i]);
 	}
 	rc = check_strict(s, err);
-	return rc ? rc : open_path(s, err);
+	if (!rc)
+		rc = open_path(s, err);
+	/* The first frame must not be one for another cap. */
+	return rc ? rc : apply_rate(s);
 }
 
 static void *sender_thread(void *arg)
