@@ -263,7 +263,9 @@ int rj_pinning_buffer(struct rj_pinning *pinning, unsigned block,
 				 pinning->piece_chunks];
 	if (piece->state == PIECE_NEW && !pinning->over)
 		consider(pinning, piece, stretch, base);
+	/* Where stretches meet, the piece may be of another one. */
 	if (piece->state != PIECE_REGISTERED || from < piece->base ||
+	    from >= piece->base + piece->bytes ||
 	    bytes > (size_t)(piece->base + piece->bytes - from))
 		return RJ_CHANNEL_PLAIN;
 	return piece->buffer;

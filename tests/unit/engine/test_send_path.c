@@ -15,6 +15,7 @@
 
 #include "engine/send_path.h"
 #include "ringio/endpoint.h"
+#include "tests/unit/engine/fake_nodes.h"
 
 #define MEMORY_BYTES (40u << 20) /* two pieces and a half */
 #define PIECE_BYTES  (16u << 20)
@@ -239,6 +240,63 @@ static void a_piece_discarded_from_is_not_pinned_at_all(void **state)
 	arrives(s, PIECE_PAGES, FRAME_PAGES);
 	assert_int_equal(pinned(s), PIECE_BYTES);
 	scene_free(s);
+}
+
+/* Chunks 0 to 2 and 10 to 19 are home to the worker, one after the other. */
+static void place_on_two_nodes(struct scene *s, struct rj_topology *topology,
+			       struct rj_placement *ret)
+{
+	const struct rj_stretch stretches[] = {
+		{ .node = 0, .first_chunk = 0, .chunks = 3, .weight = 3 },
+		{ .node = 1, .first_chunk = 3, .chunks = 7, .weight = 7 },
+		{ .node = 0, .first_chunk = 10, .chunks = 10, .weight = 10 },
+	};
+	const struct rj_placement_wish wish = {
+		.topology = topology,
+		.stretches = stretches,
+		.stretch_count = RJ_ARRAY_SIZE(stretches),
+		.worker_count = 2,
+		.nic_node = RJ_NODE_ANY,
+	};
+
+	fake_topology(topology, 2, 4);
+	rj_guest_set_rounds(s->guest, NULL);
+	rj_rounds_done(&s->rounds);
+	assert_int_equal(rj_rounds_init(&s->rounds, s->guest->blocks, 1, 2,
+					s->event_fd, NULL),
+			 0);
+	rj_guest_set_rounds(s->guest, &s->rounds);
+	assert_int_equal(rj_placement_init(ret, &wish, NULL), 0);
+	rj_rounds_place(&s->rounds, ret);
+	assert_int_equal(ret->homes[0].node, 0);
+	assert_int_equal(ret->homes[0].end - ret->homes[0].first, 13);
+}
+
+/* A piece is of one stretch, though its place in the table may be of two. */
+static void a_home_in_stretches_is_pinned_as_far_as_pieces_go(void **state)
+{
+	static struct rj_topology topology;
+	struct rj_placement placement = { 0 };
+	struct scene *s =
+		scene_new(RAMJET_BLOCK_PINNABLE, RAMJET_BACKEND_URING);
+
+	(void)state;
+	fill(s, 0, MEMORY_BYTES / RAMJET_PAGE_BYTES, 0);
+	place_on_two_nodes(s, &topology, &placement);
+	assert_int_equal(open_path(s, RAMJET_ZERO_COPY_ON, false, NULL), 0);
+	arrives(s, 0, FRAME_PAGES);
+	if (pinned(s)) {
+		assert_int_equal(pinned(s), 3 * RJ_CHUNK_BYTES);
+		arrives(s, 10 * RJ_CHUNK_PAGES, FRAME_PAGES);
+		arrives(s, 5 * RJ_CHUNK_PAGES, FRAME_PAGES);
+		assert_int_equal(pinned(s), 3 * RJ_CHUNK_BYTES);
+		arrives(s, 15 * RJ_CHUNK_PAGES + 1, FRAME_PAGES);
+		assert_int_equal(pinned(s), 8 * RJ_CHUNK_BYTES);
+	} else {
+		print_message("# nothing can be pinned here\n");
+	}
+	scene_free(s);
+	rj_placement_done(&placement);
 }
 
 static unsigned resident_pages(const struct scene *s)
@@ -472,6 +530,8 @@ int main(void)
 		cmocka_unit_test(memory_is_pinned_when_first_sent),
 		cmocka_unit_test(a_discard_never_sends_what_was_there_before),
 		cmocka_unit_test(a_piece_discarded_from_is_not_pinned_at_all),
+		cmocka_unit_test(
+			a_home_in_stretches_is_pinned_as_far_as_pieces_go),
 		cmocka_unit_test(pinning_populates_nothing),
 		cmocka_unit_test(only_blocks_that_may_be_are_pinned),
 		cmocka_unit_test(small_pages_are_left_to_plain_sends),
