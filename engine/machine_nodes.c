@@ -92,11 +92,6 @@ const struct rj_topology *rj_machine_topology(void)
 	return &machine;
 }
 
-const char *rj_machine_nodes_library(void)
-{
-	return "libnuma";
-}
-
 /* ---- where pages are ---- */
 
 struct question {

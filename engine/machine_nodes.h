@@ -16,7 +16,4 @@ const struct rj_topology *rj_machine_topology(void);
 void rj_machine_query(void *user, const struct rj_block *block,
 		      const uint64_t *pages, size_t count,
 		      struct rj_page_place *ret);
-
-/* For `ramjet features`: "libnuma", or why not. Static. */
-const char *rj_machine_nodes_library(void);
 #endif

@@ -26,8 +26,3 @@ void rj_machine_query(void *user, const struct rj_block *block,
 	for (size_t i = 0; i < count; i++)
 		ret[i] = (struct rj_page_place){ .node = RJ_NODE_ANY };
 }
-
-const char *rj_machine_nodes_library(void)
-{
-	return "built without libnuma";
-}
