@@ -13,6 +13,7 @@
 
 enum rj_channel_state {
 	RJ_CHANNEL_OPEN,
+	RJ_CHANNEL_IDLE, /* open; its worker is to rest */
 	RJ_CHANNEL_CLOSED,
 	RJ_CHANNEL_LOST,
 };

@@ -21,6 +21,7 @@ struct snapshot {
 
 static const char *const channel_states[] = {
 	[RJ_CHANNEL_OPEN] = "open",
+	[RJ_CHANNEL_IDLE] = "idle",
 	[RJ_CHANNEL_CLOSED] = "closed",
 	[RJ_CHANNEL_LOST] = "lost",
 };

@@ -103,6 +103,7 @@ static int place(struct rj_numa *numa, struct ramjet_migration *m,
 	struct rj_placement_wish placement = {
 		.topology = numa->topology,
 		.worker_count = wish->worker_count,
+		.home_count = wish->home_count,
 		/* On a target, who touches a page first decides where it is:
 		 * the NIC must not draw the whole guest to its node. */
 		.nic_node = m->outgoing ? nic.node : RJ_NODE_ANY,

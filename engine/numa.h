@@ -19,7 +19,8 @@ struct rj_numa_wish {
 	const struct rj_block *blocks;
 	unsigned block_count;
 	unsigned worker_count;
-	int fd; /* a connection to the peer, or -1 */
+	unsigned home_count; /* workers that have homes; 0: all */
+	int fd;              /* a connection to the peer, or -1 */
 };
 
 /* Reports what it chose under "numa" in the fast paths. */

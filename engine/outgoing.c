@@ -44,6 +44,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		return rc;
 	if (out->has_outbox)
 		out->link.outbox = &out->outbox;
+	rj_source_channels_begin(m);
 	for (unsigned i = 0; i < out->channel_count; i++) {
 		struct rj_sender *s = &out->senders[i];
 
@@ -55,7 +56,6 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		s->counters = &m->counters[i];
 		s->cpus = rj_numa_cpus(&out->numa, i);
 		s->index = i;
-		s->channel_count = out->channel_count;
 		s->backend = rj_migration_params(m).backend;
 		rc = rj_sender_start(s, err);
 		if (rc)

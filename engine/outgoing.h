@@ -13,6 +13,7 @@
 #include "engine/numa.h"
 #include "engine/rounds.h"
 #include "engine/sender.h"
+#include "engine/source_channels.h"
 #include "ringio/endpoint.h"
 
 struct rj_helpers;
@@ -33,6 +34,7 @@ struct rj_outgoing {
 	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
 	unsigned channel_count;
 	struct rj_governor governor; /* any thread's */
+	struct rj_channel_plan plan;
 
 	/* set up by source_memory.c */
 	struct rj_rounds rounds;

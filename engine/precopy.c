@@ -129,6 +129,7 @@ static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 	out->wire = wire;
 	measure_latency(out);
 	measure_backlog(out, &wire);
+	rj_source_channels_tick(m, &wire, busy);
 	publish(m, &wire);
 	return check_stall(m, err);
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/rounds.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "engine/event.h"
 #include "util/bits.h"
 #include "util/error.h"
+
+/* Shorter rounds are over before it pays to wait for a change in them. */
+#define LONG_ROUND_PAGES ((64u << 20) / RAMJET_PAGE_BYTES)
 
 static int init_map(struct rj_rounds *rounds, unsigned parity,
 		    struct ramjet_error *err)
@@ -56,7 +60,8 @@ static void done_maps(struct rj_bitmap *maps, unsigned count)
 }
 
 /* As if there were one NUMA node. */
-static int place_by_address(struct rj_rounds *rounds, struct ramjet_error *err)
+static int place_by_address(struct rj_rounds *rounds, unsigned home_count,
+			    struct ramjet_error *err)
 {
 	struct rj_stretch *blocks =
 		calloc(rounds->block_count, sizeof(*blocks));
@@ -64,6 +69,7 @@ static int place_by_address(struct rj_rounds *rounds, struct ramjet_error *err)
 		.stretches = blocks,
 		.stretch_count = rounds->block_count,
 		.worker_count = rounds->worker_count,
+		.home_count = home_count,
 		.nic_node = RJ_NODE_ANY,
 	};
 	int rc;
@@ -92,6 +98,8 @@ int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
 		.blocks = blocks,
 		.block_count = block_count,
 		.worker_count = worker_count,
+		.long_pages = LONG_ROUND_PAGES,
+		.active = worker_count,
 		.event_fd = event_fd,
 	};
 	rj_mutex_init(&rounds->lock);
@@ -109,10 +117,18 @@ int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
 	if (!rc)
 		rc = init_one_each(rounds, &rounds->discarded, err);
 	if (!rc)
-		rc = place_by_address(rounds, err);
+		rc = place_by_address(rounds, worker_count, err);
 	if (rc)
 		rj_rounds_done(rounds);
 	return rc;
+}
+
+int rj_rounds_set_homes(struct rj_rounds *rounds, unsigned count,
+			struct ramjet_error *err)
+{
+	assert(count && count <= rounds->worker_count);
+	rj_placement_done(&rounds->by_address);
+	return place_by_address(rounds, count, err);
 }
 
 void rj_rounds_place(struct rj_rounds *rounds,
@@ -257,12 +273,28 @@ uint64_t rj_rounds_remaining(struct rj_rounds *rounds)
 	return pages_of(rounds, 0) + pages_of(rounds, 1);
 }
 
+unsigned rj_rounds_active(const struct rj_rounds *rounds)
+{
+	/* relaxed: who sees it late claims a chunk more, or less */
+	return atomic_load_explicit(&rounds->active, memory_order_relaxed);
+}
+
+void rj_rounds_set_active(struct rj_rounds *rounds, unsigned count)
+{
+	assert(count && count <= rounds->worker_count);
+	rj_lock(&rounds->lock);
+	atomic_store_explicit(&rounds->active, count, memory_order_relaxed);
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+}
+
 /* Each worker's share of a small round, in whole words. */
 static unsigned part_of(const struct rj_rounds *rounds, uint64_t pages)
 {
-	const uint64_t share = rj_div_round_up(pages, rounds->worker_count);
+	const unsigned active = rj_rounds_active(rounds);
+	const uint64_t share = rj_div_round_up(pages, active);
 
-	return rounds->worker_count > 1 && share < RJ_CHUNK_PAGES
+	return active > 1 && share < RJ_CHUNK_PAGES
 		       ? (unsigned)rj_div_round_up(share, RJ_WORD_BITS) *
 				 RJ_WORD_BITS
 		       : 0;
@@ -283,6 +315,8 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 	rounds->open = round;
 	rounds->begun = true;
 	rounds->final = final;
+	rounds->resting =
+		!final && pages_of(rounds, round) >= rounds->long_pages;
 	atomic_store(&rounds->low_told, false);
 	(void)pthread_cond_broadcast(&rounds->changed);
 	rj_unlock(&rounds->lock);
@@ -510,6 +544,34 @@ bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
 		if (claim_in_home(rounds, round & 1, order[i], ret))
 			return true;
 	return false;
+}
+
+bool rj_rounds_rest(struct rj_rounds *rounds, unsigned worker, uint32_t round)
+{
+	bool wanted;
+
+	rj_lock(&rounds->lock);
+	/* An older round than the open one is as good as over. */
+	while (worker >= rj_rounds_active(rounds) && !rounds->stopping &&
+	       rounds->resting && rounds->open == round &&
+	       rounds->exhausted <= round)
+		rj_cond_wait(&rounds->changed, &rounds->lock);
+	wanted = worker < rj_rounds_active(rounds);
+	rj_unlock(&rounds->lock);
+	return wanted;
+}
+
+void rj_rounds_exhausted(struct rj_rounds *rounds, uint32_t round)
+{
+	/* None rests. */
+	if (rj_rounds_active(rounds) == rounds->worker_count)
+		return;
+	rj_lock(&rounds->lock);
+	if (rounds->exhausted <= round) {
+		rounds->exhausted = round + 1;
+		(void)pthread_cond_broadcast(&rounds->changed);
+	}
+	rj_unlock(&rounds->lock);
 }
 
 void rj_rounds_leave(struct rj_rounds *rounds, unsigned worker, uint32_t round)

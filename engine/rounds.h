@@ -19,6 +19,10 @@
  *           A round of few pages is cut smaller, so that all channels share it:
  *           a claim then is part of a chunk, and nothing of the next round is
  *           taken along, whose older copy another worker may have claimed.
+ * Active    Some workers may be told to rest. In a long round they wait for
+ *           its end, or to be wanted after all; in a short one, and in the
+ *           final one, they pass the fence at once. Homes are for those who
+ *           are active at first: the others help them.
  * Ordering  is the receiver's: pages of r + 1 wait there until every channel
  *           has delivered its fence of round r.
  */
@@ -51,6 +55,7 @@ struct rj_rounds {
 	unsigned worker_count;
 	struct rj_placement by_address; /* equal slices, unless told better */
 	const struct rj_placement *placement;
+	uint64_t long_pages; /* nobody rests in rounds of fewer */
 	struct rj_bitmap *maps[2];
 	struct rj_bitmap **sinks[2]; /* the same, as collect() wants them */
 	/* Marks from other threads wait here until the next fill: putting them
@@ -68,13 +73,17 @@ struct rj_rounds {
 	_Atomic int64_t low_pages; /* tell the control thread below this */
 	_Atomic bool low_told;
 	_Atomic bool stopped; /* mirrors `stopping` for claimers */
+	/* Workers below this claim; written under the lock. */
+	_Atomic unsigned active;
 
 	struct rj_mutex lock; /* lock order: 4 */
 	pthread_cond_t changed;
 	/* guarded by lock */
-	bool begun;    /* round 0 is open */
-	bool final;    /* the open round is the last */
-	bool stopping; /* everybody out */
+	bool begun;         /* round 0 is open */
+	bool final;         /* the open round is the last */
+	bool stopping;      /* everybody out */
+	bool resting;       /* the open round is long enough to wait in */
+	uint32_t exhausted; /* rounds in which nothing is left to claim */
 	uint32_t open;
 	uint32_t *left; /* per worker: rounds left so far */
 	uint64_t kicks; /* wake-ups for other reasons */
@@ -90,6 +99,10 @@ void rj_rounds_place(struct rj_rounds *rounds,
 		     const struct rj_placement *placement);
 /* Safe on a zeroed struct. */
 void rj_rounds_done(struct rj_rounds *rounds);
+/* Only the first `count` workers, 1 to all, have homes; as long as nothing else
+ * is said by rj_rounds_place(). Before that, and before the workers begin. */
+RJ_NODISCARD int rj_rounds_set_homes(struct rj_rounds *rounds, unsigned count,
+				     struct ramjet_error *err);
 
 /* ---- control thread ---- */
 
@@ -109,6 +122,9 @@ uint64_t rj_rounds_remaining(struct rj_rounds *rounds);
 uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final);
 /* True when every worker has left the newest round. */
 bool rj_rounds_all_left(struct rj_rounds *rounds);
+/* Only the first `count` workers, 1 to all, are to claim from now on; all are
+ * until this is called. Any thread. */
+void rj_rounds_set_active(struct rj_rounds *rounds, unsigned count);
 /* Tell the control thread (event_fd) once fewer pages than this are left. */
 void rj_rounds_set_low(struct rj_rounds *rounds, uint64_t pages);
 /* All waits end, claims find nothing. Any thread. */
@@ -150,6 +166,13 @@ bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks);
 /* Take a chunk of `round`, or a part of one; false when none is left (or stopping). */
 bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
 		     struct rj_claim *ret);
+/* How many workers are to claim. Any thread. */
+unsigned rj_rounds_active(const struct rj_rounds *rounds);
+/* Wait until `worker` is to claim after all (true), or nothing is left to be
+ * claimed in `round` (false). Nothing of the worker's may be in flight. */
+bool rj_rounds_rest(struct rj_rounds *rounds, unsigned worker, uint32_t round);
+/* A worker has found nothing left to claim: those who rest may go on. */
+void rj_rounds_exhausted(struct rj_rounds *rounds, uint32_t round);
 /* The worker's fence of `round` is on its way. */
 void rj_rounds_leave(struct rj_rounds *rounds, unsigned worker, uint32_t round);
 #endif

@@ -29,6 +29,11 @@ static void publish(struct rj_sender *s)
 			      memory_order_relaxed);
 }
 
+static void set_state(struct rj_sender *s, enum rj_channel_state state)
+{
+	atomic_store_explicit(&s->counters->state, state, memory_order_relaxed);
+}
+
 /*
  * Under a cap, a frame must not keep its channel busy for long: when the last
  * pages are sent, the others would have to wait for it.
@@ -222,16 +227,53 @@ static int end_round(struct rj_sender *s, bool final)
 	return rc;
 }
 
-static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
+/* Is the worker to claim? If not, wait until it is, with nothing in flight;
+ * 0: it is not, and the round is over. */
+static int be_active(struct rj_sender *s)
+{
+	int rc;
+
+	if (rj_likely(s->index < rj_rounds_active(s->rounds)))
+		return 1;
+	rc = flush(s);
+	if (!rc)
+		rc = rj_channel_send_wait(s->channel);
+	if (rc)
+		return rc;
+	rj_send_path_rest(&s->path);
+	set_state(s, RJ_CHANNEL_IDLE);
+	if (!rj_rounds_rest(s->rounds, s->index, s->round))
+		return 0;
+	set_state(s, RJ_CHANNEL_OPEN);
+	return 1;
+}
+
+static int claim_and_send(struct rj_sender *s, struct ramjet_error *err)
 {
 	struct rj_claim claim;
-	int rc = 0;
+	int rc;
 
-	while (!rc && rj_rounds_claim(s->rounds, s->index, s->round, &claim)) {
+	while ((rc = be_active(s)) > 0) {
+		if (!rj_rounds_claim(s->rounds, s->index, s->round, &claim)) {
+			rj_rounds_exhausted(s->rounds, s->round);
+			return 0;
+		}
 		rc = send_claim(s, &claim, err);
 		if (!rc)
 			rc = send_mail(s);
+		if (rc)
+			return rc;
 	}
+	return rc;
+}
+
+static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
+{
+	int rc;
+
+	if (s->index < rj_rounds_active(s->rounds))
+		set_state(s, RJ_CHANNEL_OPEN);
+	rc = claim_and_send(s, err);
 	/* A round cut short has no fence: nobody may take it for whole. */
 	if (!rc &&
 	    atomic_load_explicit(&s->rounds->stopped, memory_order_relaxed))
@@ -380,9 +422,7 @@ static void *sender_thread(void *arg)
 		rc = run_rounds(s, &s->err);
 	if (s->channel)
 		publish(s);
-	atomic_store_explicit(&s->counters->state,
-			      rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED,
-			      memory_order_relaxed);
+	set_state(s, rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED);
 	rj_send_path_done(&s->path);
 	rj_channel_free(s->channel);
 	free(s->frames[0]);

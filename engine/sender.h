@@ -30,7 +30,6 @@ struct rj_sender {
 	struct rj_conn conn;        /* owned; closed by whoever joins */
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
 	unsigned index;
-	unsigned channel_count;
 	uint32_t backend;
 	pthread_t thread;
 	bool started;

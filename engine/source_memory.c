@@ -89,6 +89,7 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 		.blocks = m->guest->blocks,
 		.block_count = m->guest->block_count,
 		.worker_count = out->channel_count,
+		.home_count = out->plan.first,
 		.fd = a_connection(out),
 	};
 	int rc = rj_numa_init(&out->numa, m, &wish, err);
@@ -106,6 +107,8 @@ int rj_source_prepare_memory(struct ramjet_migration *m,
 				m->guest->block_count, out->channel_count,
 				m->event_fd, err);
 
+	if (!rc)
+		rc = rj_rounds_set_homes(&out->rounds, out->plan.first, err);
 	if (!rc)
 		rc = place_workers(m, err);
 	if (rc)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The source opens a session: connections, hello, the block table. */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -10,21 +9,6 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
-
-#define CHANNELS_DEFAULT_MAX 8u
-
-static unsigned default_channels(void)
-{
-	cpu_set_t cpus;
-	int count = 1;
-
-	if (!sched_getaffinity(0, sizeof(cpus), &cpus))
-		count = CPU_COUNT(&cpus);
-	if (count < 1)
-		count = 1;
-	return (unsigned)count < CHANNELS_DEFAULT_MAX ? (unsigned)count
-						      : CHANNELS_DEFAULT_MAX;
-}
 
 static uint64_t connect_deadline(const struct ramjet_params *params)
 {
@@ -80,9 +64,8 @@ static int connect_many(struct ramjet_migration *m,
 	struct rj_outgoing *out = m->out;
 	int rc;
 
-	hello->channel_count =
-		(uint16_t)(params->channels ? params->channels
-					    : default_channels());
+	rj_channel_plan_init(&out->plan, params->channels);
+	hello->channel_count = (uint16_t)out->plan.opened;
 	hello->role = RJ_ROLE_CONTROL;
 	rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, &out->control, err);
 	if (!rc)
@@ -123,6 +106,7 @@ static int connect_one(struct ramjet_migration *m,
 		return rj_fail(err, -EINVAL,
 			       "%s: has one channel, %u were asked for",
 			       m->uri_text, params->channels);
+	rj_channel_plan_init(&out->plan, 1);
 	rc = alloc_senders(out, 1, err);
 	if (rc)
 		return rc;

@@ -70,21 +70,48 @@ void rj_statistics_rate(struct rj_statistics *stats, uint64_t bytes,
 	stats->rate_us = now_us;
 }
 
+static struct rj_fast_path *path_named(struct rj_statistics *stats,
+				       const char *name)
+{
+	for (size_t i = 0; i < stats->fast_path_count; i++)
+		if (!strcmp(stats->fast_paths[i].name, name))
+			return &stats->fast_paths[i];
+	return NULL;
+}
+
+RJ_PRINTF(4, 0)
+static void put_path(struct rj_statistics *stats, const char *name,
+		     const char *chosen, const char *reason, va_list args)
+{
+	struct rj_fast_path *path = path_named(stats, name);
+
+	if (!path && stats->fast_path_count == RJ_FAST_PATHS_MAX)
+		return;
+	if (!path)
+		path = &stats->fast_paths[stats->fast_path_count++];
+	path->name = name;
+	(void)snprintf(path->chosen, sizeof(path->chosen), "%s", chosen);
+	(void)vsnprintf(path->reason, sizeof(path->reason), reason, args);
+}
+
+void rj_statistics_path_now(struct rj_statistics *stats, const char *name,
+			    const char *chosen, const char *reason, ...)
+{
+	va_list args;
+
+	va_start(args, reason);
+	put_path(stats, name, chosen, reason, args);
+	va_end(args);
+}
+
 void rj_statistics_path(struct rj_statistics *stats, const char *name,
 			const char *chosen, const char *reason, ...)
 {
-	struct rj_fast_path *path;
 	va_list args;
 
-	for (size_t i = 0; i < stats->fast_path_count; i++)
-		if (!strcmp(stats->fast_paths[i].name, name))
-			return;
-	if (stats->fast_path_count == RJ_FAST_PATHS_MAX)
+	if (path_named(stats, name))
 		return;
-	path = &stats->fast_paths[stats->fast_path_count++];
-	path->name = name;
-	(void)snprintf(path->chosen, sizeof(path->chosen), "%s", chosen);
 	va_start(args, reason);
-	(void)vsnprintf(path->reason, sizeof(path->reason), reason, args);
+	put_path(stats, name, chosen, reason, args);
 	va_end(args);
 }

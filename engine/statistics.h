@@ -68,6 +68,10 @@ void rj_statistics_measure(struct rj_statistics *stats, const char *term,
  * half second or so. */
 void rj_statistics_rate(struct rj_statistics *stats, uint64_t bytes,
 			uint64_t now_us);
+/* One line per name: the latest report of a fast path stays. */
+RJ_PRINTF(4, 5)
+void rj_statistics_path_now(struct rj_statistics *stats, const char *name,
+			    const char *chosen, const char *reason, ...);
 /* One line per name: the first report of a fast path stays. */
 RJ_PRINTF(4, 5)
 void rj_statistics_path(struct rj_statistics *stats, const char *name,

@@ -104,6 +104,7 @@ static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
 	*ret_overshoots = overshoots(m);
 	if (*ret_overshoots)
 		return 0;
+	rj_source_channels_settle(m);
 	out->round = out->final_round = rj_rounds_open(&out->rounds, true);
 	measure(m, "last sync", out->pause.sync_us);
 	return 0;

@@ -508,8 +508,9 @@ struct ramjet_round_info {
 
 struct ramjet_channel_info {
 	uint64_t bytes;
-	const char *state; /* "open", "closed", "lost" */
-	uint32_t rtt_us;   /* 0 when unknown */
+	/* "open", "idle" (open, not to send now), "closed", "lost" */
+	const char *state;
+	uint32_t rtt_us; /* 0 when unknown */
 };
 
 /* One term of the pause; the terms add up to the whole. */

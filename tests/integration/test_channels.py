@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""1 to 16 channels, both backends, idle images and writing guests."""
+"""1 to 64 channels, both backends, idle images and writing guests."""
+import os
+import re
+import resource
+import unittest
+
 import rig
 from rig import MIB
+
+MANY = 64
+FILES = 4 * MANY
 
 
 class Channels(rig.Case):
@@ -30,6 +38,53 @@ class Channels(rig.Case):
         self.assertEqual(
             self.chosen(self.idle(1, "syscalls"), "io_uring"), "no")
 
+    def test_as_many_as_asked_for_are_reported(self):
+        self.assertEqual(
+            self.chosen(self.idle(3, "syscalls"), "channels"), "3")
+
+    def automatic(self, guest, *options):
+        source, target = self.move(guest, guest, "--log", "info", *options)
+        self.assertRegex(self.chosen(source, "channels"), r"auto: \d+ of \d+")
+        active, opened = re.findall(r"\d+", self.chosen(source, "channels"))
+        for side in (source, target):
+            self.assertEqual(len(side.json["channels"]), int(opened))
+        self.assertLessEqual(int(active), int(opened))
+        return source
+
+    def test_auto_opens_more_than_it_begins_with(self):
+        source = self.automatic("process:size=256M,write=50M,set=32M",
+                                "--channels", "auto")
+        first = re.search(r"channels: (\d+) of (\d+) active at first; "
+                          r"CPUs: \d+ \((affinity|cgroup quota)\)",
+                          source.err)
+        self.assertLess(int(first[1]), int(first[2]))
+
+    def test_one_cpu_is_begun_with_by_one_channel(self):
+        mask = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(mask)})
+        try:
+            source = self.automatic("process:size=64M")
+        finally:
+            os.sched_setaffinity(0, mask)
+        self.assertRegex(source.err, r"channels: 1 of \d+ active at first; "
+                                     r"CPUs: 1 \(affinity\)")
+
+    def test_tries_are_told_and_lose_nothing(self):
+        guest = "process:size=256M,write=max,set=224M,threads=2"
+        target = self.recv(guest)
+        monitor = "unix:" + self.path("monitor")
+        source = self.send(guest, target.uri, "--hold", "--log", "info",
+                           "--downtime-limit", "1ms", "--monitor", monitor)
+        source.wait_for(r"channels: trying \d+ instead of \d+")
+        source.wait_for(r"channels: \d+ instead of \d+ brought")
+        # It would not converge; but now it shall go.
+        for words in (["set", "downtime-limit=60s"], ["switchover"]):
+            told = self.ramjet(*words, monitor)
+            self.assertEqual(told.wait(), 0, told.story())
+        self.both_end(source, target)
+        self.assertTrue(source.json["verify"]["identical"], source.story())
+        self.assertTrue(target.json["self_check"]["clean"], target.story())
+
 
 def add(kind, channels, backend):
     def test(self):
@@ -37,10 +92,24 @@ def add(kind, channels, backend):
     setattr(Channels, f"test_{kind}_{channels}_channels_{backend}", test)
 
 
+def add_many(kind, backend):
+    # A socket and a ring a channel, on either side; the command raises its
+    # limit no further than it may.
+    add(kind, MANY, backend)
+    name = f"test_{kind}_{MANY}_channels_{backend}"
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    setattr(Channels, name, unittest.skipIf(
+        limit < FILES, f"{limit} open files allowed, {FILES} wanted")(
+            getattr(Channels, name)))
+
+
 for count in (1, 2, 4, 16):
     for name in ("uring", "syscalls"):
         add("idle", count, name)
         add("writing", count, name)
+for name in ("uring", "syscalls"):
+    add_many("idle", name)
+    add_many("writing", name)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
  *
  *   - at the end every page was claimed after its last write;
  *   - no page is claimed twice in a round, or more often than it was marked;
- *   - what is filled for round r + 1 is never claimed in r - 1.
+ *   - what is filled for round r + 1 is never claimed in r - 1;
+ *   - nobody waits for ever, however many are told to rest.
  */
 #include "tests/unit/cmocka_all.h"
 
@@ -42,6 +43,7 @@ struct model {
 	struct rj_rounds rounds;
 	int event_fd;
 	unsigned workers;
+	bool some_rest;     /* the number of active workers keeps changing */
 	atomic_bool enough; /* markers, stop */
 	atomic_uint twice, early, unmarked;
 	struct page pages[PAGES];
@@ -82,6 +84,20 @@ static void note_claim(struct model *m, uint32_t round,
 		atomic_fetch_add(&m->unmarked, 1);
 }
 
+/* As engine/sender.c does it. */
+static bool claim_next(struct actor *me, uint32_t round, struct rj_claim *ret)
+{
+	struct rj_rounds *rounds = &me->model->rounds;
+
+	while (me->index >= rj_rounds_active(rounds))
+		if (!rj_rounds_rest(rounds, me->index, round))
+			return false;
+	if (rj_rounds_claim(rounds, me->index, round, ret))
+		return true;
+	rj_rounds_exhausted(rounds, round);
+	return false;
+}
+
 static void *run_worker(void *user)
 {
 	struct actor *me = user;
@@ -99,7 +115,7 @@ static void *run_worker(void *user)
 			continue;
 		if (entered != RJ_ENTER_OPEN)
 			return NULL;
-		while (rj_rounds_claim(&m->rounds, me->index, round, &claim))
+		while (claim_next(me, round, &claim))
 			for (unsigned i = 0; i < RJ_CHUNK_PAGES; i++)
 				if (claim.words[i / RJ_WORD_BITS] >>
 					    i % RJ_WORD_BITS &
@@ -144,11 +160,14 @@ static void fill(struct model *m, uint32_t round, uint32_t *seed)
 	rj_rounds_filled(&m->rounds, marked);
 }
 
-static void await_can_fill(struct model *m)
+static void await_can_fill(struct model *m, uint32_t *seed)
 {
 	while (!rj_rounds_can_fill(&m->rounds)) {
 		struct pollfd fd = { .fd = m->event_fd, .events = POLLIN };
 
+		if (m->some_rest)
+			rj_rounds_set_active(&m->rounds,
+					     1 + draw(seed) % m->workers);
 		assert_int_equal(poll(&fd, 1, 60000), 1);
 		rj_event_clear(m->event_fd);
 	}
@@ -161,7 +180,7 @@ static void control(struct model *m, struct actor *markers)
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		const bool final = round == ROUNDS - 1;
 
-		await_can_fill(m);
+		await_can_fill(m, &seed);
 		if (final) {
 			/* As the guest stops before the last fill. */
 			atomic_store(&m->enough, true);
@@ -173,7 +192,7 @@ static void control(struct model *m, struct actor *markers)
 	}
 }
 
-static struct model *new_model(unsigned workers)
+static struct model *new_model(unsigned workers, bool some_rest)
 {
 	static const unsigned page_counts[BLOCKS] = { 700, 1, 2600 };
 	struct model *m = calloc(1, sizeof(*m));
@@ -190,6 +209,14 @@ static struct model *new_model(unsigned workers)
 	assert_int_equal(rj_rounds_init(&m->rounds, m->blocks, BLOCKS, workers,
 					m->event_fd, NULL),
 			 0);
+	m->some_rest = some_rest;
+	if (some_rest) {
+		/* Every second round is one to rest in. */
+		m->rounds.long_pages = 400;
+		assert_int_equal(
+			rj_rounds_set_homes(&m->rounds, workers / 2, NULL), 0);
+		rj_rounds_set_active(&m->rounds, workers / 2);
+	}
 	return m;
 }
 
@@ -208,9 +235,9 @@ static void check(struct model *m)
 	assert_true(rj_rounds_all_left(&m->rounds));
 }
 
-static void run(unsigned workers)
+static void run(unsigned workers, bool some_rest)
 {
-	struct model *m = new_model(workers);
+	struct model *m = new_model(workers, some_rest);
 	struct actor claimers[WORKERS_MAX], markers[MARKERS];
 
 	for (unsigned i = 0; i < workers; i++) {
@@ -237,21 +264,29 @@ static void run(unsigned workers)
 static void one_worker_loses_and_repeats_nothing(void **state)
 {
 	(void)state;
-	run(1);
+	run(1, false);
 }
 
 static void two_workers_lose_and_repeat_nothing(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
-		run(2);
+		run(2, false);
 }
 
 static void many_workers_lose_and_repeat_nothing(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
-		run(WORKERS_MAX);
+		run(WORKERS_MAX, false);
+}
+
+static void workers_told_to_rest_and_to_work_lose_and_repeat_nothing(
+	void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		run(WORKERS_MAX, true);
 }
 
 int main(void)
@@ -260,6 +295,8 @@ int main(void)
 		cmocka_unit_test(one_worker_loses_and_repeats_nothing),
 		cmocka_unit_test(two_workers_lose_and_repeat_nothing),
 		cmocka_unit_test(many_workers_lose_and_repeat_nothing),
+		cmocka_unit_test(
+			workers_told_to_rest_and_to_work_lose_and_repeat_nothing),
 	};
 
 	return cmocka_run_group_tests_name("rounds_threads", tests, NULL, NULL);

@@ -84,6 +84,18 @@ static void the_first_report_of_a_fast_path_stays(void **state)
 	assert_string_equal(stats->fast_paths[1].chosen, "all");
 }
 
+static void a_report_of_what_is_now_replaces_the_one_before(void **state)
+{
+	struct rj_statistics *stats = *state;
+
+	rj_statistics_path_now(stats, "channels", "auto: 2 of 8", "at first");
+	rj_statistics_path(stats, "io_uring", "yes", "granted");
+	rj_statistics_path_now(stats, "channels", "auto: 3 of 8", "gain %d", 7);
+	assert_int_equal(stats->fast_path_count, 2);
+	assert_string_equal(stats->fast_paths[0].chosen, "auto: 3 of 8");
+	assert_string_equal(stats->fast_paths[0].reason, "gain 7");
+}
+
 static void long_texts_of_fast_paths_are_cut(void **state)
 {
 	struct rj_statistics *stats = *state;
@@ -113,6 +125,7 @@ int main(void)
 		CASE(a_term_has_one_line_for_both_figures),
 		CASE(more_terms_than_there_is_room_for_do_no_harm),
 		CASE(the_first_report_of_a_fast_path_stays),
+		CASE(a_report_of_what_is_now_replaces_the_one_before),
 		CASE(long_texts_of_fast_paths_are_cut),
 	};
 
