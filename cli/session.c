@@ -171,6 +171,7 @@ static void obey(struct rj_cli_session *s, uint64_t begun_us)
 	struct ramjet_error error = { 0 };
 	char span[RJ_CLI_HUMAN_BYTES];
 	int number = rj_cli_signals_cancel();
+	int rc;
 
 	if (rj_cli_signals_take_switchover())
 		(void)ramjet_switchover(s->migration);
@@ -181,9 +182,18 @@ static void obey(struct rj_cli_session *s, uint64_t begun_us)
 		(void)rj_fail(&error, -ETIMEDOUT,
 			      "--timeout: not completed within %s",
 			      rj_cli_human_time(s->line->timeout_us, span));
+	if (!error.code)
+		return;
 	/* Past the point of no return there is nothing to cancel. */
-	if (error.code && !ramjet_cancel(s->migration) && !is_committed(s))
+	rc = ramjet_cancel(s->migration);
+	if (!rc && !is_committed(s))
 		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
+	if (rc == -EBUSY && !s->bound_said)
+		rj_cli_progress_note(&s->progress,
+				     "ramjet %s: ready, so the source decides "
+				     "now; another signal ends this at once",
+				     name_of(s));
+	s->bound_said = s->bound_said || rc == -EBUSY;
 }
 
 static void show_progress(struct rj_cli_session *s)

@@ -26,6 +26,7 @@ struct rj_cli_session {
 	int json_fd; /* -1: none wanted */
 	bool ready_said;
 	bool error_said;
+	bool bound_said; /* that the target may not cancel any more */
 	bool checked;
 	bool check_clean;
 	struct rj_cli_guest_check check;

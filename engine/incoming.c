@@ -144,6 +144,8 @@ static int answer_ready(struct ramjet_migration *m, uint32_t verified,
 	m->in->ready = true;
 	if (m->in->one_way)
 		return 0;
+	if (!rj_migration_promise(m))
+		return -ECANCELED;
 	rj_ready_encode(verified, body);
 	return rj_link_send(&m->in->link, &frame, body,
 			    rj_migration_reply_deadline(m), err);

@@ -54,6 +54,8 @@ struct ramjet_migration {
 	struct ramjet_params params;
 	enum ramjet_state state;
 	bool cancelled; /* cancel was asked for */
+	/* Target: READY is, or is about to be, said: the source decides. */
+	bool promised;
 	/* When committed, nothing but a stream's end is waited for. */
 	bool may_abandon;
 	bool abandoned;            /* nobody waits for how it ends any longer */
@@ -102,10 +104,14 @@ void rj_migration_fail(struct ramjet_migration *m,
 /* The first error so far; code 0 when none. A cancel counts as -ECANCELED. */
 struct ramjet_error rj_migration_error(struct ramjet_migration *m);
 bool rj_migration_is_cancelled(struct ramjet_migration *m);
+/* Target: from here on only the source, or a lost link, ends it. False: a
+ * cancel came first. */
+bool rj_migration_promise(struct ramjet_migration *m);
 /* Before the commit: a cancel after it may end the wait, not undo it. */
 void rj_migration_let_abandon(struct ramjet_migration *m);
 bool rj_migration_is_abandoned(struct ramjet_migration *m);
-/* The handle is about to go: end every wait, before the commit or after. */
+/* The handle is about to go: end every wait, before the commit or after, as
+ * if the process had died. */
 void rj_migration_abandon(struct ramjet_migration *m);
 /* A copy of the parameters as they are now. */
 struct ramjet_params rj_migration_params(struct ramjet_migration *m);

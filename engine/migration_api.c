@@ -49,6 +49,16 @@ RAMJET_API int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
 	return rj_fail(err, error.code, "%s", error.message);
 }
 
+/* A target that has said READY is bound: COMMIT may be on its way, after which
+ * the source does not run again. */
+static int cancel_locked(struct ramjet_migration *m) RJ_REQUIRES(m->lock)
+{
+	if (m->promised)
+		return -EBUSY;
+	m->cancelled = true;
+	return 0;
+}
+
 RAMJET_API int ramjet_cancel(struct ramjet_migration *migration)
 {
 	int rc = 0;
@@ -59,7 +69,7 @@ RAMJET_API int ramjet_cancel(struct ramjet_migration *migration)
 	if (migration->cancelled)
 		rc = 0;
 	else if (rj_state_is_before_commit(migration->state))
-		migration->cancelled = true;
+		rc = cancel_locked(migration);
 	else if (migration->may_abandon &&
 		 migration->state == RAMJET_STATE_COMMITTED)
 		migration->abandoned = true;

@@ -120,6 +120,16 @@ bool rj_migration_is_cancelled(struct ramjet_migration *m)
 	return cancelled;
 }
 
+bool rj_migration_promise(struct ramjet_migration *m)
+{
+	bool promised;
+
+	rj_lock(&m->lock);
+	promised = m->promised = !m->cancelled;
+	rj_unlock(&m->lock);
+	return promised;
+}
+
 void rj_migration_let_abandon(struct ramjet_migration *m)
 {
 	rj_lock(&m->lock);

@@ -446,9 +446,11 @@ int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
 		struct ramjet_error *err);
 
 /* Give up: the source guest runs on. Takes effect in every state before
- * committed (else -EALREADY), also while the peer hangs. Returns at once. One
- * way, it also ends the wait for a committed stream to be taken: unconfirmed,
- * and the command of exec: is killed. */
+ * committed (else -EALREADY), also while the peer hangs. Returns at once.
+ * -EBUSY on a target that has told the source it is ready: the source commits
+ * or gives up now, and a lost connection ends it as well. One way, it also
+ * ends the wait for a committed stream to be taken: unconfirmed, and the
+ * command of exec: is killed. */
 int ramjet_cancel(struct ramjet_migration *migration);
 
 /* States: held (switch now), or before (do not hold). -EALREADY after. */
@@ -463,8 +465,9 @@ int ramjet_set_params(struct ramjet_migration *migration,
 enum ramjet_state ramjet_migration_state(
 	const struct ramjet_migration *migration);
 
-/* Cancels when not final, also ends the wait for how a commit turns out; joins
- * all threads. Not from a callback. NULL ok. */
+/* When not final, ends it as the process's death would: cancels, even where
+ * ramjet_cancel() may not, or leaves a commit unconfirmed. Joins all threads.
+ * Not from a callback. NULL ok. */
 void ramjet_migration_free(struct ramjet_migration *migration);
 
 /*

@@ -73,6 +73,14 @@ class Cancel(rig.Case):
         relay.release()
         self.both_end(source, target)
 
+    def test_a_ready_target_keeps_its_word(self):
+        source, target, relay = self.start(hold_at(wire.COMMIT))
+        relay.wait_reached()
+        target.interrupt()
+        target.wait_for("the source decides")
+        relay.release()
+        self.both_end(source, target)
+
     def test_target_gives_up_while_it_waits(self):
         target = self.recv(LIVE)
         target.interrupt()

@@ -26,6 +26,7 @@ CAUGHT = [
     ("a source that resumes when RUNNING does not come",
      ["BROKEN_RESUME_UNCONFIRMED"]),
     ("a source that cancels after COMMIT", ["BROKEN_CANCEL_AFTER_COMMIT"]),
+    ("a target that cancels after READY", ["BROKEN_CANCEL_AFTER_READY"]),
     ("the completed end", ["REACH_COMPLETED"]),
     ("the unconfirmed end", ["REACH_UNCONFIRMED"]),
     ("the end where the target could not start", ["REACH_REFUSED"]),

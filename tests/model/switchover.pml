@@ -13,9 +13,9 @@
  *   2. The target's guest runs only with every page and the device state.
  *   3. The source never resumes once COMMIT is sent, and if it ends without
  *      having sent it, alive, its guest runs.
- *   4. Both alive and connected to the end: a guest runs, or the target
- *      refused when COMMIT was on its way already, and the source reports
- *      unconfirmed with the target's reason. Unconfirmed means that or a loss.
+ *   4. Both alive and connected to the end: a guest runs, or the target could
+ *      not start it, and the source reports unconfirmed with its reason.
+ *      Unconfirmed means that or a loss.
  *
  * BROKEN_* leave one rule out; run.py expects each to be caught. REACH_* claim
  * that an outcome never happens, to see that it does.
@@ -39,7 +39,7 @@ bool commit_sent = false;
 mtype source_end = going, target_end = going;
 bool source_user = false, target_user = false; /* wants to cancel */
 bool lost = false;           /* a process died or a connection broke */
-bool target_refused = false; /* it said FAILED or CANCEL */
+bool start_failed = false;   /* the target's guest does not start */
 
 byte fences = 0; /* data channels that delivered all their pages */
 bool have_state = false;
@@ -164,7 +164,7 @@ stop:
 			if
 			:: message == RUNNING -> source_end = completed
 			:: else ->
-				assert(target_refused); /* claim 4 */
+				assert(start_failed); /* claim 4 */
 				source_end = unconfirmed
 			fi
 		:: source_sees_loss ->
@@ -186,7 +186,6 @@ over:
 inline target_give_up(message, how)
 {
 	atomic {
-		target_refused = true;
 		send_to_source(message);
 		target_end = how
 	}
@@ -266,14 +265,17 @@ proctype Target()
 #ifdef BROKEN_START_WHEN_LOST
 		:: target_sees_loss -> target_start()
 #endif
+#ifdef BROKEN_CANCEL_AFTER_READY
 		:: target_user -> target_give_up(CANCEL, cancelled); goto over
+#endif
 		fi;
 #endif
 		if
 		:: target_start();
 			send_to_source(RUNNING);
 			target_end = completed
-		:: target_give_up(FAILED, failed) /* could not start */
+		:: start_failed = true;
+			target_give_up(FAILED, failed)
 		fi;
 over:
 		skip
@@ -317,7 +319,7 @@ init {
 	assert(!(source_end == completed && target_runs));
 #endif
 #ifdef REACH_UNCONFIRMED
-	assert(target_refused || source_end != unconfirmed);
+	assert(start_failed || source_end != unconfirmed);
 #endif
 #ifdef REACH_REFUSED
 	assert(lost || source_end != unconfirmed);
@@ -327,7 +329,7 @@ init {
 #endif
 	/* claim 4 */
 	assert(lost || source_runs || target_runs ||
-	       (target_refused && source_end == unconfirmed));
+	       (start_failed && source_end == unconfirmed));
 	assert(source_end != completed || !target_alive || target_runs);
 #endif
 }

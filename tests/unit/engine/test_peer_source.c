@@ -376,7 +376,7 @@ static void a_hanging_source_does_not_keep_a_cancel_waiting(void **state)
 {
 	struct fake_source *s = *state;
 
-	for (unsigned step = 0; step < STEP_COUNT_; step++) {
+	for (unsigned step = 0; step < STEP_READY; step++) {
 		fake_source_begin(s);
 		fake_source_reach(s, step);
 		assert_int_equal(ramjet_cancel(s->move.incoming), 0);
@@ -385,6 +385,53 @@ static void a_hanging_source_does_not_keep_a_cancel_waiting(void **state)
 		assert_int_equal(small_vm_calls(&s->move.target, VM_START), 0);
 		fake_source_done(s);
 	}
+}
+
+/* COMMIT may be on its way: whoever has promised to run the guest does. */
+static void a_target_that_is_ready_is_bound(void **state)
+{
+	struct fake_source *s = *state;
+	struct rj_frame frame;
+
+	fake_source_begin(s);
+	fake_source_reach(s, STEP_READY);
+	assert_int_equal(ramjet_cancel(s->move.incoming), -EBUSY);
+	assert_true(fake_source_say_type(s, RJ_FRAME_COMMIT));
+	assert_true(wire_peer_await(s->peer.control, RJ_FRAME_RUNNING, &frame));
+	fake_source_await_target(s);
+	assert_int_equal(s->move.target_rc, 0);
+	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 1);
+	fake_source_done(s);
+
+	fake_source_begin(s);
+	fake_source_reach(s, STEP_READY);
+	assert_int_equal(ramjet_cancel(s->move.incoming), -EBUSY);
+	assert_true(fake_source_say_type(s, RJ_FRAME_CANCEL));
+	expect_unstarted(s);
+	move_expect_error(&s->move.target_err, -ECONNABORTED, "cancelled");
+	fake_source_done(s);
+
+	fake_source_begin(s);
+	fake_source_reach(s, STEP_READY);
+	assert_int_equal(ramjet_cancel(s->move.incoming), -EBUSY);
+	wire_peer_close(&s->peer.control);
+	expect_unstarted(s);
+}
+
+/* As if the process had died, but politely. */
+static void a_handle_freed_when_ready_ends_at_once(void **state)
+{
+	struct fake_source *s = *state;
+	struct ramjet_error said;
+
+	fake_source_begin(s);
+	fake_source_reach(s, STEP_READY);
+	ramjet_migration_free(s->move.incoming);
+	s->move.incoming = NULL;
+	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 0);
+	small_vm_expect_last(&s->move.target, RAMJET_STATE_CANCELLED);
+	wire_peer_hear_end(s->peer.control, &said);
+	assert_int_equal(said.code, -ECONNABORTED);
 }
 
 int main(void)
@@ -404,6 +451,8 @@ int main(void)
 		FAKE_SOURCE_TEST(the_sources_reason_is_passed_on),
 		FAKE_SOURCE_TEST(
 			a_hanging_source_does_not_keep_a_cancel_waiting),
+		FAKE_SOURCE_TEST(a_target_that_is_ready_is_bound),
+		FAKE_SOURCE_TEST(a_handle_freed_when_ready_ends_at_once),
 	};
 
 	return cmocka_run_group_tests_name("peer source", tests, NULL, NULL);
