@@ -43,8 +43,7 @@ struct vm {
 	struct kvm_run *run;
 	uint8_t *ram;
 	pthread_t thread;
-	int running; /* the thread exists */
-	int stop;    /* atomic: the thread is to end */
+	int stop; /* atomic: the thread is to end */
 	unsigned passes;
 	struct ramjet_guest *guest;
 };
@@ -58,40 +57,35 @@ struct vm_state {
 
 /* ---- the VMM as it was before ramjet ----------------------------------- */
 
-static void die(const char *what)
+static long need(long rc, const char *what)
 {
+	if (rc >= 0)
+		return rc;
 	perror(what);
 	exit(1);
 }
 
-static void vm_create(struct vm *vm)
+static void *map(size_t bytes, int flags, int fd)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	struct kvm_userspace_memory_region slot = { .memory_size = RAM_BYTES };
-	int run_bytes;
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
 
-	if (kvm < 0) {
-		perror("skipped: /dev/kvm");
-		exit(77);
-	}
-	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
-	vm->ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (vm->fd < 0 || vm->ram == MAP_FAILED)
-		die("virtual machine");
+	(void)need(at == MAP_FAILED ? -1 : 0, "mmap");
+	return at;
+}
+
+static void vm_create(struct vm *vm, int kvm)
+{
+	struct kvm_userspace_memory_region slot = { .memory_size = RAM_BYTES };
+	long run_bytes;
+
+	vm->ram = map(RAM_BYTES, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	slot.userspace_addr = (uintptr_t)vm->ram;
+	vm->fd = (int)need(ioctl(kvm, KVM_CREATE_VM, 0), "virtual machine");
 	(void)ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000ul);
-	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot))
-		die("memory slot");
-	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
-	run_bytes = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (vm->vcpu < 0 || run_bytes < 0)
-		die("vCPU");
-	vm->run = mmap(NULL, (size_t)run_bytes, PROT_READ | PROT_WRITE,
-		       MAP_SHARED, vm->vcpu, 0);
-	if (vm->run == MAP_FAILED)
-		die("vCPU");
-	(void)close(kvm);
+	(void)need(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot), "memory");
+	vm->vcpu = (int)need(ioctl(vm->fd, KVM_CREATE_VCPU, 0), "vCPU");
+	run_bytes = need(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "vCPU");
+	vm->run = map((size_t)run_bytes, MAP_SHARED, vm->vcpu);
 }
 
 /* The program at address 0, and the vCPU in front of it. */
@@ -101,13 +95,11 @@ static void vm_boot(struct vm *vm)
 	struct kvm_sregs sregs;
 
 	memcpy(vm->ram, program, sizeof(program));
-	if (ioctl(vm->vcpu, KVM_GET_SREGS, &sregs))
-		die("vCPU");
+	(void)need(ioctl(vm->vcpu, KVM_GET_SREGS, &sregs), "vCPU");
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
-	if (ioctl(vm->vcpu, KVM_SET_SREGS, &sregs) ||
-	    ioctl(vm->vcpu, KVM_SET_REGS, &regs))
-		die("vCPU");
+	(void)need(ioctl(vm->vcpu, KVM_SET_SREGS, &sregs), "vCPU");
+	(void)need(ioctl(vm->vcpu, KVM_SET_REGS, &regs), "vCPU");
 }
 
 static void *vcpu_main(void *arg)
@@ -115,17 +107,16 @@ static void *vcpu_main(void *arg)
 	struct vm *vm = arg;
 
 	for (;;) {
-		if (!ioctl(vm->vcpu, KVM_RUN, 0)) {
-			if (vm->run->exit_reason != KVM_EXIT_IO)
-				die("unexpected exit");
+		const int rc = ioctl(vm->vcpu, KVM_RUN, 0);
+
+		/* The OUT that ends a pass is done only once KVM_RUN is
+		 * entered again: so the thread never ends after an exit. */
+		if (!rc && vm->run->exit_reason == KVM_EXIT_IO)
 			__atomic_fetch_add(&vm->passes, 1, __ATOMIC_RELAXED);
-			/* The OUT is done only once KVM_RUN is entered again,
-			 * so never end here. */
-		} else if (errno != EINTR) {
-			die("KVM_RUN");
-		} else if (__atomic_load_n(&vm->stop, __ATOMIC_ACQUIRE)) {
+		else if (!rc || errno != EINTR)
+			(void)need(-1, "KVM_RUN");
+		else if (__atomic_load_n(&vm->stop, __ATOMIC_ACQUIRE))
 			return NULL;
-		}
 	}
 }
 
@@ -136,43 +127,37 @@ static void on_kick(int number)
 
 /* ---- what ramjet asks of it: stop, start, save, load ------------------- */
 
-static int vm_stop(void *user, struct ramjet_error *err)
+static int vm_stop(void *user, struct ramjet_error *unused)
 {
 	struct vm *vm = user;
 
-	(void)err;
-	if (!vm->running)
-		return 0;
+	(void)unused;
 	/* The flag catches a thread on its way into the guest, the signal one
 	 * that is there already. */
 	__atomic_store_n(&vm->stop, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&vm->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	(void)pthread_kill(vm->thread, SIGUSR1);
 	(void)pthread_join(vm->thread, NULL);
-	vm->running = 0;
 	return 0;
 }
 
-static int vm_start(void *user, struct ramjet_error *err)
+static int vm_start(void *user, struct ramjet_error *unused)
 {
 	struct vm *vm = user;
-	int rc;
 
-	(void)err;
+	(void)unused;
 	vm->stop = 0;
 	vm->run->immediate_exit = 0;
-	rc = pthread_create(&vm->thread, NULL, vcpu_main, vm);
-	vm->running = !rc;
-	return -rc;
+	return -pthread_create(&vm->thread, NULL, vcpu_main, vm);
 }
 
 static int vm_save(void *user, void **ret_data, size_t *ret_bytes,
-		   struct ramjet_error *err)
+		   struct ramjet_error *unused)
 {
 	struct vm *vm = user;
 	struct vm_state *state = malloc(sizeof(*state));
 
-	(void)err;
+	(void)unused;
 	if (!state)
 		return -ENOMEM;
 	if (ioctl(vm->vcpu, KVM_GET_REGS, &state->regs) ||
@@ -186,12 +171,12 @@ static int vm_save(void *user, void **ret_data, size_t *ret_bytes,
 }
 
 static int vm_load(void *user, const void *data, size_t bytes,
-		   struct ramjet_error *err)
+		   struct ramjet_error *unused)
 {
 	struct vm *vm = user;
 	struct vm_state state;
 
-	(void)err;
+	(void)unused;
 	if (bytes != sizeof(state))
 		return -EPROTO;
 	memcpy(&state, data, bytes);
@@ -203,11 +188,13 @@ static int vm_load(void *user, const void *data, size_t bytes,
 
 /* ---- what the VMM tells ramjet ----------------------------------------- */
 
-static void must(int rc, const struct ramjet_error *err)
+static struct ramjet_error err;
+
+static void must(int rc)
 {
 	if (rc >= 0)
 		return;
-	(void)fprintf(stderr, "%s\n", err->message);
+	(void)fprintf(stderr, "%s\n", err.message);
 	exit(1);
 }
 
@@ -233,14 +220,13 @@ static void vm_describe(struct vm *vm, int is_source)
 		.slot_count = 1,
 	};
 	struct ramjet_dirty_source *dirty;
-	struct ramjet_error err = { 0 };
 
-	must(ramjet_guest_new(&ops, vm, &vm->guest, &err), &err);
-	must(ramjet_guest_add_block(vm->guest, &block, &err), &err);
+	must(ramjet_guest_new(&ops, vm, &vm->guest, &err));
+	must(ramjet_guest_add_block(vm->guest, &block, &err));
 	if (!is_source)
 		return;
-	must(ramjet_dirty_kvm_log_new(&log, &dirty, &err), &err);
-	must(ramjet_guest_add_dirty_source(vm->guest, dirty, &err), &err);
+	must(ramjet_dirty_kvm_log_new(&log, &dirty, &err));
+	must(ramjet_guest_add_dirty_source(vm->guest, dirty, &err));
 }
 
 /* Source and target at once. On two hosts, each would do its half. */
@@ -249,25 +235,21 @@ static void move(struct vm *source, struct vm *target)
 	const struct ramjet_params params = { RAMJET_PARAMS_INIT,
 					      .verify = true };
 	struct ramjet_migration *incoming, *outgoing;
-	struct ramjet_error err = { 0 };
 	struct ramjet_info *info;
 
 	must(ramjet_incoming(target->guest, "tcp:127.0.0.1:0", &params,
-			     &incoming, &err),
-	     &err);
+			     &incoming, &err));
 	must(ramjet_migrate(source->guest, ramjet_listen_uri(incoming), &params,
-			    &outgoing, &err),
-	     &err);
-	must(ramjet_wait(outgoing, -1, &err), &err);
-	must(ramjet_wait(incoming, -1, &err), &err);
-	if (!ramjet_info(outgoing, &info)) {
-		printf("moved in %llu us, the guest stood still for %llu us, "
-		       "memory %s\n",
-		       (unsigned long long)info->total_us,
-		       (unsigned long long)info->downtime_us,
-		       info->verified ? "proven equal" : "not compared");
-		ramjet_info_free(info);
-	}
+			    &outgoing, &err));
+	must(ramjet_wait(outgoing, -1, &err));
+	must(ramjet_wait(incoming, -1, &err));
+	must(ramjet_info(outgoing, &info));
+	printf("moved in %llu us, the guest stood still for %llu us, memory "
+	       "%s\n",
+	       (unsigned long long)info->total_us,
+	       (unsigned long long)info->downtime_us,
+	       info->verified ? "proven equal" : "not compared");
+	ramjet_info_free(info);
 	ramjet_migration_free(outgoing);
 	ramjet_migration_free(incoming);
 }
@@ -292,11 +274,11 @@ static uint32_t check(const struct vm *vm, const char *who)
 		memcpy(&found, vm->ram + page * 4096, sizeof(found));
 		if (found == first - 1)
 			wanted = found;
-		if (found != wanted) {
-			printf("%s: page %u carries %u, wanted %u\n", who, page,
-			       found, wanted);
-			exit(1);
-		}
+		if (found == wanted)
+			continue;
+		printf("%s: page %u carries %u, wanted %u\n", who, page, found,
+		       wanted);
+		exit(1);
 	}
 	printf("%s: %u passes, and every page agrees\n", who, first);
 	return first;
@@ -304,28 +286,32 @@ static uint32_t check(const struct vm *vm, const char *who)
 
 int main(void)
 {
+	const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	const struct sigaction kick = { .sa_handler = on_kick };
 	struct vm source = { 0 }, target = { 0 };
 	uint32_t before, after;
 
+	if (kvm < 0) {
+		perror("skipped: /dev/kvm");
+		return 77;
+	}
 	(void)sigaction(SIGUSR1, &kick, NULL);
-	vm_create(&source);
-	vm_create(&target);
+	vm_create(&source, kvm);
+	vm_create(&target, kvm);
 	vm_describe(&source, 1);
 	vm_describe(&target, 0);
 
 	vm_boot(&source);
-	(void)vm_start(&source, NULL);
+	must(vm_start(&source, &err));
 	await_passes(&source, 20);
 	move(&source, &target);
 
 	await_passes(&target, 20);
-	(void)vm_stop(&target, NULL);
+	must(vm_stop(&target, &err));
 	before = check(&source, "source");
 	after = check(&target, "target");
 	ramjet_guest_free(source.guest);
 	ramjet_guest_free(target.guest);
 	/* 20 passes here at least, and none was lost or made twice. */
-	return after >= before + 20 && after <= before + target.passes + 1 ? 0
-									   : 1;
+	return after < before + 20 || after > before + target.passes + 1;
 }
