@@ -195,7 +195,6 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 		.backend = r->backend,
 		.wake_fd = r->m->wake_fd,
 	};
-	bool uring;
 	int rc;
 
 	r->buffers = malloc(sizeof(*r->buffers));
@@ -204,10 +203,9 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 	rc = rj_channel_new(&r->conn, &options, &r->channel, err);
 	if (rc)
 		return rc;
-	uring = rj_channel_backend(r->channel) == RAMJET_BACKEND_URING;
 	rj_lock(&r->m->lock);
-	rj_statistics_path(&r->m->stats, "io_uring", uring ? "yes" : "no", "%s",
-			   rj_channel_reason(r->channel));
+	rj_statistics_backend(&r->m->stats, rj_channel_backend(r->channel),
+			      rj_channel_reason(r->channel));
 	rj_unlock(&r->m->lock);
 	return 0;
 }

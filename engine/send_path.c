@@ -27,7 +27,7 @@ static void settle(struct rj_send_path *path, const char *chosen,
 	va_start(args, reason);
 	(void)vsnprintf(path->reason, sizeof(path->reason), reason, args);
 	va_end(args);
-	path->settled = true;
+	path->settled = path->news = true;
 }
 
 static void stop(struct rj_send_path *path)
@@ -170,6 +170,8 @@ static void adopt(struct rj_send_path *path, enum rj_verdict verdict)
 	if (verdict == RJ_VERDICT_PLAIN)
 		stop(path);
 	path->decided = true;
+	/* Who found out tells. */
+	path->settled = true;
 }
 
 /* The first worker that can tell tells for all. */

@@ -53,7 +53,8 @@ struct rj_send_path {
 	bool in_trial;         /* the frame in flight takes part */
 	uint64_t began_ns;
 	uint64_t frame_bytes;
-	bool settled; /* chosen and reason are final */
+	bool settled; /* chosen and reason say how it is */
+	bool news;    /* and nobody has been told; the worker clears it */
 	char chosen[32];
 	char reason[160];
 	int how[RJ_OUT_RUNS_MAX + 2]; /* of the frame in flight */

@@ -76,13 +76,13 @@ static int wait_turn(struct rj_sender *s, uint64_t bytes)
 
 static void report_zero_copy(struct rj_sender *s)
 {
-	if (s->path_reported || !s->path.settled)
+	if (!s->path.news)
 		return;
 	rj_lock(&s->m->lock);
-	rj_statistics_path(&s->m->stats, "zero copy", s->path.chosen, "%s",
-			   s->path.reason);
+	rj_statistics_path_now(&s->m->stats, "zero copy", s->path.chosen, "%s",
+			       s->path.reason);
 	rj_unlock(&s->m->lock);
-	s->path_reported = true;
+	s->path.news = false;
 }
 
 /* Hand the frame being built to the kernel, once the one before is through. */
@@ -339,12 +339,9 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 
 static void report_paths(struct rj_sender *s)
 {
-	const bool uring =
-		rj_channel_backend(s->channel) == RAMJET_BACKEND_URING;
-
 	rj_lock(&s->m->lock);
-	rj_statistics_path(&s->m->stats, "io_uring", uring ? "yes" : "no", "%s",
-			   rj_channel_reason(s->channel));
+	rj_statistics_backend(&s->m->stats, rj_channel_backend(s->channel),
+			      rj_channel_reason(s->channel));
 	rj_unlock(&s->m->lock);
 }
 

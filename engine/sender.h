@@ -37,7 +37,6 @@ struct rj_sender {
 	/* owned by the worker */
 	struct rj_channel *channel;
 	struct rj_send_path path;
-	bool path_reported;
 	struct ramjet_error err;
 	struct rj_out_frame *frames[2];
 	unsigned filling; /* index of the frame being built */

@@ -115,3 +115,12 @@ void rj_statistics_path(struct rj_statistics *stats, const char *name,
 	put_path(stats, name, chosen, reason, args);
 	va_end(args);
 }
+
+void rj_statistics_backend(struct rj_statistics *stats,
+			   enum ramjet_backend backend, const char *reason)
+{
+	if (backend == RAMJET_BACKEND_URING)
+		rj_statistics_path(stats, "io_uring", "yes", "%s", reason);
+	else
+		rj_statistics_path_now(stats, "io_uring", "no", "%s", reason);
+}

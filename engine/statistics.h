@@ -76,4 +76,7 @@ void rj_statistics_path_now(struct rj_statistics *stats, const char *name,
 RJ_PRINTF(4, 5)
 void rj_statistics_path(struct rj_statistics *stats, const char *name,
 			const char *chosen, const char *reason, ...);
+/* What a worker's channel runs on: "yes" means all of them. */
+void rj_statistics_backend(struct rj_statistics *stats,
+			   enum ramjet_backend backend, const char *reason);
 #endif

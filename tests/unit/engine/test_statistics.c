@@ -96,6 +96,31 @@ static void a_report_of_what_is_now_replaces_the_one_before(void **state)
 	assert_string_equal(stats->fast_paths[0].reason, "gain 7");
 }
 
+static void a_fast_path_that_ends_is_reported_so(void **state)
+{
+	struct rj_statistics *stats = *state;
+
+	rj_statistics_path(stats, "zero copy", "registered", "measured");
+	rj_statistics_path_now(stats, "zero copy", "no", "refused %d", 12);
+	rj_statistics_path_now(stats, "first touch", "in place", "private");
+	assert_int_equal(stats->fast_path_count, 2);
+	assert_string_equal(stats->fast_paths[0].chosen, "no");
+	assert_string_equal(stats->fast_paths[0].reason, "refused 12");
+	assert_string_equal(stats->fast_paths[1].chosen, "in place");
+}
+
+static void io_uring_means_all_channels(void **state)
+{
+	struct rj_statistics *stats = *state;
+
+	rj_statistics_backend(stats, RAMJET_BACKEND_URING, "granted");
+	rj_statistics_backend(stats, RAMJET_BACKEND_SYSCALLS, "no memory");
+	rj_statistics_backend(stats, RAMJET_BACKEND_URING, "granted");
+	assert_int_equal(stats->fast_path_count, 1);
+	assert_string_equal(stats->fast_paths[0].chosen, "no");
+	assert_string_equal(stats->fast_paths[0].reason, "no memory");
+}
+
 static void long_texts_of_fast_paths_are_cut(void **state)
 {
 	struct rj_statistics *stats = *state;
@@ -126,6 +151,8 @@ int main(void)
 		CASE(more_terms_than_there_is_room_for_do_no_harm),
 		CASE(the_first_report_of_a_fast_path_stays),
 		CASE(a_report_of_what_is_now_replaces_the_one_before),
+		CASE(a_fast_path_that_ends_is_reported_so),
+		CASE(io_uring_means_all_channels),
 		CASE(long_texts_of_fast_paths_are_cut),
 	};
 
