@@ -335,8 +335,10 @@ enum ramjet_on_no_convergence {
 
 struct ramjet_params {
 	size_t size;
-	/* Data connections; on the target: 0 takes what the source opens. 1 to
-	 * RAMJET_CHANNELS_MAX. fd:, exec: and file: always have one. */
+	/* Data connections, 1 to RAMJET_CHANNELS_MAX. 0: on the source up to
+	 * 16, of which as many are active as prove useful (fast path
+	 * "channels"); on the target what the source opens. fd:, exec: and
+	 * file: always have one. */
 	uint32_t channels;
 	uint32_t backend; /* enum ramjet_backend */
 	/* Cap over all channels; 0 = none. Live. */

@@ -54,7 +54,8 @@ def options():
                         default=os.environ.get("RAMJET_STEADY", "steady"))
     parser.add_argument("--size", type=size_of, default="1G")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--channels", default="1,2,4,8,16")
+    parser.add_argument("--channels", default="1,2,4,8,16,auto",
+                        help="numbers, and auto, which is compared with them")
     parser.add_argument("--raw-channels", default="1,2,4")
     parser.add_argument("--backends", default="uring,syscalls")
     parser.add_argument("--zero-copy", default="auto,off")
@@ -108,11 +109,38 @@ def run_case(chosen, case, places, folder):
     return results
 
 
-def path_of(result):
+def path_of(result, which):
     for path in result.get("fast_paths", ()):
-        if path["name"] == "zero copy":
+        if path["name"] == which:
             return f"{path['chosen']}: {path['reason']}"
     return ""
+
+
+AUTO = " ch=auto "
+
+
+def against_fixed(lines):
+    """How auto compares with the best fixed number, all else equal; the best
+    by the median, and separately by the best turn."""
+    found = []
+    for line in lines:
+        if AUTO not in line["setting"]:
+            continue
+        before, after = line["setting"].split(AUTO)
+        fixed = [other for other in lines if AUTO not in other["setting"]
+                 and other["setting"].startswith(before + " ch=")
+                 and other["setting"].endswith(" " + after)]
+        if not fixed:
+            continue
+        best = {key: max(fixed, key=lambda other, by=key: other[by])
+                for key in ("median", "best")}
+        found.append({
+            "setting": line["setting"],
+            "best_fixed": best["median"]["setting"],
+            "median_ratio": line["median"] / best["median"]["median"],
+            "best_ratio": line["best"] / best["best"]["best"],
+            "channels": line["channels"]})
+    return found
 
 
 def summarise(results):
@@ -126,7 +154,8 @@ def summarise(results):
             "median": statistics.median(one["gib_per_s"] for one in runs),
             "of_raw": best["gib_per_s"] / best_raw if best_raw else None,
             "cpu_s_per_gib": min(one["cpu_s_per_gib"] for one in runs),
-            "path": path_of(best)})
+            "path": path_of(best, "zero copy"),
+            "channels": path_of(best, "channels")})
     return lines
 
 
@@ -140,6 +169,10 @@ def show(case, lines):
         print(f"  {line['setting']:34} {line['best']:6.2f} "
               f"{line['median']:6.2f} {ratio:>6} "
               f"{line['cpu_s_per_gib']:9.3f} {line['path']}")
+    for auto in against_fixed(lines):
+        print(f"  {auto['setting']}: {auto['median_ratio']:.3f} of "
+              f"{auto['best_fixed']} (medians; best turns: "
+              f"{auto['best_ratio']:.3f}); {auto['channels']}")
     sys.stdout.flush()
 
 
@@ -159,7 +192,9 @@ def main():
                                pathlib.Path(places["small"]))
             lines = summarise(results)
             show(case, lines)
-            report["cases"][case.name] = {"summary": lines, "runs": results}
+            report["cases"][case.name] = {
+                "summary": lines, "auto": against_fixed(lines),
+                "runs": results}
     if chosen.json:
         chosen.json.write_text(json.dumps(report, indent=1))
 
