@@ -10,10 +10,18 @@
 
 #include "ringio/channel.h"
 
-/* Unsent bytes the socket holds under a cap: 50 ms worth, within these. */
-#define NOTSENT_PER_S 20u
-#define NOTSENT_MIN   (16u << 10)
-#define NOTSENT_MAX   (256u << 10)
+/* Unsent bytes the socket holds at a pace: 50 ms worth, within these; at high
+ * ones 2 ms worth, as each half of it is a wake-up of the sender. */
+#define NOTSENT_PER_S      20u
+#define NOTSENT_FAST_PER_S 500u
+#define NOTSENT_MIN        UINT64_C(16384)
+#define NOTSENT_MAX        UINT64_C(262144)
+#define NOTSENT_FAST_MAX   UINT64_C(1048576)
+
+static uint64_t clamp(uint64_t value, uint64_t least, uint64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
 
 /*
  * The pace is kept by the kernel. Without the low-water mark the socket would
@@ -22,13 +30,14 @@
 int rj_tcp_set_rate(int fd, uint64_t bytes_per_s)
 {
 	uint64_t pace = bytes_per_s ? bytes_per_s : UINT64_MAX;
-	uint64_t share = bytes_per_s / NOTSENT_PER_S;
-	uint32_t lowat = 0; /* 0: back to the system's own */
+	const uint64_t most = clamp(bytes_per_s / NOTSENT_FAST_PER_S,
+				    NOTSENT_MAX, NOTSENT_FAST_MAX);
+	/* 0: back to the system's own */
+	uint32_t lowat = bytes_per_s
+				 ? (uint32_t)clamp(bytes_per_s / NOTSENT_PER_S,
+						   NOTSENT_MIN, most)
+				 : 0;
 
-	if (bytes_per_s)
-		lowat = share < NOTSENT_MIN   ? NOTSENT_MIN
-			: share > NOTSENT_MAX ? NOTSENT_MAX
-					      : (uint32_t)share;
 	if (setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace,
 		       sizeof(pace)) ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat,
