@@ -6,6 +6,7 @@ import resource
 import unittest
 
 import rig
+from paced_relay import PacedRelay
 from rig import MIB
 
 MANY = 64
@@ -77,6 +78,10 @@ class Channels(rig.Case):
                            "--downtime-limit", "1ms", "--monitor", monitor)
         source.wait_for(r"channels: trying \d+ instead of \d+")
         source.wait_for(r"channels: \d+ instead of \d+ brought")
+        told = self.ramjet("info", monitor)
+        self.assertEqual(told.wait(), 0, told.story())
+        self.assertRegex(told.out, r"channels +0: open, ")
+        self.assertRegex(told.out, r"\d+: idle, ")
         # It would not converge; but now it shall go.
         for words in (["set", "downtime-limit=60s"], ["switchover"]):
             told = self.ramjet(*words, monitor)
@@ -84,6 +89,18 @@ class Channels(rig.Case):
         self.both_end(source, target)
         self.assertTrue(source.json["verify"]["identical"], source.story())
         self.assertTrue(target.json["self_check"]["clean"], target.story())
+
+    def test_a_path_that_limits_each_connection_gets_more_of_them(self):
+        guest = "process:size=256M,write=max,set=224M"
+        target = self.recv(guest)
+        relay = PacedRelay(target.uri, 5e6)
+        self.addCleanup(relay.close)
+        source = self.send(guest, relay.uri, "--log", "info")
+        kept = source.wait_for(r"channels: (\d+) instead of (\d+) brought "
+                               r"\+[\d.]+ %: kept")
+        self.assertGreater(int(kept[1]), int(kept[2]))
+        source.interrupt()
+        self.both_end(source, target, status=1)
 
 
 def add(kind, channels, backend):
