@@ -9,6 +9,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* As much as is worth waking up for; more would let the wire run dry. */
+#define LOW_WATER_BYTES (256u << 10)
+
 static int make_backend(enum ramjet_backend backend, struct rj_channel **ret,
 			struct ramjet_error *err)
 {
@@ -80,6 +83,9 @@ void rj_channel_free(struct rj_channel *channel)
 
 	if (!channel)
 		return;
+	/* Whoever reads from it next waits for a byte. */
+	if (channel->low_water)
+		rj_channel_expect(channel, 1);
 	held = channel->sigpipe_held;
 	sigpipe = channel->sigpipe;
 	channel->ops->free(channel);
@@ -212,6 +218,17 @@ int rj_channel_recv(struct rj_channel *channel, struct iovec *iov,
 		return -EINVAL;
 	to = rj_iov_of(iov, count);
 	return to.bytes ? channel->ops->recv(channel, &to) : 0;
+}
+
+void rj_channel_expect(struct rj_channel *channel, uint64_t bytes)
+{
+	const uint32_t low =
+		bytes < LOW_WATER_BYTES ? (uint32_t)bytes : LOW_WATER_BYTES;
+
+	if (channel->kind != RJ_CONN_TCP || channel->low_water == low)
+		return;
+	rj_tcp_set_low_water(channel->fd, low);
+	channel->low_water = low;
 }
 
 uint64_t rj_channel_bytes(const struct rj_channel *channel)

@@ -49,13 +49,21 @@ struct rj_channel {
 	const int *how;
 	const struct iovec *first;
 	struct rj_channel_zero_copy zero_copy;
-	int send_error; /* found while nobody waited */
+	int send_error;     /* found while nobody waited */
+	uint32_t low_water; /* bytes that end a wait for data; 0: not set */
 	bool sigpipe_held;
 	struct rj_sigpipe sigpipe;
 	struct rj_pacing pacing;
 	/* relaxed: a counter that orders nothing */
 	atomic_uint_fast64_t bytes;
 };
+
+/*
+ * Before waiting for `bytes` more to receive, all of which are bound to come:
+ * to be woken for every packet costs more than receiving it. Never more than
+ * `bytes`: nothing may follow them.
+ */
+void rj_channel_expect(struct rj_channel *channel, uint64_t bytes);
 
 static inline void rj_channel_moved(struct rj_channel *channel, uint64_t bytes)
 {

@@ -127,6 +127,7 @@ static int receive(struct rj_channel *channel, struct rj_iov *iov)
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
+		rj_channel_expect(channel, iov->bytes);
 		/* The peer may be waiting for what we have yet to send. */
 		if (rj_channel_send_pending(channel))
 			rc = wait_ready(channel, POLLIN);

@@ -3,8 +3,8 @@
  * The io_uring backend.
  *
  * At most one send and one receive are in flight (two sends could overtake
- * each other), each with MSG_WAITALL, so that the kernel itself continues a
- * short one; what still comes up short is continued here. A poll on the
+ * each other), with MSG_WAITALL where it pays, so that the kernel itself
+ * continues a short one; what still comes up short is continued here. A poll on the
  * wake_fd stays armed in the ring. Every wait is step(): start what can be
  * started, sleep until something completes, look at what did.
  */
@@ -125,6 +125,17 @@ static void prepare_send(struct uring_channel *c, uint64_t bytes_max,
 		prepare_zero_copy(c, how, flags, sqe);
 }
 
+/*
+ * MSG_WAITALL would have every packet wake the worker. Where the kernel minds
+ * the low-water mark, what is there is taken, and then waited for that much.
+ */
+static void prepare_receive(struct uring_channel *c, struct io_uring_sqe *sqe)
+{
+	rj_channel_expect(&c->base, c->recv.iov->bytes);
+	io_uring_prep_recvmsg(sqe, c->base.fd, &c->recv.message,
+			      c->base.low_water ? 0 : MSG_WAITALL);
+}
+
 static void prepare_transfer(struct uring_channel *c, struct op *op,
 			     uint64_t bytes_max, struct io_uring_sqe *sqe)
 {
@@ -139,7 +150,7 @@ static void prepare_transfer(struct uring_channel *c, struct op *op,
 	if (c->base.is_socket && op->id == OP_SEND)
 		prepare_send(c, bytes_max, sqe);
 	else if (c->base.is_socket)
-		io_uring_prep_recvmsg(sqe, fd, &op->message, MSG_WAITALL);
+		prepare_receive(c, sqe);
 	else if (op->id == OP_SEND)
 		io_uring_prep_writev(sqe, fd, entries, count, (uint64_t)-1);
 	else

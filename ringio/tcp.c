@@ -46,6 +46,14 @@ int rj_tcp_set_rate(int fd, uint64_t bytes_per_s)
 	return 0;
 }
 
+void rj_tcp_set_low_water(int fd, uint32_t bytes)
+{
+	const int low = (int)bytes;
+
+	/* It saves wake-ups; without it all works as well. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
+}
+
 static bool same_host(const struct sockaddr_storage *a,
 		      const struct sockaddr_storage *b)
 {
