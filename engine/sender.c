@@ -14,6 +14,9 @@
 #include "util/error.h"
 #include "util/thread.h"
 
+/* Looked at so many pages later: a memory access takes about as long. */
+#define PREFETCH_PAGES 8u
+
 static struct rj_out_frame *filling(struct rj_sender *s)
 {
 	return s->frames[s->filling];
@@ -136,6 +139,14 @@ static int add_pages(struct rj_sender *s, unsigned block, uint64_t page,
 	return 0;
 }
 
+static bool is_zero(const uint8_t *host, uint64_t page, uint64_t end)
+{
+	if (page + PREFETCH_PAGES < end)
+		rj_page_expect(host +
+			       (page + PREFETCH_PAGES) * RAMJET_PAGE_BYTES);
+	return rj_page_is_zero(host + page * RAMJET_PAGE_BYTES);
+}
+
 /* Cut a run of dirty pages into zero and other runs. */
 static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
 		   uint64_t count)
@@ -146,14 +157,11 @@ static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
 
 	while (!rc && page < end) {
 		const uint64_t from = page;
-		const bool zero =
-			rj_page_is_zero(host + page * RAMJET_PAGE_BYTES);
+		const bool zero = is_zero(host, page, end);
 
 		do
 			page++;
-		while (page < end &&
-		       rj_page_is_zero(host + page * RAMJET_PAGE_BYTES) ==
-			       zero);
+		while (page < end && is_zero(host, page, end) == zero);
 		rc = add_pages(s, block, from, (uint32_t)(page - from),
 			       zero ? RJ_RUN_ZERO : RJ_RUN_RAW);
 	}

@@ -10,4 +10,9 @@
  * that hold something cost little. The page may be written meanwhile: then
  * either answer is right, as its dirty bit is set again. */
 bool rj_page_is_zero(const uint8_t *page);
+/* It will be asked about soon: what it looks at first is fetched meanwhile. */
+static inline void rj_page_expect(const uint8_t *page)
+{
+	__builtin_prefetch(page);
+}
 #endif
