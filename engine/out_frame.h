@@ -14,7 +14,7 @@
 
 /* One iovec for the head, one for a fence after it. */
 #define RJ_OUT_RUNS_MAX      (RJ_RUNS_MAX - 1)
-#define RJ_OUT_PAYLOAD_BYTES (1u << 20) /* payload_max, unless capped */
+#define RJ_OUT_PAYLOAD_BYTES (2u << 20) /* payload_max, unless capped */
 
 struct rj_out_frame {
 	struct iovec iov[RJ_OUT_RUNS_MAX + 2];

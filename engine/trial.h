@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RJ_TRIAL_LEAD    8u  /* frames that do not count, sent the way 0 */
-#define RJ_TRIAL_GROUP   32u /* frames in a row that go the same way */
-#define RJ_TRIAL_WARM_UP 12u /* of these, not counted: both ways overlap */
+#define RJ_TRIAL_LEAD    4u  /* frames that do not count, sent the way 0 */
+#define RJ_TRIAL_GROUP   16u /* frames in a row that go the same way */
+#define RJ_TRIAL_WARM_UP 6u  /* of these, not counted: both ways overlap */
 #define RJ_TRIAL_GROUPS  4u  /* of way 1, 0, 1, 0, ... */
 #define RJ_TRIAL_FRAMES  (RJ_TRIAL_LEAD + RJ_TRIAL_GROUPS * RJ_TRIAL_GROUP)
 
