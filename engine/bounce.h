@@ -10,7 +10,7 @@
 #include "ringio/channel.h"
 
 /* Of a processor's second-level cache, this leaves most to others. */
-#define RJ_BOUNCE_BYTES ((size_t)256 << 10)
+#define RJ_BOUNCE_BYTES ((size_t)512 << 10)
 
 struct rj_bounce {
 	uint8_t *buffer; /* RJ_BOUNCE_BYTES, made when first needed */
