@@ -16,12 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "bench/governor/machine.h"
+#include "bench/busy_guest.h"
 #include "bench/governor/windows.h"
+#include "bench/machine.h"
 
 #define PIPE_BYTES    (1 << 20)
 #define BLOCK_BYTES   (256ull << 20)
@@ -42,97 +41,13 @@ struct bench {
 	struct series series;
 };
 
-static int nothing(void *user, struct ramjet_error *err)
+static double wire_bytes(const struct bench *b)
 {
-	(void)user;
-	(void)err;
-	return 0;
-}
+	struct ramjet_info *info = info_of(b->out);
+	const double bytes = (double)info->ram.wire_bytes;
 
-static int start_dirt(void *user, const struct ramjet_dirty_region *regions,
-		      unsigned count, struct ramjet_error *err)
-{
-	(void)regions;
-	(void)count;
-	return nothing(user, err);
-}
-
-static int all_dirty(void *user, struct ramjet_dirty_sink *sink,
-		     struct ramjet_error *err)
-{
-	ramjet_dirty_mark(sink, 0, 0, BLOCK_BYTES / RAMJET_PAGE_BYTES);
-	return nothing(user, err);
-}
-
-static void stop_dirt(void *user)
-{
-	(void)user;
-}
-
-static void give_up(const char *message)
-{
-	fprintf(stderr, "governor: %s\n", message);
-	exit(1);
-}
-
-static void check(int rc, const struct ramjet_error *err)
-{
-	if (rc < 0)
-		give_up(err->message);
-}
-
-static struct ramjet_guest *new_guest(int fill)
-{
-	const struct ramjet_guest_ops ops = { RAMJET_GUEST_OPS_INIT,
-					      .stop = nothing,
-					      .start = nothing };
-	struct ramjet_block block = { RAMJET_BLOCK_INIT, .name = "ram0",
-				      .bytes = BLOCK_BYTES };
-	struct ramjet_guest *guest = NULL;
-	struct ramjet_error err;
-
-	block.host = mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (block.host == MAP_FAILED)
-		give_up("no memory");
-	memset(block.host, fill, BLOCK_BYTES);
-	check(ramjet_guest_new(&ops, NULL, &guest, &err), &err);
-	check(ramjet_guest_add_block(guest, &block, &err), &err);
-	return guest;
-}
-
-static void add_dirt(struct ramjet_guest *guest)
-{
-	const struct ramjet_dirty_ops ops = {
-		RAMJET_DIRTY_OPS_INIT, .name = "all", .start = start_dirt,
-		.collect = all_dirty, .stop = stop_dirt
-	};
-	struct ramjet_dirty_source *dirt = NULL;
-	struct ramjet_error err;
-
-	check(ramjet_dirty_new(&ops, NULL, &dirt, &err), &err);
-	check(ramjet_guest_add_dirty_source(guest, dirt, &err), &err);
-}
-
-static double wire_bytes(struct bench *b)
-{
-	struct ramjet_info *info = NULL;
-	double bytes;
-
-	if (ramjet_info(b->out, &info))
-		give_up("no statistics");
-	if (ramjet_state_is_final(info->state))
-		give_up(info->error.message);
-	bytes = (double)info->ram.wire_bytes;
 	ramjet_info_free(info);
 	return bytes;
-}
-
-static void pause_ms(long ms)
-{
-	const struct timespec pause = { .tv_nsec = ms * 1000000 };
-
-	(void)nanosleep(&pause, NULL);
 }
 
 static void look_for(struct bench *b, double seconds)
@@ -310,14 +225,15 @@ static struct bench *parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	static const struct busy_guest busy = { BLOCK_BYTES, 1, 0 };
+	static const struct busy_guest idle = { BLOCK_BYTES, 0, 0 };
 	/* down and up, by little and by much */
 	static const double caps[] = { 50e6, 2e9, 100e6, 1e9, 200e6, 500e6 };
 	const double seconds = argc > 2 ? strtod(argv[2], NULL) : 4;
 	struct bench *b = parse(argc, argv);
 
-	b->source = new_guest(1);
-	b->target = new_guest(0);
-	add_dirt(b->source);
+	b->source = busy_guest_new(&busy);
+	b->target = busy_guest_new(&idle);
 	begin(b);
 	await_second_round(b);
 	print_head(b);

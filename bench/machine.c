@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench/governor/machine.h"
+#include "bench/machine.h"
 
 #include <stdio.h>
 #include <sys/resource.h>

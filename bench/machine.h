@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef BENCH_GOVERNOR_MACHINE_H
-#define BENCH_GOVERNOR_MACHINE_H
+#ifndef BENCH_MACHINE_H
+#define BENCH_MACHINE_H
 /* Clocks, and who has used the processors: a rate that is short of its cap is
  * no fault of the governor's where no processor was idle. */
 struct machine {
