@@ -5,6 +5,8 @@
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config liburing-dev
 libnuma-dev libzstd-dev libxxhash-dev libjansson-dev libsystemd-dev"
+# shellcheck disable=SC2034 # for ./demo: its helpers sit on a bus
+DEMO_PACKAGES="$BUILD_PACKAGES dbus-daemon"
 # shellcheck disable=SC2034 # for ./check
 CHECK_PACKAGES="$BUILD_PACKAGES g++ clang libclang-rt-14-dev clang-format-14
 spin llvm-14 libasan8 libubsan1 libtsan2 libcmocka-dev libbenchmark-dev universal-ctags
