@@ -93,7 +93,9 @@ int64_t rj_gfn_ring_harvest(struct rj_gfn_ring *ring, rj_gfn_fn *fn, void *user)
 	if (!ring->found)
 		ring->found = find_next(ring);
 	if (!ring->found)
-		return all_dirty(ring) ? -EOVERFLOW : 0;
+		ring->overrun = all_dirty(ring);
+	if (!ring->found || ring->overrun)
+		return ring->overrun ? -EOVERFLOW : 0;
 
 	while (flagged < ring->count) {
 		struct kvm_dirty_gfn *entry = entry_at(ring, ring->next);
@@ -107,5 +109,6 @@ int64_t rj_gfn_ring_harvest(struct rj_gfn_ring *ring, rj_gfn_fn *fn, void *user)
 	}
 	if (run.count)
 		fn(user, run.slot, run.first, run.count);
-	return flagged < ring->count ? (int64_t)flagged : -EOVERFLOW;
+	ring->overrun = flagged == ring->count;
+	return ring->overrun ? -EOVERFLOW : (int64_t)flagged;
 }

@@ -18,6 +18,7 @@ struct rj_gfn_ring {
 	uint32_t count; /* of entries, a power of two */
 	uint64_t next;  /* counts up; modulo count is where */
 	bool found;     /* `next` is known */
+	bool overrun;   /* for good */
 };
 
 /* Adjacent pages [first, first + count) of a memory slot. */
@@ -31,7 +32,7 @@ typedef void rj_gfn_fn(void *user, uint32_t slot, uint64_t first,
  *
  * Returns how many entries are to be reset, or -EOVERFLOW: the ring was dirty
  * all around. KVM makes vCPUs leave before that; it did not, and may have
- * overwritten entries.
+ * overwritten entries. From then on nothing else is returned.
  */
 RJ_NODISCARD int64_t rj_gfn_ring_harvest(struct rj_gfn_ring *ring,
 					 rj_gfn_fn *fn, void *user);

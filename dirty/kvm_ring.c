@@ -80,17 +80,20 @@ static void note(void *user, uint32_t number, uint64_t first,
 					slot->first_page + first, count);
 }
 
-static void harvest_locked(struct kvm_ring *k, size_t vcpu) RJ_REQUIRES(k->lock)
+/* An overrun is for good: KVM counts on from where it is, so it will find its
+ * ring full however often it is emptied. */
+static int harvest_locked(struct kvm_ring *k, size_t vcpu) RJ_REQUIRES(k->lock)
 {
-	int64_t flagged = rj_gfn_ring_harvest(&k->rings[vcpu], note, k);
+	struct rj_gfn_ring *ring = &k->rings[vcpu];
+	int64_t flagged = rj_gfn_ring_harvest(ring, note, k);
 
 	if (flagged < 0)
-		(void)rj_fail(&k->failure, (int)flagged,
-			      "the dirty ring of vCPU %zu was overrun by the "
-			      "kernel: pages are lost",
-			      vcpu);
-	else
-		k->unreset += (uint64_t)flagged;
+		return rj_fail(&k->failure, (int)flagged,
+			       "the dirty ring of vCPU %zu was overrun by the "
+			       "kernel: pages are lost",
+			       vcpu);
+	k->unreset += (uint64_t)flagged;
+	return 0;
 }
 
 /* Until then the pages are writable unseen. */
@@ -118,7 +121,7 @@ static int reset_locked(struct kvm_ring *k) RJ_REQUIRES(k->lock)
 static int harvest_all_locked(struct kvm_ring *k) RJ_REQUIRES(k->lock)
 {
 	for (size_t i = 0; i < k->ring_count; i++)
-		harvest_locked(k, i);
+		(void)harvest_locked(k, i);
 	(void)reset_locked(k);
 	return k->failure.code;
 }
@@ -291,10 +294,11 @@ RAMJET_API int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source,
 		return rj_fail(err, -EINVAL, "dirty ring full: vCPU %zu of %zu",
 			       vcpu, k->ring_count);
 	rj_lock(&k->lock);
-	harvest_locked(k, vcpu);
 	/* A page of an unknown slot is the migration's trouble, not the
 	 * vCPU's. */
-	rc = reset_locked(k);
+	rc = harvest_locked(k, vcpu);
+	if (!rc)
+		rc = reset_locked(k);
 	if (rc)
 		rc = copy_failure(&k->failure, err);
 	rj_unlock(&k->lock);

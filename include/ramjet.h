@@ -286,6 +286,7 @@ int ramjet_dirty_kvm_ring_new(const struct ramjet_dirty_kvm_ring *ring,
  * KVM_EXIT_DIRTY_RING_FULL, from any thread, then run the vCPU again. Legal
  * until the source is freed, tracking or not. It fails only if KVM does not
  * empty the ring: then the vCPU cannot go on, and the migration fails, too.
+ * -EOVERFLOW: KVM has overrun it.
  */
 int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source, size_t vcpu,
 			       struct ramjet_error *err);
