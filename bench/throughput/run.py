@@ -41,6 +41,12 @@ def cases(size):
     ]
 
 
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
+PROGRAMS = (("ramjet", "RAMJET", "cli/ramjet"),
+            ("raw", "RAMJET_RAW", "bench/raw/raw"),
+            ("steady", "RAMJET_STEADY", "bench/throughput/steady"))
+
+
 def size_of(text):
     shift = {"K": 10, "M": 20, "G": 30}.get(text[-1].upper(), 0)
     return int(text[:-1] if shift else text) << shift
@@ -48,10 +54,10 @@ def size_of(text):
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ramjet", default=os.environ.get("RAMJET", "ramjet"))
-    parser.add_argument("--raw", default=os.environ.get("RAMJET_RAW", "raw"))
-    parser.add_argument("--steady",
-                        default=os.environ.get("RAMJET_STEADY", "steady"))
+    for name, variable, place in PROGRAMS:
+        parser.add_argument(f"--{name}",
+                            default=os.environ.get(variable,
+                                                   str(BUILD / place)))
     parser.add_argument("--size", type=size_of, default="1G")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--channels", default="1,2,4,8,16,auto",
