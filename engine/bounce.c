@@ -47,7 +47,7 @@ static struct piece next_piece(struct rj_bounce *bounce,
 		const size_t room = RJ_BOUNCE_BYTES - piece.buffered;
 		size_t bytes = run->iov_len - at->skip;
 
-		if (!scatter->by_file[at->index]) {
+		if (!scatter->untouched[at->index]) {
 			bounce->iov[piece.count++] = *run;
 			continue;
 		}

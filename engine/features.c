@@ -14,11 +14,12 @@
 #include "dbus/vmstate.h"
 #include "dirty/source.h"
 #include "engine/machine_nodes.h"
+#include "engine/populate_ahead.h"
 #include "ringio/features.h"
 #include "util/cleanup.h"
 #include "util/compiler.h"
 
-#define OWN_FEATURES_MAX 5u
+#define OWN_FEATURES_MAX 6u
 
 /* Track a page of our own for a moment. */
 static void probe_pagemap(struct rj_feature *f)
@@ -125,6 +126,19 @@ static void probe_numa(struct rj_feature *f)
 			       topology->reason);
 }
 
+static void probe_populate(struct rj_feature *f)
+{
+	const char *refusal = rj_populate_ahead_refusal();
+
+	*f = (struct rj_feature){
+		.name = "populate_write",
+		.available = !refusal,
+		.enables = "spare CPUs populate what is about to be received",
+	};
+	(void)snprintf(f->result, sizeof(f->result), "%s",
+		       refusal ? refusal : "populates");
+}
+
 static int copy_feature(struct ramjet_feature *to,
 			const struct rj_feature *from)
 {
@@ -151,6 +165,7 @@ RAMJET_API int ramjet_features(struct ramjet_feature **ret, size_t *ret_count)
 		return -EINVAL;
 	count = rj_ringio_features(found);
 	probe_pagemap(&found[count++]);
+	probe_populate(&found[count++]);
 	probe_kvm(&found[count], &found[count + 1]);
 	count += 2;
 	probe_dbus(&found[count++]);

@@ -72,9 +72,10 @@ int rj_first_touch_init(struct rj_first_touch *touch,
 	*touch = (struct rj_first_touch){ .block = block };
 	rj_mutex_init(&touch->writing);
 	touch->why = why_in_place(block);
-	if (touch->why)
-		return 0;
-	touch->why = "shared memory in small pages";
+	touch->by_file = !touch->why;
+	touch->small_pages = block->page_bytes == RAMJET_PAGE_BYTES;
+	if (touch->by_file)
+		touch->why = "shared memory in small pages";
 	touch->chunks = calloc(chunks, 1);
 	return touch->chunks ? 0 : rj_fail(err, -ENOMEM, "out of memory");
 }
@@ -94,8 +95,8 @@ struct rj_first_touch_summary rj_first_touch_summary(
 	unsigned by_file = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		by_file += rj_first_touch_may_write(&touch[i]);
-		if (rj_first_touch_may_write(example))
+		by_file += touch[i].by_file;
+		if (example->by_file)
 			example = &touch[i];
 	}
 	return (struct rj_first_touch_summary){
@@ -123,13 +124,11 @@ static enum chunk look(const struct rj_block *block, uint64_t chunk)
 	return UNTOUCHED;
 }
 
-bool rj_first_touch_by_file(struct rj_first_touch *touch, uint64_t page)
+bool rj_first_touch_is_due(struct rj_first_touch *touch, uint64_t page)
 {
 	const uint64_t chunk = page / RJ_CHUNK_PAGES;
 	uint8_t known, seen = UNKNOWN;
 
-	if (!touch->chunks)
-		return false;
 	known = atomic_load_explicit(&touch->chunks[chunk],
 				     memory_order_relaxed);
 	if (known)
@@ -146,6 +145,8 @@ bool rj_first_touch_by_file(struct rj_first_touch *touch, uint64_t page)
 
 bool rj_first_touch_enter(struct rj_first_touch *touch)
 {
+	if (!touch->by_file)
+		return false;
 	if (atomic_fetch_add_explicit(&touch->workers, 1,
 				      memory_order_relaxed) <
 	    RJ_FIRST_TOUCH_WORKERS)

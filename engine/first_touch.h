@@ -24,8 +24,10 @@
 
 struct rj_first_touch {
 	const struct rj_block *block; /* borrowed; immutable after init */
-	_Atomic uint8_t *chunks; /* what is known of each; NULL: all in place */
-	const char *why;         /* static: why it is done so */
+	_Atomic uint8_t *chunks;      /* what is known of each */
+	bool by_file;                 /* else in place */
+	bool small_pages; /* a fault brings one page, not hundreds */
+	const char *why;  /* static: why it is done so */
 	_Atomic unsigned workers;
 	/* Waiters sleep; on the kernel's own lock they would spin. Lock
 	 * order: last. */
@@ -40,11 +42,6 @@ RJ_NODISCARD int rj_first_touch_init(struct rj_first_touch *touch,
 /* Safe on a zeroed struct. */
 void rj_first_touch_done(struct rj_first_touch *touch);
 
-static inline bool rj_first_touch_may_write(const struct rj_first_touch *touch)
-{
-	return touch->chunks;
-}
-
 /* How all blocks get their first pages: "by file", "in place", or "mixed", and
  * a block that shows why; the first in place, if any. */
 struct rj_first_touch_summary {
@@ -54,11 +51,12 @@ struct rj_first_touch_summary {
 struct rj_first_touch_summary rj_first_touch_summary(
 	const struct rj_first_touch *touch, unsigned count);
 
-/* Should this page, which none came for so far, go through the file? Any
+/* Is there nothing yet around this page, which none came for so far? Any
  * thread. */
-bool rj_first_touch_by_file(struct rj_first_touch *touch, uint64_t page);
+bool rj_first_touch_is_due(struct rj_first_touch *touch, uint64_t page);
 
-/* False when enough workers write already: receive in place then. */
+/* May this worker write to the file? False where it is not worth it, and when
+ * enough workers write already: receive in place then. */
 bool rj_first_touch_enter(struct rj_first_touch *touch);
 void rj_first_touch_leave(struct rj_first_touch *touch);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "dbus/vmstate.h"
+#include "engine/cpu_limit.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
 #include "engine/target_pump.h"
@@ -63,15 +64,42 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 	return rj_numa_init(&in->numa, m, &wish, err);
 }
 
+/* How many receive workers get a thread that populates ahead of them. */
+static unsigned plan_populating(struct ramjet_migration *m)
+{
+	const unsigned workers = m->in->channel_count;
+	const char *refusal = rj_populate_ahead_refusal();
+	struct rj_cpu_limit limit;
+	unsigned threads = 0;
+
+	rj_cpu_limit_read(&limit);
+	if (!refusal)
+		threads = rj_populate_ahead_threads(limit.cpus, workers);
+	rj_lock(&m->lock);
+	if (refusal)
+		rj_statistics_path(&m->stats, "populate ahead", "no", "%s",
+				   refusal);
+	else
+		rj_statistics_path(&m->stats, "populate ahead",
+				   threads ? "yes" : "no",
+				   "threads: %u, receive workers: %u, CPUs: %u "
+				   "(%s)",
+				   threads, workers, limit.cpus, limit.by);
+	rj_unlock(&m->lock);
+	return threads;
+}
+
 static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
 	int rc = rj_migration_alloc_counters(m, in->channel_count, err);
+	unsigned populating;
 
 	if (!rc)
 		rc = place_workers(m, err);
 	if (rc)
 		return rc;
+	populating = plan_populating(m);
 	rj_fences_init(&in->fences, in->channel_count, m->event_fd);
 	if (in->control.fd < 0) {
 		rj_mailbox_init(&in->inbox, inbox_bytes_max(m), m->event_fd);
@@ -88,6 +116,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->counters = &m->counters[i];
 		r->cpus = rj_numa_cpus(&in->numa, i);
 		r->index = i;
+		r->populates_ahead = i < populating;
 		r->backend = rj_migration_params(m).backend;
 		/* In band, what the link has read comes before us. */
 		r->stream_base =

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/event.h"
 #include "util/clock.h"
@@ -20,7 +21,9 @@ static void publish(struct rj_receiver *r)
 
 	atomic_store_explicit(&c->wire_bytes, stream_offset(r),
 			      memory_order_relaxed);
-	atomic_store_explicit(&c->cpu_us, rj_thread_cpu_us(),
+	atomic_store_explicit(&c->cpu_us,
+			      rj_thread_cpu_us() +
+				      rj_populate_ahead_cpu_us(&r->ahead),
 			      memory_order_relaxed);
 }
 
@@ -46,12 +49,15 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 	struct rj_first_touch *touch = &r->memory->first_touch[block];
 	int rc;
 
-	if (scatter->by_file_count && rj_first_touch_enter(touch)) {
+	if (scatter->untouched_count && rj_first_touch_enter(touch)) {
 		rc = rj_bounce_receive(&r->bounce, r->channel, touch, scatter,
 				       next, err);
 		rj_first_touch_leave(touch);
 		return rc;
 	}
+	if (scatter->untouched_count && touch->small_pages)
+		rj_populate_ahead_offer(&r->ahead, scatter->iov,
+					scatter->untouched, scatter->count);
 	r->buffers->iov[scatter->count] = next;
 	return rj_channel_recv(r->channel, r->buffers->iov, scatter->count + 1);
 }
@@ -61,7 +67,7 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		      struct ramjet_error *err)
 {
 	struct rj_scatter scatter = { .iov = r->buffers->iov,
-				      .by_file = r->buffers->by_file };
+				      .untouched = r->buffers->untouched };
 	struct rj_counters *c = r->counters;
 	int rc;
 
@@ -189,6 +195,20 @@ static int run_channel(struct rj_receiver *r, struct ramjet_error *err)
 	return rc;
 }
 
+/* Without such a thread all works as well. */
+static void start_populating(struct rj_receiver *r)
+{
+	int rc;
+
+	if (!r->populates_ahead)
+		return;
+	rc = rj_populate_ahead_start(&r->ahead, r->index);
+	if (rc)
+		rj_log(&r->m->log, RJ_LOG_WARNING,
+		       "receive worker %u: nobody populates ahead: %s",
+		       r->index, strerror(-rc));
+}
+
 static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 {
 	const struct rj_channel_options options = {
@@ -233,8 +253,11 @@ static void *receiver_thread(void *arg)
 
 	if (!rc)
 		rc = open_channel(r, &err);
-	if (!rc)
+	if (!rc) {
+		start_populating(r);
 		rc = run_channel(r, &err);
+	}
+	rj_populate_ahead_stop(&r->ahead);
 	if (r->channel)
 		publish(r);
 	atomic_store_explicit(&r->counters->state,

@@ -15,6 +15,7 @@
 #include "engine/mailbox.h"
 #include "engine/migration.h"
 #include "engine/numa.h"
+#include "engine/populate_ahead.h"
 #include "engine/target_memory.h"
 #include "ringio/channel.h"
 #include "ringio/endpoint.h"
@@ -24,7 +25,7 @@ struct rj_receive_buffers {
 	uint8_t header[RJ_HEADER_BYTES];
 	uint8_t table[RJ_TABLE_BYTES_MAX];
 	struct iovec iov[RJ_RUNS_MAX + 1];
-	bool by_file[RJ_RUNS_MAX];
+	bool untouched[RJ_RUNS_MAX];
 };
 
 struct rj_receiver {
@@ -38,6 +39,7 @@ struct rj_receiver {
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
 	unsigned index;
 	uint32_t backend;
+	bool populates_ahead; /* with a thread of its own */
 	pthread_t thread;
 	bool started;
 
@@ -50,6 +52,7 @@ struct rj_receiver {
 	bool over;             /* in band: nothing more is to come */
 	struct rj_receive_buffers *buffers;
 	struct rj_bounce bounce;
+	struct rj_populate_ahead ahead;
 };
 
 /* `r` is filled in up to `backend`, and stream_base. */

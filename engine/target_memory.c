@@ -149,14 +149,14 @@ static void place_raw(struct rj_target_memory *memory, unsigned block,
 		      const struct rj_wire_run *run, struct rj_scatter *ret)
 {
 	struct rj_bitmap *received = &memory->received[block];
-	const bool by_file =
+	const bool untouched =
 		!rj_bitmap_test(received, run->page) &&
-		rj_first_touch_by_file(&memory->first_touch[block], run->page);
+		rj_first_touch_is_due(&memory->first_touch[block], run->page);
 
 	(void)rj_bitmap_set_run(received, run->page, run->count);
 	ret->raw_pages += run->count;
-	ret->by_file[ret->count] = by_file;
-	ret->by_file_count += by_file;
+	ret->untouched[ret->count] = untouched;
+	ret->untouched_count += untouched;
 	ret->iov[ret->count++] = (struct iovec){
 		.iov_base = memory->blocks[block].host +
 			    run->page * RAMJET_PAGE_BYTES,
@@ -183,7 +183,7 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 		rj_error_prefix(err, "block %s", block->name);
 		return rc;
 	}
-	ret->count = ret->by_file_count = 0;
+	ret->count = ret->untouched_count = 0;
 	ret->raw_pages = ret->zero_pages = 0;
 	for (uint32_t i = 0; i < frame->run_count; i++) {
 		rc = rj_run_decode(table, i, block->page_count, &next_page,

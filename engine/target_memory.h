@@ -35,9 +35,9 @@ RJ_NODISCARD int rj_target_memory_clear(struct rj_target_memory *memory,
 
 struct rj_scatter {
 	struct iovec *iov; /* RJ_RUNS_MAX entries */
-	bool *by_file;     /* as many: not into this memory, but its file */
+	bool *untouched;   /* as many: nothing is there yet */
 	unsigned count;
-	unsigned by_file_count;
+	unsigned untouched_count;
 	uint64_t raw_pages, zero_pages;
 };
 /*

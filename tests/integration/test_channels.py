@@ -43,6 +43,20 @@ class Channels(rig.Case):
         self.assertEqual(
             self.chosen(self.idle(3, "syscalls"), "channels"), "3")
 
+    def test_populating_ahead_takes_only_spare_cpus(self):
+        cpus = len(os.sched_getaffinity(0))
+        for channels in (1, cpus):
+            guest = "process:size=64M"
+            _, target = self.move(guest, guest, "--channels", str(channels))
+            path = {path["name"]: path for path in target.json["fast_paths"]}
+            found = re.search(r"threads: (\d+), receive workers: (\d+), "
+                              r"CPUs: (\d+)", path["populate ahead"]["reason"])
+            threads, workers, limit = map(int, found.groups())
+            self.assertEqual(workers, channels)
+            self.assertEqual(threads, min(max(limit - workers, 0), workers))
+            self.assertEqual(path["populate ahead"]["chosen"],
+                             "yes" if threads else "no")
+
     def automatic(self, guest, *options):
         source, target = self.move(guest, guest, "--log", "info", *options)
         self.assertRegex(self.chosen(source, "channels"), r"auto: \d+ of \d+")

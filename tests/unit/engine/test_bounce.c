@@ -22,7 +22,7 @@ struct scene {
 	int peer;
 	struct rj_channel *channel;
 	struct iovec iov[RJ_RUNS_MAX];
-	bool by_file[RJ_RUNS_MAX];
+	bool untouched[RJ_RUNS_MAX];
 	struct rj_scatter scatter;
 	uint8_t *sent;
 	size_t sent_bytes;
@@ -46,7 +46,7 @@ static int setup_with(void **state, uint32_t backend)
 	s->conn.kind = RJ_CONN_UNIX;
 	s->peer = pair[1];
 	s->scatter.iov = s->iov;
-	s->scatter.by_file = s->by_file;
+	s->scatter.untouched = s->untouched;
 	*state = s;
 	if (rj_first_touch_init(&s->touch, &s->block, &s->err))
 		return -1;
@@ -78,10 +78,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void add(struct scene *s, uint64_t page, uint32_t count, bool by_file)
+static void add(struct scene *s, uint64_t page, uint32_t count, bool untouched)
 {
-	s->by_file[s->scatter.count] = by_file;
-	s->scatter.by_file_count += by_file;
+	s->untouched[s->scatter.count] = untouched;
+	s->scatter.untouched_count += untouched;
 	s->iov[s->scatter.count++] = (struct iovec){
 		s->block.host + page * RAMJET_PAGE_BYTES,
 		(size_t)count * RAMJET_PAGE_BYTES,

@@ -52,8 +52,8 @@ static void expect_in_place(struct scene *s, const char *why)
 {
 	init(s);
 	assert_string_equal(s->touch.why, why);
-	assert_false(rj_first_touch_may_write(&s->touch));
-	assert_false(rj_first_touch_by_file(&s->touch, 0));
+	assert_false(s->touch.by_file);
+	assert_false(rj_first_touch_enter(&s->touch));
 	rj_first_touch_done(&s->touch);
 }
 
@@ -63,12 +63,12 @@ static void untouched_chunks_go_by_the_file(void **state)
 
 	s->block.host[RJ_CHUNK_PAGES * RAMJET_PAGE_BYTES] = 1;
 	init(s);
-	assert_true(rj_first_touch_by_file(&s->touch, 0));
-	assert_true(rj_first_touch_by_file(&s->touch, RJ_CHUNK_PAGES - 1));
-	assert_false(rj_first_touch_by_file(&s->touch, RJ_CHUNK_PAGES));
-	assert_false(rj_first_touch_by_file(&s->touch, RJ_CHUNK_PAGES + 9));
-	assert_true(rj_first_touch_by_file(&s->touch, 2 * RJ_CHUNK_PAGES));
-	assert_true(rj_first_touch_by_file(&s->touch, PAGES - 1));
+	assert_true(rj_first_touch_is_due(&s->touch, 0));
+	assert_true(rj_first_touch_is_due(&s->touch, RJ_CHUNK_PAGES - 1));
+	assert_false(rj_first_touch_is_due(&s->touch, RJ_CHUNK_PAGES));
+	assert_false(rj_first_touch_is_due(&s->touch, RJ_CHUNK_PAGES + 9));
+	assert_true(rj_first_touch_is_due(&s->touch, 2 * RJ_CHUNK_PAGES));
+	assert_true(rj_first_touch_is_due(&s->touch, PAGES - 1));
 	/* Looking touches nothing. */
 	assert_int_equal(memfd_block_allocated(&s->block), 1);
 }
@@ -80,11 +80,11 @@ static void what_comes_by_the_file_does_not_change_the_answer(void **state)
 	struct iovec part;
 
 	init(s);
-	assert_true(rj_first_touch_by_file(&s->touch, 0));
+	assert_true(rj_first_touch_is_due(&s->touch, 0));
 	part = (struct iovec){ s->block.host, sizeof(page) };
 	assert_int_equal(
 		rj_first_touch_write(&s->touch, &part, 1, page, &s->err), 0);
-	assert_true(rj_first_touch_by_file(&s->touch, 1));
+	assert_true(rj_first_touch_is_due(&s->touch, 1));
 }
 
 static void parts_are_written_where_they_lie_and_nowhere_else(void **state)

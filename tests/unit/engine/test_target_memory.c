@@ -19,7 +19,7 @@ struct scene {
 	uint8_t table[RJ_TABLE_BYTES_MAX];
 	struct rj_frame frame;
 	struct iovec iov[RJ_RUNS_MAX];
-	bool by_file[RJ_RUNS_MAX];
+	bool untouched[RJ_RUNS_MAX];
 	struct rj_scatter scatter;
 	struct ramjet_error err;
 };
@@ -38,7 +38,7 @@ static int setup(void **state)
 		return rc;
 	s->blocks[1].name[3] = '1';
 	s->scatter.iov = s->iov;
-	s->scatter.by_file = s->by_file;
+	s->scatter.untouched = s->untouched;
 	*state = s;
 	return rj_target_memory_init(&s->memory, s->blocks, 2, &s->err);
 }
