@@ -18,18 +18,28 @@ struct piece {
 	size_t buffered;
 };
 
+int rj_bounce_write_behind(struct rj_bounce *bounce, unsigned worker)
+{
+	return rj_write_behind_start(&bounce->behind, worker);
+}
+
 void rj_bounce_done(struct rj_bounce *bounce)
 {
-	free(bounce->buffer);
-	bounce->buffer = NULL;
+	rj_write_behind_stop(&bounce->behind);
+	for (unsigned i = 0; i < 2; i++) {
+		free(bounce->buffers[i].data);
+		bounce->buffers[i].data = NULL;
+	}
 }
 
 static void add_buffered(struct rj_bounce *bounce, struct piece *piece,
 			 uint8_t *host, size_t bytes)
 {
-	bounce->writes[piece->writes++] = (struct iovec){ host, bytes };
+	struct rj_bounce_buffer *buffer = &bounce->buffers[bounce->filling];
+
+	buffer->writes[piece->writes++] = (struct iovec){ host, bytes };
 	bounce->iov[piece->count++] = (struct iovec){
-		bounce->buffer + piece->buffered,
+		buffer->data + piece->buffered,
 		bytes,
 	};
 	piece->buffered += bytes;
@@ -64,6 +74,33 @@ static struct piece next_piece(struct rj_bounce *bounce,
 	return piece;
 }
 
+static int have_buffer(struct rj_bounce *bounce, struct ramjet_error *err)
+{
+	struct rj_bounce_buffer *buffer = &bounce->buffers[bounce->filling];
+
+	if (!buffer->data)
+		buffer->data = malloc(RJ_BOUNCE_BYTES);
+	return buffer->data ? 0 : rj_fail(err, -ENOMEM, "out of memory");
+}
+
+/* Write the buffer, or have it written: then the other one is next. */
+static int write_out(struct rj_bounce *bounce, struct rj_first_touch *touch,
+		     unsigned writes, struct ramjet_error *err)
+{
+	const struct rj_bounce_buffer *buffer =
+		&bounce->buffers[bounce->filling];
+	const struct rj_write_job job = { touch, buffer->writes, writes,
+					  buffer->data };
+
+	if (!writes)
+		return 0;
+	if (!bounce->behind.started)
+		return rj_first_touch_write(touch, job.parts, job.count,
+					    job.data, err);
+	bounce->filling = !bounce->filling;
+	return rj_write_behind_submit(&bounce->behind, &job, err);
+}
+
 int rj_bounce_receive(struct rj_bounce *bounce, struct rj_channel *channel,
 		      struct rj_first_touch *touch,
 		      const struct rj_scatter *scatter, struct iovec next,
@@ -72,20 +109,25 @@ int rj_bounce_receive(struct rj_bounce *bounce, struct rj_channel *channel,
 	struct position at = { 0 };
 	int rc = 0;
 
-	if (!bounce->buffer)
-		bounce->buffer = malloc(RJ_BOUNCE_BYTES);
-	if (!bounce->buffer)
-		return rj_fail(err, -ENOMEM, "out of memory");
 	while (!rc && at.index < scatter->count) {
-		struct piece piece = next_piece(bounce, scatter, &at);
+		struct piece piece;
 
+		rc = have_buffer(bounce, err);
+		if (rc)
+			break;
+		piece = next_piece(bounce, scatter, &at);
 		if (at.index == scatter->count)
 			bounce->iov[piece.count++] = next;
 		rc = rj_channel_recv(channel, bounce->iov, piece.count);
 		if (!rc)
-			rc = rj_first_touch_write(touch, bounce->writes,
-						  piece.writes, bounce->buffer,
-						  err);
+			rc = write_out(bounce, touch, piece.writes, err);
 	}
 	return rc;
+}
+
+int rj_bounce_flush(struct rj_bounce *bounce, struct ramjet_error *err)
+{
+	return bounce->behind.started
+		       ? rj_write_behind_flush(&bounce->behind, err)
+		       : 0;
 }

@@ -20,4 +20,12 @@ void rj_cpu_limit_read(struct rj_cpu_limit *ret);
  * cannot be read limits nothing. */
 void rj_cpu_limit_of(const char *root, unsigned affinity,
 		     struct rj_cpu_limit *ret);
+
+/* How many of `workers` can have a CPU of their own besides. */
+static inline unsigned rj_spare_cpus(unsigned cpus, unsigned workers)
+{
+	const unsigned spare = cpus > workers ? cpus - workers : 0;
+
+	return spare < workers ? spare : workers;
+}
 #endif

@@ -30,7 +30,7 @@ struct rj_first_touch {
 	const char *why;  /* static: why it is done so */
 	_Atomic unsigned workers;
 	/* Waiters sleep; on the kernel's own lock they would spin. Lock
-	 * order: last. */
+	 * order: 9. */
 	struct rj_mutex writing;
 };
 

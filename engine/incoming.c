@@ -64,42 +64,39 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 	return rj_numa_init(&in->numa, m, &wish, err);
 }
 
-/* How many receive workers get a thread that populates ahead of them. */
-static unsigned plan_populating(struct ramjet_migration *m)
+/* How many receive workers have a CPU beside them that no worker needs: for a
+ * thread that populates ahead of them or writes behind them. */
+static unsigned plan_spare_cpus(struct ramjet_migration *m)
 {
-	const unsigned workers = m->in->channel_count;
 	const char *refusal = rj_populate_ahead_refusal();
+	const unsigned workers = m->in->channel_count;
 	struct rj_cpu_limit limit;
-	unsigned threads = 0;
+	char chosen[16];
+	unsigned spare;
 
 	rj_cpu_limit_read(&limit);
-	if (!refusal)
-		threads = rj_populate_ahead_threads(limit.cpus, workers);
+	spare = rj_spare_cpus(limit.cpus, workers);
+	(void)snprintf(chosen, sizeof(chosen), "%u", spare);
 	rj_lock(&m->lock);
-	if (refusal)
-		rj_statistics_path(&m->stats, "populate ahead", "no", "%s",
-				   refusal);
-	else
-		rj_statistics_path(&m->stats, "populate ahead",
-				   threads ? "yes" : "no",
-				   "threads: %u, receive workers: %u, CPUs: %u "
-				   "(%s)",
-				   threads, workers, limit.cpus, limit.by);
+	rj_statistics_path(&m->stats, "first touch threads", chosen,
+			   "receive workers: %u, CPUs: %u (%s)%s%s", workers,
+			   limit.cpus, limit.by, refusal ? "; " : "",
+			   refusal ? refusal : "");
 	rj_unlock(&m->lock);
-	return threads;
+	return spare;
 }
 
 static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
 	int rc = rj_migration_alloc_counters(m, in->channel_count, err);
-	unsigned populating;
+	unsigned spare;
 
 	if (!rc)
 		rc = place_workers(m, err);
 	if (rc)
 		return rc;
-	populating = plan_populating(m);
+	spare = plan_spare_cpus(m);
 	rj_fences_init(&in->fences, in->channel_count, m->event_fd);
 	if (in->control.fd < 0) {
 		rj_mailbox_init(&in->inbox, inbox_bytes_max(m), m->event_fd);
@@ -116,7 +113,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->counters = &m->counters[i];
 		r->cpus = rj_numa_cpus(&in->numa, i);
 		r->index = i;
-		r->populates_ahead = i < populating;
+		r->spare_cpu = i < spare;
 		r->backend = rj_migration_params(m).backend;
 		/* In band, what the link has read comes before us. */
 		r->stream_base =

@@ -27,13 +27,6 @@ const char *rj_populate_ahead_refusal(void)
 	return refusal;
 }
 
-unsigned rj_populate_ahead_threads(unsigned cpus, unsigned workers)
-{
-	const unsigned spare = cpus > workers ? cpus - workers : 0;
-
-	return spare < workers ? spare : workers;
-}
-
 /* Cut a piece off what is left. */
 static bool next_piece_locked(struct rj_populate_ahead *ahead,
 			      struct iovec *ret) RJ_REQUIRES(ahead->lock)

@@ -27,7 +27,7 @@
 #define RJ_POPULATE_RUNS_MAX 64u
 
 struct rj_populate_ahead {
-	/* Lock order: 9. */
+	/* Lock order: 10. */
 	struct rj_mutex lock;
 	pthread_cond_t wanted;
 	/* guarded by lock: what is left of the frame at hand */
@@ -64,8 +64,4 @@ static inline uint64_t rj_populate_ahead_cpu_us(
 {
 	return atomic_load_explicit(&ahead->cpu_us, memory_order_relaxed);
 }
-
-/* How many of `workers` may have such a thread: each wants a CPU that no
- * worker needs. */
-unsigned rj_populate_ahead_threads(unsigned cpus, unsigned workers);
 #endif

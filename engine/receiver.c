@@ -23,7 +23,8 @@ static void publish(struct rj_receiver *r)
 			      memory_order_relaxed);
 	atomic_store_explicit(&c->cpu_us,
 			      rj_thread_cpu_us() +
-				      rj_populate_ahead_cpu_us(&r->ahead),
+				      rj_populate_ahead_cpu_us(&r->ahead) +
+				      rj_write_behind_cpu_us(&r->bounce.behind),
 			      memory_order_relaxed);
 }
 
@@ -40,6 +41,43 @@ static int next_header(struct rj_receiver *r)
 	return receive(r, r->buffers->header, sizeof(r->buffers->header));
 }
 
+/* Once, when it is first needed: on a spare CPU a thread shall help. */
+static bool wants_thread(const struct rj_receiver *r, bool *asked)
+{
+	const bool first = !*asked;
+
+	*asked = true;
+	return first && r->spare_cpu;
+}
+
+/* Without it all works as well. */
+static void miss_thread(const struct rj_receiver *r, int rc)
+{
+	if (rc)
+		rj_log(&r->m->log, RJ_LOG_WARNING,
+		       "receive worker %u: no thread beside it: %s", r->index,
+		       strerror(-rc));
+}
+
+static int take_by_file(struct rj_receiver *r, struct rj_first_touch *touch,
+			const struct rj_scatter *scatter, struct iovec next,
+			struct ramjet_error *err)
+{
+	if (wants_thread(r, &r->asked_behind))
+		miss_thread(r, rj_bounce_write_behind(&r->bounce, r->index));
+	return rj_bounce_receive(&r->bounce, r->channel, touch, scatter, next,
+				 err);
+}
+
+static void populate_ahead(struct rj_receiver *r,
+			   const struct rj_scatter *scatter)
+{
+	if (wants_thread(r, &r->asked_ahead) && !rj_populate_ahead_refusal())
+		miss_thread(r, rj_populate_ahead_start(&r->ahead, r->index));
+	rj_populate_ahead_offer(&r->ahead, scatter->iov, scatter->untouched,
+				scatter->count);
+}
+
 static int take_payload(struct rj_receiver *r, unsigned block,
 			const struct rj_scatter *scatter,
 			struct ramjet_error *err)
@@ -50,14 +88,12 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 	int rc;
 
 	if (scatter->untouched_count && rj_first_touch_enter(touch)) {
-		rc = rj_bounce_receive(&r->bounce, r->channel, touch, scatter,
-				       next, err);
+		rc = take_by_file(r, touch, scatter, next, err);
 		rj_first_touch_leave(touch);
 		return rc;
 	}
 	if (scatter->untouched_count && touch->small_pages)
-		rj_populate_ahead_offer(&r->ahead, scatter->iov,
-					scatter->untouched, scatter->count);
+		populate_ahead(r, scatter);
 	r->buffers->iov[scatter->count] = next;
 	return rj_channel_recv(r->channel, r->buffers->iov, scatter->count + 1);
 }
@@ -103,6 +139,9 @@ static int pass_fence(struct rj_receiver *r, const struct rj_frame *frame,
 	int rc = rj_frame_verify(r->buffers->header, frame, NULL, NULL, err);
 
 	publish(r);
+	/* Who passes a fence has written all pages before it. */
+	if (!rc)
+		rc = rj_bounce_flush(&r->bounce, err);
 	if (!rc)
 		rc = rj_fences_arrive(r->fences, frame->round, final, err);
 	if (rc)
@@ -195,20 +234,6 @@ static int run_channel(struct rj_receiver *r, struct ramjet_error *err)
 	return rc;
 }
 
-/* Without such a thread all works as well. */
-static void start_populating(struct rj_receiver *r)
-{
-	int rc;
-
-	if (!r->populates_ahead)
-		return;
-	rc = rj_populate_ahead_start(&r->ahead, r->index);
-	if (rc)
-		rj_log(&r->m->log, RJ_LOG_WARNING,
-		       "receive worker %u: nobody populates ahead: %s",
-		       r->index, strerror(-rc));
-}
-
 static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 {
 	const struct rj_channel_options options = {
@@ -253,10 +278,8 @@ static void *receiver_thread(void *arg)
 
 	if (!rc)
 		rc = open_channel(r, &err);
-	if (!rc) {
-		start_populating(r);
+	if (!rc)
 		rc = run_channel(r, &err);
-	}
 	rj_populate_ahead_stop(&r->ahead);
 	if (r->channel)
 		publish(r);

@@ -39,7 +39,7 @@ struct rj_receiver {
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
 	unsigned index;
 	uint32_t backend;
-	bool populates_ahead; /* with a thread of its own */
+	bool spare_cpu; /* for a thread beside it */
 	pthread_t thread;
 	bool started;
 
@@ -53,6 +53,7 @@ struct rj_receiver {
 	struct rj_receive_buffers *buffers;
 	struct rj_bounce bounce;
 	struct rj_populate_ahead ahead;
+	bool asked_ahead, asked_behind; /* for such a thread */
 };
 
 /* `r` is filled in up to `backend`, and stream_base. */

@@ -43,19 +43,19 @@ class Channels(rig.Case):
         self.assertEqual(
             self.chosen(self.idle(3, "syscalls"), "channels"), "3")
 
-    def test_populating_ahead_takes_only_spare_cpus(self):
+    def test_first_touch_is_helped_by_spare_cpus_only(self):
         cpus = len(os.sched_getaffinity(0))
         for channels in (1, cpus):
             guest = "process:size=64M"
             _, target = self.move(guest, guest, "--channels", str(channels))
             path = {path["name"]: path for path in target.json["fast_paths"]}
-            found = re.search(r"threads: (\d+), receive workers: (\d+), "
-                              r"CPUs: (\d+)", path["populate ahead"]["reason"])
-            threads, workers, limit = map(int, found.groups())
+            threads = path["first touch threads"]
+            found = re.search(r"receive workers: (\d+), CPUs: (\d+)",
+                              threads["reason"])
+            workers, limit = map(int, found.groups())
             self.assertEqual(workers, channels)
-            self.assertEqual(threads, min(max(limit - workers, 0), workers))
-            self.assertEqual(path["populate ahead"]["chosen"],
-                             "yes" if threads else "no")
+            self.assertEqual(threads["chosen"],
+                             str(min(max(limit - workers, 0), workers)))
 
     def automatic(self, guest, *options):
         source, target = self.move(guest, guest, "--log", "info", *options)

@@ -63,6 +63,15 @@ static int setup_syscalls(void **state)
 	return setup_with(state, RAMJET_BACKEND_SYSCALLS);
 }
 
+static int setup_write_behind(void **state)
+{
+	struct scene *s;
+	int rc = setup(state);
+
+	s = *state;
+	return rc ? rc : rj_bounce_write_behind(&s->bounce, 0);
+}
+
 static int teardown(void **state)
 {
 	struct scene *s = *state;
@@ -121,6 +130,7 @@ static void receive(struct scene *s, uint8_t next[NEXT_BYTES])
 			       (struct iovec){ next, NEXT_BYTES }, &s->err);
 	(void)pthread_join(sender, NULL);
 	assert_int_equal(rc, 0);
+	assert_int_equal(rj_bounce_flush(&s->bounce, &s->err), 0);
 }
 
 static void expect_all(const struct scene *s, const uint8_t next[NEXT_BYTES])
@@ -200,10 +210,11 @@ static void an_end_in_the_middle_is_told(void **state)
 	assert_int_equal(s->err.code, 0);
 }
 
-#define TESTS(name)                                                       \
-	cmocka_unit_test_setup_teardown(name, setup, teardown),           \
-	{                                                                 \
-#name " (syscalls)", name, setup_syscalls, teardown, NULL \
+#define TESTS(name)                                                            \
+	cmocka_unit_test_setup_teardown(name, setup, teardown),                \
+		{ #name " (syscalls)", name, setup_syscalls, teardown, NULL }, \
+	{                                                                      \
+#name " (behind)", name, setup_write_behind, teardown, NULL    \
 	}
 
 int main(void)

@@ -172,6 +172,20 @@ static void this_machine_has_a_cpu_for_us(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void spare_cpus_are_those_no_worker_needs(void **state)
+{
+	static const struct {
+		unsigned cpus, workers, spare;
+	} rows[] = { { 1, 1, 0 }, { 2, 1, 1 },   { 2, 2, 0 },    { 2, 8, 0 },
+		     { 4, 1, 1 }, { 4, 3, 1 },   { 16, 4, 4 },   { 16, 12, 4 },
+		     { 8, 8, 0 }, { 128, 1, 1 }, { 128, 64, 64 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(rj_spare_cpus(rows[i].cpus, rows[i].workers),
+				 rows[i].spare);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +198,7 @@ int main(void)
 		CASE(with_both_versions_the_lesser_counts),
 		CASE(what_makes_no_sense_limits_nothing),
 		cmocka_unit_test(this_machine_has_a_cpu_for_us),
+		cmocka_unit_test(spare_cpus_are_those_no_worker_needs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,21 +185,6 @@ static void without_a_thread_offers_are_in_vain(void **state)
 	assert_int_equal(present(s, 0, PAGES), 0);
 }
 
-static void threads_take_only_spare_cpus(void **state)
-{
-	static const struct {
-		unsigned cpus, workers, threads;
-	} rows[] = { { 1, 1, 0 }, { 2, 1, 1 },   { 2, 2, 0 },    { 2, 8, 0 },
-		     { 4, 1, 1 }, { 4, 3, 1 },   { 16, 4, 4 },   { 16, 12, 4 },
-		     { 8, 8, 0 }, { 128, 1, 1 }, { 128, 64, 64 } };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(rj_populate_ahead_threads(rows[i].cpus,
-							   rows[i].workers),
-				 rows[i].threads);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -211,7 +196,6 @@ int main(void)
 		TEST(what_cannot_be_populated_does_not_matter),
 		TEST(it_can_be_stopped),
 		TEST(without_a_thread_offers_are_in_vain),
-		cmocka_unit_test(threads_take_only_spare_cpus),
 	};
 
 	return cmocka_run_group_tests_name("populate_ahead", tests, NULL, NULL);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_WRITE_BEHIND_H
+#define RJ_ENGINE_WRITE_BEHIND_H
+/*
+ * A thread beside a receive worker, which writes what was received into a
+ * buffer to a block's file (engine/first_touch.h) while the worker receives
+ * into another. One write at a time.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "engine/first_touch.h"
+#include "util/mutex.h"
+
+struct rj_write_job {
+	struct rj_first_touch *touch;
+	const struct iovec *parts;
+	unsigned count;
+	const uint8_t *data;
+};
+
+struct rj_write_behind {
+	struct rj_mutex lock; /* lock order: 8 */
+	pthread_cond_t changed;
+	/* guarded by lock */
+	struct rj_write_job job RJ_GUARDED_BY(lock);
+	bool busy RJ_GUARDED_BY(lock);
+	bool stop RJ_GUARDED_BY(lock);
+	struct ramjet_error failure RJ_GUARDED_BY(lock); /* the first */
+
+	_Atomic uint64_t cpu_us; /* of the thread; written by it alone */
+	pthread_t thread;
+	bool started;
+};
+
+/* The thread runs on the CPUs of its caller, the worker. 0 or -errno. */
+RJ_NODISCARD int rj_write_behind_start(struct rj_write_behind *behind,
+				       unsigned worker);
+/* The last write is done when this returns. Safe on a zeroed struct. */
+void rj_write_behind_stop(struct rj_write_behind *behind);
+
+/* When the write before is done, begin this one. All that job points to is
+ * borrowed until it is done. An error is of an earlier write. */
+RJ_NODISCARD int rj_write_behind_submit(struct rj_write_behind *behind,
+					const struct rj_write_job *job,
+					struct ramjet_error *err);
+/* All is written, or not: the first error. */
+RJ_NODISCARD int rj_write_behind_flush(struct rj_write_behind *behind,
+				       struct ramjet_error *err);
+
+static inline uint64_t rj_write_behind_cpu_us(
+	const struct rj_write_behind *behind)
+{
+	return atomic_load_explicit(&behind->cpu_us, memory_order_relaxed);
+}
+#endif
