@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The words of a chunk are one cache line and change under the chunk's lock,
- * a byte of its own: one locked instruction a chunk instead of one a word,
- * which is what taking and merging dense bitmaps would otherwise spend most
- * of their time on. It is held for some ten nanoseconds, by setters and
- * claimers alike.
+ * The 64 chunks of a summary word are a group: their words and that summary
+ * word change under the group's lock, a byte of its own. So a claim costs one
+ * locked instruction, and so does merging 64 chunks; locked instructions are
+ * what dense bitmaps would otherwise spend most of their time on. Claimers hold
+ * it for some ten nanoseconds, a merge for the microsecond that 8 KiB take.
  *
- * Under the lock this always holds when it is released: a chunk with a page
- * bit has its summary bit. Setters set page bits first, then the summary bit,
- * claimers clear the summary bit, then take the words; nobody else touches
- * that summary bit, though its 63 neighbours may change at any time.
+ * When the lock is released, a chunk with a page bit has its summary bit.
  *
  * Who looks without the lock, sees what was true a moment ago: next_chunk()
  * and claim_chunk() may overlook a page that is being set right now, which
@@ -28,8 +25,12 @@
 #define MAX_PAGES (UINT64_C(1) << 40)
 /* Looks at a lock before its holder is taken to have lost its CPU. */
 #define SPINS 1000u
-/* Of 64; more of them the processor fetches by itself. */
-#define FEW_CHUNKS 32u
+/* So many chunks are fetched before they are needed: of a log, and of a dense
+ * bitmap. Where few of a group's 64 chunks are wanted, they are fetched all at
+ * once. */
+#define LOG_AHEAD    32u
+#define CHUNKS_AHEAD 16u
+#define FEW_CHUNKS   32u
 
 static_assert(RJ_CHUNK_WORDS * RJ_WORD_BITS == RJ_CHUNK_PAGES,
 	      "a chunk is whole words");
@@ -53,7 +54,7 @@ int rj_bitmap_init(struct rj_bitmap *bm, uint64_t page_count,
 			       (unsigned long long)MAX_PAGES);
 
 	/* One word more, so that no bitmap is an empty mapping. */
-	bytes = (words + summary + 1) * sizeof(uint64_t) + chunks;
+	bytes = (words + summary + 1) * sizeof(uint64_t) + summary;
 	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED)
@@ -80,7 +81,7 @@ void rj_bitmap_done(struct rj_bitmap *bm)
 	*bm = (struct rj_bitmap){ 0 };
 }
 
-/* ---- a chunk and its lock ---------------------------------------------- */
+/* ---- a group and its lock ---------------------------------------------- */
 
 static void pause_briefly(void)
 {
@@ -104,9 +105,9 @@ RJ_COLD static void wait_for(_Atomic uint8_t *lock)
 	}
 }
 
-static void lock_chunk(struct rj_bitmap *bm, uint64_t chunk)
+static void lock_group_of(struct rj_bitmap *bm, uint64_t chunk)
 {
-	_Atomic uint8_t *lock = &bm->locks[chunk];
+	_Atomic uint8_t *lock = &bm->locks[chunk / RJ_WORD_BITS];
 
 	/* Acquire: pairs with the release of the last holder. */
 	while (rj_unlikely(
@@ -114,9 +115,10 @@ static void lock_chunk(struct rj_bitmap *bm, uint64_t chunk)
 		wait_for(lock);
 }
 
-static void unlock_chunk(struct rj_bitmap *bm, uint64_t chunk)
+static void unlock_group_of(struct rj_bitmap *bm, uint64_t chunk)
 {
-	atomic_store_explicit(&bm->locks[chunk], 0, memory_order_release);
+	atomic_store_explicit(&bm->locks[chunk / RJ_WORD_BITS], 0,
+			      memory_order_release);
 }
 
 /* Only holders write words: relaxed is for those who look without the lock. */
@@ -141,14 +143,36 @@ static uint64_t summary_bit(uint64_t chunk)
 	return UINT64_C(1) << (chunk % RJ_WORD_BITS);
 }
 
-/* With the chunk locked: it may have page bits. */
-static void announce(struct rj_bitmap *bm, uint64_t chunk)
+/* To be fetched, which beyond the end does no harm: nobody looks there. */
+RJ_ALWAYS_INLINE const void *words_on(const void *from, uint64_t chunks)
+{
+	return (const void *)((uintptr_t)from +
+			      chunks * RJ_CHUNK_WORDS * sizeof(uint64_t));
+}
+
+RJ_ALWAYS_INLINE void fetch_chunk(const struct rj_bitmap *bm, uint64_t chunk)
+{
+	__builtin_prefetch(words_on((const void *)bm->words, chunk), 1);
+}
+
+/* With the group locked: its chunks `some` (bit i: chunk i) may have page
+ * bits. */
+static void announce(struct rj_bitmap *bm, uint64_t chunk, uint64_t some)
+{
+	_Atomic uint64_t *word = summary_word(bm, chunk);
+	const uint64_t old = get(word);
+
+	/* Not written for nothing: it is in all workers' caches. */
+	if (some & ~old)
+		put(word, old | some);
+}
+
+/* With the group locked: it has none. */
+static void withdraw(struct rj_bitmap *bm, uint64_t chunk)
 {
 	_Atomic uint64_t *word = summary_word(bm, chunk);
 
-	if (!(get(word) & summary_bit(chunk)))
-		atomic_fetch_or_explicit(word, summary_bit(chunk),
-					 memory_order_relaxed);
+	put(word, get(word) & ~summary_bit(chunk));
 }
 
 /*
@@ -178,64 +202,87 @@ RJ_ALWAYS_INLINE unsigned or_chunk(struct rj_bitmap *bm, uint64_t chunk,
 				   const uint64_t *w)
 {
 	_Atomic uint64_t *to = &bm->words[chunk * RJ_CHUNK_WORDS];
-	unsigned added;
 
-	lock_chunk(bm, chunk);
-	added = or_word(&to[0], w[0]) + or_word(&to[1], w[1]) +
-		or_word(&to[2], w[2]) + or_word(&to[3], w[3]) +
-		or_word(&to[4], w[4]) + or_word(&to[5], w[5]) +
-		or_word(&to[6], w[6]) + or_word(&to[7], w[7]);
-	announce(bm, chunk);
-	unlock_chunk(bm, chunk);
-	return added;
+	return or_word(&to[0], w[0]) + or_word(&to[1], w[1]) +
+	       or_word(&to[2], w[2]) + or_word(&to[3], w[3]) +
+	       or_word(&to[4], w[4]) + or_word(&to[5], w[5]) +
+	       or_word(&to[6], w[6]) + or_word(&to[7], w[7]);
 }
 
-/* Bit i: chunk i of `count` (at most 64) has something to merge. */
-static uint64_t find_some(const uint64_t *w, unsigned count)
+/* Chunks to merge, all of one group. */
+struct merge {
+	uint64_t chunk;
+	const uint64_t *words;
+	unsigned count;
+	uint64_t some; /* bit i: chunk + i has something to merge */
+	bool few;
+};
+
+/* From `chunk` on, to the end of its group, and start fetching what the merge
+ * will need: while it waits for the lock, it waits for memory as well. */
+RJ_ALWAYS_INLINE struct merge next_merge(const struct rj_bitmap *bm,
+					 uint64_t chunk, const uint64_t *words,
+					 uint64_t left)
 {
-	uint64_t some = 0;
+	const unsigned room = RJ_WORD_BITS - (unsigned)(chunk % RJ_WORD_BITS);
+	struct merge m = {
+		.chunk = chunk,
+		.words = words,
+		.count = left < room ? (unsigned)left : room,
+	};
 
-	for (unsigned i = 0; i < count; i++, w += RJ_CHUNK_WORDS) {
-		uint64_t any = (w[0] | w[1] | w[2] | w[3]) |
-			       (w[4] | w[5] | w[6] | w[7]);
+	for (unsigned i = 0; i < m.count; i++) {
+		const uint64_t *w = &words[i * RJ_CHUNK_WORDS];
+		const uint64_t any = (w[0] | w[1] | w[2] | w[3]) |
+				     (w[4] | w[5] | w[6] | w[7]);
 
-		some |= (uint64_t)(any != 0) << i;
+		__builtin_prefetch(words_on(w, LOG_AHEAD));
+		m.some |= (uint64_t)(any != 0) << i;
 	}
-	return some;
+	m.few = rj_popcount(m.some) <= FEW_CHUNKS;
+	if (m.few)
+		for (uint64_t more = m.some; more; more &= more - 1)
+			fetch_chunk(bm, chunk + rj_lowest_bit(more));
+	return m;
 }
 
-/* Few and far between, each would be waited for: ask for all first. */
-static void fetch_ahead(const struct rj_bitmap *bm, uint64_t chunk,
-			uint64_t some)
-{
-	for (; some; some &= some - 1) {
-		uint64_t at = chunk + rj_lowest_bit(some);
-
-		__builtin_prefetch(
-			(const void *)&bm->words[at * RJ_CHUNK_WORDS], 1);
-	}
-}
-
-/* OR whole chunks in, from `chunk` on. */
-RJ_ALWAYS_INLINE uint64_t or_chunks(struct rj_bitmap *bm, uint64_t chunk,
-				    const uint64_t *words, uint64_t count)
+RJ_ALWAYS_INLINE uint64_t or_group(struct rj_bitmap *bm, const struct merge *m)
 {
 	uint64_t added = 0;
 
-	while (count) {
-		unsigned n =
-			count < RJ_WORD_BITS ? (unsigned)count : RJ_WORD_BITS;
-		uint64_t some = find_some(words, n);
+	if (!m->some)
+		return 0;
+	lock_group_of(bm, m->chunk);
+	for (uint64_t left = m->some; left; left &= left - 1) {
+		const unsigned i = rj_lowest_bit(left);
 
-		if (rj_popcount(some) <= FEW_CHUNKS)
-			fetch_ahead(bm, chunk, some);
-		for (unsigned i = 0; i < n; i++)
-			if (some >> i & 1)
-				added += or_chunk(bm, chunk + i,
-						  &words[i * RJ_CHUNK_WORDS]);
-		words += n * RJ_CHUNK_WORDS;
-		chunk += n;
-		count -= n;
+		if (!m->few)
+			fetch_chunk(bm, m->chunk + i + CHUNKS_AHEAD);
+		added += or_chunk(bm, m->chunk + i,
+				  &m->words[i * RJ_CHUNK_WORDS]);
+	}
+	announce(bm, m->chunk, m->some << m->chunk % RJ_WORD_BITS);
+	unlock_group_of(bm, m->chunk);
+	return added;
+}
+
+/* OR whole chunks in, from `chunk` on: the next group is looked at before this
+ * one is merged, so that its memory is on the way. */
+RJ_ALWAYS_INLINE uint64_t or_chunks(struct rj_bitmap *bm, uint64_t chunk,
+				    const uint64_t *words, uint64_t count)
+{
+	struct merge now = next_merge(bm, chunk, words, count);
+	uint64_t added = 0;
+
+	while (now.count) {
+		struct merge next;
+
+		count -= now.count;
+		next = next_merge(bm, now.chunk + now.count,
+				  now.words + now.count * RJ_CHUNK_WORDS,
+				  count);
+		added += or_group(bm, &now);
+		now = next;
 	}
 	return added;
 }
@@ -246,14 +293,14 @@ RJ_ALWAYS_INLINE unsigned take_chunk(struct rj_bitmap *bm, uint64_t chunk,
 	_Atomic uint64_t *from = &bm->words[chunk * RJ_CHUNK_WORDS];
 	unsigned taken;
 
-	lock_chunk(bm, chunk);
-	atomic_fetch_and_explicit(summary_word(bm, chunk), ~summary_bit(chunk),
-				  memory_order_relaxed);
+	fetch_chunk(bm, chunk + CHUNKS_AHEAD);
+	lock_group_of(bm, chunk);
+	withdraw(bm, chunk);
 	taken = take_word(&from[0], &out[0]) + take_word(&from[1], &out[1]) +
 		take_word(&from[2], &out[2]) + take_word(&from[3], &out[3]) +
 		take_word(&from[4], &out[4]) + take_word(&from[5], &out[5]) +
 		take_word(&from[6], &out[6]) + take_word(&from[7], &out[7]);
-	unlock_chunk(bm, chunk);
+	unlock_group_of(bm, chunk);
 	return taken;
 }
 
@@ -315,7 +362,8 @@ static void assert_in_range(const struct rj_bitmap *bm, uint64_t first_page,
 	(void)count;
 }
 
-/* Set or clear [first, first + count), which lies in one chunk, locked. */
+/* Set or clear [first, first + count), which lies in one chunk; its group is
+ * locked. */
 static uint64_t change_in_chunk(struct rj_bitmap *bm, uint64_t first,
 				uint64_t count, bool set)
 {
@@ -362,11 +410,11 @@ static uint64_t change_run(struct rj_bitmap *bm, uint64_t first_page,
 		if (set && taken == RJ_CHUNK_PAGES) {
 			changed += set_whole_chunk(bm, chunk);
 		} else {
-			lock_chunk(bm, chunk);
+			lock_group_of(bm, chunk);
 			changed += change_in_chunk(bm, first_page, taken, set);
 			if (set)
-				announce(bm, chunk);
-			unlock_chunk(bm, chunk);
+				announce(bm, chunk, summary_bit(chunk));
+			unlock_group_of(bm, chunk);
 		}
 		first_page += taken;
 		count -= taken;
@@ -498,7 +546,7 @@ unsigned rj_bitmap_claim_part(struct rj_bitmap *bm, uint64_t chunk,
 	assert(chunk < bm->chunk_count);
 	assert(pages_max >= RJ_WORD_BITS);
 	from = &bm->words[chunk * RJ_CHUNK_WORDS];
-	lock_chunk(bm, chunk);
+	lock_group_of(bm, chunk);
 	while (next < RJ_CHUNK_WORDS &&
 	       taken + rj_popcount(get(&from[next])) <= pages_max) {
 		taken += take_word(&from[next], &out[next]);
@@ -508,10 +556,8 @@ unsigned rj_bitmap_claim_part(struct rj_bitmap *bm, uint64_t chunk,
 		next++;
 	/* Who is to take the rest must find it at any time. */
 	if (next == RJ_CHUNK_WORDS)
-		atomic_fetch_and_explicit(summary_word(bm, chunk),
-					  ~summary_bit(chunk),
-					  memory_order_relaxed);
-	unlock_chunk(bm, chunk);
+		withdraw(bm, chunk);
+	unlock_group_of(bm, chunk);
 	return taken;
 }
 

@@ -5,8 +5,9 @@
  * A two-level bitmap of one block: a bit a page, and a summary bit a chunk of
  * 512 pages, so that finding work costs in proportion to what is dirty.
  *
- * Concurrency: any number of setters and claimers at once; a chunk is changed
- * by one of them at a time, for some ten nanoseconds (bitmap.c). A set summary
+ * Concurrency: any number of setters and claimers at once; a group of 64 chunks
+ * is changed by one of them at a time, for some ten nanoseconds or, merging,
+ * the microsecond that 8 KiB take (bitmap.c). A set summary
  * bit may have no page bit left (harmless), but a set page bit always has its
  * summary bit set or about to be set by its setter: no page is lost.
  *
@@ -30,7 +31,7 @@ struct rj_bitmap {
 	uint64_t chunk_count;
 	_Atomic uint64_t *words;   /* chunk_count * 8 */
 	_Atomic uint64_t *summary; /* (chunk_count + 63) / 64 */
-	_Atomic uint8_t *locks;    /* chunk_count */
+	_Atomic uint8_t *locks;    /* one a summary word */
 	size_t map_bytes;          /* of the one mapping behind all */
 };
 
