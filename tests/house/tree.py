@@ -41,14 +41,16 @@ def is_binary(path):
 
 
 def sources():
-    """Every text file of the tree but builds, caches and .git."""
+    """Every text file of the tree but builds, caches and .git, which is a
+    file in a worktree."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(name for name in folders
                             if not name.startswith("build")
                             and name not in (".git", "__pycache__"))
         for name in sorted(names):
             path = os.path.join(folder, name)
-            if os.path.isfile(path) and not is_binary(path):
+            if name != ".git" and os.path.isfile(path) \
+                    and not is_binary(path):
                 yield Source(os.path.relpath(path, ROOT))
 
 
