@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "ramjet.h"
@@ -20,7 +19,7 @@
 #define BYTES (PAGES * (size_t)RAMJET_PAGE_BYTES)
 
 struct machine {
-	uint8_t *ram;
+	_Alignas(RAMJET_PAGE_BYTES) uint8_t ram[BYTES];
 	uint64_t dirty[PAGES / 64]; /* a bit for each page written */
 	uint64_t step;
 	int stop; /* atomic */
@@ -111,16 +110,14 @@ static void describe(struct machine *m)
 		RAMJET_GUEST_OPS_INIT, .stop = stop,       .start = start,
 		.save_state = save,    .load_state = load,
 	};
-	struct ramjet_block block = { RAMJET_BLOCK_INIT, .name = "ram0",
-				      .bytes = BYTES };
+	const struct ramjet_block block = { RAMJET_BLOCK_INIT, .name = "ram0",
+					    .host = m->ram, .bytes = BYTES };
 	const struct ramjet_dirty_bitmap bitmap = { RAMJET_DIRTY_BITMAP_INIT,
 						    .block = "ram0",
 						    .bits = m->dirty,
 						    .bytes = sizeof(m->dirty) };
 	struct ramjet_dirty_source *dirty;
 
-	block.host = m->ram = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(ramjet_guest_new(&ops, m, &m->guest, &err));
 	must(ramjet_guest_add_block(m->guest, &block, &err));
 	/* A program that cannot note its writes lets the kernel do it, with

@@ -39,9 +39,9 @@ static const uint8_t program[] = {
 };
 
 struct vm {
+	_Alignas(RAMJET_PAGE_BYTES) uint8_t ram[RAM_BYTES];
 	int fd, vcpu;
 	struct kvm_run *run;
-	uint8_t *ram;
 	pthread_t thread;
 	int stop; /* atomic: the thread is to end */
 	unsigned passes;
@@ -65,27 +65,22 @@ static long need(long rc, const char *what)
 	exit(1);
 }
 
-static void *map(size_t bytes, int flags, int fd)
-{
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
-
-	(void)need(at == MAP_FAILED ? -1 : 0, "mmap");
-	return at;
-}
-
 static void vm_create(struct vm *vm, int kvm)
 {
-	struct kvm_userspace_memory_region slot = { .memory_size = RAM_BYTES };
-	long run_bytes;
+	const struct kvm_userspace_memory_region slot = {
+		.memory_size = RAM_BYTES,
+		.userspace_addr = (uintptr_t)vm->ram,
+	};
+	const long run_bytes =
+		need(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "vCPU");
 
-	vm->ram = map(RAM_BYTES, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	slot.userspace_addr = (uintptr_t)vm->ram;
 	vm->fd = (int)need(ioctl(kvm, KVM_CREATE_VM, 0), "virtual machine");
 	(void)ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000ul);
-	(void)need(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot), "memory");
+	need(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot), "memory");
 	vm->vcpu = (int)need(ioctl(vm->fd, KVM_CREATE_VCPU, 0), "vCPU");
-	run_bytes = need(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "vCPU");
-	vm->run = map((size_t)run_bytes, MAP_SHARED, vm->vcpu);
+	vm->run = mmap(NULL, (size_t)run_bytes, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, vm->vcpu, 0);
+	need(vm->run == MAP_FAILED ? -1 : 0, "vCPU");
 }
 
 /* The program at address 0, and the vCPU in front of it. */
@@ -95,11 +90,11 @@ static void vm_boot(struct vm *vm)
 	struct kvm_sregs sregs;
 
 	memcpy(vm->ram, program, sizeof(program));
-	(void)need(ioctl(vm->vcpu, KVM_GET_SREGS, &sregs), "vCPU");
+	need(ioctl(vm->vcpu, KVM_GET_SREGS, &sregs), "vCPU");
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
-	(void)need(ioctl(vm->vcpu, KVM_SET_SREGS, &sregs), "vCPU");
-	(void)need(ioctl(vm->vcpu, KVM_SET_REGS, &regs), "vCPU");
+	need(ioctl(vm->vcpu, KVM_SET_SREGS, &sregs), "vCPU");
+	need(ioctl(vm->vcpu, KVM_SET_REGS, &regs), "vCPU");
 }
 
 static void *vcpu_main(void *arg)
@@ -114,7 +109,7 @@ static void *vcpu_main(void *arg)
 		if (!rc && vm->run->exit_reason == KVM_EXIT_IO)
 			__atomic_fetch_add(&vm->passes, 1, __ATOMIC_RELAXED);
 		else if (!rc || errno != EINTR)
-			(void)need(-1, "KVM_RUN");
+			need(-1, "KVM_RUN");
 		else if (__atomic_load_n(&vm->stop, __ATOMIC_ACQUIRE))
 			return NULL;
 	}
@@ -137,8 +132,7 @@ static int vm_stop(void *user, struct ramjet_error *unused)
 	__atomic_store_n(&vm->stop, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&vm->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	(void)pthread_kill(vm->thread, SIGUSR1);
-	(void)pthread_join(vm->thread, NULL);
-	return 0;
+	return -pthread_join(vm->thread, NULL);
 }
 
 static int vm_start(void *user, struct ramjet_error *unused)
@@ -266,19 +260,18 @@ static void await_passes(const struct vm *vm, unsigned passes)
  * under way and the others one less: nothing else is right. */
 static uint32_t check(const struct vm *vm, const char *who)
 {
-	uint32_t first, wanted, found;
+	uint32_t first, last, found;
 
 	memcpy(&first, vm->ram + FIRST_PAGE * 4096, sizeof(first));
-	wanted = first;
+	last = first;
 	for (uint32_t page = FIRST_PAGE; page < END_PAGE; page++) {
 		memcpy(&found, vm->ram + page * 4096, sizeof(found));
-		if (found == first - 1)
-			wanted = found;
-		if (found == wanted)
-			continue;
-		printf("%s: page %u carries %u, wanted %u\n", who, page, found,
-		       wanted);
-		exit(1);
+		if (found != last && found != first - 1) {
+			printf("%s: page %u carries %u after one with %u\n",
+			       who, page, found, last);
+			exit(1);
+		}
+		last = found;
 	}
 	printf("%s: %u passes, and every page agrees\n", who, first);
 	return first;
@@ -288,7 +281,7 @@ int main(void)
 {
 	const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	const struct sigaction kick = { .sa_handler = on_kick };
-	struct vm source = { 0 }, target = { 0 };
+	static struct vm source, target;
 	uint32_t before, after;
 
 	if (kvm < 0) {
