@@ -188,6 +188,10 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 		return rc;
 	if (ret->monitor)
 		return 0;
+	if (ret->defer)
+		return rj_fail(err, -EINVAL,
+			       "--from defer: --monitor unix:PATH is missing, "
+			       "for a manager to say where from");
 	return rj_fail(err, -EINVAL,
 		       "%s is missing, wanted %s URI, or --monitor unix:PATH "
 		       "for a manager to say",

@@ -35,6 +35,7 @@ struct rj_cli_command_line {
 	struct rj_cli_guest_spec guest;
 	/* --to or --from; borrowed from argv; NULL: the monitor will say. */
 	const char *uri;
+	bool defer; /* the monitor will say it */
 	struct ramjet_params params;
 	uint64_t timeout_us; /* 0: none */
 	uint64_t run_us;     /* target: how long the guest runs on */

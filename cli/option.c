@@ -362,6 +362,7 @@ static int set_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
 
 	if (s->line->command == RJ_CLI_RECV && !strcmp(s->value, "defer")) {
 		s->line->uri = NULL;
+		s->line->defer = true;
 		return 0;
 	}
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(schemes); i++) {

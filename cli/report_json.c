@@ -219,7 +219,9 @@ static void add_work(json_t *object, const struct ramjet_info *info)
 
 json_t *rj_cli_report_build(const struct rj_cli_report *report)
 {
-	static const struct ramjet_info nothing;
+	static const struct ramjet_info nothing = {
+		.convergence_us = UINT64_MAX, /* never */
+	};
 	const struct ramjet_info *info = report->info ? report->info : &nothing;
 	json_t *object = json_object();
 

@@ -181,6 +181,8 @@ static const struct {
 	{ RJ_CLI_SEND, "", "no guest is given, wanted file:PATH" },
 	{ RJ_CLI_SEND, "file:a", "--to is missing, wanted --to URI" },
 	{ RJ_CLI_RECV, "file:a", "--from is missing, wanted --from URI" },
+	{ RJ_CLI_RECV, "file:a --from defer", "--from defer: --monitor "
+	  "unix:PATH is missing" },
 	{ RJ_CLI_SEND, "file:a file:b --to fd:1", "'file:b': one guest is" },
 	{ RJ_CLI_FEATURES, "file:a", "'file:a': 'ramjet features' takes no" },
 	{ RJ_CLI_FEATURES, "--channels 1", "--channels: not an option of "
