@@ -94,7 +94,7 @@ static int write_out(struct rj_bounce *bounce, struct rj_first_touch *touch,
 
 	if (!writes)
 		return 0;
-	if (!bounce->behind.started)
+	if (!bounce->behind.side.started)
 		return rj_first_touch_write(touch, job.parts, job.count,
 					    job.data, err);
 	bounce->filling = !bounce->filling;
@@ -127,7 +127,7 @@ int rj_bounce_receive(struct rj_bounce *bounce, struct rj_channel *channel,
 
 int rj_bounce_flush(struct rj_bounce *bounce, struct ramjet_error *err)
 {
-	return bounce->behind.started
+	return bounce->behind.side.started
 		       ? rj_write_behind_flush(&bounce->behind, err)
 		       : 0;
 }

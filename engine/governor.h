@@ -30,7 +30,7 @@ struct rj_governor {
 	/* The cap as others change it, bytes/s, 0: none; borrowed. Looked at
 	 * with the lock held, so that nobody goes by one that is older. */
 	const _Atomic uint64_t *wanted;
-	struct rj_mutex lock; /* lock order: 12, innermost */
+	struct rj_mutex lock; /* lock order: 11, innermost */
 	/* guarded by lock; bytes, as fractions of them add up */
 	double cap;  /* in force when last looked at */
 	double mean; /* earned at the cap and not announced; below 0: owed */

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/populate_ahead.h"
 
-#include <errno.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <sys/mman.h>
 
 #include "ramjet.h"
-#include "util/clock.h"
-#include "util/thread.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -29,7 +26,7 @@ const char *rj_populate_ahead_refusal(void)
 
 /* Cut a piece off what is left. */
 static bool next_piece_locked(struct rj_populate_ahead *ahead,
-			      struct iovec *ret) RJ_REQUIRES(ahead->lock)
+			      struct iovec *ret) RJ_REQUIRES(ahead->side.lock)
 {
 	struct iovec *run = &ahead->runs[ahead->next];
 
@@ -49,13 +46,13 @@ static bool await_piece(struct rj_populate_ahead *ahead, struct iovec *ret)
 {
 	bool found = false;
 
-	rj_lock(&ahead->lock);
-	while (!ahead->stop && !found) {
+	rj_lock(&ahead->side.lock);
+	while (!ahead->side.stop && !found) {
 		found = next_piece_locked(ahead, ret);
 		if (!found)
-			rj_cond_wait(&ahead->wanted, &ahead->lock);
+			rj_cond_wait(&ahead->side.changed, &ahead->side.lock);
 	}
-	rj_unlock(&ahead->lock);
+	rj_unlock(&ahead->side.lock);
 	return found;
 }
 
@@ -69,46 +66,25 @@ static void *populate_thread(void *arg)
 		 * which is asked for the reason. */
 		(void)madvise(piece.iov_base, piece.iov_len,
 			      MADV_POPULATE_WRITE);
-		atomic_store_explicit(&ahead->cpu_us, rj_thread_cpu_us(),
-				      memory_order_relaxed);
+		rj_side_thread_count(&ahead->side);
 	}
 	return NULL;
 }
 
 int rj_populate_ahead_start(struct rj_populate_ahead *ahead, unsigned worker)
 {
-	char name[16];
-	int rc;
-
-	rj_mutex_init(&ahead->lock);
-	rj_cond_init(&ahead->wanted);
-	(void)snprintf(name, sizeof(name), "rj/fill/%u", worker);
-	rc = rj_thread_start(&ahead->thread, name, populate_thread, ahead);
-	ahead->started = !rc;
-	if (rc) {
-		(void)pthread_cond_destroy(&ahead->wanted);
-		rj_mutex_done(&ahead->lock);
-	}
-	return rc;
+	return rj_side_thread_start(&ahead->side, "fill", worker,
+				    populate_thread, ahead);
 }
 
 void rj_populate_ahead_stop(struct rj_populate_ahead *ahead)
 {
-	if (!ahead->started)
-		return;
-	rj_lock(&ahead->lock);
-	ahead->stop = true;
-	(void)pthread_cond_signal(&ahead->wanted);
-	rj_unlock(&ahead->lock);
-	(void)pthread_join(ahead->thread, NULL);
-	(void)pthread_cond_destroy(&ahead->wanted);
-	rj_mutex_done(&ahead->lock);
-	ahead->started = false;
+	rj_side_thread_stop(&ahead->side);
 }
 
 static void take_offer_locked(struct rj_populate_ahead *ahead,
 			      const struct iovec *iov, const bool *untouched,
-			      unsigned count) RJ_REQUIRES(ahead->lock)
+			      unsigned count) RJ_REQUIRES(ahead->side.lock)
 {
 	size_t skip = RJ_POPULATE_PIECE_BYTES;
 
@@ -134,11 +110,11 @@ void rj_populate_ahead_offer(struct rj_populate_ahead *ahead,
 			     const struct iovec *iov, const bool *untouched,
 			     unsigned count)
 {
-	if (!ahead->started)
+	if (!ahead->side.started)
 		return;
-	rj_lock(&ahead->lock);
+	rj_lock(&ahead->side.lock);
 	take_offer_locked(ahead, iov, untouched, count);
 	if (ahead->end)
-		(void)pthread_cond_signal(&ahead->wanted);
-	rj_unlock(&ahead->lock);
+		(void)pthread_cond_signal(&ahead->side.changed);
+	rj_unlock(&ahead->side.lock);
 }

@@ -10,14 +10,11 @@
  * It changes how long things take, never what memory holds: whatever it does
  * not get done, the receive does.
  */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <sys/uio.h>
 
-#include "util/compiler.h"
-#include "util/mutex.h"
+#include "engine/side_thread.h"
 
 /* The first of a frame is left to the receive, which is there already. */
 #define RJ_POPULATE_PIECE_BYTES ((size_t)128 << 10)
@@ -27,24 +24,17 @@
 #define RJ_POPULATE_RUNS_MAX 64u
 
 struct rj_populate_ahead {
-	/* Lock order: 10. */
-	struct rj_mutex lock;
-	pthread_cond_t wanted;
-	/* guarded by lock: what is left of the frame at hand */
-	struct iovec runs[RJ_POPULATE_RUNS_MAX] RJ_GUARDED_BY(lock);
-	unsigned next RJ_GUARDED_BY(lock), end RJ_GUARDED_BY(lock);
-	bool stop RJ_GUARDED_BY(lock);
-
-	_Atomic uint64_t cpu_us; /* of the thread; written by it alone */
-	pthread_t thread;
-	bool started;
+	struct rj_side_thread side;
+	/* guarded by side.lock: what is left of the frame at hand */
+	struct iovec runs[RJ_POPULATE_RUNS_MAX] RJ_GUARDED_BY(side.lock);
+	unsigned next RJ_GUARDED_BY(side.lock), end RJ_GUARDED_BY(side.lock);
 };
 
 /* NULL, or why this kernel cannot: static. */
 const char *rj_populate_ahead_refusal(void);
 
-/* The thread runs on the CPUs of its caller, the worker. On failure there is
- * none, and offers are in vain. */
+/* By the worker. 0 or -errno: then there is no thread, and offers are in
+ * vain. */
 RJ_NODISCARD int rj_populate_ahead_start(struct rj_populate_ahead *ahead,
 					 unsigned worker);
 /* Safe on a zeroed struct. */
@@ -58,10 +48,4 @@ void rj_populate_ahead_stop(struct rj_populate_ahead *ahead);
 void rj_populate_ahead_offer(struct rj_populate_ahead *ahead,
 			     const struct iovec *iov, const bool *untouched,
 			     unsigned count);
-
-static inline uint64_t rj_populate_ahead_cpu_us(
-	const struct rj_populate_ahead *ahead)
-{
-	return atomic_load_explicit(&ahead->cpu_us, memory_order_relaxed);
-}
 #endif

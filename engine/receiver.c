@@ -21,11 +21,11 @@ static void publish(struct rj_receiver *r)
 
 	atomic_store_explicit(&c->wire_bytes, stream_offset(r),
 			      memory_order_relaxed);
-	atomic_store_explicit(&c->cpu_us,
-			      rj_thread_cpu_us() +
-				      rj_populate_ahead_cpu_us(&r->ahead) +
-				      rj_write_behind_cpu_us(&r->bounce.behind),
-			      memory_order_relaxed);
+	atomic_store_explicit(
+		&c->cpu_us,
+		rj_thread_cpu_us() + rj_side_thread_cpu_us(&r->ahead.side) +
+			rj_side_thread_cpu_us(&r->bounce.behind.side),
+		memory_order_relaxed);
 }
 
 static int receive(struct rj_receiver *r, void *into, size_t bytes)

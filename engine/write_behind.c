@@ -1,35 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/write_behind.h"
 
-#include <stdio.h>
-
-#include "util/clock.h"
 #include "util/error.h"
-#include "util/thread.h"
 
 /* False: it is over. */
 static bool await_job(struct rj_write_behind *behind, struct rj_write_job *ret)
 {
 	bool found;
 
-	rj_lock(&behind->lock);
-	while (!behind->stop && !behind->busy)
-		rj_cond_wait(&behind->changed, &behind->lock);
+	rj_lock(&behind->side.lock);
+	while (!behind->side.stop && !behind->busy)
+		rj_cond_wait(&behind->side.changed, &behind->side.lock);
 	*ret = behind->job;
 	found = behind->busy;
-	rj_unlock(&behind->lock);
+	rj_unlock(&behind->side.lock);
 	return found;
 }
 
 static void end_job(struct rj_write_behind *behind,
 		    const struct ramjet_error *err)
 {
-	rj_lock(&behind->lock);
+	rj_lock(&behind->side.lock);
 	behind->busy = false;
 	if (err->code && !behind->failure.code)
 		behind->failure = *err;
-	(void)pthread_cond_broadcast(&behind->changed);
-	rj_unlock(&behind->lock);
+	(void)pthread_cond_broadcast(&behind->side.changed);
+	rj_unlock(&behind->side.lock);
 }
 
 static void *write_thread(void *arg)
@@ -42,8 +38,7 @@ static void *write_thread(void *arg)
 
 		(void)!rj_first_touch_write(job.touch, job.parts, job.count,
 					    job.data, &err);
-		atomic_store_explicit(&behind->cpu_us, rj_thread_cpu_us(),
-				      memory_order_relaxed);
+		rj_side_thread_count(&behind->side);
 		end_job(behind, &err);
 	}
 	return NULL;
@@ -51,40 +46,20 @@ static void *write_thread(void *arg)
 
 int rj_write_behind_start(struct rj_write_behind *behind, unsigned worker)
 {
-	char name[16];
-	int rc;
-
-	rj_mutex_init(&behind->lock);
-	rj_cond_init(&behind->changed);
-	(void)snprintf(name, sizeof(name), "rj/write/%u", worker);
-	rc = rj_thread_start(&behind->thread, name, write_thread, behind);
-	behind->started = !rc;
-	if (rc) {
-		(void)pthread_cond_destroy(&behind->changed);
-		rj_mutex_done(&behind->lock);
-	}
-	return rc;
+	return rj_side_thread_start(&behind->side, "write", worker,
+				    write_thread, behind);
 }
 
 void rj_write_behind_stop(struct rj_write_behind *behind)
 {
-	if (!behind->started)
-		return;
-	rj_lock(&behind->lock);
-	behind->stop = true;
-	(void)pthread_cond_broadcast(&behind->changed);
-	rj_unlock(&behind->lock);
-	(void)pthread_join(behind->thread, NULL);
-	(void)pthread_cond_destroy(&behind->changed);
-	rj_mutex_done(&behind->lock);
-	behind->started = false;
+	rj_side_thread_stop(&behind->side);
 }
 
 static int idle_locked(struct rj_write_behind *behind, struct ramjet_error *err)
-	RJ_REQUIRES(behind->lock)
+	RJ_REQUIRES(behind->side.lock)
 {
 	while (behind->busy)
-		rj_cond_wait(&behind->changed, &behind->lock);
+		rj_cond_wait(&behind->side.changed, &behind->side.lock);
 	if (!behind->failure.code)
 		return 0;
 	return rj_fail(err, behind->failure.code, "%s",
@@ -97,14 +72,14 @@ int rj_write_behind_submit(struct rj_write_behind *behind,
 {
 	int rc;
 
-	rj_lock(&behind->lock);
+	rj_lock(&behind->side.lock);
 	rc = idle_locked(behind, err);
 	if (!rc) {
 		behind->job = *job;
 		behind->busy = true;
-		(void)pthread_cond_broadcast(&behind->changed);
+		(void)pthread_cond_broadcast(&behind->side.changed);
 	}
-	rj_unlock(&behind->lock);
+	rj_unlock(&behind->side.lock);
 	return rc;
 }
 
@@ -113,8 +88,8 @@ int rj_write_behind_flush(struct rj_write_behind *behind,
 {
 	int rc;
 
-	rj_lock(&behind->lock);
+	rj_lock(&behind->side.lock);
 	rc = idle_locked(behind, err);
-	rj_unlock(&behind->lock);
+	rj_unlock(&behind->side.lock);
 	return rc;
 }

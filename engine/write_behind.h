@@ -6,12 +6,10 @@
  * buffer to a block's file (engine/first_touch.h) while the worker receives
  * into another. One write at a time.
  */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "engine/first_touch.h"
-#include "util/mutex.h"
+#include "engine/side_thread.h"
 
 struct rj_write_job {
 	struct rj_first_touch *touch;
@@ -21,20 +19,14 @@ struct rj_write_job {
 };
 
 struct rj_write_behind {
-	struct rj_mutex lock; /* lock order: 8 */
-	pthread_cond_t changed;
-	/* guarded by lock */
-	struct rj_write_job job RJ_GUARDED_BY(lock);
-	bool busy RJ_GUARDED_BY(lock);
-	bool stop RJ_GUARDED_BY(lock);
-	struct ramjet_error failure RJ_GUARDED_BY(lock); /* the first */
-
-	_Atomic uint64_t cpu_us; /* of the thread; written by it alone */
-	pthread_t thread;
-	bool started;
+	struct rj_side_thread side;
+	/* guarded by side.lock */
+	struct rj_write_job job RJ_GUARDED_BY(side.lock);
+	bool busy RJ_GUARDED_BY(side.lock);
+	struct ramjet_error failure RJ_GUARDED_BY(side.lock); /* the first */
 };
 
-/* The thread runs on the CPUs of its caller, the worker. 0 or -errno. */
+/* By the worker. 0 or -errno. */
 RJ_NODISCARD int rj_write_behind_start(struct rj_write_behind *behind,
 				       unsigned worker);
 /* The last write is done when this returns. Safe on a zeroed struct. */
@@ -48,10 +40,4 @@ RJ_NODISCARD int rj_write_behind_submit(struct rj_write_behind *behind,
 /* All is written, or not: the first error. */
 RJ_NODISCARD int rj_write_behind_flush(struct rj_write_behind *behind,
 				       struct ramjet_error *err);
-
-static inline uint64_t rj_write_behind_cpu_us(
-	const struct rj_write_behind *behind)
-{
-	return atomic_load_explicit(&behind->cpu_us, memory_order_relaxed);
-}
 #endif

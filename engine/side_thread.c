@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/side_thread.h"
+
+#include <stdio.h>
+
+#include "util/thread.h"
+
+static void forget(struct rj_side_thread *side)
+{
+	(void)pthread_cond_destroy(&side->changed);
+	rj_mutex_done(&side->lock);
+	side->started = false;
+}
+
+int rj_side_thread_start(struct rj_side_thread *side, const char *what,
+			 unsigned worker, void *(*run)(void *), void *argument)
+{
+	char name[16];
+	int rc;
+
+	rj_mutex_init(&side->lock);
+	rj_cond_init(&side->changed);
+	(void)snprintf(name, sizeof(name), "rj/%s/%u", what, worker);
+	rc = rj_thread_start(&side->thread, name, run, argument);
+	if (rc)
+		forget(side);
+	else
+		side->started = true;
+	return rc;
+}
+
+void rj_side_thread_stop(struct rj_side_thread *side)
+{
+	if (!side->started)
+		return;
+	rj_lock(&side->lock);
+	side->stop = true;
+	(void)pthread_cond_broadcast(&side->changed);
+	rj_unlock(&side->lock);
+	(void)pthread_join(side->thread, NULL);
+	forget(side);
+}
