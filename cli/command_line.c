@@ -223,7 +223,8 @@ static const char guest_help[] =
 	"       kvm: the same keys and [,dirty=log|ring]   a KVM virtual machine\n"
 #endif
 	"       for tests, process: burst=SIZE writes that much more in its "
-	"first\n          [bursts=1] stops, so that they take too long\n"
+	"first\n          [bursts=1] stops, so that they take too long; storm=TIME "
+	"writes at\n          `write` for that long, then at [calm=0]\n"
 	"       all: prealloc=1 populates the memory before the clock starts\n"
 	"URI    tcp:HOST:PORT unix:PATH vsock:CID:PORT fd:N exec:COMMAND "
 	"file:PATH\n"

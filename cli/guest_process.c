@@ -8,6 +8,7 @@
 #include "cli/human.h"
 #include "cli/program.h"
 #include "cli/vcpu.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 struct process_guest {
@@ -227,6 +228,12 @@ static void process_describe(const struct rj_cli_guest *base, char *text,
 
 static int process_run(struct rj_cli_guest *base, struct ramjet_error *err)
 {
+	struct process_guest *guest = process_of(base);
+
+	if (guest->spec.storm_us)
+		rj_cli_vcpus_calm_at(guest->vcpus,
+				     rj_now_ns() + guest->spec.storm_us * 1000,
+				     guest->spec.calm_bytes_per_s);
 	return process_start(base, err);
 }
 

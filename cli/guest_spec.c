@@ -15,6 +15,7 @@
 #define DEFAULT_WRITE    (200 * MIB)
 #define DEFAULT_SET      (256 * MIB)
 #define GUEST_BYTES_MIN  MIB
+#define STORM_US_MAX     (UINT64_C(86400) * 1000000)
 #define DEFAULT_ZERO     30
 #define DEFAULT_COMPRESS 50
 
@@ -199,6 +200,26 @@ static int key_bursts(struct parser *p, const char *value,
 	return rc;
 }
 
+static int key_storm(struct parser *p, const char *value,
+		     struct ramjet_error *err)
+{
+	int rc = rj_parse_duration_us(p->what, value, &p->spec.storm_us, err);
+
+	if (rc)
+		return rc;
+	if (p->spec.storm_us > STORM_US_MAX)
+		return rj_fail(err, -ERANGE,
+			       "%s: '%s' is too long, wanted 24h or less",
+			       p->what, value);
+	return 0;
+}
+
+static int key_calm(struct parser *p, const char *value,
+		    struct ramjet_error *err)
+{
+	return rj_parse_rate(p->what, value, &p->spec.calm_bytes_per_s, err);
+}
+
 enum {
 	FILE_KEY = 1,
 	PROCESS_KEY = 2,
@@ -234,6 +255,8 @@ static const struct key {
 	{ "dirty", KVM_KEY, key_dirty },
 	{ "burst", PROCESS_KEY, key_burst },
 	{ "bursts", PROCESS_KEY, key_bursts },
+	{ "storm", PROCESS_KEY, key_storm },
+	{ "calm", PROCESS_KEY, key_calm },
 };
 /* clang-format on */
 
@@ -280,6 +303,29 @@ static int parse_item(struct parser *p, unsigned bit, char *item,
 	return unknown_key(p->spec.kind, bit, item, err);
 }
 
+/* What only tests ask for. */
+static int check_hooks(const struct rj_cli_guest_spec *spec,
+		       struct ramjet_error *err)
+{
+	const uint64_t rate = spec->write_bytes_per_s;
+
+	if (spec->burst_bytes && (spec->burst_bytes > spec->set_bytes || !rate))
+		return rj_fail(err, -ERANGE,
+			       "guest %s: burst must fit into the set of a "
+			       "guest that writes",
+			       spec->kind);
+	if (spec->storm_us && (!rate || rate == RJ_CLI_WRITE_MAX))
+		return rj_fail(err, -EINVAL,
+			       "guest %s: storm wants a guest that writes at "
+			       "a rate",
+			       spec->kind);
+	if (spec->calm_bytes_per_s && !spec->storm_us)
+		return rj_fail(err, -EINVAL,
+			       "guest %s: calm means nothing without storm",
+			       spec->kind);
+	return 0;
+}
+
 /* Live guests: what was left out, and what must fit together. */
 static int complete(struct parser *p, struct ramjet_error *err)
 {
@@ -309,13 +355,7 @@ static int complete(struct parser *p, struct ramjet_error *err)
 			       "guest %s: set is too small, wanted 8K or more "
 			       "for each of %u threads",
 			       spec->kind, spec->threads);
-	if (spec->burst_bytes &&
-	    (spec->burst_bytes > spec->set_bytes || !spec->write_bytes_per_s))
-		return rj_fail(err, -ERANGE,
-			       "guest %s: burst must fit into the set of a "
-			       "guest that writes",
-			       spec->kind);
-	return 0;
+	return check_hooks(spec, err);
 }
 
 /* Cut the kind off `text`; *ret_rest is what follows the colon. */

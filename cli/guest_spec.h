@@ -50,6 +50,10 @@ struct rj_cli_guest_spec {
 	 * many bytes more before they return. */
 	uint64_t burst_bytes;
 	uint32_t bursts;
+	/* process:, for tests: the source writes at its rate for this long
+	 * after it was let go, and at the other from then on; 0: for ever. */
+	uint64_t storm_us;
+	uint64_t calm_bytes_per_s;
 };
 
 /* -EINVAL or -ERANGE with a message that names the key and what was wanted.

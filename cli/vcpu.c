@@ -11,6 +11,8 @@
 
 /* A paced vCPU wakes this often, so the load is smooth below 10 ms. */
 #define TICK_NS 1000000u
+/* One that has nothing to write needn't. */
+#define IDLE_NS 100000000u
 /* A vCPU that was held up this long has lost the time, as a real one would;
  * it doesn't write faster later. */
 #define DEBT_NS       20000000u
@@ -40,6 +42,9 @@ struct rj_cli_vcpus {
 	uint32_t count;
 	double writes_per_ns; /* of each vCPU; 0: unpaced */
 	bool idle;
+	/* immutable after the first start */
+	uint64_t calm_ns; /* when it begins */
+	double calm_writes_per_ns;
 	struct rj_mutex lock;
 	pthread_cond_t changed; /* wanted or parked */
 	/* guarded by lock */
@@ -80,26 +85,32 @@ static bool make_writes(struct vcpu *vcpu, uint64_t count)
 	return true;
 }
 
-static double pace_of(struct rj_cli_vcpus *all, unsigned throttle)
+static double pace_of(struct rj_cli_vcpus *all, uint64_t now_ns)
 {
-	return all->writes_per_ns * (100 - throttle) / 100;
+	const double full = now_ns < all->calm_ns ? all->writes_per_ns
+						  : all->calm_writes_per_ns;
+
+	return full * (100 - atomic_load(&all->throttle)) / 100;
 }
 
 /* Writes are due at absolute times from `origin` on. */
 static void run_paced(struct vcpu *vcpu)
 {
 	struct rj_cli_vcpus *all = vcpu->all;
-	uint64_t origin = rj_now_ns(), done = 0;
-	unsigned throttle = 0;
+	uint64_t origin = 0, done = 0;
+	double pace = 0;
 
 	while (shall_run(all)) {
-		unsigned asked = atomic_load(&all->throttle);
-		double pace = pace_of(all, asked);
 		uint64_t now = rj_now_ns(), due, wake;
+		double asked = pace_of(all, now);
 
-		if (asked != throttle ||
+		if (asked <= 0) {
+			nap_until(all, now + IDLE_NS);
+			continue;
+		}
+		if (asked != pace ||
 		    (double)(now - origin) - (double)done / pace > DEBT_NS) {
-			throttle = asked;
+			pace = asked;
 			origin = now;
 			done = 0;
 		}
@@ -191,6 +202,13 @@ static void wait_parked(struct rj_cli_vcpus *all)
 	rj_unlock(&all->lock);
 }
 
+/* Its part of what all write. */
+static double vcpu_pace(const struct rj_cli_program *program,
+			uint64_t bytes_per_s)
+{
+	return (double)bytes_per_s / RAMJET_PAGE_BYTES / 1e9 / program->threads;
+}
+
 int rj_cli_vcpus_new(const struct rj_cli_program *program,
 		     struct rj_cli_vcpus **ret, struct ramjet_error *err)
 {
@@ -204,8 +222,9 @@ int rj_cli_vcpus_new(const struct rj_cli_program *program,
 	all->program = program;
 	all->idle = !program->write_bytes_per_s;
 	if (program->write_bytes_per_s != RJ_CLI_WRITE_MAX)
-		all->writes_per_ns = (double)program->write_bytes_per_s /
-				     RAMJET_PAGE_BYTES / 1e9 / program->threads;
+		all->writes_per_ns =
+			vcpu_pace(program, program->write_bytes_per_s);
+	all->calm_ns = UINT64_MAX;
 	rj_mutex_init(&all->lock);
 	rj_cond_init(&all->changed);
 	for (uint32_t i = 0; i < program->threads && !rc; i++) {
@@ -237,6 +256,13 @@ void rj_cli_vcpus_free(struct rj_cli_vcpus *all)
 	(void)pthread_cond_destroy(&all->changed);
 	rj_mutex_done(&all->lock);
 	free(all);
+}
+
+void rj_cli_vcpus_calm_at(struct rj_cli_vcpus *all, uint64_t at_ns,
+			  uint64_t bytes_per_s)
+{
+	all->calm_writes_per_ns = vcpu_pace(all->program, bytes_per_s);
+	all->calm_ns = at_ns;
 }
 
 void rj_cli_vcpus_start(struct rj_cli_vcpus *all)

@@ -21,6 +21,10 @@ void rj_cli_vcpus_start(struct rj_cli_vcpus *vcpus);
 /* On return no vCPU writes. */
 void rj_cli_vcpus_stop(struct rj_cli_vcpus *vcpus);
 bool rj_cli_vcpus_running(struct rj_cli_vcpus *vcpus);
+/* Before the first start: from `at_ns` on (util/clock.h) they write this much
+ * in place of what the program says. For vCPUs that are paced. */
+void rj_cli_vcpus_calm_at(struct rj_cli_vcpus *vcpus, uint64_t at_ns,
+			  uint64_t bytes_per_s);
 /* Leave them (100 - percent) % of their pace; percent 0..99. */
 void rj_cli_vcpus_throttle(struct rj_cli_vcpus *vcpus, unsigned percent);
 /* Stopped. 0, or -EBADMSG with what a vCPU stumbled over. */

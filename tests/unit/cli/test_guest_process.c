@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "cli/guest.h"
 #include "tests/unit/cli/fake_ramjet.h"
@@ -130,6 +131,46 @@ static void a_burst_is_written_by_the_first_stops(void **state)
 	}
 	start(guest);
 	run_until(guest, 500);
+	stop(guest);
+	assert_clean(guest, &check);
+	rj_cli_guest_free(guest);
+}
+
+static void a_storm_ends(void **state)
+{
+	struct rj_cli_guest *guest =
+		make("process:size=4M,write=400M,set=1M,threads=2,storm=50ms",
+		     RJ_CLI_SOURCE);
+	struct rj_cli_guest_check check;
+	uint64_t over_ns, writes;
+
+	(void)state;
+	assert_int_equal(guest->kind->run(guest, NULL), 0);
+	over_ns = rj_now_ns() + 50000000;
+	run_until(guest, 1);
+	while (rj_now_ns() < over_ns)
+		(void)sched_yield();
+	stop(guest);
+	writes = guest->kind->writes(guest);
+	start(guest);
+	(void)usleep(20000);
+	stop(guest);
+	assert_int_equal(guest->kind->writes(guest), writes);
+	assert_clean(guest, &check);
+	rj_cli_guest_free(guest);
+}
+
+/* Never ends if the guest goes quiet. */
+static void a_calm_guest_still_writes(void **state)
+{
+	struct rj_cli_guest *guest =
+		make("process:size=4M,write=400M,set=1M,storm=1ms,calm=40M",
+		     RJ_CLI_SOURCE);
+	struct rj_cli_guest_check check;
+
+	(void)state;
+	assert_int_equal(guest->kind->run(guest, NULL), 0);
+	run_until(guest, 2000);
 	stop(guest);
 	assert_clean(guest, &check);
 	rj_cli_guest_free(guest);
@@ -360,6 +401,8 @@ int main(void)
 		cmocka_unit_test(an_unpaced_guest_stops_and_starts),
 		cmocka_unit_test(a_throttled_guest_still_gets_on),
 		cmocka_unit_test(a_burst_is_written_by_the_first_stops),
+		cmocka_unit_test(a_storm_ends),
+		cmocka_unit_test(a_calm_guest_still_writes),
 		cmocka_unit_test(
 			a_throttled_vcpu_leaves_the_time_it_is_told_to),
 		cmocka_unit_test(a_throttled_pace_is_slower),

@@ -60,6 +60,10 @@ static void every_key_is_heard(void **state)
 	assert_int_equal(spec.burst_bytes, 1u << 20);
 	assert_int_equal(spec.bursts, 7);
 	assert_int_equal(parsed("process:burst=1M").bursts, 1);
+	spec = parsed("process:storm=1.5s,calm=10M");
+	assert_int_equal(spec.storm_us, 1500000);
+	assert_int_equal(spec.calm_bytes_per_s, 10u << 20);
+	assert_int_equal(parsed("process:").storm_us, 0);
 }
 
 static void a_small_guest_gets_a_small_set(void **state)
@@ -122,6 +126,11 @@ static const struct {
 	{ "process:write=0,burst=1M", "burst must fit into the set of a guest "
 	  "that writes" },
 	{ "kvm:burst=1M", "unknown key 'burst'" },
+	{ "process:storm=25h", "storm: '25h' is too long, wanted 24h" },
+	{ "process:write=0,storm=1s", "storm wants a guest that writes" },
+	{ "process:write=max,storm=1s", "that writes at a rate" },
+	{ "process:calm=1M", "calm means nothing without storm" },
+	{ "kvm:storm=1s", "unknown key 'storm'" },
 	{ "kvm:dirty=map", "dirty: 'map' is unknown, wanted log or ring" },
 };
 /* clang-format on */
