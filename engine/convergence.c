@@ -56,9 +56,10 @@ static bool is_calm(const struct rj_convergence *c,
 {
 	const double speed = 1 - c->throttle_percent / 100.0;
 
-	/* An idle guest leaves nothing to send: calm, too. */
+	/* Rounds at leisure send no more than is written: what counts is what
+	 * they could. */
 	return outcome->dirtied_bytes / speed <=
-	       CALM_SHARE * outcome->sent_bytes;
+	       CALM_SHARE * outcome->room_bytes;
 }
 
 static enum rj_advice hopeless(struct rj_convergence *c,
@@ -96,7 +97,7 @@ enum rj_advice rj_convergence_advise(struct rj_convergence *c,
 	remember_best(c, outcome->p50_us);
 	c->stuck = stuck && !outcome->fits ? c->stuck + 1 : 0;
 	c->calm = c->throttle_percent && is_calm(c, outcome) ? c->calm + 1 : 0;
-	if (outcome->fits && outcome->wanted)
+	if (outcome->fits && outcome->caught_up && outcome->wanted)
 		return polish(c, outcome);
 	if (c->throttle_percent &&
 	    (c->calm >= CALM_ROUNDS || !outcome->can_throttle)) {
@@ -106,7 +107,7 @@ enum rj_advice rj_convergence_advise(struct rj_convergence *c,
 	}
 	if (outcome->fits) {
 		c->hopeless = 0;
-		return RJ_ADVICE_SWITCH;
+		return outcome->caught_up ? RJ_ADVICE_SWITCH : RJ_ADVICE_GO_ON;
 	}
 	if (c->stuck < STUCK_ROUNDS)
 		return hopeless(c, outcome, params);

@@ -23,8 +23,10 @@ struct rj_convergence {
 
 struct rj_round_outcome {
 	double sent_bytes, dirtied_bytes;
+	double room_bytes;        /* that could have been sent meanwhile */
 	uint64_t p50_us, next_us; /* the pause now, and a round later */
 	bool fits;
+	bool caught_up;    /* the target is not behind */
 	bool wanted;       /* to switch as soon as it fits */
 	bool can_throttle; /* wanted, and the guest can do it */
 };

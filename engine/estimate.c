@@ -10,7 +10,7 @@
 #define ROUND_US 300.0 /* an empty round beside its round trip */
 /* Never measured before they count. */
 #define DEVICE_US 300.0
-#define TARGET_US 300.0 /* beside the round trip */
+#define TARGET_US 300.0
 #define RESUME_US 200.0
 
 #define WIRE_OVERHEAD 1.004 /* headers and tables */
@@ -25,6 +25,9 @@
 #define FOREVER_US    1e12
 #define SURPRISE_KEPT 0.8 /* from one round to the next */
 #define ROUNDS_AHEAD  64u
+/* Slower than this is slow; and forgotten at most 64 times as slowly. */
+#define SLOW_STOP_US  2000.0
+#define STOP_HALVINGS 6u
 
 void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
 		       uint64_t zero_pages)
@@ -40,12 +43,39 @@ void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
 	estimate->raw_share += SHARE_WEIGHT * (share - estimate->raw_share);
 }
 
+/* The share of a slow stop that is remembered a round later. */
+static double stop_kept(const struct rj_estimate *estimate)
+{
+	const unsigned halvings =
+		estimate->slow_stops > 1 ? estimate->slow_stops - 1 : 0;
+
+	return 1 -
+	       (1 - SURPRISE_KEPT) / (double)(1u << (halvings < STOP_HALVINGS
+							     ? halvings
+							     : STOP_HALVINGS));
+}
+
+static double expected_stop_us(const struct rj_estimate *estimate)
+{
+	return STOP_US + estimate->slow_stop_us;
+}
+
+void rj_estimate_stopped(struct rj_estimate *estimate, uint64_t us)
+{
+	const double beyond = (double)us - STOP_US;
+
+	estimate->slow_stops =
+		beyond > SLOW_STOP_US ? estimate->slow_stops + 1 : 0;
+	estimate->slow_stop_us = fmax(beyond, 0);
+}
+
 void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
 			uint64_t interval_us, uint64_t sync_us)
 {
 	rj_smooth_add(&estimate->sync_us, (double)sync_us);
 	/* A burst need not come again: it is forgotten round by round. */
 	estimate->surprise *= SURPRISE_KEPT;
+	estimate->slow_stop_us *= stop_kept(estimate);
 	rj_dirt_model_add(&estimate->dirt, (double)interval_us, (double)pages);
 }
 
@@ -68,7 +98,7 @@ static double measured_or(const struct rj_smooth *smooth, double otherwise)
 static double expected_dirt(const struct rj_estimate *estimate,
 			    const struct rj_pause_inputs *inputs)
 {
-	const double until_us = measured_or(&estimate->stop_us, STOP_US);
+	const double until_us = expected_stop_us(estimate);
 
 	if (inputs->stopped)
 		return 0;
@@ -115,11 +145,12 @@ void rj_estimate_pause(const struct rj_estimate *estimate,
 	double pages = 0, pages_spread = 0, sum, spread;
 
 	*ret = (struct rj_pause){
-		.stop_us = (uint64_t)measured_or(&estimate->stop_us, STOP_US),
+		.stop_us = (uint64_t)expected_stop_us(estimate),
 		.sync_us = (uint64_t)estimate->sync_us.mean,
 		.device_us = (uint64_t)DEVICE_US,
 		.helpers_us = (uint64_t)estimate->helpers_us,
-		.target_us = (uint64_t)(TARGET_US + estimate->rtt_us),
+		/* Its answer follows the last pages' at once. */
+		.target_us = (uint64_t)TARGET_US,
 		.resume_us = (uint64_t)(RESUME_US + estimate->rtt_us),
 		.known = estimate->capacity.samples || inputs->capacity > 0 ||
 			 inputs->unsent_pages < 1,

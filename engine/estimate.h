@@ -23,10 +23,12 @@ struct rj_estimate {
 	struct rj_smooth capacity; /* acknowledged bytes per busy second */
 	struct rj_smooth sync_us;  /* one collect */
 	struct rj_smooth
-		latency_us;       /* of a nearly empty round, until applied */
-	struct rj_smooth stop_us; /* from switchovers called off */
-	double raw_share;         /* of recent pages, not zero: 0..1 */
-	double surprise;          /* pages a last sync found beyond W(t) */
+		latency_us; /* of a nearly empty round, until applied */
+	/* Beyond what a stop takes: of switchovers called off. */
+	double slow_stop_us;
+	unsigned slow_stops; /* in a row */
+	double raw_share;    /* of recent pages, not zero: 0..1 */
+	double surprise;     /* pages a last sync found beyond W(t) */
 	double rtt_us;
 	double helpers_us; /* as rehearsed */
 	struct rj_dirt_model dirt;
@@ -41,6 +43,11 @@ void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
 /* The last sync of a switchover found `pages`, `us` after the one before. */
 void rj_estimate_surprised(struct rj_estimate *estimate, uint64_t pages,
 			   uint64_t us);
+
+/* A switchover that was called off has stopped the guest in `us`. It need not
+ * be as slow again, so that is forgotten round by round: half as fast each
+ * time. */
+void rj_estimate_stopped(struct rj_estimate *estimate, uint64_t us);
 
 struct rj_pause_inputs {
 	double unsent_pages; /* dirty now, this and the next round */

@@ -3,6 +3,7 @@
 #define RJ_ENGINE_OUTGOING_H
 /* The source's side of a migration: what its control thread owns. */
 #include "dirty/source.h"
+#include "engine/arrival.h"
 #include "engine/convergence.h"
 #include "engine/estimate.h"
 #include "engine/governor.h"
@@ -17,8 +18,6 @@
 #include "ringio/endpoint.h"
 
 struct rj_helpers;
-
-#define RJ_FENCES_KEPT 8u
 
 struct rj_outgoing {
 	/* set up by ramjet_migrate() */
@@ -61,16 +60,11 @@ struct rj_outgoing {
 	uint64_t convergence_us;
 	uint64_t next_us; /* the pause, a round later */
 	uint64_t throttled_since_us;
-	uint32_t throttle_set;  /* what the guest was told */
-	bool forced;            /* the switchover ignores the limit */
-	uint32_t round;         /* the open one */
-	uint32_t latency_round; /* rounds whose latency was looked at */
-	/* Bytes launched when the round's fences were first seen launched. */
-	uint64_t fence_bytes[RJ_FENCES_KEPT];
-	uint32_t fences_seen;   /* rounds, likewise */
-	uint32_t backlog_round; /* applied rounds, likewise */
-	double backlog_bytes;   /* taken by the target's kernel, not by it */
-	uint64_t round_pages;   /* of the open one, when it was opened */
+	uint32_t throttle_set; /* what the guest was told */
+	bool forced;           /* the switchover ignores the limit */
+	uint32_t round;        /* the open one */
+	struct rj_arrival arrival;
+	double tcp_rtt_us; /* the least; 0: none yet */
 	uint64_t round_began_us;
 	uint64_t synced_us;        /* the latest collect */
 	uint64_t sync_interval_us; /* between the latest two */

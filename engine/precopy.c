@@ -5,6 +5,7 @@
  * the pause is predicted: if it fits, the switchover comes next.
  */
 #include <errno.h>
+#include <math.h>
 
 #include "engine/outgoing.h"
 #include "engine/source_helpers.h"
@@ -15,9 +16,9 @@
 #define ROUND_MIN_US 5000u
 /* While held, an unhurried rhythm. */
 #define HELD_ROUND_US 50000u
-/* A round of fewer pages shows what latency costs. */
-#define LATENCY_PAGES 64u
 #define TICK_MS       20
+/* What an empty round takes beside the way there and back. */
+#define EMPTY_ROUND_US 1000.0
 
 static uint64_t elapsed_us(const struct rj_outgoing *out)
 {
@@ -28,9 +29,12 @@ static void open_round(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
 
-	out->round_pages = rj_rounds_next_pages(&out->rounds);
+	const uint64_t pages = rj_rounds_next_pages(&out->rounds);
+
 	out->round_began_us = rj_now_us();
 	out->round = rj_rounds_open(&out->rounds, false);
+	rj_arrival_opened(&out->arrival, out->round, pages,
+			  out->round_began_us);
 }
 
 /*
@@ -65,43 +69,17 @@ static void publish(struct ramjet_migration *m, const struct rj_wire_now *wire)
 	rj_unlock(&m->lock);
 }
 
-/* Has the target applied the open round, small as it was? Then its time is
- * the latency of any round. */
-static void measure_latency(struct rj_outgoing *out)
-{
-	if (out->one_way || out->applied != out->round + 1 ||
-	    out->latency_round == out->round + 1)
-		return;
-	out->latency_round = out->round + 1;
-	if (out->round_pages <= LATENCY_PAGES)
-		rj_smooth_add(&out->estimate.latency_us,
-			      (double)elapsed_us(out));
-}
-
-/*
- * What the target's kernel has acknowledged may still wait for the target:
- * when a round is reported as applied, the bytes acknowledged beyond its
- * fences are that backlog.
- */
-static void measure_backlog(struct rj_outgoing *out,
-			    const struct rj_wire_now *wire)
+static void follow_rounds(struct rj_outgoing *out,
+			  const struct rj_wire_now *wire)
 {
 	const uint32_t left = rj_rounds_all_left(&out->rounds) ? out->round + 1
 			      : rj_rounds_can_fill(&out->rounds) ? out->round
 								 : 0;
-	uint64_t fence_bytes;
+	const uint64_t now_us = rj_now_us();
 
-	for (; out->fences_seen < left; out->fences_seen++)
-		out->fence_bytes[out->fences_seen % RJ_FENCES_KEPT] =
-			wire->launched;
-	if (out->applied == out->backlog_round || !out->applied ||
-	    out->applied > out->fences_seen)
-		return;
-	out->backlog_round = out->applied;
-	fence_bytes = out->fence_bytes[(out->applied - 1) % RJ_FENCES_KEPT];
-	out->backlog_bytes = wire->acked > fence_bytes
-				     ? (double)(wire->acked - fence_bytes)
-				     : 0;
+	rj_arrival_left(&out->arrival, left, wire->launched, now_us);
+	rj_arrival_applied(&out->arrival, out->applied, wire->acked, now_us);
+	out->estimate.latency_us = out->arrival.latency_us;
 }
 
 static int check_stall(struct ramjet_migration *m, struct ramjet_error *err)
@@ -127,8 +105,7 @@ static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 	rj_meter_tick(&out->meter, &wire, rj_now_us(), busy,
 		      &out->estimate.capacity);
 	out->wire = wire;
-	measure_latency(out);
-	measure_backlog(out, &wire);
+	follow_rounds(out, &wire);
 	rj_source_channels_tick(m, &wire, busy);
 	publish(m, &wire);
 	return check_stall(m, err);
@@ -217,17 +194,21 @@ static void record_round(struct ramjet_migration *m,
 
 static void take_rtt(struct ramjet_migration *m)
 {
+	struct rj_outgoing *out = m->out;
 	double rtt_us = 0;
 
-	for (unsigned i = 0; i < m->out->channel_count; i++) {
+	for (unsigned i = 0; i < out->channel_count; i++) {
 		const uint32_t us = atomic_load_explicit(&m->counters[i].rtt_us,
 							 memory_order_relaxed);
 
 		rtt_us = us > rtt_us ? us : rtt_us;
 	}
 	/* Under load it holds queueing, which is a term of its own. */
-	if (m->out->estimate.rtt_us <= 0 || rtt_us < m->out->estimate.rtt_us)
-		m->out->estimate.rtt_us = rtt_us;
+	if (out->tcp_rtt_us <= 0 || rtt_us < out->tcp_rtt_us)
+		out->tcp_rtt_us = rtt_us;
+	/* A path through others is longer than the first of its connections. */
+	out->estimate.rtt_us =
+		fmax(out->tcp_rtt_us, out->arrival.path_us - EMPTY_ROUND_US);
 }
 
 struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
@@ -239,7 +220,8 @@ struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
 	struct rj_pause_inputs inputs = {
 		.unsent_pages = (double)(rj_rounds_remaining(&out->rounds) +
 					 wire.in_hand_pages),
-		.queued_bytes = (double)wire.queued + out->backlog_bytes,
+		.queued_bytes =
+			(double)wire.queued + out->arrival.backlog_bytes,
 		.capacity = (double)params.switchover_bandwidth_bytes_per_s,
 	};
 
@@ -264,11 +246,24 @@ static void predict(struct ramjet_migration *m)
 		rj_estimate_convergence(&out->estimate, &inputs, limit_us);
 }
 
-/* The first round alone may leave more in the target's buffers than anyone
- * knows: what was sent before the open round must have arrived. */
-static bool is_caught_up(const struct rj_outgoing *out)
+/* What was sent must have arrived, or be on its way for no longer than the
+ * pause may take: a target that is further behind would need that time. */
+static bool is_caught_up(struct ramjet_migration *m)
 {
-	return out->one_way || (out->round && out->applied >= out->round);
+	const struct rj_outgoing *out = m->out;
+
+	return out->one_way ||
+	       rj_arrival_behind_us(&out->arrival, rj_now_us()) <=
+		       atomic_load(&m->downtime_limit_us);
+}
+
+/* Bytes/s that the wire would take, as far as that is known. */
+static double capacity_now(struct ramjet_migration *m)
+{
+	const double cap = (double)rj_migration_params(m).bandwidth_bytes_per_s;
+	const double measured = m->out->estimate.capacity.mean;
+
+	return cap > 0 && cap < measured ? cap : measured;
 }
 
 static enum rj_advice advise(struct ramjet_migration *m,
@@ -278,13 +273,18 @@ static enum rj_advice advise(struct ramjet_migration *m,
 	struct rj_outgoing *out = m->out;
 	const double share =
 		out->estimate.raw_share > 0 ? out->estimate.raw_share : 1;
+	const double sent = (double)round->payload_bytes;
 	const struct rj_round_outcome outcome = {
-		.sent_bytes = (double)round->payload_bytes,
+		.sent_bytes = sent,
+		.room_bytes =
+			fmax(sent, capacity_now(m) *
+					   (double)out->sync_interval_us / 1e6),
 		.dirtied_bytes = (double)dirtied * share * RAMJET_PAGE_BYTES,
 		.p50_us = out->pause.p50_us,
 		.next_us = out->next_us,
-		.fits = out->pause.known && is_caught_up(out) &&
+		.fits = out->pause.known &&
 			out->pause.p90_us <= atomic_load(&m->downtime_limit_us),
+		.caught_up = is_caught_up(m),
 		.wanted = atomic_load(&m->switch_now),
 		.can_throttle = params.throttle && m->guest->ops.throttle,
 	};

@@ -62,7 +62,7 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 		return rc;
 	}
 	measure(m, "stop", out->pause.stop_us);
-	rj_smooth_add(&out->estimate.stop_us, (double)out->term_us);
+	rj_estimate_stopped(&out->estimate, out->term_us);
 	return 0;
 }
 

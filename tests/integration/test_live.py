@@ -3,6 +3,7 @@
 next write and checks every page of itself; the source's memory stays quiet."""
 
 import rig
+from delay_relay import DelayRelay
 
 # (what it is, guest, options of send)
 MOVES = [
@@ -36,6 +37,22 @@ class Live(rig.Case):
         self.assertEqual(sent, ram["normal_pages"] + ram["zero_pages"]
                          + ram["compressed_pages"] + ram["delta_pages"])
         self.assertEqual(ram["remaining_bytes"], 0)
+
+    def over_a_long_path(self, guest):
+        """Many rounds are under way at once, and none is waited for."""
+        target = self.recv(guest)
+        relay = DelayRelay(target.uri, 0.05)
+        self.addCleanup(relay.close)
+        source = self.send(guest, relay.uri, "--verify", "--throttle", "auto",
+                           "--downtime-limit", "2s")
+        self.both_end(source, target)
+        self.assertTrue(source.json["verify"]["identical"], source.story())
+
+    def test_idle_over_a_long_path(self):
+        self.over_a_long_path("process:size=64M,write=0")
+
+    def test_writing_over_a_long_path(self):
+        self.over_a_long_path("process:size=64M,write=10M,set=8M")
 
     def test_pause_is_the_sum_of_its_terms(self):
         guest = "process:size=64M,write=50M,set=16M"

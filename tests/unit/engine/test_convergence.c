@@ -5,7 +5,9 @@
 
 static const struct rj_round_outcome stuck_round = {
 	.sent_bytes = 100,
+	.room_bytes = 100,
 	.dirtied_bytes = 100,
+	.caught_up = true,
 	.p50_us = 1000000,
 	.next_us = 1000000,
 	.wanted = true,
@@ -13,7 +15,9 @@ static const struct rj_round_outcome stuck_round = {
 };
 static const struct rj_round_outcome calm_round = {
 	.sent_bytes = 100,
+	.room_bytes = 100,
 	.dirtied_bytes = 1,
+	.caught_up = true,
 	.p50_us = 1000000,
 	.next_us = 1000000,
 	.wanted = true,
@@ -88,6 +92,42 @@ static void a_calm_guest_is_let_go_again(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		(void)rj_convergence_advise(&c, &calm_round, &params);
 	assert_int_equal(c.throttle_percent, 0);
+}
+
+/* Rounds that send what is written, at leisure, do not make it busy. */
+static void a_guest_is_calm_that_writes_little_of_what_could_be_sent(
+	void **state)
+{
+	struct rj_convergence c = { .throttle_percent = 50 };
+	struct rj_round_outcome outcome = calm_round;
+	const struct ramjet_params params = defaults();
+
+	(void)state;
+	outcome.fits = true;
+	outcome.wanted = false;
+	outcome.sent_bytes = outcome.dirtied_bytes = 10;
+	for (unsigned i = 0; i < 20 && c.throttle_percent; i++)
+		(void)rj_convergence_advise(&c, &outcome, &params);
+	assert_int_equal(c.throttle_percent, 0);
+}
+
+/* On a long path a round is not applied before the next ones are sent. */
+static void a_target_behind_is_waited_for_and_nobody_is_slowed_down(
+	void **state)
+{
+	struct rj_convergence c = { 0 };
+	struct rj_round_outcome outcome = stuck_round;
+	const struct ramjet_params params = defaults();
+
+	(void)state;
+	outcome.fits = true;
+	outcome.caught_up = false;
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
+				 RJ_ADVICE_GO_ON);
+	outcome.caught_up = true;
+	assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
+			 RJ_ADVICE_SWITCH);
 }
 
 static void an_idle_guest_is_calm(void **state)
@@ -178,6 +218,10 @@ int main(void)
 		cmocka_unit_test(a_much_shorter_pause_is_worth_a_round),
 		cmocka_unit_test(a_stuck_guest_is_slowed_down_step_by_step),
 		cmocka_unit_test(a_calm_guest_is_let_go_again),
+		cmocka_unit_test(
+			a_guest_is_calm_that_writes_little_of_what_could_be_sent),
+		cmocka_unit_test(
+			a_target_behind_is_waited_for_and_nobody_is_slowed_down),
 		cmocka_unit_test(an_idle_guest_is_calm),
 		cmocka_unit_test(throttling_switched_off_is_lifted),
 		cmocka_unit_test(a_hopeless_case_follows_the_policy),

@@ -140,6 +140,46 @@ static void a_surprise_is_expected_again_and_fades(void **state)
 	assert_in_range(later.pages_us - before.pages_us, 49000, 51000);
 }
 
+static uint64_t stop_us(const struct rj_estimate *e)
+{
+	const struct rj_pause_inputs inputs = { .capacity = 1e9 };
+	struct rj_pause pause;
+
+	rj_estimate_pause(e, &inputs, &pause);
+	return pause.stop_us;
+}
+
+static unsigned rounds_until_forgotten(struct rj_estimate *e)
+{
+	unsigned rounds = 0;
+
+	for (; stop_us(e) > 1000; rounds++)
+		rj_estimate_synced(e, 0, 5000, 100);
+	return rounds;
+}
+
+/* Else one slow stop would be the end of all tries. */
+static void a_slow_stop_is_expected_again_and_fades(void **state)
+{
+	struct rj_estimate e = { 0 };
+	unsigned first, second;
+
+	(void)state;
+	rj_estimate_stopped(&e, 50000);
+	assert_int_equal(stop_us(&e), 50000);
+	first = rounds_until_forgotten(&e);
+	assert_in_range(first, 2, 100);
+	rj_estimate_stopped(&e, 50000);
+	second = rounds_until_forgotten(&e);
+	assert_true(second > first);
+	for (unsigned i = 0; i < 20; i++)
+		rj_estimate_stopped(&e, 50000);
+	assert_in_range(rounds_until_forgotten(&e), second, 10000);
+	rj_estimate_stopped(&e, 100);
+	rj_estimate_stopped(&e, 50000);
+	assert_int_equal(rounds_until_forgotten(&e), first);
+}
+
 static void a_stopped_guest_writes_no_more(void **state)
 {
 	struct rj_estimate e = known_wire();
@@ -185,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_stalled_channel_predicts_a_long_pause),
 		cmocka_unit_test(helpers_overlap_with_pages),
 		cmocka_unit_test(a_surprise_is_expected_again_and_fades),
+		cmocka_unit_test(a_slow_stop_is_expected_again_and_fades),
 		cmocka_unit_test(a_stopped_guest_writes_no_more),
 		cmocka_unit_test(convergence_is_now_later_or_never),
 	};

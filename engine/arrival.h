@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_ARRIVAL_H
+#define RJ_ENGINE_ARRIVAL_H
+/*
+ * Rounds on their way: how long one takes until the target reports it as
+ * applied, what the target's kernel has taken and the target has not, and how
+ * far behind the target is. On a long path many rounds are under way at once.
+ * Pure bookkeeping on what it is told, no clock, no lock.
+ */
+#include <stdint.h>
+
+#include "engine/smooth.h"
+
+/* At 5 ms a round these are more than a second's. */
+#define RJ_ARRIVAL_ROUNDS 256u
+
+struct rj_arrival {
+	struct rj_arrival_round {
+		uint64_t pages;
+		uint64_t began_us;
+		uint64_t left_us;    /* its fences were launched */
+		uint64_t left_bytes; /* launched until then */
+	} rounds[RJ_ARRIVAL_ROUNDS];
+	uint32_t left;  /* rounds whose fences are launched */
+	uint32_t heard; /* rounds reported as applied */
+	double backlog_bytes;
+	struct rj_smooth latency_us; /* of a nearly empty round */
+	double path_us;              /* the least latency; 0: none yet */
+};
+
+/* Round `round` begins, with so many pages. */
+void rj_arrival_opened(struct rj_arrival *arrival, uint32_t round,
+		       uint64_t pages, uint64_t now_us);
+/* All rounds before `rounds` have their fences among `bytes` launched. */
+void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
+		     uint64_t bytes, uint64_t now_us);
+/*
+ * The target has applied `rounds` rounds, and its kernel has acknowledged
+ * `bytes`: what it acknowledged beyond their fences still waits for the
+ * target. What was reported before is not looked at again.
+ */
+void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
+			uint64_t bytes, uint64_t now_us);
+/* Since when the target owes an answer: microseconds, 0 for not at all,
+ * UINT64_MAX for longer than is remembered, or before the first. */
+uint64_t rj_arrival_behind_us(const struct rj_arrival *arrival,
+			      uint64_t now_us);
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/cmocka_all.h"
+
+#include <stdlib.h>
+
+#include "engine/arrival.h"
+
+static int setup(void **state)
+{
+	*state = calloc(1, sizeof(struct rj_arrival));
+	return *state ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void nothing_is_known_before_the_first_round_has_arrived(void **state)
+{
+	struct rj_arrival *a = *state;
+
+	assert_true(rj_arrival_behind_us(a, 100) == UINT64_MAX);
+	rj_arrival_opened(a, 0, 1000000, 100);
+	rj_arrival_left(a, 1, 4096, 200);
+	assert_true(rj_arrival_behind_us(a, 300) == UINT64_MAX);
+	rj_arrival_applied(a, 1, 4096, 300);
+	assert_int_equal(rj_arrival_behind_us(a, 300), 0);
+}
+
+/* A round every 5 ms, each applied 50 ms later. */
+static void a_long_path_has_many_rounds_under_way(void **state)
+{
+	struct rj_arrival *a = *state;
+
+	for (uint32_t round = 0; round < 1000; round++) {
+		const uint64_t now = round * UINT64_C(5000);
+
+		rj_arrival_opened(a, round, 0, now);
+		rj_arrival_left(a, round + 1, round * 100, now);
+		if (round >= 10)
+			rj_arrival_applied(a, round - 9, (round - 10) * 100,
+					   now);
+	}
+	assert_int_equal(rj_arrival_behind_us(a, 999 * 5000), 45000);
+	assert_true(a->latency_us.mean > 49999 && a->latency_us.mean < 50001);
+	assert_true(a->path_us > 49999 && a->path_us < 50001);
+	assert_true(a->backlog_bytes < 1);
+}
+
+static void what_was_acknowledged_beyond_the_fences_waits(void **state)
+{
+	struct rj_arrival *a = *state;
+
+	rj_arrival_opened(a, 0, 5000, 0);
+	rj_arrival_left(a, 1, 1000, 10);
+	rj_arrival_opened(a, 1, 5000, 10);
+	rj_arrival_applied(a, 1, 7000, 20);
+	assert_true(a->backlog_bytes > 5999 && a->backlog_bytes < 6001);
+	/* Told again, it says nothing new. */
+	rj_arrival_applied(a, 1, 9000, 30);
+	assert_true(a->backlog_bytes < 6001);
+}
+
+static void large_rounds_say_nothing_of_latency(void **state)
+{
+	struct rj_arrival *a = *state;
+
+	rj_arrival_opened(a, 0, 5000, 0);
+	rj_arrival_left(a, 1, 1000, 10);
+	rj_arrival_applied(a, 1, 1000, 20);
+	assert_int_equal(a->latency_us.samples, 0);
+}
+
+static void further_behind_than_is_remembered_is_far_behind(void **state)
+{
+	struct rj_arrival *a = *state;
+
+	for (uint32_t round = 0; round < RJ_ARRIVAL_ROUNDS + 2; round++) {
+		rj_arrival_opened(a, round, 0, round);
+		rj_arrival_left(a, round + 1, 0, round);
+		if (!round)
+			rj_arrival_applied(a, 1, 0, 1);
+	}
+	assert_true(rj_arrival_behind_us(a, 1000) == UINT64_MAX);
+	rj_arrival_applied(a, 2, 0, 1000);
+	assert_int_equal(rj_arrival_behind_us(a, 1000), 998);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_is_known_before_the_first_round_has_arrived),
+		TEST(a_long_path_has_many_rounds_under_way),
+		TEST(what_was_acknowledged_beyond_the_fences_waits),
+		TEST(large_rounds_say_nothing_of_latency),
+		TEST(further_behind_than_is_remembered_is_far_behind),
+	};
+
+	return cmocka_run_group_tests_name("arrival", tests, NULL, NULL);
+}
