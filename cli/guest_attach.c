@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/guest_attach.h"
 
-int rj_cli_attach_ram(struct ramjet_guest *handle, enum rj_cli_role role,
-		      struct ramjet_block *ram, struct ramjet_error *err)
+int rj_cli_attach_ram(struct ramjet_guest *handle, struct ramjet_block *ram,
+		      bool fresh, struct ramjet_error *err)
 {
 	int rc;
 
 	ram->name = RJ_CLI_BLOCK_NAME;
-	if (role == RJ_CLI_TARGET)
+	if (fresh)
 		ram->flags |= RAMJET_BLOCK_FRESH;
 	rc = ramjet_guest_add_block(handle, ram, err);
 	return rc < 0 ? rc : 0;

@@ -7,10 +7,9 @@
 #define RJ_CLI_BLOCK_NAME "ram0"
 
 /* `ram` becomes the guest's only block, ram0: where it is, how large, and its
- * flags are there; on the target it is also fresh. */
+ * flags are there. `fresh`: nothing is in it yet, as in a new target. */
 RJ_NODISCARD int rj_cli_attach_ram(struct ramjet_guest *handle,
-				   enum rj_cli_role role,
-				   struct ramjet_block *ram,
+				   struct ramjet_block *ram, bool fresh,
 				   struct ramjet_error *err);
 /* `source` is *taken*, also on failure. */
 RJ_NODISCARD int rj_cli_attach_dirty(struct ramjet_guest *handle,

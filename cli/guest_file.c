@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "cli/guest_attach.h"
 #include "util/cleanup.h"
@@ -22,6 +23,11 @@ struct file_guest {
 	uint64_t bytes;
 	uint32_t page_bytes;
 	bool pinnable; /* memory of its own, not a page cache of a disk */
+	/* Target: what was there before, which stays until something comes. */
+	uint64_t old_bytes;
+	bool made;    /* there was no such file */
+	bool resized; /* old_bytes is known, the length may be another */
+	bool arrived; /* a source's blocks were accepted */
 };
 
 static int idle_stop(void *user, struct ramjet_error *err)
@@ -31,10 +37,21 @@ static int idle_stop(void *user, struct ramjet_error *err)
 	return 0;
 }
 
+/* Target: all is there. What the file had beyond that goes. */
 static int idle_start(void *user, struct ramjet_error *err)
 {
-	(void)user;
-	(void)err;
+	struct rj_cli_guest *base = user;
+	struct file_guest *guest =
+		rj_container_of(base, struct file_guest, base);
+
+	if (guest->role == RJ_CLI_SOURCE)
+		return 0;
+	guest->arrived = true;
+	if (guest->old_bytes > guest->bytes &&
+	    ftruncate(guest->fd, (off_t)guest->bytes))
+		return rj_fail_errno(
+			err, -errno, "guest file %s: ftruncate to %llu bytes",
+			guest->path, (unsigned long long)guest->bytes);
 	return 0;
 }
 
@@ -44,23 +61,42 @@ static const struct ramjet_guest_ops file_ops = {
 	.start = idle_start,
 };
 
+static int open_source(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 && (errno == EACCES || errno == EROFS))
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd;
+}
+
+static int open_target(const char *path, bool *ret_made)
+{
+	const int flags = O_RDWR | O_CLOEXEC | O_CREAT;
+	int fd = open(path, flags | O_EXCL, 0600);
+
+	*ret_made = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, flags, 0600);
+	return fd;
+}
+
 /* Two ramjets on one file would eat each other's image; a lock prevents it. */
 static int open_locked(struct file_guest *guest, struct ramjet_error *err)
 {
 	bool source = guest->role == RJ_CLI_SOURCE;
-	int flags = O_RDWR | O_CLOEXEC | (source ? 0 : O_CREAT);
 
-	guest->fd = open(guest->path, flags, 0600);
-	if (guest->fd < 0 && source && (errno == EACCES || errno == EROFS))
-		guest->fd = open(guest->path, O_RDONLY | O_CLOEXEC);
+	guest->fd = source ? open_source(guest->path)
+			   : open_target(guest->path, &guest->made);
 	if (guest->fd < 0)
 		return rj_fail_errno(err, -errno, "guest file %s: open",
 				     guest->path);
-	if (flock(guest->fd, (source ? LOCK_SH : LOCK_EX) | LOCK_NB))
-		return rj_fail_errno(err, -errno,
-				     "guest file %s: in use by another ramjet",
-				     guest->path);
-	return 0;
+	if (!flock(guest->fd, (source ? LOCK_SH : LOCK_EX) | LOCK_NB))
+		return 0;
+	guest->made = false; /* whoever was faster has it */
+	return rj_fail_errno(err, -errno,
+			     "guest file %s: in use by another ramjet",
+			     guest->path);
 }
 
 static int check_size(const struct file_guest *guest, struct ramjet_error *err)
@@ -93,8 +129,9 @@ static int source_size(struct file_guest *guest, const struct stat *status,
 	return check_size(guest, err);
 }
 
-/* To nothing first: then what isn't received reads as zero. */
-static int target_size(struct file_guest *guest,
+/* Long enough to be mapped. An old image stays as it is: the engine clears it
+ * once a source's blocks are accepted. */
+static int target_size(struct file_guest *guest, const struct stat *status,
 		       const struct rj_cli_guest_spec *spec,
 		       struct ramjet_error *err)
 {
@@ -109,7 +146,9 @@ static int target_size(struct file_guest *guest,
 	rc = check_size(guest, err);
 	if (rc)
 		return rc;
-	if (ftruncate(guest->fd, 0) ||
+	guest->old_bytes = (uint64_t)status->st_size;
+	guest->resized = true;
+	if (guest->old_bytes < guest->bytes &&
 	    ftruncate(guest->fd, (off_t)guest->bytes))
 		return rj_fail_errno(
 			err, -errno, "guest file %s: ftruncate to %llu bytes",
@@ -138,7 +177,7 @@ static int inspect(struct file_guest *guest,
 			  filesystem.f_type == TMPFS_MAGIC;
 	return guest->role == RJ_CLI_SOURCE
 		       ? source_size(guest, &status, spec, err)
-		       : target_size(guest, spec, err);
+		       : target_size(guest, &status, spec, err);
 }
 
 static bool is_writable(int fd)
@@ -170,6 +209,20 @@ static int map(struct file_guest *guest, bool prealloc,
 	return 0;
 }
 
+/* Nothing came, so nothing has changed. */
+static void undo(const struct file_guest *guest)
+{
+	struct stat ours, named;
+
+	if (guest->resized && guest->old_bytes < guest->bytes)
+		(void)!ftruncate(guest->fd, (off_t)guest->old_bytes);
+	/* It may have been renamed meanwhile. */
+	if (guest->made && !fstat(guest->fd, &ours) &&
+	    !lstat(guest->path, &named) && ours.st_dev == named.st_dev &&
+	    ours.st_ino == named.st_ino)
+		(void)unlink(guest->path);
+}
+
 static void file_free(struct rj_cli_guest *base)
 {
 	struct file_guest *guest =
@@ -177,6 +230,8 @@ static void file_free(struct rj_cli_guest *base)
 
 	if (guest->host)
 		(void)munmap(guest->host, guest->bytes);
+	if (guest->fd >= 0 && guest->role == RJ_CLI_TARGET && !guest->arrived)
+		undo(guest);
 	rj_close_fd(&guest->fd);
 	free(guest);
 }
@@ -207,6 +262,19 @@ static int file_create(const struct rj_cli_guest_spec *spec,
 	return 0;
 }
 
+/* Past setup the memory is the source's. */
+static void on_state(void *user, enum ramjet_state old_state,
+		     enum ramjet_state new_state,
+		     const struct ramjet_error *err)
+{
+	struct file_guest *guest = user;
+
+	(void)old_state;
+	(void)err;
+	if (new_state == RAMJET_STATE_ACTIVE)
+		guest->arrived = true;
+}
+
 static int file_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 		       struct ramjet_error *err)
 {
@@ -220,8 +288,15 @@ static int file_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 		.flags = guest->pinnable ? RAMJET_BLOCK_PINNABLE : 0,
 	};
 
+	int rc;
+
 	block.fd = guest->fd;
-	return rj_cli_attach_ram(handle, guest->role, &block, err);
+	if (guest->role == RJ_CLI_SOURCE)
+		return rj_cli_attach_ram(handle, &block, false, err);
+	rc = ramjet_notify(handle, on_state, guest, err);
+	return rc < 0 ? rc
+		      : rj_cli_attach_ram(handle, &block, !guest->old_bytes,
+					  err);
 }
 
 static void file_describe(const struct rj_cli_guest *base, char *text,

@@ -190,7 +190,8 @@ static int process_attach(struct rj_cli_guest *base,
 	};
 	int rc;
 
-	rc = rj_cli_attach_ram(handle, guest->role, &block, err);
+	rc = rj_cli_attach_ram(handle, &block, guest->role == RJ_CLI_TARGET,
+			       err);
 	/* A guest that never writes needs no tracking. */
 	if (rc < 0 || guest->role == RJ_CLI_TARGET ||
 	    !guest->spec.write_bytes_per_s)

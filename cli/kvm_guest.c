@@ -249,7 +249,8 @@ static int kvm_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 	};
 	int rc;
 
-	rc = rj_cli_attach_ram(handle, guest->role, &block, err);
+	rc = rj_cli_attach_ram(handle, &block, guest->role == RJ_CLI_TARGET,
+			       err);
 	if (rc < 0 || guest->role == RJ_CLI_TARGET)
 		return rc;
 	return add_dirty_source(guest, handle, err);

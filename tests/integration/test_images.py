@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """File guests: afterwards the two files are byte-identical."""
 import os
+import shutil
 
 import rig
 from rig import MIB
@@ -57,6 +58,55 @@ class Images(rig.Case):
         old = self.image("B", "random", size)
         self.move(f"file:{image}", f"file:{old},size={size}")
         self.same(image, old)
+
+    def test_old_image_of_another_length_is_made_anew(self):
+        image = self.image("A", "sparse", 8 * MIB)
+        for size in (4 * MIB, 16 * MIB):
+            with self.subTest(size=size):
+                old = self.image("B", "random", size)
+                self.move(f"file:{image}", f"file:{old},size=8M")
+                self.same(image, old)
+
+    def test_new_image_is_as_sparse_as_the_source(self):
+        self.moves("sparse")
+        self.assertLess(os.stat(self.path("B")).st_blocks * 512, 8 * MIB)
+
+    def test_old_image_survives_until_a_source_is_accepted(self):
+        old = self.image("B", "random", 8 * MIB)
+        before = self.path("before")
+        shutil.copyfile(old, before)
+        for size in (4 * MIB, 8 * MIB, 16 * MIB):
+            guest = f"file:{old},size={size}"
+            with self.subTest(what="nobody comes", size=size):
+                target = self.recv(guest)
+                target.interrupt()
+                self.ends(target, 1)
+                self.same(old, before)
+            with self.subTest(what="a source of another shape", size=size):
+                target = self.recv(guest)
+                source = self.send("process:size=1M", target.uri)
+                self.ends(source, 1, "ram0")
+                self.ends(target, 1, "ram0")
+                self.same(old, before)
+            with self.subTest(what="it can't listen", size=size):
+                target = self.migrating("recv", guest, "--from",
+                                        "unix:" + self.path("none/here"))
+                self.ends(target, 1)
+                self.same(old, before)
+        with self.subTest(what="no such bus"):
+            target = self.migrating("recv", f"file:{old},size=16M", "--from",
+                                    "tcp:127.0.0.1:0", "--helpers",
+                                    "unix:path=" + self.path("none"))
+            target.wait_for("listening on|none")
+            target.interrupt()
+            self.assertNotEqual(target.wait(), 0, target.story())
+            self.same(old, before)
+
+    def test_made_image_goes_when_nothing_came(self):
+        target = self.recv(f"file:{self.path('B')},size=8M")
+        target.interrupt()
+        self.ends(target, 1)
+        self.assertFalse(os.path.exists(self.path("B")))
 
     def test_preallocated_on_both_sides(self):
         size = 32 * MIB
