@@ -185,6 +185,24 @@ static bool is_writable(int fd)
 	return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
 }
 
+static int populate(const struct file_guest *guest, struct ramjet_error *err)
+{
+	const bool source = guest->role == RJ_CLI_SOURCE;
+	int rc = 0;
+
+	if (madvise(guest->host, guest->bytes,
+		    source ? MADV_POPULATE_READ : MADV_POPULATE_WRITE))
+		rc = -errno;
+	/* So it puts what a write would end as, a SIGBUS: the file system has
+	 * no page left. */
+	if (rc == -EFAULT && !source)
+		rc = -ENOSPC;
+	return rc ? rj_fail_errno(err, rc,
+				  "guest file %s: prealloc=1 of %llu bytes",
+				  guest->path, (unsigned long long)guest->bytes)
+		  : 0;
+}
+
 static int map(struct file_guest *guest, bool prealloc,
 	       struct ramjet_error *err)
 {
@@ -198,15 +216,7 @@ static int map(struct file_guest *guest, bool prealloc,
 			guest->path, (unsigned long long)guest->bytes);
 	guest->host = host;
 	guest->pinnable = guest->pinnable && (protection & PROT_WRITE);
-	if (!prealloc)
-		return 0;
-	if (madvise(host, guest->bytes,
-		    guest->role == RJ_CLI_SOURCE ? MADV_POPULATE_READ
-						 : MADV_POPULATE_WRITE))
-		return rj_fail_errno(
-			err, -errno, "guest file %s: prealloc=1 of %llu bytes",
-			guest->path, (unsigned long long)guest->bytes);
-	return 0;
+	return prealloc ? populate(guest, err) : 0;
 }
 
 /* Nothing came, so nothing has changed. */

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What breaks on the way: before COMMIT the source's guest runs on and says
 so; after it, a lost answer is exit status 3."""
+import os
 import re
+import shutil
 import socket
+import subprocess
 
 import rig
 import wire
@@ -69,6 +72,24 @@ class Failures(rig.Case):
                            target.uri)
         for side in (source, target):
             self.ends(side, 1, "ram0", str(32 * MIB), str(16 * MIB))
+
+    def test_no_room_to_populate(self):
+        folder = self.path("tmpfs")
+        os.mkdir(folder)
+        alone = ["unshare", "--user", "--map-root-user", "--mount"]
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1M", "none", folder]
+        if not shutil.which("unshare") or subprocess.run(
+                [*alone, *mount], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("no mount namespace is to be had")
+        recv = [rig.RAMJET, "recv", f"file:{folder}/B,size=64M,prealloc=1",
+                "--from", "tcp:127.0.0.1:0"]
+        result = subprocess.run(
+            [*alone, "sh", "-c", f'{" ".join(mount)} && exec "$@"', "sh",
+             *recv], timeout=rig.DEADLINE_S, text=True,
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("prealloc=1 of 67108864 bytes: No space left",
+                      result.stderr)
 
     def test_target_killed_in_the_first_round(self):
         source, target, relay = self.start(hold_at(wire.PAGES, 3))
