@@ -199,17 +199,27 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 		       command == RJ_CLI_RECV ? "--from" : "--to");
 }
 
-static void print_option(const struct rj_cli_option *row, FILE *out)
+/* demo makes its target itself. */
+static const char *help_of(const struct rj_cli_option *row, unsigned command)
 {
+	if (command == RJ_CLI_DEMO && !strcmp(row->name, "to"))
+		return "where its own target shall listen (tcp:127.0.0.1:0)";
+	return row->help;
+}
+
+static void print_option(const struct rj_cli_option *row, unsigned command,
+			 FILE *out)
+{
+	const char *help = help_of(row, command);
 	char left[48];
 
 	(void)snprintf(left, sizeof(left), "--%s%s%s", row->name,
 		       row->argument ? " " : "",
 		       row->argument ? row->argument : "");
 	if (strlen(left) > 22)
-		(void)fprintf(out, "  %s\n  %-22s %s\n", left, "", row->help);
+		(void)fprintf(out, "  %s\n  %-22s %s\n", left, "", help);
 	else
-		(void)fprintf(out, "  %-22s %s\n", left, row->help);
+		(void)fprintf(out, "  %-22s %s\n", left, help);
 }
 
 static const char guest_help[] =
@@ -226,8 +236,9 @@ static const char guest_help[] =
 	"first\n          [bursts=1] stops, so that they take too long; storm=TIME "
 	"writes at\n          `write` for that long, then at [calm=0]\n"
 	"       all: prealloc=1 populates the memory before the clock starts\n"
-	"URI    tcp:HOST:PORT unix:PATH vsock:CID:PORT fd:N exec:COMMAND "
-	"file:PATH\n"
+	"URI    tcp:HOST:PORT unix:PATH vsock:CID:PORT";
+static const char closing_help[] =
+	"\n"
 	"Sizes K M G T are powers of 1024; rates also 10gbit; times 300ms "
 	"1.5s 2m.\n"
 	"Exit status: 0 completed; 1 failed or cancelled, the source guest runs "
@@ -242,7 +253,11 @@ void rj_cli_command_line_help(unsigned command, FILE *out)
 	for (size_t i = 0; i < RJ_CLI_OPTION_COUNT; i++)
 		if (rj_cli_options[i].commands & command &&
 		    rj_cli_options[i].help)
-			print_option(&rj_cli_options[i], out);
+			print_option(&rj_cli_options[i], command, out);
 	if (command != RJ_CLI_FEATURES)
-		(void)fprintf(out, "\n%s", guest_help);
+		(void)fprintf(out, "\n%s%s%s", guest_help,
+			      command == RJ_CLI_DEMO
+				      ? ""
+				      : " fd:N exec:COMMAND file:PATH",
+			      closing_help);
 }

@@ -355,17 +355,21 @@ static int set_log(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return rc;
 }
 
+static const char *const schemes[] = { "tcp:", "unix:", "vsock:",
+				       "fd:",  "exec:", "file:" };
+#define LISTENING 3 /* the first so many: what a target can be reached at */
+
 static int set_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
-	static const char *const schemes[] = { "tcp:", "unix:", "vsock:",
-					       "fd:",  "exec:", "file:" };
+	const bool demo = s->line->command == RJ_CLI_DEMO;
+	const size_t count = demo ? LISTENING : RJ_ARRAY_SIZE(schemes);
 
 	if (s->line->command == RJ_CLI_RECV && !strcmp(s->value, "defer")) {
 		s->line->uri = NULL;
 		s->line->defer = true;
 		return 0;
 	}
-	for (size_t i = 0; i < RJ_ARRAY_SIZE(schemes); i++) {
+	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(schemes[i]);
 
 		if (strncmp(s->value, schemes[i], length) || !s->value[length])
@@ -373,6 +377,12 @@ static int set_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
 		s->line->uri = s->value;
 		return 0;
 	}
+	if (demo)
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' is not where demo's own target can "
+			       "listen, wanted tcp:HOST:PORT, unix:PATH or "
+			       "vsock:CID:PORT",
+			       s->what, s->value);
 	return rj_fail(err, -EINVAL,
 		       "%s: '%s' is not a URI, wanted tcp:HOST:PORT, "
 		       "unix:PATH, vsock:CID:PORT, fd:N, exec:COMMAND or "

@@ -26,6 +26,9 @@ WRONG = [
     ("uri_bracket", [*SEND, "tcp:[::1:4000"], r"\["),
     ("uri_fd_text", [*SEND, "fd:seven"], "seven"),
     ("uri_fd_negative", [*SEND, "fd:-1"], "-1"),
+    ("demo_to_file", ["demo", "--to", "file:x"], "file:x.*wanted tcp:"),
+    ("demo_to_exec", ["demo", "--to", "exec:cat"], "exec:cat.*unix:PATH"),
+    ("demo_to_fd", ["demo", "--to", "fd:3"], "fd:3.*vsock:CID:PORT"),
     ("uri_vsock", [*SEND, "vsock:1"], "vsock"),
     ("guest_kind", ["send", "cloud:size=1M", "--to", GOOD_URI], "cloud"),
     ("guest_key", ["send", "process:colour=red", "--to", GOOD_URI],
@@ -84,6 +87,12 @@ class Usage(rig.Case):
                 lines = command.out.splitlines()
                 self.assertTrue(3 <= len(lines) <= 60, command.story())
                 self.assertLessEqual(max(map(len, lines)), 100)
+
+    def test_demo_offers_only_what_its_target_can_listen_at(self):
+        command = self.ramjet("demo", "--help")
+        self.ends(command, 0)
+        self.assertNotRegex(command.out, "fd:|exec:|write to")
+        self.assertIn("vsock:CID:PORT", command.out)
 
     def test_version(self):
         command = self.ramjet("--version")
