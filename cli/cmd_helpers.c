@@ -223,6 +223,12 @@ static int load(const struct order *order, struct ramjet_error *err)
 		order->file, order->options.total_bytes_max + BLOB_OVERHEAD_MAX,
 		&data, &bytes, err);
 
+	/* The library takes no bytes as no helpers; a save writes their
+	 * number at least, so a file without any is not one. */
+	if (rc >= 0 && !bytes)
+		rc = rj_fail(err, -ENODATA, "%s: empty, wanted helpers' state",
+			     strcmp(order->file, "-") ? order->file
+						      : "standard input");
 	if (rc >= 0)
 		rc = ramjet_helpers_load(&order->options, data, bytes, &infos,
 					 &count, err);

@@ -77,6 +77,27 @@ class Command(dbus_rig.Case):
             self.assertIn(b"helpers' state:", result.stderr)
         self.assertEqual(self.contents(path), b"old")
 
+    def test_nothing_is_not_state(self):
+        address = self.bus()
+        path = self.helper(address, "net", b"old")
+        empty = self.path("empty")
+        with open(empty, "wb"):
+            pass
+        for words, name in (([], "standard input"), (["--file", empty],
+                                                     empty)):
+            result = self.run_helpers("load", "--bus", address, *words)
+            self.assertEqual(result.returncode, 1, result.stdout)
+            self.assertEqual(
+                result.stderr.decode(), f"ramjet helpers load: {name}: "
+                "empty, wanted helpers' state\n")
+        self.assertEqual(self.contents(path), b"old")
+        # No helpers at all are saved as their number, and can be loaded.
+        nobody = self.bus("nobody")
+        saved = self.run_helpers("save", "--bus", nobody)
+        loaded = self.run_helpers("load", "--bus", nobody,
+                                  stdin=saved.stdout)
+        self.assertEqual(loaded.returncode, 0, loaded.stderr)
+
     def test_state_without_its_helper_reaches_nobody(self):
         address = self.bus()
         path = self.helper(address, "net", b"old")
