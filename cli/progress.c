@@ -10,7 +10,6 @@
 
 #define SECOND_NS  1000000000u
 #define RATE_NS    500000000u
-#define COLUMNS    80
 #define TEXT_BYTES 160
 #define BAR_CELLS  6
 /* A time to wait that nobody will believe is none. */
@@ -219,7 +218,9 @@ static void say_live_locked(struct rj_cli_progress *p,
 			       rest);
 	}
 	wipe_locked(p);
-	(void)fprintf(p->out, "%.*s", COLUMNS - 1, line);
+	/* All of it is ASCII. The last column stays empty: a cursor beyond it
+	 * is on the next line on some terminals. */
+	(void)fprintf(p->out, "%.*s", (int)rj_cli_columns(p->out) - 1, line);
 	p->live = true;
 }
 

@@ -1,13 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/terminal.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#define COLUMNS 80 /* where nobody says */
 
 bool rj_cli_is_terminal(FILE *out)
 {
 	const char *term = getenv("TERM");
 
 	return isatty(fileno(out)) && !(term && !strcmp(term, "dumb"));
+}
+
+unsigned rj_cli_columns(FILE *out)
+{
+	struct winsize size = { 0 };
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) || !size.ws_col)
+		return COLUMNS;
+	return size.ws_col;
 }
 
 const char *rj_cli_ink(FILE *out, enum rj_cli_ink ink)

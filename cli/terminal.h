@@ -13,6 +13,8 @@ enum rj_cli_ink {
 };
 
 bool rj_cli_is_terminal(FILE *out);
+/* How wide it is now; 80 when that is not known. */
+unsigned rj_cli_columns(FILE *out);
 /* The escape sequence that begins `ink` on `out`, or "". RJ_CLI_PLAIN ends
  * any other. Static. */
 const char *rj_cli_ink(FILE *out, enum rj_cli_ink ink);

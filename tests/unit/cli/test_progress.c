@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/cmocka_all.h"
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include "cli/progress.h"
 #include "tests/unit/cli/fake_ramjet.h"
 
@@ -102,6 +106,56 @@ static void no_live_line_is_wider_than_a_terminal(void **state)
 	close_world(w);
 }
 
+/* What a terminal that is so wide is sent. */
+static void live_line(unsigned columns, char *ret, size_t bytes)
+{
+	const struct winsize size = { .ws_row = 24,
+				      .ws_col = (unsigned short)columns };
+	struct rj_cli_progress progress;
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	ssize_t length;
+	FILE *out;
+
+	assert_true(master >= 0 && !grantpt(master) && !unlockpt(master));
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_int_equal(ioctl(slave, TIOCSWINSZ, &size), 0);
+	out = fdopen(slave, "w");
+	assert_non_null(out);
+	rj_cli_progress_init(&progress, RJ_CLI_PROGRESS_BAR, out);
+	rj_cli_progress_update(&progress, &fake.info);
+	length = read(master, ret, bytes - 1);
+	assert_true(length > 0);
+	ret[length] = '\0';
+	rj_cli_progress_done(&progress);
+	(void)fclose(out);
+	(void)close(master);
+}
+
+static void a_live_line_is_cut_to_a_narrow_terminal(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
+	char whole[256], line[256];
+
+	(void)state;
+	fake.info.downtime_p50_us = 280000;
+	fake.info.downtime_p90_us = 300001;
+	fake.info.convergence_us = 4200000;
+	fake.info.rounds_total = 12345;
+	fake.info.round_count = 0;
+	live_line(200, whole, sizeof(whole));
+	assert_true(strlen(whole) > 60);
+	live_line(60, line, sizeof(line));
+	assert_int_equal(strlen(line), 59);
+	assert_memory_equal(line, whole, 59);
+	live_line(20, line, sizeof(line));
+	assert_int_equal(strlen(line), 19);
+	/* Unknown: 80. */
+	live_line(0, line, sizeof(line));
+	assert_memory_equal(line, whole, strlen(line));
+	assert_true(strlen(line) > 60);
+	close_world(w);
+}
+
 static void a_target_says_nothing_of_dirt(void **state)
 {
 	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
@@ -178,6 +232,7 @@ int main(void)
 		cmocka_unit_test(
 			a_limit_that_is_missed_says_when_it_will_be_met),
 		cmocka_unit_test(no_live_line_is_wider_than_a_terminal),
+		cmocka_unit_test(a_live_line_is_cut_to_a_narrow_terminal),
 		cmocka_unit_test(a_target_says_nothing_of_dirt),
 		cmocka_unit_test(a_plain_style_says_little),
 		cmocka_unit_test(a_held_migration_does_not_flood),
