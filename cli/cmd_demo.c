@@ -146,6 +146,7 @@ static void move(struct demo *demo)
 		rj_cli_session_fail(session, &error, RJ_CLI_EXIT_FAILED);
 		return;
 	}
+	demo->line.uri = demo->target.uri; /* the port it really has */
 	say_guest(demo, demo->line.guest.bytes);
 	rj_cli_session_run(session, demo->target.uri, NULL);
 }

@@ -182,11 +182,15 @@ static void print_guest(const struct rj_cli_session *session, FILE *out)
 void rj_cli_result_print(const struct rj_cli_session *session, FILE *out)
 {
 	const struct ramjet_info *info = session->info;
+	/* Port 0 is where it was to listen, not where it did. */
+	const char *uri = info->outgoing
+				  ? info->uri
+				  : ramjet_listen_uri(session->migration);
 	char pause[RJ_CLI_HUMAN_BYTES], limit[RJ_CLI_HUMAN_BYTES];
 	char predicted[RJ_CLI_HUMAN_BYTES];
 
 	(void)fprintf(out, "%scompleted%s: %s\n", rj_cli_ink(out, RJ_CLI_GOOD),
-		      rj_cli_ink(out, RJ_CLI_PLAIN), info->uri);
+		      rj_cli_ink(out, RJ_CLI_PLAIN), uri);
 	rj_cli_result_memory(info, out);
 	/* The source's clock measures it: it stops the guest, and hears that
 	 * it runs. */

@@ -40,6 +40,8 @@ class Demo(rig.Case):
             self.assertRegex(demo.out, rf"(?m)^.* {name}: {size}, saved \S+ "
                              r"\w+, loaded \S+ \w+, arrived byte for byte$")
         report = demo.json
+        self.assertRegex(report["uri"], r"^tcp:127\.0\.0\.1:[1-9]\d*$")
+        self.assertEqual(report["uri"], report["target"]["uri"])
         self.assertEqual([(each["id"], each["bytes"])
                           for each in report["helpers"]],
                          [("net", 4096), ("tpm", 65536)])

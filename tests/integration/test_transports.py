@@ -37,6 +37,13 @@ class Transports(rig.Case):
         source = self.carries("tcp:127.0.0.1:0", "--channels", "2")
         self.assertEqual(len(source.json["channels"]), 2)
 
+    def test_both_sides_say_the_port_that_was_bound(self):
+        source, target = self.move("process:size=4M", "process:size=4M")
+        self.assertNotRegex(target.uri, ":0$")
+        for side in (source, target):
+            self.assertEqual(side.json["uri"], target.uri)
+            self.assertIn(f"completed: {target.uri}\n", side.out)
+
     def test_tcp_over_ipv6(self):
         if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
             self.skipTest("no IPv6 here")

@@ -412,6 +412,7 @@ static void recv_runs_the_guest_and_looks_at_it(void **state)
 			"JSON --progress plain --run 20ms");
 	assert_int_equal(status, 0);
 	assert_says(w, "listening on tcp:127.0.0.1:4711\n");
+	assert_says(w, "completed: tcp:127.0.0.1:4711\n");
 	assert_says(w, "went on at page write 78, made ");
 	assert_complete(w);
 	assert_string_equal(text_of(w, "role"), "target");
