@@ -144,25 +144,34 @@ static int open_stop_fd(struct ramjet_error *err)
 	return fd < 0 ? rj_fail_errno(err, -errno, "signalfd") : fd;
 }
 
-static int serve(struct plan *plan, struct ramjet_error *err)
+static enum rj_cli_exit fail(const struct ramjet_error *err, bool usage_error)
 {
+	(void)fprintf(stderr, "ramjet helper: %s%s\n", err->message,
+		      usage_error ? "; see 'ramjet helper --help'" : "");
+	return usage_error ? RJ_CLI_EXIT_USAGE : RJ_CLI_EXIT_FAILED;
+}
+
+static enum rj_cli_exit serve(struct plan *plan)
+{
+	struct ramjet_error err = { 0 };
 	struct ramjet_helper *helper;
-	rj_autoclose int stop_fd = open_stop_fd(err);
+	rj_autoclose int stop_fd = open_stop_fd(&err);
 	int rc;
 
 	if (stop_fd < 0)
-		return stop_fd;
+		return fail(&err, false);
 	rc = ramjet_helper_new(plan->bus, plan->id, save, load, plan, &helper,
-			       err);
+			       &err);
+	/* Its words say what is wrong with an Id or an address. */
 	if (rc < 0)
-		return rc;
+		return fail(&err, rc == -EINVAL);
 	rc = ramjet_helper_set_limit(helper, plan->limit);
 	(void)printf("ready %s %s\n", plan->id, ramjet_helper_bus_name(helper));
 	(void)fflush(stdout);
 	if (rc >= 0)
-		rc = ramjet_helper_run(helper, stop_fd, err);
+		rc = ramjet_helper_run(helper, stop_fd, &err);
 	ramjet_helper_free(helper);
-	return rc;
+	return rc < 0 ? fail(&err, false) : RJ_CLI_EXIT_COMPLETED;
 }
 
 int cmd_helper(int argc, char **argv)
@@ -170,19 +179,11 @@ int cmd_helper(int argc, char **argv)
 	struct plan plan = { .limit = LIMIT_DEFAULT };
 	struct ramjet_error err = { 0 };
 
-	if (parse(argc, argv, &plan, &err) < 0) {
-		(void)fprintf(stderr,
-			      "ramjet helper: %s; see 'ramjet helper --help'\n",
-			      err.message);
-		return RJ_CLI_EXIT_USAGE;
-	}
+	if (parse(argc, argv, &plan, &err) < 0)
+		return fail(&err, true);
 	if (plan.help) {
 		(void)fputs(usage, stdout);
 		return RJ_CLI_EXIT_COMPLETED;
 	}
-	if (serve(&plan, &err) < 0) {
-		(void)fprintf(stderr, "ramjet helper: %s\n", err.message);
-		return RJ_CLI_EXIT_FAILED;
-	}
-	return RJ_CLI_EXIT_COMPLETED;
+	return serve(&plan);
 }

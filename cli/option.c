@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "util/error.h"
 #include "util/log.h"
@@ -205,6 +206,20 @@ static int set_strict(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return 0;
 }
 
+/* Longer ones name no socket anywhere. */
+static int check_unix(const struct rj_cli_setting *s, struct ramjet_error *err)
+{
+	const size_t limit = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+	const size_t bytes = strlen(s->value + strlen("unix:"));
+
+	if (bytes <= limit)
+		return 0;
+	return rj_fail(err, -ERANGE,
+		       "%s: the path after unix: has %zu bytes, wanted at most "
+		       "%zu",
+		       s->what, bytes, limit);
+}
+
 static int set_monitor(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	if (strncmp(s->value, "unix:", 5) || !s->value[5])
@@ -212,7 +227,7 @@ static int set_monitor(const struct rj_cli_setting *s, struct ramjet_error *err)
 			       "%s: '%s' is unknown, wanted unix:PATH", s->what,
 			       s->value);
 	s->line->monitor = s->value + 5;
-	return 0;
+	return check_unix(s, err);
 }
 
 static int set_json(const struct rj_cli_setting *s, struct ramjet_error *err)
@@ -355,6 +370,30 @@ static int set_log(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return rc;
 }
 
+/* Only who listens may leave the port open. */
+static int check_tcp(const struct rj_cli_setting *s, struct ramjet_error *err)
+{
+	const char *colon = strrchr(s->value, ':');
+
+	if (s->line->command != RJ_CLI_SEND || !colon[1] ||
+	    colon[1 + strspn(colon + 1, "0")])
+		return 0;
+	return rj_fail(err, -EINVAL,
+		       "%s: '%s' has port 0, wanted the one where the target "
+		       "listens",
+		       s->what, s->value);
+}
+
+/* What the library finds out only once it connects. */
+static int check_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
+{
+	if (!strncmp(s->value, "unix:", 5))
+		return check_unix(s, err);
+	if (!strncmp(s->value, "tcp:", 4))
+		return check_tcp(s, err);
+	return 0;
+}
+
 static const char *const schemes[] = { "tcp:", "unix:", "vsock:",
 				       "fd:",  "exec:", "file:" };
 #define LISTENING 3 /* the first so many: what a target can be reached at */
@@ -375,7 +414,7 @@ static int set_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
 		if (strncmp(s->value, schemes[i], length) || !s->value[length])
 			continue;
 		s->line->uri = s->value;
-		return 0;
+		return check_uri(s, err);
 	}
 	if (demo)
 		return rj_fail(err, -EINVAL,

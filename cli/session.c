@@ -2,7 +2,10 @@
 #include "cli/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <string.h>
 
 #include "cli/human.h"
 #include "cli/monitor_session.h"
@@ -11,6 +14,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/parse.h"
 
 #define TICK_MS         100
 #define GRACE_US        500000
@@ -58,10 +62,27 @@ static void log_line(void *user, int level, const char *message)
 				     message);
 }
 
+/* A number that is none is the library's to refuse. To be asked before this
+ * process opens anything that could take the number. */
+static int check_inherited(const char *uri, struct ramjet_error *err)
+{
+	uint64_t fd;
+
+	if (!uri || strncmp(uri, "fd:", 3) ||
+	    rj_parse_uint("fd", uri + 3, 0, INT_MAX, &fd, NULL) ||
+	    fcntl((int)fd, F_GETFD) >= 0)
+		return 0;
+	return rj_fail(err, -EBADF,
+		       "%s: not open in this process, want an open socket, "
+		       "pipe or file",
+		       uri);
+}
+
 void rj_cli_session_init(struct rj_cli_session *s,
 			 const struct rj_cli_command_line *line)
 {
 	struct ramjet_error error = { 0 };
+	const int rc = check_inherited(line->uri, &error);
 
 	*s = (struct rj_cli_session){
 		.line = line,
@@ -70,6 +91,8 @@ void rj_cli_session_init(struct rj_cli_session *s,
 		.json_fd = -1,
 	};
 	rj_cli_progress_init(&s->progress, line->progress, stderr);
+	if (rc)
+		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_USAGE);
 	if (!line->json)
 		return;
 	s->json_fd = rj_cli_report_open(line->json, &error);

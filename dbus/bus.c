@@ -6,32 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dbus/vmstate.h"
 #include "util/clock.h"
 #include "util/error.h"
 
 /* One dispatch handles at most so many messages: whoever floods the bus
  * cannot keep the control thread from its deadline. */
 #define DISPATCH_MAX 256u
-
-static int check_address(const char *address, struct ramjet_error *err)
-{
-	static const char prefix[] = "unix:";
-	const char *at = address;
-
-	if (!address || !*address)
-		return rj_fail(err, -EINVAL, "helpers: no bus address given");
-	while (at) {
-		if (strncmp(at, prefix, sizeof(prefix) - 1))
-			return rj_fail(err, -EINVAL,
-				       "helpers: bus address '%s': wanted "
-				       "unix:path=... or unix:abstract=...",
-				       address);
-		at = strchr(at, ';');
-		if (at)
-			at++;
-	}
-	return 0;
-}
 
 static int connect_bus(sd_bus *sd, const char *address)
 {
@@ -48,7 +29,7 @@ static int connect_bus(sd_bus *sd, const char *address)
 int rj_bus_open(struct rj_bus *bus, const char *address,
 		struct ramjet_error *err)
 {
-	int rc = check_address(address, err);
+	int rc = rj_helpers_check_address(address, err);
 
 	*bus = (struct rj_bus){ 0 };
 	if (rc < 0)

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
+#include "dbus/id.h"
 #include "dbus/vmstate.h"
 #include "util/error.h"
 #include "util/options.h"
@@ -61,6 +63,45 @@ static int check_ranges(const struct ramjet_helper_options *options,
 	return rc;
 }
 
+static bool is_unix_address(const char *address, size_t bytes)
+{
+	static const char prefix[] = "unix:";
+
+	return bytes > sizeof(prefix) - 1 &&
+	       !memcmp(address, prefix, sizeof(prefix) - 1) &&
+	       memchr(address, '=', bytes);
+}
+
+int rj_helpers_check_address(const char *address, struct ramjet_error *err)
+{
+	const char *at = address;
+
+	if (!address || !*address)
+		return rj_fail(err, -EINVAL, "helpers: no bus address given");
+	while (at) {
+		if (!is_unix_address(at, strcspn(at, ";")))
+			return rj_fail(err, -EINVAL,
+				       "helpers: bus address '%s': wanted "
+				       "unix:path=... or unix:abstract=...",
+				       address);
+		at = strchr(at, ';');
+		if (at)
+			at++;
+	}
+	return 0;
+}
+
+/* Before anybody waits for a bus. */
+static int check_list(const char *text, struct ramjet_error *err)
+{
+	struct rj_id_list list;
+	int rc = rj_id_list_parse(text, &list, err);
+
+	if (rc >= 0)
+		rj_id_list_done(&list);
+	return rc;
+}
+
 int rj_helpers_check_options(const struct ramjet_helper_options *options,
 			     struct ramjet_helper_options *ret,
 			     struct ramjet_error *err)
@@ -74,7 +115,11 @@ int rj_helpers_check_options(const struct ramjet_helper_options *options,
 	if (!known.bus_address || !known.bus_address[0])
 		return rj_fail(err, -EINVAL,
 			       "helper options: no bus_address given");
-	rc = check_ranges(&known, err);
+	rc = rj_helpers_check_address(known.bus_address, err);
+	if (rc >= 0)
+		rc = check_list(known.id_list, err);
+	if (rc >= 0)
+		rc = check_ranges(&known, err);
 	if (rc >= 0)
 		*ret = known;
 	return rc;

@@ -29,7 +29,11 @@ struct rj_helpers;
 /* Built with D-Bus at all. */
 bool rj_helpers_supported(void);
 
-/* Take the user's options over the defaults: size and range checks. The
+/* -EINVAL unless all of it are unix: addresses; whether a bus is there is not
+ * looked at. */
+RJ_NODISCARD int rj_helpers_check_address(const char *address,
+					  struct ramjet_error *err);
+/* Take the user's options over the defaults: size, form and range checks. The
  * strings stay borrowed. */
 RJ_NODISCARD int rj_helpers_check_options(
 	const struct ramjet_helper_options *options,

@@ -30,6 +30,19 @@ WRONG = [
     ("demo_to_exec", ["demo", "--to", "exec:cat"], "exec:cat.*unix:PATH"),
     ("demo_to_fd", ["demo", "--to", "fd:3"], "fd:3.*vsock:CID:PORT"),
     ("uri_vsock", [*SEND, "vsock:1"], "vsock"),
+    ("uri_path_long", [*SEND, "unix:/" + 107 * "x"], "108 bytes"),
+    ("uri_port_zero_to_send_to", [*SEND, "tcp:localhost:0"], "port 0"),
+    ("monitor_path_long", [*SEND, GOOD_URI, "--monitor",
+                           "unix:/" + 107 * "x"], "108 bytes"),
+    ("helpers_no_address", [*SEND, GOOD_URI, "--helpers", "xx"], "'xx'"),
+    ("helpers_no_key", [*SEND, GOOD_URI, "--helpers", "unix:/x"],
+     "unix:path="),
+    ("helpers_id_empty", [*SEND, GOOD_URI, "--helpers", "unix:path=/x",
+                          "--id-list", "a,"], "Id"),
+    ("helper_id_empty", ["helper", "run", "--bus", "unix:path=/x", "--id",
+                         "", "--file", "/x"], "Id is empty"),
+    ("helper_bus", ["helper", "run", "--bus", "xx", "--id", "a", "--file",
+                    "/x"], "'xx'"),
     ("guest_kind", ["send", "cloud:size=1M", "--to", GOOD_URI], "cloud"),
     ("guest_key", ["send", "process:colour=red", "--to", GOOD_URI],
      "colour"),
@@ -124,7 +137,19 @@ class Usage(rig.Case):
         command = self.ramjet("send", "file:" + self.image("A", "zero",
                                                            rig.MIB),
                               "--to", "fd:99")
-        self.ends(command, 1, "99")
+        self.ends(command, 2, "99")
+
+    def test_what_is_well_formed_but_absent_is_no_usage_error(self):
+        image = "file:" + self.image("A", "zero", rig.MIB)
+        absent = self.path("nobody")
+        for words in (["send", image, "--to", "unix:" + absent,
+                       "--timeout", "300ms"],
+                      ["send", image, "--to", GOOD_URI, "--helpers",
+                       "unix:path=" + absent, "--timeout", "300ms"],
+                      ["helper", "run", "--bus", "unix:path=" + absent,
+                       "--id", "a", "--file", absent]):
+            with self.subTest(words=words):
+                self.ends(self.ramjet(*words), 1)
 
 
 def add(name, arguments, needle):

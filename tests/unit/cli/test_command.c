@@ -495,22 +495,22 @@ static void files_that_cannot_be_guests_are_refused(void **state)
 	struct world *w = *state;
 	char words[256];
 
-	(void)snprintf(words, sizeof(words), "recv file:%s --from fd:9",
+	(void)snprintf(words, sizeof(words), "recv file:%s --from fd:0",
 		       w->file);
 	assert_int_equal(run(w, words), 2);
 	assert_says(w, "the target needs a size, wanted file:");
-	(void)snprintf(words, sizeof(words), "send file:%s,size=4K --to fd:9",
+	(void)snprintf(words, sizeof(words), "send file:%s,size=4K --to fd:0",
 		       w->file);
 	assert_int_equal(run(w, words), 2);
 	assert_says(w, "it has 8192 bytes, size= says 4096");
 	assert_int_equal(truncate(w->file, 5000), 0);
-	(void)snprintf(words, sizeof(words), "send file:%s --to fd:9", w->file);
+	(void)snprintf(words, sizeof(words), "send file:%s --to fd:0", w->file);
 	assert_int_equal(run(w, words), 2);
 	assert_says(w, "5000 bytes are not a multiple of the page size");
 	assert_int_equal(truncate(w->file, 0), 0);
 	assert_int_equal(run(w, words), 2);
 	assert_says(w, "the size is 0");
-	assert_int_equal(run(w, "send file:/dev/null --to fd:9"), 2);
+	assert_int_equal(run(w, "send file:/dev/null --to fd:0"), 2);
 	assert_says(w, "not a regular file");
 }
 
@@ -518,14 +518,17 @@ static void wrong_usage_exits_with_2_and_is_reported(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(run(w, "send file:a --to fd:9 --channels 0 "
+	assert_int_equal(run(w, "send file:a --to fd:0 --channels 0 "
 				"--json JSON"),
 			 2);
 	assert_says(w, "ramjet send: --channels: 0 is out of range");
 	assert_says(w, "; see 'ramjet send --help'\n");
 	assert_null(strchr(strchr(w->text, '\n') + 1, '\n'));
 	assert_complete(w);
-	assert_int_equal(run(w, "send file:a --to fd:9 --json /no/such/dir"),
+	assert_int_equal(run(w, "send file:a --to fd:999 --json JSON"), 2);
+	assert_says(w, "ramjet send: fd:999: not open in this process");
+	assert_complete(w);
+	assert_int_equal(run(w, "send file:a --to fd:0 --json /no/such/dir"),
 			 2);
 	assert_says(w, "--json /no/such/dir: open: No such file");
 	assert_int_equal(run(w, "fly"), 2);

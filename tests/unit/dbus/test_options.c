@@ -37,6 +37,27 @@ static int checked(const struct ramjet_helper_options *options,
 	return rc;
 }
 
+static void what_is_no_address_is_refused(void **state)
+{
+	static const char *const wrong[] = { "",
+					     "xx",
+					     "unix:",
+					     "unix:/x",
+					     "tcp:host=h,port=1",
+					     "unix:path=/x;xx" };
+	struct ramjet_helper_options o = good;
+
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(wrong); i++) {
+		o.bus_address = wrong[i];
+		assert_int_equal(checked(&o, "address"), -EINVAL);
+	}
+	o.bus_address = "unix:path=/x;unix:abstract=y";
+	assert_int_equal(checked(&o, ""), 0);
+	o.id_list = "a,,b";
+	assert_int_equal(checked(&o, "id-list"), -EINVAL);
+}
+
 static void values_out_of_range_are_refused_by_name(void **state)
 {
 	struct ramjet_helper_options o = good;
@@ -123,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_the_documented_ones),
+		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(values_out_of_range_are_refused_by_name),
 		cmocka_unit_test(sizes_tell_old_callers_from_new_ones),
 		cmocka_unit_test(id_lists_are_taken_literally),
