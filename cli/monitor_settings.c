@@ -130,7 +130,8 @@ static uint64_t load(const struct row *row, const struct rj_cli_settings *s)
 
 	if (row->width == sizeof(wide)) {
 		memcpy(&wide, member, sizeof(wide));
-		return wide / row->scale;
+		/* Up: what is shown can be set, and 0 could not. */
+		return (wide + row->scale - 1) / row->scale;
 	}
 	if (row->width == sizeof(narrow)) {
 		memcpy(&narrow, member, sizeof(narrow));

@@ -64,6 +64,9 @@ static int parse_with_units(const char *what, const char *text,
 		return rj_fail(err, -ERANGE, "%s: '%s' is too large", what,
 			       text);
 	*ret = (uint64_t)(value + 0.5);
+	/* 0 often means none, or no limit, so it has to be said. */
+	if (!*ret && value > 0)
+		*ret = 1;
 	return 0;
 }
 

@@ -145,6 +145,12 @@ static void times_are_rounded_up(void **state)
 	assert_int_equal(line.timeout_us, 1500);
 	assert_int_equal(line.params.total_timeout_ms, 2);
 	assert_int_equal(line.params.stall_timeout_ms, 1);
+	line = parsed(RJ_CLI_SEND, "file:a --to fd:3 --timeout 1ns "
+				   "--stall-timeout 1ns --downtime-limit 1ns");
+	assert_int_equal(line.timeout_us, 1);
+	assert_int_equal(line.params.total_timeout_ms, 1);
+	assert_int_equal(line.params.stall_timeout_ms, 1);
+	assert_int_equal(line.params.downtime_limit_us, 1);
 	assert_false(line.params.uncapped_switchover);
 	line = parsed(RJ_CLI_DEMO, "--uncapped-switchover");
 	assert_true(line.params.uncapped_switchover);

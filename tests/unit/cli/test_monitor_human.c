@@ -90,6 +90,7 @@ static void downtime_is_seconds_or_has_a_unit(void **state)
 		{ "migrate_set_downtime 1.5ms", 1500 },
 		{ "migrate_set_downtime 250us", 250 },
 		{ "migrate_set_downtime 5000ns", 5 },
+		{ "migrate_set_downtime 1ns", 1 },
 	};
 
 	(void)state;

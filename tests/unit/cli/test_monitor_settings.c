@@ -135,6 +135,10 @@ static void what_was_set_is_shown(void **state)
 	assert_shows(w, "cpu-throttle-increment", "10");
 	assert_shows(w, "max-cpu-throttle", "99");
 	assert_shows(w, "multifd-compression", "\"none\"");
+	assert_int_equal(set(w, "{\"x-ramjet-downtime-limit-us\": 500}", false),
+			 0);
+	assert_shows(w, "downtime-limit", "1");
+	assert_shows(w, "x-ramjet-downtime-limit-us", "500");
 	assert_int_equal(set(w, "{\"downtime-limit\": 2000000}", false), 0);
 	assert_shows(w, "downtime-limit", "2000000");
 	assert_shows(w, "x-ramjet-downtime-limit-us", "2000000000");

@@ -54,6 +54,21 @@ static void durations_default_to_seconds(void **state)
 	assert_int_equal(value, 2);
 }
 
+static void what_is_not_zero_never_becomes_zero(void **state)
+{
+	uint64_t value = 0;
+
+	(void)state;
+	assert_int_equal(rj_parse_duration_us("d", "1ns", &value, NULL), 0);
+	assert_int_equal(value, 1);
+	assert_int_equal(rj_parse_rate("r", "1bit", &value, NULL), 0);
+	assert_int_equal(value, 1);
+	assert_int_equal(rj_parse_size("s", "0.1", &value, NULL), 0);
+	assert_int_equal(value, 1);
+	assert_int_equal(rj_parse_duration_us("d", "0.0ns", &value, NULL), 0);
+	assert_int_equal(value, 0);
+}
+
 static void malformed_text_is_refused_by_name(void **state)
 {
 	static const char *const bad[] = { "",    " ",   "G",    "-1",   "1x",
@@ -112,6 +127,7 @@ int main(void)
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(rates_also_come_in_bits),
 		cmocka_unit_test(durations_default_to_seconds),
+		cmocka_unit_test(what_is_not_zero_never_becomes_zero),
 		cmocka_unit_test(malformed_text_is_refused_by_name),
 		cmocka_unit_test(whole_numbers_respect_their_range),
 		cmocka_unit_test(percentages_end_at_100),
