@@ -51,15 +51,43 @@ static uint64_t us(const json_t *object, const char *name)
 	return ms > 0 ? (uint64_t)(ms * 1000) : 0;
 }
 
-static void print_memory(const json_t *report, const json_t *migration,
-			 FILE *out)
+/* Then nothing is "now" any more. */
+static bool is_over(const json_t *migration)
 {
-	const json_t *ram = member(report, "ram");
+	static const char *const ends[] = { "completed", "failed", "cancelled",
+					    "unconfirmed" };
+	const char *state = text(migration, "x-ramjet-state");
+
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(ends); i++)
+		if (!strcmp(state, ends[i]))
+			return true;
+	return false;
+}
+
+static void print_rates(const json_t *report, const json_t *migration,
+			FILE *out)
+{
 	double mbps =
 		json_number_value(member(member(migration, "ram"), "mbps"));
+	uint64_t now = (uint64_t)(mbps > 0 ? mbps / 8 * 1e6 : 0);
+	uint64_t whole_run = whole(report, "throughput_bytes_per_s");
+	bool over = is_over(migration);
+	char rate[RJ_CLI_HUMAN_BYTES], dirt[RJ_CLI_HUMAN_BYTES];
+
+	line(out, "rates",
+	     over ? "%s over the whole run, the guest dirtied %s at last"
+		  : "%s now, the guest dirties %s",
+	     rj_cli_human_rate(over ? whole_run : now, rate),
+	     rj_cli_human_rate(whole(report, "dirty_pages_per_s") *
+				       RAMJET_PAGE_BYTES,
+			       dirt));
+}
+
+static void print_memory(const json_t *report, FILE *out)
+{
+	const json_t *ram = member(report, "ram");
 	char total[RJ_CLI_HUMAN_BYTES], sent[RJ_CLI_HUMAN_BYTES];
 	char left[RJ_CLI_HUMAN_BYTES], wire[RJ_CLI_HUMAN_BYTES];
-	char rate[RJ_CLI_HUMAN_BYTES], dirt[RJ_CLI_HUMAN_BYTES];
 
 	line(out, "memory",
 	     "%s of guest RAM: %s moved (%s on the wire), %s left",
@@ -67,11 +95,6 @@ static void print_memory(const json_t *report, const json_t *migration,
 	     rj_cli_human_size(whole(ram, "transferred_bytes"), sent),
 	     rj_cli_human_size(whole(ram, "wire_bytes"), wire),
 	     rj_cli_human_size(whole(ram, "remaining_bytes"), left));
-	line(out, "rates", "%s now, the guest dirties %s",
-	     rj_cli_human_rate((uint64_t)(mbps > 0 ? mbps / 8 * 1e6 : 0), rate),
-	     rj_cli_human_rate(whole(report, "dirty_pages_per_s") *
-				       RAMJET_PAGE_BYTES,
-			       dirt));
 }
 
 static void print_pages(const json_t *report, FILE *out)
@@ -86,8 +109,10 @@ static void print_pages(const json_t *report, FILE *out)
 	     rj_cli_human_count(whole(ram, "unpopulated_pages"), never));
 }
 
-static void print_pause(const json_t *report, FILE *out)
+static void print_pause(const json_t *report, const json_t *migration,
+			FILE *out)
 {
+	const char *state = text(migration, "x-ramjet-state");
 	const json_t *predicted = member(report, "downtime_predicted_ms");
 	char p50[RJ_CLI_HUMAN_BYTES], p90[RJ_CLI_HUMAN_BYTES];
 	char limit[RJ_CLI_HUMAN_BYTES], actual[RJ_CLI_HUMAN_BYTES];
@@ -97,10 +122,14 @@ static void print_pause(const json_t *report, FILE *out)
 	rj_cli_human_time(us(predicted, "p50"), p50);
 	rj_cli_human_time(us(predicted, "p90"), p90);
 	rj_cli_human_time(us(report, "downtime_limit_ms"), limit);
-	if (was_us)
+	if (was_us || !strcmp(state, "completed"))
 		line(out, "pause",
 		     "%s (predicted %s, 9 in 10 below %s; limit %s)", actual,
 		     p50, p90, limit);
+	else if (!strcmp(state, "unconfirmed"))
+		line(out, "pause", "not known, nobody said that it ended");
+	else if (is_over(migration))
+		line(out, "pause", "none, the guest stayed; limit %s", limit);
 	else if (!us(predicted, "p90"))
 		line(out, "pause", "not predicted yet; limit %s", limit);
 	else
@@ -110,13 +139,13 @@ static void print_pause(const json_t *report, FILE *out)
 }
 
 /* Nothing is known of it before the first round is over. */
-static void print_fit(const json_t *report, FILE *out)
+static void print_fit(const json_t *report, const json_t *migration, FILE *out)
 {
 	const json_t *fit = member(report, "convergence_ms");
 	char time[RJ_CLI_HUMAN_BYTES];
 
 	if (json_array_size(member(report, "rounds")) == 0 ||
-	    us(report, "downtime_ms"))
+	    us(report, "downtime_ms") || is_over(migration))
 		return;
 	if (json_is_number(fit) && json_number_value(fit) > 0)
 		line(out, "", "fits the limit in %s at this pace",
@@ -224,14 +253,15 @@ void rj_cli_monitor_text(const json_t *migration, const json_t *report,
 	if (*error)
 		line(out, "error", "%s", error);
 	print_blockers(migration, out);
-	print_memory(report, migration, out);
+	print_memory(report, out);
+	print_rates(report, migration, out);
 	print_pages(report, out);
 	if (!strcmp(text(report, "role"), "source")) {
 		if (whole(report, "throttle_percent"))
 			line(out, "throttle", "%u %% of the vCPUs' time",
 			     (unsigned)whole(report, "throttle_percent"));
-		print_pause(report, out);
-		print_fit(report, out);
+		print_pause(report, migration, out);
+		print_fit(report, migration, out);
 		print_terms(report, out);
 	}
 	print_rounds(report, out);
