@@ -68,6 +68,17 @@ static int begin(call_t *call, enum rj_cli_role role, const char *refusal,
 	return rc ? rc : rj_cli_control_begin(&m->control, uri, err);
 }
 
+/* Why a target begins none; QEMU's words where they are true. */
+static const char *refusal_of_target(struct rj_cli_monitor *m)
+{
+	const char *status = rj_cli_control_run_state(&m->control);
+
+	if (!strcmp(status, "running") || !strcmp(status, "paused"))
+		return "The guest has arrived here already, ramjet recv does "
+		       "not send it on";
+	return "Guest is waiting for an incoming migration";
+}
+
 /* `detach` means nothing in QMP, where nothing blocks. */
 static int migrate(call_t *call, struct ramjet_error *err)
 {
@@ -79,8 +90,8 @@ static int migrate(call_t *call, struct ramjet_error *err)
 				       "Parameter '%s' is not offered by this "
 				       "version of ramjet",
 				       refused[i]);
-	return begin(call, RJ_CLI_SOURCE,
-		     "Guest is waiting for an incoming migration", err);
+	return begin(call, RJ_CLI_SOURCE, refusal_of_target(monitor_of(call)),
+		     err);
 }
 
 static int migrate_incoming(call_t *call, struct ramjet_error *err)

@@ -45,6 +45,8 @@ class Moves(monitor_rig.Case):
                          "postmigrate")
         self.assertEqual(at_target.execute("query-status")["status"],
                          "running")
+        self.refused(at_target, "arrived here already", "migrate",
+                     uri="fd:0")
         info = at_source.execute("query-migrate")
         self.assertEqual(info["status"], "completed")
         self.assertEqual(info["ram"]["total"], 32 * rig.MIB)
