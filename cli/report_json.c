@@ -99,11 +99,12 @@ static json_t *helpers_array(const struct ramjet_info *info)
 	for (size_t i = 0; i < info->helper_count; i++)
 		(void)json_array_append_new(
 			array,
-			json_pack("{s:s, s:o, s:o, s:o}", "id",
+			json_pack("{s:s, s:o, s:o, s:o, s:b}", "id",
 				  info->helpers[i].id, "bytes",
 				  whole(info->helpers[i].bytes), "save_ms",
 				  ms(info->helpers[i].save_us), "load_ms",
-				  ms(info->helpers[i].load_us)));
+				  ms(info->helpers[i].load_us), "left_alone",
+				  !info->helpers[i].takes_part));
 	return array;
 }
 

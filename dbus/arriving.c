@@ -74,8 +74,8 @@ static int match_list(const struct rj_id_list *list,
 		       rj_text_list_end(&missing));
 }
 
-static void log_left_alone(const struct rj_helpers *h,
-			   const struct rj_blob_item *items, size_t count)
+void rj_helpers_log_left_alone(const struct rj_helpers *h,
+			       const struct rj_blob_item *items, size_t count)
 {
 	struct rj_text id;
 
@@ -99,10 +99,7 @@ int rj_helpers_match(const struct rj_helpers *h,
 
 	if (rc < 0 || !h)
 		return rc;
-	rc = match_list(&h->roster.rules.list, items, count, err);
-	if (rc >= 0)
-		log_left_alone(h, items, count);
-	return rc;
+	return match_list(&h->roster.rules.list, items, count, err);
 }
 
 int rj_helpers_check_arriving(struct rj_helpers *h, const void *blob,

@@ -66,6 +66,9 @@ struct rj_blob_limits rj_helpers_blob_limits(const struct rj_helpers *helpers);
 RJ_NODISCARD int rj_helpers_match(const struct rj_helpers *helpers,
 				  const struct rj_blob_item *items,
 				  size_t count, struct ramjet_error *err);
+/* A warning for each who takes part and whose state did not arrive. */
+void rj_helpers_log_left_alone(const struct rj_helpers *helpers,
+			       const struct rj_blob_item *items, size_t count);
 /* A blob of 0 bytes is an empty one. */
 RJ_NODISCARD int rj_helpers_read(const struct rj_blob_limits *limits,
 				 const void *blob, size_t bytes,

@@ -75,6 +75,9 @@ static int begin_calls(struct rj_helpers *h, struct ramjet_error *err)
 				   h->options.state_bytes_max, err);
 	} else {
 		rc = rj_helpers_match(h, h->items, h->item_count, err);
+		/* Here rather than where a blob is only looked at. */
+		if (rc >= 0)
+			rj_helpers_log_left_alone(h, h->items, h->item_count);
 		if (rc >= 0)
 			rc = rj_calls_load(&h->calls, &h->roster, h->items,
 					   h->item_count, err);

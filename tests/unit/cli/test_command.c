@@ -169,6 +169,7 @@ static const struct {
 	{ "helpers[bytes", 'n' },
 	{ "helpers[save_ms", 'n' },
 	{ "helpers[load_ms", 'n' },
+	{ "helpers[left_alone", 'b' },
 	{ "fast_paths", 'a' },
 	{ "fast_paths[name", 's' },
 	{ "fast_paths[chosen", 's' },
