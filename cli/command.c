@@ -31,7 +31,7 @@ static const struct {
 	{ "helper", cmd_helper, "be a helper whose state is a file" },
 	{ "features", rj_cli_features,
 	  "what this kernel and this build offer" },
-	{ "help", help, "this list; 'ramjet COMMAND --help' says more" },
+	{ "help", help, "this list, or what COMMAND's own --help says" },
 	{ "version", version, "which ramjet this is" },
 };
 /* clang-format on */
@@ -47,19 +47,47 @@ static void print_usage(FILE *out)
 	(void)fprintf(out, "\nFor a start: ramjet demo\n");
 }
 
-static int help(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	print_usage(stdout);
-	return RJ_CLI_EXIT_COMPLETED;
-}
-
 static int version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
 	(void)printf("ramjet %s\n", ramjet_version());
+	return RJ_CLI_EXIT_COMPLETED;
+}
+
+static int run_command(const char *name, int argc, char **argv)
+{
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return commands[i].run(argc, argv);
+	(void)fprintf(stderr,
+		      "ramjet: '%s' is not a command, see 'ramjet help'\n",
+		      name);
+	return RJ_CLI_EXIT_USAGE;
+}
+
+static bool has_own_help(const char *name)
+{
+	return strcmp(name, "help") != 0 && strcmp(name, "version") != 0;
+}
+
+/* Of a command, what its own --help says. */
+static int help(int argc, char **argv)
+{
+	char option[] = "--help";
+	char *words[] = { argc > 1 ? argv[1] : NULL, option, NULL };
+
+	if (argc > 2) {
+		(void)fprintf(
+			stderr,
+			"ramjet: '%s': help of one command at a time, see "
+			"'ramjet help'\n",
+			argv[2]);
+		return RJ_CLI_EXIT_USAGE;
+	}
+	if (words[0] && has_own_help(words[0]))
+		return run_command(words[0], 2, words);
+	print_usage(stdout);
 	return RJ_CLI_EXIT_COMPLETED;
 }
 
@@ -75,11 +103,5 @@ int rj_cli_main(int argc, char **argv)
 		name = "help";
 	if (!strcmp(name, "--version"))
 		name = "version";
-	for (size_t i = 0; i < RJ_ARRAY_SIZE(commands); i++)
-		if (!strcmp(commands[i].name, name))
-			return commands[i].run(argc - 1, argv + 1);
-	(void)fprintf(stderr,
-		      "ramjet: '%s' is not a command, see 'ramjet help'\n",
-		      name);
-	return RJ_CLI_EXIT_USAGE;
+	return run_command(name, argc - 1, argv + 1);
 }

@@ -12,6 +12,8 @@ GOOD_URI = "tcp:127.0.0.1:1"
 # What is wrong, the arguments, and what the line must name.
 WRONG = [
     ("no_such_command", ["frobnicate"], "frobnicate"),
+    ("help_of_no_command", ["help", "frobnicate"], "frobnicate"),
+    ("help_of_two_commands", ["help", "send", "recv"], "recv"),
     ("send_without_guest", ["send", "--to", GOOD_URI], "guest"),
     ("recv_without_from", ["recv", "process:size=1M"], "--from"),
     ("option_unknown", [*SEND, GOOD_URI, "--frobnicate"], "frobnicate"),
@@ -106,6 +108,16 @@ class Usage(rig.Case):
         self.ends(command, 0)
         self.assertNotRegex(command.out, "fd:|exec:|write to")
         self.assertIn("vsock:CID:PORT", command.out)
+
+    def test_help_of_a_command_is_its_own(self):
+        for name in ("send", "recv", "demo", "features", "info", "set",
+                     "helper", "helpers"):
+            with self.subTest(name=name):
+                own, asked = (self.ramjet(*words) for words in
+                              ((name, "--help"), ("help", name)))
+                self.ends(own, 0)
+                self.ends(asked, 0)
+                self.assertEqual(asked.out, own.out)
 
     def test_version(self):
         command = self.ramjet("--version")
