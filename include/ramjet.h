@@ -548,7 +548,7 @@ struct ramjet_info {
 	uint64_t throughput_bytes_per_s; /* mean, RAM payload */
 	uint64_t current_bytes_per_s;    /* last second or so */
 	uint64_t dirty_pages_per_s;
-	uint32_t throttle_percent;
+	uint32_t throttle_percent; /* now: 0 once it is over, however */
 	uint64_t control_cpu_us;
 	uint64_t workers_cpu_us;
 	bool verified; /* digests were compared and are identical */
