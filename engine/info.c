@@ -163,6 +163,7 @@ RAMJET_API int ramjet_info(const struct ramjet_migration *migration,
 	struct ramjet_migration *m = (struct ramjet_migration *)migration;
 	struct snapshot *snap;
 	unsigned channels;
+	bool known;
 
 	if (!m || !ret)
 		return -EINVAL;
@@ -184,9 +185,12 @@ RAMJET_API int ramjet_info(const struct ramjet_migration *migration,
 	add_channels(snap, m, channels);
 	rj_lock(&m->lock);
 	add_statistics_locked(snap, m);
+	known = m->stats.remaining_known;
 	rj_unlock(&m->lock);
 	snap->info.error = rj_migration_error(m);
 	add_guest(snap, m->guest);
+	if (m->outgoing && !known)
+		snap->info.ram.remaining_bytes = snap->info.ram.total_bytes;
 	*ret = &snap->info;
 	return 0;
 }

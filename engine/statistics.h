@@ -41,6 +41,7 @@ struct rj_statistics {
 	uint64_t control_cpu_us;
 	uint64_t control_bytes; /* on the control link */
 	uint64_t unpopulated_pages;
+	bool remaining_known; /* source: before, it is all of the memory */
 	uint64_t remaining_pages;
 	bool verified;
 	uint32_t verify_blocks;

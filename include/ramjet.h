@@ -496,7 +496,8 @@ struct ramjet_ram_info {
 	uint64_t total_bytes;       /* size of all blocks */
 	uint64_t transferred_bytes; /* page payload sent (or received) */
 	uint64_t wire_bytes;        /* all bytes on all connections */
-	uint64_t remaining_bytes;   /* dirty and unsent, this and next round */
+	uint64_t remaining_bytes;   /* dirty and unsent, this and next round;
+				     * a source's before the first: all */
 	uint64_t normal_pages;      /* sent raw */
 	uint64_t zero_pages;        /* sent as zero runs */
 	uint64_t unpopulated_pages; /* never touched, neither read nor sent */

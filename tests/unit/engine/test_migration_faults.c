@@ -52,6 +52,10 @@ static void tracking_that_does_not_start_is_stopped_all_the_same(void **state)
 	struct move *move = *state;
 
 	run_failing_source(move, VM_TRACK, VM_DIRTY_SCRIPT);
+	/* Before the first round nothing has been told from the rest. */
+	assert_true(move->info->ram.total_bytes > 0);
+	assert_int_equal(move->info->ram.remaining_bytes,
+			 move->info->ram.total_bytes);
 	assert_int_equal(small_vm_calls(&move->source, VM_STOP), 0);
 	assert_int_equal(small_vm_calls(&move->source, VM_COLLECT), 0);
 	assert_int_equal(small_vm_calls(&move->source, VM_UNTRACK), 1);
