@@ -50,16 +50,19 @@ static void throttle_down(struct rj_convergence *c,
 			: 0;
 }
 
-/* Would a guest at full speed still be outrun? */
+/*
+ * Would a guest at full speed still be outrun? While the pause does not fit, by
+ * what rounds send. When it fits, and rounds go on at leisure, they send no more
+ * than is written: then what counts is what they could.
+ */
 static bool is_calm(const struct rj_convergence *c,
 		    const struct rj_round_outcome *outcome)
 {
 	const double speed = 1 - c->throttle_percent / 100.0;
+	const double room =
+		outcome->fits ? outcome->room_bytes : outcome->sent_bytes;
 
-	/* Rounds at leisure send no more than is written: what counts is what
-	 * they could. */
-	return outcome->dirtied_bytes / speed <=
-	       CALM_SHARE * outcome->room_bytes;
+	return outcome->dirtied_bytes / speed <= CALM_SHARE * room;
 }
 
 static enum rj_advice hopeless(struct rj_convergence *c,

@@ -3,11 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <jansson.h>
 
 #include "cli/command.h"
 #include "cli/program.h"
