@@ -12,6 +12,7 @@
 #endif
 
 #include "dbus/vmstate.h"
+#include "dirty/kvm_trial.h"
 #include "dirty/source.h"
 #include "engine/machine_nodes.h"
 #include "engine/populate_ahead.h"
@@ -50,7 +51,7 @@ static void probe_pagemap(struct rj_feature *f)
 			"tracks; a first write costs %llu ns",
 			(unsigned long long)rj_dirty_set_write_cost_ns(&set));
 	else
-		(void)snprintf(f->result, sizeof(f->result), "%.119s",
+		(void)snprintf(f->result, sizeof(f->result), "%.239s",
 			       err.message);
 	rj_dirty_set_stop(&set);
 	ramjet_dirty_free(source);
@@ -58,10 +59,26 @@ static void probe_pagemap(struct rj_feature *f)
 }
 
 #ifdef KVM_CHECK_EXTENSION
+/* A kernel may offer rings and lose what is in them. */
+static void probe_ring(int kvm, struct rj_feature *f)
+{
+	const int bytes =
+		ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING);
+	struct ramjet_error err = { 0 };
+
+	f->available = bytes > 0 && !rj_kvm_trial_rings(kvm, &err);
+	if (f->available || bytes <= 0)
+		(void)snprintf(f->result, sizeof(f->result),
+			       "up to %d bytes a vCPU", bytes > 0 ? bytes : 0);
+	else
+		(void)snprintf(f->result, sizeof(f->result), "%.*s",
+			       (int)sizeof(f->result) - 1, err.message);
+}
+
 static void probe_kvm(struct rj_feature *log, struct rj_feature *ring)
 {
 	rj_autoclose int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	int manual = 0, bytes = 0;
+	int manual = 0;
 
 	*log = (struct rj_feature){ .name = "kvm_dirty_log",
 				    .enables = "KVM guests; re-armed piece "
@@ -78,13 +95,10 @@ static void probe_kvm(struct rj_feature *log, struct rj_feature *ring)
 	}
 	manual = ioctl(kvm, KVM_CHECK_EXTENSION,
 		       KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2);
-	bytes = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING);
 	log->available = true;
 	(void)snprintf(log->result, sizeof(log->result), "manual protect: %s",
 		       manual > 0 ? "yes" : "no");
-	ring->available = bytes > 0;
-	(void)snprintf(ring->result, sizeof(ring->result),
-		       "up to %d bytes a vCPU", bytes > 0 ? bytes : 0);
+	probe_ring(kvm, ring);
 }
 #else
 static void probe_kvm(struct rj_feature *log, struct rj_feature *ring)

@@ -125,6 +125,19 @@ static void report_stranded(struct ramjet_migration *m,
 
 /* Before anything else that takes time: the guest has waited long enough.
  * False when it does not start. */
+/* For nothing, but the guest stood still. */
+static void record_pause(struct ramjet_migration *m)
+{
+	const uint64_t us = rj_now_us() - m->out->pause_began_us;
+
+	rj_lock(&m->lock);
+	m->stats.downtime_us = us;
+	rj_unlock(&m->lock);
+	rj_log(&m->log, RJ_LOG_WARNING,
+	       "the guest stood still for %.1f ms, and runs on",
+	       (double)us / 1000.0);
+}
+
 static bool resume_guest(struct ramjet_migration *m)
 {
 	struct ramjet_error err = { 0 };
@@ -134,8 +147,10 @@ static bool resume_guest(struct ramjet_migration *m)
 		return true;
 	m->out->guest_stopped = false;
 	rc = rj_guest_result(m->guest->ops.start(m->guest->user, &err));
-	if (!rc)
+	if (!rc) {
+		record_pause(m);
 		return true;
+	}
 	(void)rj_fail_errno(&err, rc, "start");
 	report_stranded(m, &err);
 	return false;

@@ -196,6 +196,13 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_link_send(&m->out->link, &frame, body,
 				  rj_migration_reply_deadline(m), err);
 	rj_rounds_kick(&m->out->rounds);
+	if (m->out->one_way) {
+		rj_lock(&m->lock);
+		rj_statistics_path(&m->stats, "verify", "in the stream",
+				   "one way: who takes the stream compares, "
+				   "and cannot say so here");
+		rj_unlock(&m->lock);
+	}
 	measure(m, "digests", m->out->digests_us);
 	return rc;
 }

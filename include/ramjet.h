@@ -541,7 +541,8 @@ struct ramjet_info {
 	char uri[256];
 	uint64_t total_us;
 	uint64_t setup_us;
-	uint64_t downtime_us; /* 0 until the switchover is over */
+	uint64_t
+		downtime_us; /* 0 until the switchover is over, or has failed */
 	uint64_t downtime_limit_us;
 	uint64_t downtime_p50_us; /* predicted pause, if it began now */
 	uint64_t downtime_p90_us;

@@ -11,7 +11,7 @@ struct rj_feature {
 	const char *name;    /* static */
 	const char *enables; /* static */
 	bool available;
-	char result[120];
+	char result[240];
 };
 /* Fills features[0..RJ_RINGIO_FEATURES_MAX), returns how many. */
 size_t rj_ringio_features(struct rj_feature *features);

@@ -113,6 +113,25 @@ class Transports(rig.Case):
                             f"file:{stream}"), 0)
         self.same(image, self.path("B"))
 
+    def test_a_stream_carries_its_proof(self):
+        image, stream = self.image("A", "random", 8 << 20), self.path("stream")
+        source = self.send(f"file:{image}", f"file:{stream}", "--verify")
+        self.ends(source, 0)
+        self.assertIn("in the stream",
+                      [path["chosen"] for path in source.json["fast_paths"]
+                       if path["name"] == "verify"])
+        target = self.recv(f"file:{self.path('B')},size=8M", f"file:{stream}")
+        self.ends(target, 0)
+        self.assertTrue(target.json["verify"]["identical"])
+        with open(stream, "r+b") as file:
+            file.seek(3000000)
+            byte = file.read(1)
+            file.seek(3000000)
+            file.write(bytes([byte[0] ^ 1]))
+        target = self.recv(f"file:{self.path('C')},size=8M", f"file:{stream}")
+        self.ends(target, 1)
+        self.assertIn("verify: block ram0 differs", target.err)
+
     def test_live_guest_through_a_file_wakes_up_where_it_was(self):
         guest, stream = "process:size=64M,write=50M,set=16M", self.path("s")
         self.ends(self.send(guest, f"file:{stream}"), 0)

@@ -109,6 +109,8 @@ static void a_target_that_cannot_load_says_why(void **state)
 		move_await(move);
 		move_expect_stayed(move);
 		assert_int_equal(small_vm_calls(&move->source, VM_START), 1);
+		/* It was for nothing, and is told all the same. */
+		assert_true(move->info->downtime_us > 0);
 		move_expect_error(&move->target_err, -ENOSYS,
 				  "target: told to fail");
 		move_expect_error(&move->source_err, -ENOSYS,
