@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/arrival.h"
 
+#include <stddef.h>
+
 /* A round of fewer pages shows what latency costs. */
 #define LATENCY_PAGES 64u
+
+static void forget(struct rj_arrival *arrival, struct rj_arrival_round *round)
+{
+	arrival->pages_under_way -= round->pages;
+	round->pages = 0;
+}
 
 void rj_arrival_opened(struct rj_arrival *arrival, uint32_t round,
 		       uint64_t pages, uint64_t now_us)
 {
-	arrival->rounds[round % RJ_ARRIVAL_ROUNDS] = (struct rj_arrival_round){
+	struct rj_arrival_round *slot =
+		&arrival->rounds[round % RJ_ARRIVAL_ROUNDS];
+
+	forget(arrival, slot);
+	*slot = (struct rj_arrival_round){
 		.pages = pages,
+		.pages_ahead = arrival->pages_under_way,
 		.began_us = now_us,
 	};
+	arrival->pages_under_way += pages;
 }
 
 void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
@@ -31,7 +45,8 @@ static void measure_latency(struct rj_arrival *arrival,
 {
 	const double us = (double)(now_us - round->began_us);
 
-	if (round->pages > LATENCY_PAGES)
+	/* What went before it is queueing, which is a term of its own. */
+	if (round->pages + round->pages_ahead > LATENCY_PAGES)
 		return;
 	rj_smooth_add(&arrival->latency_us, us);
 	if (arrival->path_us <= 0 || us < arrival->path_us)
@@ -41,15 +56,20 @@ static void measure_latency(struct rj_arrival *arrival,
 void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
 			uint64_t bytes, uint64_t now_us)
 {
-	const struct rj_arrival_round *round;
+	struct rj_arrival_round *round = NULL;
 
 	if (rounds <= arrival->heard || rounds > arrival->left)
 		return;
-	arrival->heard = rounds;
-	if (arrival->left - rounds >= RJ_ARRIVAL_ROUNDS)
+	for (; arrival->heard < rounds; arrival->heard++) {
+		if (arrival->left - arrival->heard > RJ_ARRIVAL_ROUNDS)
+			continue;
+		round = &arrival->rounds[arrival->heard % RJ_ARRIVAL_ROUNDS];
+		if (arrival->heard + 1 == rounds)
+			measure_latency(arrival, round, now_us);
+		forget(arrival, round);
+	}
+	if (!round)
 		return;
-	round = &arrival->rounds[(rounds - 1) % RJ_ARRIVAL_ROUNDS];
-	measure_latency(arrival, round, now_us);
 	arrival->backlog_bytes = bytes > round->left_bytes
 					 ? (double)(bytes - round->left_bytes)
 					 : 0;

@@ -17,12 +17,14 @@
 struct rj_arrival {
 	struct rj_arrival_round {
 		uint64_t pages;
+		uint64_t pages_ahead; /* under way when it began */
 		uint64_t began_us;
 		uint64_t left_us;    /* its fences were launched */
 		uint64_t left_bytes; /* launched until then */
 	} rounds[RJ_ARRIVAL_ROUNDS];
 	uint32_t left;  /* rounds whose fences are launched */
 	uint32_t heard; /* rounds reported as applied */
+	uint64_t pages_under_way;
 	double backlog_bytes;
 	struct rj_smooth latency_us; /* of a nearly empty round */
 	double path_us;              /* the least latency; 0: none yet */

@@ -73,6 +73,25 @@ static void large_rounds_say_nothing_of_latency(void **state)
 	assert_int_equal(a->latency_us.samples, 0);
 }
 
+/* An empty round behind a large one waits for it. */
+static void small_rounds_behind_large_ones_say_nothing_of_latency(void **state)
+{
+	struct rj_arrival *a = *state;
+
+	rj_arrival_opened(a, 0, 5000, 0);
+	rj_arrival_left(a, 1, 1000, 10);
+	rj_arrival_opened(a, 1, 0, 10);
+	rj_arrival_left(a, 2, 1000, 20);
+	rj_arrival_applied(a, 1, 1000, 900);
+	rj_arrival_applied(a, 2, 1000, 1000);
+	assert_int_equal(a->latency_us.samples, 0);
+	rj_arrival_opened(a, 2, 10, 2000);
+	rj_arrival_left(a, 3, 1000, 2000);
+	rj_arrival_applied(a, 3, 1000, 2300);
+	assert_int_equal(a->latency_us.samples, 1);
+	assert_true(a->path_us > 299 && a->path_us < 301);
+}
+
 static void further_behind_than_is_remembered_is_far_behind(void **state)
 {
 	struct rj_arrival *a = *state;
@@ -96,6 +115,7 @@ int main(void)
 		TEST(a_long_path_has_many_rounds_under_way),
 		TEST(what_was_acknowledged_beyond_the_fences_waits),
 		TEST(large_rounds_say_nothing_of_latency),
+		TEST(small_rounds_behind_large_ones_say_nothing_of_latency),
 		TEST(further_behind_than_is_remembered_is_far_behind),
 	};
 
