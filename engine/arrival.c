@@ -3,8 +3,12 @@
 
 #include <stddef.h>
 
+#include "ramjet.h"
+
 /* A round of fewer pages shows what latency costs. */
 #define LATENCY_PAGES 64u
+/* So does a larger one that takes much longer than its bytes. */
+#define QUEUE_SHARE 0.1
 
 static void forget(struct rj_arrival *arrival, struct rj_arrival_round *round)
 {
@@ -41,12 +45,14 @@ void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
 
 static void measure_latency(struct rj_arrival *arrival,
 			    const struct rj_arrival_round *round,
-			    uint64_t now_us)
+			    double capacity, uint64_t now_us)
 {
+	const uint64_t pages = round->pages + round->pages_ahead;
 	const double us = (double)(now_us - round->began_us);
 
 	/* What went before it is queueing, which is a term of its own. */
-	if (round->pages + round->pages_ahead > LATENCY_PAGES)
+	if (pages > LATENCY_PAGES && (double)(pages * RAMJET_PAGE_BYTES) >
+					     QUEUE_SHARE * capacity * us / 1e6)
 		return;
 	rj_smooth_add(&arrival->latency_us, us);
 	if (arrival->path_us <= 0 || us < arrival->path_us)
@@ -54,7 +60,7 @@ static void measure_latency(struct rj_arrival *arrival,
 }
 
 void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
-			uint64_t bytes, uint64_t now_us)
+			uint64_t bytes, double capacity, uint64_t now_us)
 {
 	struct rj_arrival_round *round = NULL;
 
@@ -65,7 +71,7 @@ void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
 			continue;
 		round = &arrival->rounds[arrival->heard % RJ_ARRIVAL_ROUNDS];
 		if (arrival->heard + 1 == rounds)
-			measure_latency(arrival, round, now_us);
+			measure_latency(arrival, round, capacity, now_us);
 		forget(arrival, round);
 	}
 	if (!round)

@@ -39,10 +39,11 @@ void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
 /*
  * The target has applied `rounds` rounds, and its kernel has acknowledged
  * `bytes`: what it acknowledged beyond their fences still waits for the
- * target. What was reported before is not looked at again.
+ * target. What was reported before is not looked at again. `capacity` in
+ * bytes/s tells how long what went before a round took; 0: not known.
  */
 void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
-			uint64_t bytes, uint64_t now_us);
+			uint64_t bytes, double capacity, uint64_t now_us);
 /* Since when the target owes an answer: microseconds, 0 for not at all,
  * UINT64_MAX for longer than is remembered, or before the first. */
 uint64_t rj_arrival_behind_us(const struct rj_arrival *arrival,

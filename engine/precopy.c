@@ -78,7 +78,8 @@ static void follow_rounds(struct rj_outgoing *out,
 	const uint64_t now_us = rj_now_us();
 
 	rj_arrival_left(&out->arrival, left, wire->launched, now_us);
-	rj_arrival_applied(&out->arrival, out->applied, wire->acked, now_us);
+	rj_arrival_applied(&out->arrival, out->applied, wire->acked,
+			   out->estimate.capacity.mean, now_us);
 	out->estimate.latency_us = out->arrival.latency_us;
 }
 

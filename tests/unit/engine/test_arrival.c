@@ -25,7 +25,7 @@ static void nothing_is_known_before_the_first_round_has_arrived(void **state)
 	rj_arrival_opened(a, 0, 1000000, 100);
 	rj_arrival_left(a, 1, 4096, 200);
 	assert_true(rj_arrival_behind_us(a, 300) == UINT64_MAX);
-	rj_arrival_applied(a, 1, 4096, 300);
+	rj_arrival_applied(a, 1, 4096, 0, 300);
 	assert_int_equal(rj_arrival_behind_us(a, 300), 0);
 }
 
@@ -40,7 +40,7 @@ static void a_long_path_has_many_rounds_under_way(void **state)
 		rj_arrival_opened(a, round, 0, now);
 		rj_arrival_left(a, round + 1, round * 100, now);
 		if (round >= 10)
-			rj_arrival_applied(a, round - 9, (round - 10) * 100,
+			rj_arrival_applied(a, round - 9, (round - 10) * 100, 0,
 					   now);
 	}
 	assert_int_equal(rj_arrival_behind_us(a, 999 * 5000), 45000);
@@ -56,10 +56,10 @@ static void what_was_acknowledged_beyond_the_fences_waits(void **state)
 	rj_arrival_opened(a, 0, 5000, 0);
 	rj_arrival_left(a, 1, 1000, 10);
 	rj_arrival_opened(a, 1, 5000, 10);
-	rj_arrival_applied(a, 1, 7000, 20);
+	rj_arrival_applied(a, 1, 7000, 0, 20);
 	assert_true(a->backlog_bytes > 5999 && a->backlog_bytes < 6001);
 	/* Told again, it says nothing new. */
-	rj_arrival_applied(a, 1, 9000, 30);
+	rj_arrival_applied(a, 1, 9000, 0, 30);
 	assert_true(a->backlog_bytes < 6001);
 }
 
@@ -69,7 +69,7 @@ static void large_rounds_say_nothing_of_latency(void **state)
 
 	rj_arrival_opened(a, 0, 5000, 0);
 	rj_arrival_left(a, 1, 1000, 10);
-	rj_arrival_applied(a, 1, 1000, 20);
+	rj_arrival_applied(a, 1, 1000, 0, 20);
 	assert_int_equal(a->latency_us.samples, 0);
 }
 
@@ -82,14 +82,32 @@ static void small_rounds_behind_large_ones_say_nothing_of_latency(void **state)
 	rj_arrival_left(a, 1, 1000, 10);
 	rj_arrival_opened(a, 1, 0, 10);
 	rj_arrival_left(a, 2, 1000, 20);
-	rj_arrival_applied(a, 1, 1000, 900);
-	rj_arrival_applied(a, 2, 1000, 1000);
+	rj_arrival_applied(a, 1, 1000, 0, 900);
+	rj_arrival_applied(a, 2, 1000, 0, 1000);
 	assert_int_equal(a->latency_us.samples, 0);
 	rj_arrival_opened(a, 2, 10, 2000);
 	rj_arrival_left(a, 3, 1000, 2000);
-	rj_arrival_applied(a, 3, 1000, 2300);
+	rj_arrival_applied(a, 3, 1000, 0, 2300);
 	assert_int_equal(a->latency_us.samples, 1);
 	assert_true(a->path_us > 299 && a->path_us < 301);
+}
+
+/* On a long path what is written meanwhile is ahead of each round. */
+static void rounds_that_take_longer_than_their_bytes_tell_the_latency(
+	void **state)
+{
+	struct rj_arrival *a = *state;
+
+	for (uint32_t round = 0; round < 30; round++) {
+		const uint64_t now = round * UINT64_C(5000);
+
+		rj_arrival_opened(a, round, 20, now);
+		rj_arrival_left(a, round + 1, round * 100, now);
+		if (round >= 20)
+			rj_arrival_applied(a, round - 19, 0, 1e9, now);
+	}
+	assert_int_equal(a->latency_us.samples, 10);
+	assert_true(a->path_us > 99999 && a->path_us < 100001);
 }
 
 static void further_behind_than_is_remembered_is_far_behind(void **state)
@@ -100,10 +118,10 @@ static void further_behind_than_is_remembered_is_far_behind(void **state)
 		rj_arrival_opened(a, round, 0, round);
 		rj_arrival_left(a, round + 1, 0, round);
 		if (!round)
-			rj_arrival_applied(a, 1, 0, 1);
+			rj_arrival_applied(a, 1, 0, 0, 1);
 	}
 	assert_true(rj_arrival_behind_us(a, 1000) == UINT64_MAX);
-	rj_arrival_applied(a, 2, 0, 1000);
+	rj_arrival_applied(a, 2, 0, 0, 1000);
 	assert_int_equal(rj_arrival_behind_us(a, 1000), 998);
 }
 
@@ -116,6 +134,7 @@ int main(void)
 		TEST(what_was_acknowledged_beyond_the_fences_waits),
 		TEST(large_rounds_say_nothing_of_latency),
 		TEST(small_rounds_behind_large_ones_say_nothing_of_latency),
+		TEST(rounds_that_take_longer_than_their_bytes_tell_the_latency),
 		TEST(further_behind_than_is_remembered_is_far_behind),
 	};
 
