@@ -5,38 +5,25 @@ import socket
 import threading
 import time
 
+from forwarder import Forwarder
+
 PIECE = 64 << 10
 # Pieces on their way, each direction of a connection.
 PIECES = 1024
 
 
-class DelayRelay:
+class DelayRelay(Forwarder):
     """Forwards each connection, both ways, `delay_s` later."""
 
     def __init__(self, uri, delay_s):
-        host, port = uri.removeprefix("tcp:").rsplit(":", 1)
-        self.target = (host, int(port))
         self.delay_s = delay_s
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.uri = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(uri)
 
-    def close(self):
-        # Wakes accept(), which close() alone does not.
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+    def join(self, source, target):
+        for ends in ((source, target), (target, source)):
+            self._one_way(*ends)
 
-    def _accept(self):
-        while True:
-            try:
-                source, _ = self.listener.accept()
-                target = socket.create_connection(self.target)
-            except OSError:
-                return
-            for ends in ((source, target), (target, source)):
-                self._join(*ends)
-
-    def _join(self, source, target):
+    def _one_way(self, source, target):
         way = queue.Queue(PIECES)
         for run, args in ((take, (source, way, self.delay_s)),
                           (give, (target, way))):
