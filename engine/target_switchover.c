@@ -66,9 +66,14 @@ int rj_target_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 
 uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m)
 {
-	struct ramjet_helper_options options = { RAMJET_HELPER_OPTIONS_INIT };
+	const struct ramjet_helper_options usual = {
+		RAMJET_HELPER_OPTIONS_INIT
+	};
+	struct ramjet_helper_options options;
 
-	(void)rj_guest_helper_options(m->guest, &options);
+	/* A guest without helpers hears the state out, to name whose it is. */
+	if (!rj_guest_helper_options(m->guest, &options))
+		options = usual;
 	/* Beside the states: a length and an Id of at most 255 bytes each. */
 	return options.total_bytes_max + 4 +
 	       (uint64_t)options.helpers_max * (255 + 8);

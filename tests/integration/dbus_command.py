@@ -33,6 +33,20 @@ class Command(dbus_rig.Case):
         self.assertEqual(result.stdout, blob({"a": b"a", "c": b"c"}))
         self.assertIn(b"not listed", result.stderr)
 
+    def test_a_target_without_a_bus_names_who_lacks_a_helper(self):
+        address = self.bus()
+        self.helper(address, "net", b"state")
+        guest = "process:size=16M,write=0"
+        target = self.ramjet("recv", guest, "--from", "unix:" + self.path("to"))
+        target.wait_for("listening on")
+        source = self.ramjet("send", guest, "--to", "unix:" + self.path("to"),
+                             "--helpers", address)
+        for side in (source, target):
+            self.assertEqual(side.wait(), 1, side.story())
+            self.assertIn("'net'", side.err)
+            self.assertIn("no helpers are configured here", side.err)
+        self.assertIn("the source guest runs on", source.err)
+
     def test_missing_ids_are_all_named(self):
         address = self.bus()
         self.helper(address, "a", b"")
