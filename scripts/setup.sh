@@ -10,7 +10,7 @@ DEMO_PACKAGES="$BUILD_PACKAGES dbus-daemon"
 # shellcheck disable=SC2034 # for ./check
 CHECK_PACKAGES="$BUILD_PACKAGES g++ clang libclang-rt-14-dev clang-format-14
 spin llvm-14 libasan8 libubsan1 libtsan2 libcmocka-dev libbenchmark-dev universal-ctags
-python3 python3-dbus python3-gi dbus-daemon dbus-broker"
+python3 python3-dbus python3-gi dbus-daemon dbus-broker qemu-system-x86 iproute2"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 2; }
