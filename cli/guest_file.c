@@ -297,7 +297,6 @@ static int file_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 		.page_bytes = guest->page_bytes,
 		.flags = guest->pinnable ? RAMJET_BLOCK_PINNABLE : 0,
 	};
-
 	int rc;
 
 	block.fd = guest->fd;

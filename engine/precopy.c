@@ -28,7 +28,6 @@ static uint64_t elapsed_us(const struct rj_outgoing *out)
 static void open_round(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
-
 	const uint64_t pages = rj_rounds_next_pages(&out->rounds);
 
 	out->round_began_us = rj_now_us();
@@ -69,6 +68,7 @@ static void publish(struct ramjet_migration *m, const struct rj_wire_now *wire)
 	rj_unlock(&m->lock);
 }
 
+/* Whose fences have left, which the target has applied, and what that says. */
 static void follow_rounds(struct rj_outgoing *out,
 			  const struct rj_wire_now *wire)
 {
