@@ -7,6 +7,8 @@ import pathlib
 import subprocess
 import tempfile
 
+import link
+
 BUILD = pathlib.Path(__file__).resolve().parents[1] / "build"
 MIB = 1 << 20
 
@@ -24,6 +26,18 @@ def add_arguments(parser):
                         help="write everything here")
     parser.add_argument("--quick", action="store_true",
                         help="small guests: says that it works, no more")
+
+
+def exit_status(run, options):
+    """Of a benchmark whose run(options) returns rows, each with a report."""
+    try:
+        rows = run(options)
+    except link.Unavailable as reason:
+        print(f"skipped: {reason}")
+        return link.SKIP
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+    return any(row["report"]["status"] != "completed" for row in rows)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ printed, those for nothing as well. The time it takes to write a burst is part
 of the pause: 1 s for some 3 GiB.
 """
 import argparse
-import json
 import pathlib
 import re
 import sys
@@ -95,15 +94,7 @@ def main():
     parser.add_argument("--runs", type=int, default=20, help="a place (20)")
     parser.add_argument("--limit-ms", type=int, default=100)
     parser.add_argument("--cap", type=int, default=200, help="MiB/s (200)")
-    options = parser.parse_args()
-    try:
-        rows = run(options)
-    except link.Unavailable as reason:
-        print(f"skipped: {reason}")
-        return link.SKIP
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
-    return any(row["report"]["status"] != "completed" for row in rows)
+    return moves.exit_status(run, parser.parse_args())
 
 
 if __name__ == "__main__":

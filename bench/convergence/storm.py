@@ -15,7 +15,6 @@ that does not come within --patience, the guest is moved. `lost` is vCPU time
 taken away by throttling.
 """
 import argparse
-import json
 import pathlib
 import re
 import signal
@@ -148,15 +147,7 @@ def main():
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--cap", type=int, default=200, help="MiB/s (200)")
     parser.add_argument("--patience", type=float, default=5, help="s (5)")
-    options = parser.parse_args()
-    try:
-        rows = run(options)
-    except link.Unavailable as reason:
-        print(f"skipped: {reason}")
-        return link.SKIP
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
-    return any(row["report"]["status"] != "completed" for row in rows)
+    return moves.exit_status(run, parser.parse_args())
 
 
 if __name__ == "__main__":
