@@ -111,6 +111,7 @@ static void record_end(struct ramjet_migration *m)
 	rj_statistics_predict(&m->stats, "resume", out->pause.resume_us);
 	rj_statistics_measure(&m->stats, "resume", now - out->term_began_us);
 	m->stats.downtime_us = now - out->pause_began_us;
+	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
 	rj_unlock(&m->lock);
 }
 

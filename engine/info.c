@@ -106,6 +106,7 @@ static void add_statistics_locked(struct snapshot *snap,
 	struct ramjet_info *info = &snap->info;
 
 	info->state = m->state;
+	info->known = stats->known;
 	info->total_us = span_us(stats->started_us, now);
 	info->setup_us = span_us(stats->started_us,
 				 stats->active_us ? stats->active_us : now);
@@ -134,10 +135,12 @@ static void add_statistics_locked(struct snapshot *snap,
 	add_rounds_locked(snap, stats);
 	add_paths_locked(snap, stats);
 	add_helpers_locked(snap, stats);
-	if (stats->active_us && now > stats->active_us)
+	if (stats->active_us && now > stats->active_us) {
 		info->throughput_bytes_per_s =
 			(uint64_t)((double)info->ram.transferred_bytes * 1e6 /
 				   (double)(now - stats->active_us));
+		info->known |= RAMJET_KNOWN_THROUGHPUT;
+	}
 }
 
 static void add_guest(struct snapshot *snap, struct ramjet_guest *guest)
@@ -163,7 +166,6 @@ RAMJET_API int ramjet_info(const struct ramjet_migration *migration,
 	struct ramjet_migration *m = (struct ramjet_migration *)migration;
 	struct snapshot *snap;
 	unsigned channels;
-	bool known;
 
 	if (!m || !ret)
 		return -EINVAL;
@@ -185,11 +187,10 @@ RAMJET_API int ramjet_info(const struct ramjet_migration *migration,
 	add_channels(snap, m, channels);
 	rj_lock(&m->lock);
 	add_statistics_locked(snap, m);
-	known = m->stats.remaining_known;
 	rj_unlock(&m->lock);
 	snap->info.error = rj_migration_error(m);
 	add_guest(snap, m->guest);
-	if (m->outgoing && !known)
+	if (m->outgoing && !(snap->info.known & RAMJET_KNOWN_REMAINING))
 		snap->info.ram.remaining_bytes = snap->info.ram.total_bytes;
 	*ret = &snap->info;
 	return 0;

@@ -132,6 +132,7 @@ static void record_pause(struct ramjet_migration *m)
 
 	rj_lock(&m->lock);
 	m->stats.downtime_us = us;
+	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
 	rj_unlock(&m->lock);
 	rj_log(&m->log, RJ_LOG_WARNING,
 	       "the guest stood still for %.1f ms, and runs on",

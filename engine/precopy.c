@@ -65,6 +65,8 @@ static void publish(struct ramjet_migration *m, const struct rj_wire_now *wire)
 	m->stats.capacity_bytes_per_s = (uint64_t)capacity->mean;
 	m->stats.capacity_spread_bytes_per_s =
 		(uint64_t)rj_smooth_spread(capacity);
+	if (capacity->samples)
+		m->stats.known |= RAMJET_KNOWN_CAPACITY;
 	rj_unlock(&m->lock);
 }
 
@@ -182,10 +184,14 @@ static void record_round(struct ramjet_migration *m,
 	account_throttle(m);
 	rj_lock(&m->lock);
 	rj_statistics_add_round(&m->stats, &info);
-	m->stats.dirty_pages_per_s =
-		out->sync_interval_us
-			? dirtied * 1000000u / out->sync_interval_us
-			: 0;
+	if (out->sync_interval_us) {
+		m->stats.dirty_pages_per_s =
+			dirtied * 1000000u / out->sync_interval_us;
+		m->stats.known |= RAMJET_KNOWN_DIRTY_RATE;
+	}
+	if (out->pause.known)
+		m->stats.known |=
+			RAMJET_KNOWN_PREDICTION | RAMJET_KNOWN_CONVERGENCE;
 	m->stats.predicted_p50_us = out->pause.p50_us;
 	m->stats.predicted_p90_us = out->pause.p90_us;
 	m->stats.convergence_us = out->convergence_us;

@@ -72,7 +72,7 @@ static int fill_first_round(struct ramjet_migration *m,
 	rj_lock(&m->lock);
 	m->stats.unpopulated_pages = out->unpopulated_pages;
 	m->stats.remaining_pages = pages;
-	m->stats.remaining_known = true;
+	m->stats.known |= RAMJET_KNOWN_REMAINING;
 	rj_unlock(&m->lock);
 	return 0;
 }

@@ -62,12 +62,22 @@ void rj_statistics_rate(struct rj_statistics *stats, uint64_t bytes,
 
 	if (stats->rate_us && us < RATE_SPAN_US)
 		return;
-	if (stats->rate_us && bytes >= stats->rate_bytes)
+	if (stats->rate_us && bytes >= stats->rate_bytes) {
 		stats->current_bytes_per_s =
 			(uint64_t)((double)(bytes - stats->rate_bytes) * 1e6 /
 				   (double)us);
+		stats->known |= RAMJET_KNOWN_CURRENT_RATE;
+	}
 	stats->rate_bytes = bytes;
 	stats->rate_us = now_us;
+}
+
+void rj_statistics_end(struct rj_statistics *stats, uint64_t now_us)
+{
+	stats->ended_us = now_us;
+	stats->current_bytes_per_s = 0;
+	stats->known &= ~(uint64_t)RAMJET_KNOWN_CURRENT_RATE;
+	stats->throttle_percent = 0;
 }
 
 static struct rj_fast_path *path_named(struct rj_statistics *stats,

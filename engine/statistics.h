@@ -22,6 +22,7 @@ struct rj_fast_path {
 };
 
 struct rj_statistics {
+	uint64_t known;      /* enum ramjet_known */
 	uint64_t started_us; /* rj_now_us() scale; 0: not yet */
 	uint64_t active_us;  /* when memory began to move */
 	uint64_t ended_us;
@@ -41,7 +42,6 @@ struct rj_statistics {
 	uint64_t control_cpu_us;
 	uint64_t control_bytes; /* on the control link */
 	uint64_t unpopulated_pages;
-	bool remaining_known; /* source: before, it is all of the memory */
 	uint64_t remaining_pages;
 	bool verified;
 	uint32_t verify_blocks;
@@ -69,6 +69,8 @@ void rj_statistics_measure(struct rj_statistics *stats, const char *term,
  * half second or so. */
 void rj_statistics_rate(struct rj_statistics *stats, uint64_t bytes,
 			uint64_t now_us);
+/* All is over: what is told of the present no longer holds. */
+void rj_statistics_end(struct rj_statistics *stats, uint64_t now_us);
 /* One line per name: the latest report of a fast path stays. */
 RJ_PRINTF(4, 5)
 void rj_statistics_path_now(struct rj_statistics *stats, const char *name,

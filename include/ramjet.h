@@ -533,6 +533,22 @@ struct ramjet_fast_path_info {
 	const char *reason; /* e.g. "EPERM from io_uring_setup" */
 };
 
+/* Which figures of a ramjet_info are known: a 0 that was measured is one with
+ * its bit, a 0 without it says nothing. */
+enum ramjet_known {
+	RAMJET_KNOWN_REMAINING = 1 << 0, /* ram.remaining_bytes */
+	/* downtime_us: a guest has stood still, for good or for nothing */
+	RAMJET_KNOWN_DOWNTIME = 1 << 1,
+	RAMJET_KNOWN_PREDICTION = 1 << 2, /* downtime_p50_us, downtime_p90_us */
+	/* convergence_us: UINT64_MAX then is never */
+	RAMJET_KNOWN_CONVERGENCE = 1 << 3,
+	RAMJET_KNOWN_CAPACITY = 1 << 4,   /* capacity_bytes_per_s, its spread */
+	RAMJET_KNOWN_THROUGHPUT = 1 << 5, /* throughput_bytes_per_s */
+	/* current_bytes_per_s: not before half a second, not after the end */
+	RAMJET_KNOWN_CURRENT_RATE = 1 << 6,
+	RAMJET_KNOWN_DIRTY_RATE = 1 << 7, /* dirty_pages_per_s */
+};
+
 struct ramjet_info {
 	size_t size;
 	enum ramjet_state state;
@@ -548,7 +564,7 @@ struct ramjet_info {
 	uint64_t downtime_p90_us;
 	struct ramjet_ram_info ram;
 	uint64_t throughput_bytes_per_s; /* mean, RAM payload */
-	uint64_t current_bytes_per_s;    /* last second or so */
+	uint64_t current_bytes_per_s;    /* last second or so; 0 at the end */
 	uint64_t dirty_pages_per_s;
 	uint32_t throttle_percent; /* now: 0 once it is over, however */
 	uint64_t control_cpu_us;
@@ -577,6 +593,7 @@ struct ramjet_info {
 	uint64_t throttled_us;   /* vCPU time taken away by throttling */
 	const struct ramjet_helper_info *helpers;
 	size_t helper_count;
+	uint64_t known; /* enum ramjet_known */
 };
 #define RAMJET_ROUNDS_MAX 1024u
 

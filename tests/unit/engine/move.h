@@ -32,6 +32,8 @@ struct move {
 	struct ramjet_error source_err, target_err;
 	struct ramjet_info *info;        /* the source's */
 	struct ramjet_info *target_info; /* the target's */
+
+	uint64_t known_when_active; /* for callbacks that ask */
 };
 
 /* The usual machines: 6 and 2 MiB and a page, some device state. */

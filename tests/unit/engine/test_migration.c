@@ -253,6 +253,45 @@ static void what_info_says_afterwards(void **state)
 	move_done(move);
 }
 
+/* Before the first round nothing was measured but what memory holds. */
+static void look_when_active(struct small_vm *vm, enum ramjet_state state)
+{
+	struct move *move = vm->user;
+	struct ramjet_info *info = NULL;
+
+	if (state != RAMJET_STATE_ACTIVE ||
+	    ramjet_info(move_handle(move, vm), &info))
+		return;
+	move->known_when_active = info->known;
+	ramjet_info_free(info);
+}
+
+static void info_tells_what_is_known(void **state)
+{
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+	const uint64_t not_at_end = RAMJET_KNOWN_CURRENT_RATE;
+	const uint64_t predicted = RAMJET_KNOWN_PREDICTION |
+				   RAMJET_KNOWN_CONVERGENCE |
+				   RAMJET_KNOWN_DIRTY_RATE;
+
+	is.dirty = VM_DIRTY_NONE;
+	move_init(move, &is);
+	move->source.on_state = look_when_active;
+	run(move, MOVE_UNIX);
+	assert_int_equal(move->known_when_active & ~RAMJET_KNOWN_THROUGHPUT,
+			 RAMJET_KNOWN_REMAINING);
+	assert_int_equal(move->info->known & predicted, predicted);
+	assert_true(move->info->known & RAMJET_KNOWN_DOWNTIME);
+	assert_true(move->info->known & RAMJET_KNOWN_REMAINING);
+	assert_int_equal(move->info->dirty_pages_per_s, 0);
+	assert_int_equal(move->info->known & not_at_end, 0);
+	assert_int_equal(move->info->current_bytes_per_s, 0);
+	/* The target predicts nothing, and doesn't know what is still left. */
+	assert_int_equal(move->target_info->known, RAMJET_KNOWN_THROUGHPUT);
+	move_done(move);
+}
+
 static void a_guest_moves_on_from_where_it_moved_to(void **state)
 {
 	struct small_vm_options is = move_machine;
@@ -329,6 +368,7 @@ int main(void)
 		MOVE_TEST(a_guest_of_one_page),
 		MOVE_TEST(device_state_of_many_pieces),
 		MOVE_TEST(what_info_says_afterwards),
+		MOVE_TEST(info_tells_what_is_known),
 		MOVE_TEST(a_guest_moves_on_from_where_it_moved_to),
 		MOVE_TEST(a_guest_is_moved_once_at_a_time),
 	};

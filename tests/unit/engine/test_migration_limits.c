@@ -348,6 +348,20 @@ static void a_guest_is_slowed_down_and_let_off_in_steps(void **state)
 		assert_int_equal(move->source.throttles[i], wanted[i]);
 }
 
+static void a_throttled_guest_that_has_moved_is_throttled_no_more(void **state)
+{
+	struct move *move = *state;
+
+	begin(move, unless_throttled);
+	move->source_params.throttle = true;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_done(move);
+	assert_true(atomic_load(&move->source.throttle) >= 40);
+	assert_int_equal(move->info->throttle_percent, 0);
+	assert_true(move->info->throttled_us > 0);
+}
+
 static uint64_t dirt_until_calm(struct small_vm *vm)
 {
 	/* Once slowed down to 40 %, it has nothing more to write. */
@@ -467,6 +481,8 @@ int main(void)
 		MOVE_TEST(a_migration_that_never_converges_may_go_anyway),
 		MOVE_TEST(a_longer_pause_allowed_live_ends_the_rounds),
 		MOVE_TEST(a_guest_is_slowed_down_and_let_off_in_steps),
+		MOVE_TEST(
+			a_throttled_guest_that_has_moved_is_throttled_no_more),
 		MOVE_TEST(the_throttle_goes_down_when_the_guest_calms_down),
 		MOVE_TEST(the_throttle_is_lifted_when_a_migration_fails),
 		MOVE_TEST(a_throttle_that_fails_ends_the_migration),

@@ -70,6 +70,25 @@ static void more_terms_than_there_is_room_for_do_no_harm(void **state)
 			 RJ_TERMS_MAX - 2);
 }
 
+static void a_rate_is_known_once_it_was_measured_and_not_at_the_end(
+	void **state)
+{
+	struct rj_statistics *stats = *state;
+
+	rj_statistics_rate(stats, 0, 1000000);
+	assert_int_equal(stats->known, 0);
+	rj_statistics_rate(stats, 0, 2000000);
+	assert_int_equal(stats->known, RAMJET_KNOWN_CURRENT_RATE);
+	rj_statistics_rate(stats, 4000, 3000000);
+	assert_int_equal(stats->current_bytes_per_s, 4000);
+	stats->throttle_percent = 50;
+	rj_statistics_end(stats, 3000000);
+	assert_int_equal(stats->known, 0);
+	assert_int_equal(stats->current_bytes_per_s, 0);
+	assert_int_equal(stats->throttle_percent, 0);
+	assert_int_equal(stats->ended_us, 3000000);
+}
+
 static void the_first_report_of_a_fast_path_stays(void **state)
 {
 	struct rj_statistics *stats = *state;
@@ -149,6 +168,7 @@ int main(void)
 		CASE(the_newest_rounds_are_kept_and_all_are_counted),
 		CASE(a_term_has_one_line_for_both_figures),
 		CASE(more_terms_than_there_is_room_for_do_no_harm),
+		CASE(a_rate_is_known_once_it_was_measured_and_not_at_the_end),
 		CASE(the_first_report_of_a_fast_path_stays),
 		CASE(a_report_of_what_is_now_replaces_the_one_before),
 		CASE(a_fast_path_that_ends_is_reported_so),
