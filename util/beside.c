@@ -222,6 +222,7 @@ int rj_beside_open(const char *path, int flags, mode_t mode,
 		rj_beside_abandon(&file);
 		return rc;
 	}
+	(void)snprintf(file.path, sizeof(file.path), "%s", path);
 	*ret = file;
 	return 0;
 }
@@ -237,28 +238,33 @@ static int sync_fd(int fd)
 
 int rj_beside_commit(struct rj_beside *file, struct ramjet_error *err)
 {
-	int rc = sync_fd(file->fd);
-
-	if (rc)
-		rc = rj_fail_errno(err, rc, "%s: getting it on disk",
-				   file->name);
-	if (!rc && !file->in_place &&
+	if (sync_fd(file->fd))
+		return rj_fail_errno(err, -errno, "%s: getting it on disk",
+				     file->path);
+	if (!file->in_place &&
 	    renameat(file->folder_fd, file->temp, file->folder_fd, file->name))
-		rc = rj_fail_errno(err, -errno, "%s: renaming %s to it",
-				   file->name, file->temp);
-	else if (!rc)
-		*file->temp = '\0';
-	if (!rc && !file->in_place && sync_fd(file->folder_fd))
-		rc = rj_fail_errno(err, -errno, "%s: getting its name on disk",
-				   file->name);
-	rj_beside_abandon(file);
-	return rc;
+		return rj_fail_errno(err, -errno,
+				     "%s: giving its name to %s, which holds "
+				     "all of it",
+				     file->path, file->temp);
+	*file->temp = '\0';
+	if (!file->in_place && sync_fd(file->folder_fd))
+		return rj_fail_errno(err, -errno,
+				     "%s: getting its name on disk",
+				     file->path);
+	rj_beside_keep(file);
+	return 0;
 }
 
 void rj_beside_abandon(struct rj_beside *file)
 {
 	if (*file->temp)
 		(void)unlinkat(file->folder_fd, file->temp, 0);
+	rj_beside_keep(file);
+}
+
+void rj_beside_keep(struct rj_beside *file)
+{
 	*file->temp = '\0';
 	rj_close_fd(&file->fd);
 	rj_close_fd(&file->old_fd);

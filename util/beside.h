@@ -25,6 +25,7 @@ struct rj_beside {
 	bool in_place;
 	char name[NAME_MAX + 1]; /* in the folder */
 	char temp[NAME_MAX + 1];
+	char path[256]; /* as it was asked for, for messages */
 };
 #define RJ_BESIDE_NONE                                  \
 	{                                               \
@@ -41,10 +42,13 @@ struct rj_beside {
 RJ_NODISCARD int rj_beside_open(const char *path, int flags, mode_t mode,
 				struct rj_beside *ret,
 				struct ramjet_error *err);
-/* Content and name are on disk on return, and `file` closed. Fails as a whole:
- * then it was abandoned. In place there is no name to give. */
+/* Content and name are on disk on return, and `file` closed. In place there is
+ * no name to give. On failure it stays as it is: what was written may be all
+ * there is, and the message says where; abandon it, or keep it. */
 RJ_NODISCARD int rj_beside_commit(struct rj_beside *file,
 				  struct ramjet_error *err);
 /* Nothing came of it. Safe on RJ_BESIDE_NONE, and after commit. */
 void rj_beside_abandon(struct rj_beside *file);
+/* Close it, and leave it under its passing name. */
+void rj_beside_keep(struct rj_beside *file);
 #endif

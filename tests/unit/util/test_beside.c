@@ -224,6 +224,22 @@ static void a_descriptor_under_proc_is_written_in_place(void **state)
 	assert_int_equal(entries(), 1);
 }
 
+static void all_that_there_is_survives_a_failed_commit(void **state)
+{
+	struct rj_beside file = begin(path_of("f"), 0600);
+	struct ramjet_error err = { 0 };
+	char temp[NAME_MAX + 1];
+
+	(void)state;
+	assert_int_equal(mkdir(path_of("f"), 0700), 0);
+	assert_int_equal(rj_beside_commit(&file, &err), -EISDIR);
+	(void)snprintf(temp, sizeof(temp), "%s", file.temp);
+	assert_non_null(strstr(err.message, temp));
+	assert_int_equal(rmdir(path_of("f")), 0);
+	rj_beside_keep(&file);
+	holds(path_of(temp), "new");
+}
+
 static void a_folder_is_refused(void **state)
 {
 	struct rj_beside file = RJ_BESIDE_NONE;
@@ -260,6 +276,7 @@ int main(void)
 		CASE(links_in_a_circle_are_refused),
 		CASE(what_is_no_file_is_written_in_place),
 		CASE(a_descriptor_under_proc_is_written_in_place),
+		CASE(all_that_there_is_survives_a_failed_commit),
 		CASE(a_folder_is_refused),
 		CASE(the_longest_name_fits),
 	};
