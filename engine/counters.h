@@ -27,8 +27,9 @@ struct rj_counters {
 	_Atomic uint64_t zero_pages;
 	_Atomic uint64_t cpu_us;
 	_Atomic uint32_t rtt_us;
-	_Atomic uint32_t state; /* enum rj_channel_state */
-} RJ_CACHE_ALIGNED;             /* else workers share lines */
+	_Atomic uint32_t mailing; /* control frames are being sent in band */
+	_Atomic uint32_t state;   /* enum rj_channel_state */
+} RJ_CACHE_ALIGNED;               /* else workers share lines */
 
 static inline void rj_count(_Atomic uint64_t *counter, uint64_t by)
 {

@@ -106,15 +106,6 @@ void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round)
 		RJ_HEADER_BYTES + (size_t)frame->run_count * RJ_RUN_BYTES;
 }
 
-uint64_t rj_out_frame_bytes(const struct rj_out_frame *frame)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < frame->iov_count; i++)
-		bytes += frame->iov[i].iov_len;
-	return bytes;
-}
-
 void rj_out_frame_fence(struct rj_out_frame *frame, uint32_t round, bool final)
 {
 	const struct rj_frame header = {

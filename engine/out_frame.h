@@ -45,8 +45,6 @@ uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 			  enum rj_run_kind kind);
 /* Write header and table: the iovec is complete then. */
 void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round);
-/* Everything in the iovec: what the channel will have sent. */
-uint64_t rj_out_frame_bytes(const struct rj_out_frame *frame);
 /* Append a fence (also to an empty frame). After sealing. */
 void rj_out_frame_fence(struct rj_out_frame *frame, uint32_t round, bool final);
 #endif

@@ -8,6 +8,7 @@
 #include "engine/event.h"
 #include "engine/outgoing.h"
 #include "engine/zero.h"
+#include "ringio/iov.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -64,9 +65,10 @@ static int apply_rate(struct rj_sender *s)
 	return rj_channel_set_rate(s->channel, rj_governor_pace(cap));
 }
 
-/* Until so many bytes may go: the channel is through with the last ones, and
- * all channels together with what the cap has allowed so far. */
-static int wait_turn(struct rj_sender *s, uint64_t bytes)
+/* Until some of `bytes` may go: the channel is through with the last ones, and
+ * all channels together with what the cap has allowed so far. Returns how many
+ * in *bytes. */
+static int wait_turn(struct rj_sender *s, uint64_t *bytes)
 {
 	int rc = rj_channel_send_wait(s->channel);
 
@@ -75,6 +77,28 @@ static int wait_turn(struct rj_sender *s, uint64_t bytes)
 	publish(s);
 	rc = rj_governor_wait(&s->m->out->governor, bytes, s->m->wake_fd);
 	return rc ? rc : apply_rate(s);
+}
+
+/* Until what is left of `rest` may go as a whole, sending what may not. */
+static int send_slices(struct rj_sender *s, struct rj_iov *rest)
+{
+	for (;;) {
+		uint64_t bytes = rest->bytes;
+		int rc = wait_turn(s, &bytes);
+
+		if (rc)
+			return rc;
+		rj_count(&s->counters->launched_bytes, bytes);
+		if (bytes == rest->bytes)
+			return 0;
+		rc = rj_channel_send_start(s->channel, rest->entries,
+					   rj_iov_open(rest, bytes));
+		if (!rc)
+			rc = rj_channel_send_wait(s->channel);
+		rj_iov_close(rest, bytes);
+		if (rc)
+			return rc;
+	}
 }
 
 static void report_zero_copy(struct rj_sender *s)
@@ -88,19 +112,30 @@ static void report_zero_copy(struct rj_sender *s)
 	s->path.news = false;
 }
 
+/* What is left of a frame of which slices have gone. */
+static int start_rest(struct rj_sender *s, struct rj_iov *rest)
+{
+	/* Stays bent: the frame is of no other use any more. */
+	return rj_channel_send_start(s->channel, rest->entries,
+				     rj_iov_open(rest, rest->bytes));
+}
+
 /* Hand the frame being built to the kernel, once the one before is through. */
 static int launch(struct rj_sender *s)
 {
 	struct rj_out_frame *frame = filling(s);
+	struct rj_iov rest = rj_iov_of(frame->iov, frame->iov_count);
+	const uint64_t bytes = rest.bytes;
 	struct rj_counters *c = s->counters;
-	int rc = wait_turn(s, rj_out_frame_bytes(frame));
+	int rc = send_slices(s, &rest);
 
 	if (!rc)
-		rc = rj_send_path_start(&s->path, frame, &s->err);
+		rc = rest.bytes < bytes
+			     ? start_rest(s, &rest)
+			     : rj_send_path_start(&s->path, frame, &s->err);
 	report_zero_copy(s);
 	if (rc)
 		return rc;
-	rj_count(&c->launched_bytes, rj_out_frame_bytes(frame));
 	rj_count(&c->payload_bytes, frame->payload_bytes);
 	rj_count(&c->normal_pages, frame->raw_pages);
 	rj_count(&c->zero_pages, frame->zero_pages);
@@ -193,31 +228,42 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 	return rc;
 }
 
-static int send_mail(struct rj_sender *s)
+static int send_message(struct rj_sender *s, const struct rj_message *mail)
 {
-	struct rj_message mail;
 	uint8_t header[RJ_HEADER_BYTES];
-	struct iovec iov[2];
+	struct iovec iov[2] = {
+		{ header, sizeof(header) },
+		{ mail->payload, mail->frame.payload_bytes },
+	};
+	struct rj_iov rest = rj_iov_of(iov, mail->frame.payload_bytes ? 2 : 1);
 	int rc;
 
-	while (s->outbox && rj_mailbox_get(s->outbox, &mail)) {
-		rj_frame_encode(&mail.frame, NULL, mail.payload, header);
-		iov[0] = (struct iovec){ header, sizeof(header) };
-		iov[1] = (struct iovec){ mail.payload,
-					 mail.frame.payload_bytes };
-		rj_count(&s->counters->launched_bytes,
-			 iov[0].iov_len + iov[1].iov_len);
-		rc = wait_turn(s, iov[0].iov_len + iov[1].iov_len);
-		if (!rc)
-			rc = rj_channel_send_start(s->channel, iov,
-						   iov[1].iov_len ? 2 : 1);
-		if (!rc)
-			rc = rj_channel_send_wait(s->channel);
+	rj_frame_encode(&mail->frame, NULL, mail->payload, header);
+	rc = send_slices(s, &rest);
+	if (!rc)
+		rc = start_rest(s, &rest);
+	return rc ? rc : rj_channel_send_wait(s->channel);
+}
+
+static int send_mail(struct rj_sender *s)
+{
+	_Atomic uint32_t *mailing = &s->counters->mailing;
+	struct rj_message mail;
+	int rc = 0;
+
+	if (!s->outbox)
+		return 0;
+	/* Whoever finds the box empty must see this: the box's lock is
+	 * between. */
+	atomic_store_explicit(mailing, 1, memory_order_relaxed);
+	while (!rc && rj_mailbox_get(s->outbox, &mail)) {
+		rc = send_message(s, &mail);
 		rj_message_done(&mail);
-		if (rc)
-			return rc;
-		publish(s);
 	}
+	if (rc)
+		return rc;
+	publish(s);
+	atomic_store_explicit(mailing, 0, memory_order_relaxed);
 	return 0;
 }
 

@@ -236,7 +236,8 @@ static bool is_taken(const struct rj_outgoing *out)
 {
 	const struct rj_counters *c = out->senders[0].counters;
 
-	return rj_counter(&c->wire_bytes) >= rj_counter(&c->launched_bytes);
+	return !atomic_load_explicit(&c->mailing, memory_order_relaxed) &&
+	       rj_counter(&c->wire_bytes) >= rj_counter(&c->launched_bytes);
 }
 
 static bool is_ready(struct rj_outgoing *out)

@@ -15,6 +15,7 @@
 
 #include "engine/send_path.h"
 #include "ringio/endpoint.h"
+#include "ringio/iov.h"
 #include "tests/unit/engine/fake_nodes.h"
 
 #define MEMORY_BYTES (40u << 20) /* two pieces and a half */
@@ -151,7 +152,7 @@ static void arrives(struct scene *s, uint64_t page, uint32_t pages)
 					  RJ_RUN_RAW),
 			 pages);
 	rj_out_frame_seal(&s->frame, 0);
-	s->bytes = rj_out_frame_bytes(&s->frame);
+	s->bytes = rj_iov_of(s->frame.iov, s->frame.iov_count).bytes;
 	s->got = calloc(1, s->bytes);
 	assert_int_equal(pthread_create(&thread, NULL, take, s), 0);
 	assert_int_equal(rj_send_path_start(&s->path, &s->frame, NULL), 0);
