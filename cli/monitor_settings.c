@@ -73,6 +73,7 @@ static const struct row rows[] = {
 	  .choices = "continue|switch|fail" },
 	{ "x-ramjet-hold", .kind = FLAG, LIVE, MEMBER(params.hold) },
 	{ "x-ramjet-verify", .kind = FLAG, MEMBER(params.verify) },
+	{ "x-ramjet-verify-all", .kind = FLAG, MEMBER(params.verify_all) },
 	{ "x-ramjet-strict", .kind = FLAG, MEMBER(params.strict) },
 	{ "x-ramjet-backend", .kind = CHOICE, MEMBER(params.backend),
 	  .choices = "auto|uring|syscalls" },

@@ -191,6 +191,14 @@ static int set_verify(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return 0;
 }
 
+static int set_verify_all(const struct rj_cli_setting *s,
+			  struct ramjet_error *err)
+{
+	(void)err;
+	s->line->params.verify = s->line->params.verify_all = true;
+	return 0;
+}
+
 static int set_no_verify(const struct rj_cli_setting *s,
 			 struct ramjet_error *err)
 {
@@ -466,6 +474,7 @@ static const struct rj_cli_option options[] = {
 	  "converge, then stay ready until SIGUSR1 says switch" },
 	{ "verify", NULL, MOVERS, set_verify,
 	  "prove all memory equal before the target starts" },
+	{ "verify-all", NULL, MOVERS, set_verify_all, NULL },
 	{ "no-verify", NULL, RJ_CLI_DEMO, set_no_verify,
 	  "do without that proof" },
 	{ "strict", NULL, ALL, set_strict,

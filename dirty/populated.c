@@ -9,7 +9,9 @@
  *   in another way (hugetlb.c).
  *
  * Where that cannot be known, every page counts. A private mapping of a file
- * shows the file where it was not written, so all of it counts as well.
+ * shows the file where it was not written, so all of it counts as well. And
+ * where somebody fills missing pages at the first touch (lazy.c), what is
+ * absent holds what he would put there: all counts, and is read.
  */
 #include "dirty/populated.h"
 
@@ -17,6 +19,7 @@
 
 #include "dirty/extent.h"
 #include "dirty/hugetlb.h"
+#include "dirty/lazy.h"
 #include "dirty/pagescan.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -78,16 +81,22 @@ static int scan_file(const struct ramjet_dirty_region *region,
 static const char *choose(const struct ramjet_dirty_region *region,
 			  enum rj_populated_method *ret_method)
 {
+	const char *lazy = NULL;
+
 	*ret_method = RJ_POPULATED_ALL;
 	switch (rj_backing_of(region)) {
 	case RJ_BACKING_PRIVATE_ANON:
-		*ret_method = RJ_POPULATED_PAGEMAP_SCAN;
-		return NULL;
+		lazy = rj_lazy_reason(region);
+		if (!lazy)
+			*ret_method = RJ_POPULATED_PAGEMAP_SCAN;
+		return lazy;
 	case RJ_BACKING_SHARED_FD:
-		*ret_method = rj_extent_knows_holes(region->fd)
-				      ? RJ_POPULATED_SEEK_DATA
-				      : RJ_POPULATED_UFFD_CONTINUE;
-		return NULL;
+		lazy = rj_lazy_reason(region);
+		if (!lazy)
+			*ret_method = rj_extent_knows_holes(region->fd)
+					      ? RJ_POPULATED_SEEK_DATA
+					      : RJ_POPULATED_UFFD_CONTINUE;
+		return lazy;
 	case RJ_BACKING_PRIVATE_FILE:
 		return "a private mapping of a file shows the file";
 	case RJ_BACKING_SHARED_OTHER:

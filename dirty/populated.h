@@ -9,6 +9,7 @@
  *   memfd, tmpfs, file  SEEK_DATA / SEEK_HOLE on the fd (a page may be
  *                       populated through another mapping)
  *   hugetlbfs           UFFDIO_CONTINUE on a mapping of our own
+ *   filled lazily       every page counts (lazy.h)
  *
  * Run it after dirty tracking has started: what is populated later then
  * appears as dirty.

@@ -16,9 +16,11 @@
 #include "util/mutex.h"
 #include "util/thread.h"
 
-#define THREADS_MAX     16u
-#define TRIAL_PAGES     4096u
-#define CHUNKS_A_THREAD 16u /* less is not worth a thread */
+#define THREADS_MAX 16u
+#define TRIAL_PAGES 4096u
+/* A fault, and the page read: at most, on a machine of today. */
+#define UNTOUCHED_PAGE_US 1u
+#define CHUNKS_A_THREAD   16u /* less is not worth a thread */
 
 RJ_GUEST_MEMORY static void add_page(const struct rj_block *block,
 				     uint64_t page, struct rj_digest *sum)
@@ -127,27 +129,38 @@ static void run_job(struct job *job)
 int rj_digest_block(const struct rj_block *block, struct rj_digest *ret,
 		    struct ramjet_error *err)
 {
-	return rj_digest_block_until(block, -1, ret, err);
+	return rj_digest_block_until(block, RJ_DIGEST_OF_POPULATED, -1, ret,
+				     err);
 }
 
-int rj_digest_block_until(const struct rj_block *block, int wake_fd,
-			  struct rj_digest *ret, struct ramjet_error *err)
+static int find_pages(const struct rj_block *block, enum rj_digest_of of,
+		      struct rj_bitmap *ret, struct ramjet_error *err)
 {
 	const struct ramjet_dirty_region region = rj_block_region(block);
+	enum rj_populated_method method;
+	const char *reason;
+
+	if (of != RJ_DIGEST_OF_ALL)
+		return rj_populated_scan(&region, ret, &method, &reason, err);
+	(void)rj_bitmap_set_run(ret, 0, block->page_count);
+	return 0;
+}
+
+int rj_digest_block_until(const struct rj_block *block, enum rj_digest_of of,
+			  int wake_fd, struct rj_digest *ret,
+			  struct ramjet_error *err)
+{
 	struct rj_bitmap populated = { 0 };
 	struct job job = {
 		.block = block,
 		.populated = &populated,
 		.wake_fd = wake_fd,
 	};
-	enum rj_populated_method method;
-	const char *reason;
 	int rc;
 
 	rc = rj_bitmap_init(&populated, block->page_count, err);
 	if (!rc)
-		rc = rj_populated_scan(&region, &populated, &method, &reason,
-				       err);
+		rc = find_pages(block, of, &populated, err);
 	if (!rc) {
 		rj_mutex_init(&job.lock);
 		run_job(&job);
@@ -160,8 +173,14 @@ int rj_digest_block_until(const struct rj_block *block, int wake_fd,
 }
 
 uint64_t rj_digest_predict_us(const struct rj_block *block,
+			      enum rj_digest_of of,
 			      const struct rj_bitmap *populated, uint64_t pages)
 {
+	/* Trying these would populate them. */
+	const uint64_t others_us =
+		of == RJ_DIGEST_OF_ALL
+			? (block->page_count - pages) * UNTOUCHED_PAGE_US
+			: 0;
 	const uint64_t began_us = rj_now_us();
 	struct rj_digest ignored = { 0 };
 	uint64_t tried = 0, chunk = 0;
@@ -181,8 +200,7 @@ uint64_t rj_digest_predict_us(const struct rj_block *block,
 			tried++;
 		}
 	}
-	if (!tried)
-		return 0;
-	return (rj_now_us() - began_us) * pages / tried /
+	tried += !tried;
+	return ((rj_now_us() - began_us) * pages / tried + others_us) /
 	       wanted_threads(populated);
 }

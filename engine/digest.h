@@ -15,14 +15,22 @@
 RJ_NODISCARD int rj_digest_block(const struct rj_block *block,
 				 struct rj_digest *ret,
 				 struct ramjet_error *err);
+/* Which pages are read? The digest is the same. */
+enum rj_digest_of {
+	RJ_DIGEST_OF_POPULATED = 0, /* what the populated map says */
+	RJ_DIGEST_OF_ALL,           /* every one: the map is proven as well */
+	RJ_DIGEST_OF_COUNT_
+};
 /* As above; -ECANCELED soon after wake_fd became readable. */
 RJ_NODISCARD int rj_digest_block_until(const struct rj_block *block,
-				       int wake_fd, struct rj_digest *ret,
+				       enum rj_digest_of of, int wake_fd,
+				       struct rj_digest *ret,
 				       struct ramjet_error *err);
 
-/* How long the digests of `pages` populated pages will take, from a trial on
- * a few of the block's (the guest may run); microseconds. */
+/* How long the digest of the block, `pages` of which are populated, will take,
+ * from a trial on a few of them (the guest may run); microseconds. */
 uint64_t rj_digest_predict_us(const struct rj_block *block,
+			      enum rj_digest_of of,
 			      const struct rj_bitmap *populated,
 			      uint64_t pages);
 #endif

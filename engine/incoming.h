@@ -2,6 +2,7 @@
 #ifndef RJ_ENGINE_INCOMING_H
 #define RJ_ENGINE_INCOMING_H
 /* The target's side of a migration: what its control thread owns. */
+#include "engine/digest.h"
 #include "engine/fences.h"
 #include "engine/link.h"
 #include "engine/mailbox.h"
@@ -45,7 +46,8 @@ struct rj_incoming {
 	uint32_t reported; /* rounds told to the source as applied */
 	struct ramjet_round_info so_far; /* sums at the last applied round */
 	struct rj_record device, helper_states;
-	uint8_t *digests;           /* block_count of them, or NULL */
+	uint8_t *digests; /* block_count of them, or NULL */
+	enum rj_digest_of digest_of;
 	struct rj_helpers *helpers; /* ours, or NULL */
 	bool announced;             /* SWITCHOVER: all of the above is there */
 	uint32_t final_round;

@@ -5,6 +5,7 @@
 #include "dirty/source.h"
 #include "engine/arrival.h"
 #include "engine/convergence.h"
+#include "engine/digest.h"
 #include "engine/estimate.h"
 #include "engine/governor.h"
 #include "engine/link.h"
@@ -101,6 +102,8 @@ RJ_NODISCARD int rj_source_collect(struct ramjet_migration *m,
 				   uint64_t *ret_pages,
 				   struct ramjet_error *err);
 void rj_source_stop_tracking(struct ramjet_migration *m);
+/* What digests are made of, on both sides, when they are wanted. */
+enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m);
 /* precopy.c: rounds until the pause would fit, and is wanted. */
 RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
 				   struct ramjet_error *err);

@@ -78,9 +78,9 @@ int rj_params_load(const struct ramjet_params *given, struct ramjet_params *ret,
 		return rj_fail(err, -EINVAL,
 			       "downtime limit: 0 us, wanted at least 1");
 	fill_defaults(&params);
+	params.verify |= params.verify_all;
 	rc = check_policy(&params, err);
 	if (!rc)
 		*ret = params;
 	return rc;
-	return 0;
 }

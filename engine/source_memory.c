@@ -29,6 +29,12 @@ static int start_tracking(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m)
+{
+	return rj_migration_params(m).verify_all ? RJ_DIGEST_OF_ALL
+						 : RJ_DIGEST_OF_POPULATED;
+}
+
 static void report_populated(struct ramjet_migration *m,
 			     enum rj_populated_method method,
 			     const char *reason)
@@ -63,8 +69,8 @@ static int fill_first_round(struct ramjet_migration *m,
 		pages += rj_bitmap_count(sink[i]);
 		if (rj_migration_params(m).verify)
 			out->digests_us += rj_digest_predict_us(
-				&m->guest->blocks[i], sink[i],
-				rj_bitmap_count(sink[i]));
+				&m->guest->blocks[i], rj_source_digest_of(m),
+				sink[i], rj_bitmap_count(sink[i]));
 		total += out->regions[i].page_count;
 	}
 	out->unpopulated_pages = total - pages;

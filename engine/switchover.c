@@ -178,6 +178,7 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 	const size_t bytes = (size_t)guest->block_count * RJ_DIGEST_BYTES;
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_DIGESTS,
+		.aux = rj_source_digest_of(m),
 		.payload_bytes = (uint32_t)bytes,
 	};
 	rj_autofree uint8_t *body = malloc(bytes);
@@ -188,8 +189,8 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 	for (unsigned i = 0; !rc && i < guest->block_count; i++) {
 		struct rj_digest digest = { 0 };
 
-		rc = rj_digest_block_until(&guest->blocks[i], m->wake_fd,
-					   &digest, err);
+		rc = rj_digest_block_until(&guest->blocks[i], frame.aux,
+					   m->wake_fd, &digest, err);
 		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
 	}
 	if (!rc)

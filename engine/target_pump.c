@@ -100,6 +100,7 @@ static int take_digests(struct ramjet_migration *m, struct rj_message *message,
 			       "DIGESTS: %u bytes, wanted %zu, once, and not "
 			       "amid a record",
 			       message->frame.payload_bytes, wanted);
+	in->digest_of = message->frame.aux;
 	in->digests = message->payload;
 	message->payload = NULL;
 	return 0;

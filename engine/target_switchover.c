@@ -14,7 +14,8 @@ static int verify_block(const struct ramjet_migration *m,
 			struct ramjet_error *err)
 {
 	struct rj_digest theirs, ours = { 0 };
-	int rc = rj_digest_block_until(block, m->wake_fd, &ours, err);
+	int rc = rj_digest_block_until(block, m->in->digest_of, m->wake_fd,
+				       &ours, err);
 
 	if (rc)
 		return rc;

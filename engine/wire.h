@@ -72,7 +72,7 @@ struct rj_frame {
 	uint32_t round;
 	uint32_t run_count;
 	uint32_t payload_bytes;
-	uint32_t aux; /* STATE: enum rj_state_kind */
+	uint32_t aux; /* STATE: enum rj_state_kind; DIGESTS: below */
 	uint32_t check;
 };
 
@@ -168,6 +168,8 @@ RJ_NODISCARD int rj_failed_decode(const uint8_t *in, size_t bytes,
 
 /* DIGESTS: one of 16 bytes a block. READY: how many blocks were verified. */
 #define RJ_DIGEST_BYTES 16u
+/* aux: enum rj_digest_of (engine/digest.h) */
+#define RJ_DIGESTS_AUX_MAX 1u
 struct rj_digest {
 	uint64_t low, high;
 };

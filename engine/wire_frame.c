@@ -53,7 +53,7 @@ static const struct shape shapes[] = {
 			     .flags = RJ_FLAG_MORE, .aux = true },
 	[RJ_FRAME_DIGESTS] = { SHAPE("DIGESTS", RJ_DIGEST_BYTES,
 				     RJ_BLOCKS_MAX *RJ_DIGEST_BYTES),
-			       .unit = RJ_DIGEST_BYTES },
+			       .unit = RJ_DIGEST_BYTES, .aux = true },
 	[RJ_FRAME_APPLIED] = { SHAPE("APPLIED", 0, 0), .round = true },
 	[RJ_FRAME_SWITCHOVER] = { SHAPE("SWITCHOVER", 0, 0), .round = true },
 	[RJ_FRAME_READY] = { SHAPE("READY", RJ_READY_BYTES, RJ_READY_BYTES) },
@@ -154,6 +154,11 @@ static int check_shape(const struct rj_frame *frame, const struct shape *shape,
 			       "%s frame: block %u, round %u, aux %u: "
 			       "fields it does not use must be 0",
 			       shape->name, frame->block, frame->round,
+			       frame->aux);
+	if (frame->type == RJ_FRAME_DIGESTS && frame->aux > RJ_DIGESTS_AUX_MAX)
+		return rj_fail(err, -EPROTO,
+			       "DIGESTS frame: aux %u, wanted 0 (of what was "
+			       "touched) or 1 (of every page)",
 			       frame->aux);
 	if (frame->type == RJ_FRAME_STATE && frame->aux != RJ_STATE_DEVICE &&
 	    frame->aux != RJ_STATE_HELPERS &&

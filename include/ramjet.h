@@ -353,7 +353,7 @@ struct ramjet_params {
 	 * limit. Live. */
 	uint32_t reply_timeout_ms;
 	/* Compare XXH3 digests of all blocks after the stop, before commit.
-	 * Source side decides. */
+	 * Source side decides. What was never touched counts as zero. */
 	bool verify;
 	/* Converge, then stay ready until ramjet_switchover(). Live. */
 	bool hold;
@@ -387,6 +387,10 @@ struct ramjet_params {
 	 * memory (memlock limit) is an error. Source side. */
 	uint32_t zero_copy;
 	uint32_t numa; /* enum ramjet_numa. Each side for itself. */
+	/* As `verify`, but every page is read on both sides, whatever the map
+	 * of what was touched says: it is proven, too. Costs a read of the
+	 * whole size of the guest, and shared memory is populated by it. */
+	bool verify_all;
 };
 #define RAMJET_CHANNELS_MAX 256u
 #define RAMJET_PARAMS_INIT                                           \

@@ -2,15 +2,18 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "dirty/populated.h"
 #include "dirty/source.h"
+#include "dirty/uffd.h"
 #include "tests/unit/dirty/memory_kinds.h"
 
 #define BYTES (UINT64_C(16) << 20)
@@ -174,6 +177,43 @@ static uint64_t allocated_bytes(int fd)
 
 	assert_int_equal(fstat(fd, &st), 0);
 	return (uint64_t)st.st_blocks * 512;
+}
+
+/* Somebody fills what is missing: absent does not mean zero. */
+static void what_is_filled_lazily_counts_as_a_whole(void **state)
+{
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+	enum memory_kind kind = *(const enum memory_kind *)*state;
+	const int uffd = rj_uffd_open(NULL);
+	struct ramjet_dirty_region half;
+	struct memory m;
+	struct result r;
+
+	if (uffd < 0) {
+		printf("# skipped: no userfaultfd\n");
+		skip();
+	}
+	assert_true(memory_make(kind, BYTES, &m));
+	assert_int_equal(ioctl(uffd, UFFDIO_API, &api), 0);
+	/* A page in the middle is enough, and other blocks are not meant. */
+	reg.range.start = (uintptr_t)m.region.host + BYTES / 2;
+	reg.range.len = RAMJET_PAGE_BYTES;
+	assert_int_equal(ioctl(uffd, UFFDIO_REGISTER, &reg), 0);
+	check_all(&m.region,
+		  "userfaultfd: somebody fills what is missing when it is "
+		  "read");
+	half = m.region;
+	half.page_count /= 2;
+	scan(&half, &r);
+	assert_int_equal(rj_bitmap_count(&r.map), 0);
+	rj_bitmap_done(&r.map);
+	/* Over as soon as he is gone. */
+	(void)close(uffd);
+	scan(&m.region, &r);
+	assert_int_equal(rj_bitmap_count(&r.map), 0);
+	rj_bitmap_done(&r.map);
+	memory_free(&m);
 }
 
 static void a_hugetlb_memfd_is_asked_whoever_put_it_there(void **state)
@@ -341,6 +381,8 @@ int main(void)
 		of_kind(tracking_changes_nothing, MEMORY_ANON),
 		of_kind(tracking_changes_nothing, MEMORY_MEMFD),
 		cmocka_unit_test(a_hugetlb_memfd_is_asked_whoever_put_it_there),
+		of_kind(what_is_filled_lazily_counts_as_a_whole, MEMORY_ANON),
+		of_kind(what_is_filled_lazily_counts_as_a_whole, MEMORY_MEMFD),
 		cmocka_unit_test(a_private_mapping_of_a_file_counts_as_a_whole),
 		cmocka_unit_test(a_wrong_fd_or_offset_counts_as_a_whole),
 		cmocka_unit_test(an_offset_into_the_file_is_honoured),

@@ -128,12 +128,14 @@ static void digests_end_when_all_give_up(void **state)
 	assert_int_equal(guarded_map(&ram, 8u << 20), 0);
 	block = guarded_block(&ram);
 	guarded_fill(&ram, 5, 1);
-	assert_int_equal(rj_digest_block_until(&block, wake_fd, &digest, NULL),
+	assert_int_equal(rj_digest_block_until(&block, RJ_DIGEST_OF_POPULATED,
+					       wake_fd, &digest, NULL),
 			 0);
 	assert_int_equal(rj_digest_block(&block, &same, NULL), 0);
 	assert_memory_equal(&digest, &same, sizeof(same));
 	assert_int_equal(eventfd_write(wake_fd, 1), 0);
-	assert_int_equal(rj_digest_block_until(&block, wake_fd, &digest, NULL),
+	assert_int_equal(rj_digest_block_until(&block, RJ_DIGEST_OF_POPULATED,
+					       wake_fd, &digest, NULL),
 			 -ECANCELED);
 	(void)close(wake_fd);
 	guarded_unmap(&ram);

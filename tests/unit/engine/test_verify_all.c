@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A map of what was touched that misses a page: who finds out? */
+#include "tests/unit/cmocka_all.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirty/populated.h"
+#include "tests/unit/engine/move.h"
+
+#define MISSED 100u
+
+int __real_rj_populated_scan(const struct ramjet_dirty_region *region,
+			     struct rj_bitmap *bm,
+			     enum rj_populated_method *ret_method,
+			     const char **ret_reason, struct ramjet_error *err);
+int __wrap_rj_populated_scan(const struct ramjet_dirty_region *region,
+			     struct rj_bitmap *bm,
+			     enum rj_populated_method *ret_method,
+			     const char **ret_reason, struct ramjet_error *err);
+
+int __wrap_rj_populated_scan(const struct ramjet_dirty_region *region,
+			     struct rj_bitmap *bm,
+			     enum rj_populated_method *ret_method,
+			     const char **ret_reason, struct ramjet_error *err)
+{
+	int rc = __real_rj_populated_scan(region, bm, ret_method, ret_reason,
+					  err);
+
+	if (!strcmp(region->name, "ram0"))
+		(void)rj_bitmap_clear_run(bm, MISSED, 1);
+	return rc;
+}
+
+static void begin(struct move *move)
+{
+	struct small_vm_options is = move_machine;
+
+	is.dirty = VM_DIRTY_NONE;
+	is.fresh = true;
+	move_init(move, &is);
+	guarded_fill(&move->source.ram[0], MISSED, 1);
+}
+
+/* It trusts the map: this is what the other one is for. */
+static void verify_takes_the_maps_word(void **state)
+{
+	struct move *move = *state;
+
+	begin(move);
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	assert_int_equal(move->source_rc, 0);
+	assert_true(move->info->verified);
+	assert_int_not_equal(
+		move->source.ram[0].host[MISSED * RAMJET_PAGE_BYTES],
+		move->target.ram[0].host[MISSED * RAMJET_PAGE_BYTES]);
+}
+
+static void verify_all_does_not(void **state)
+{
+	struct move *move = *state;
+
+	begin(move);
+	move->source_params.verify = false;
+	move->source_params.verify_all = true;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_stayed(move);
+	move_expect_error(&move->source_err, -EBADMSG, "block ram0 differs");
+	move_expect_error(&move->target_err, -EBADMSG, "block ram0 differs");
+}
+
+static void verify_all_of_what_is_equal(void **state)
+{
+	struct move *move = *state;
+
+	begin(move);
+	memset(move->source.ram[0].host + MISSED * RAMJET_PAGE_BYTES, 0,
+	       RAMJET_PAGE_BYTES);
+	move->source_params.verify_all = true;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_done(move);
+	assert_true(move->info->verified);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MOVE_TEST(verify_takes_the_maps_word),
+		MOVE_TEST(verify_all_does_not),
+		MOVE_TEST(verify_all_of_what_is_equal),
+	};
+
+	return cmocka_run_group_tests_name("verify_all", tests, NULL, NULL);
+}
