@@ -83,6 +83,6 @@ int rj_cli_features(int argc, char **argv)
 	}
 	if (rc >= 0)
 		return RJ_CLI_EXIT_COMPLETED;
-	(void)fprintf(stderr, "ramjet features: %s\n", error.message);
+	rj_cli_say(stderr, "ramjet features: %s", error.message);
 	return RJ_CLI_EXIT_FAILED;
 }

@@ -12,6 +12,7 @@
 #include "cli/command_line.h"
 #include "cli/plain_options.h"
 #include "cli/state_file.h"
+#include "cli/terminal.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
@@ -111,7 +112,7 @@ static int save(void *user, void **ret_data, size_t *ret_bytes,
 					ret_bytes, err);
 
 	if (rc < 0)
-		(void)fprintf(stderr, "ramjet: save: %s\n", err->message);
+		rj_cli_say(stderr, "ramjet: save: %s", err->message);
 	else
 		(void)fprintf(stderr, "saved %zu bytes\n", *ret_bytes);
 	return rc;
@@ -124,7 +125,7 @@ static int load(void *user, const void *data, size_t bytes,
 	int rc = rj_cli_state_file_write(plan->file, data, bytes, err);
 
 	if (rc < 0)
-		(void)fprintf(stderr, "ramjet: load: %s\n", err->message);
+		rj_cli_say(stderr, "ramjet: load: %s", err->message);
 	else
 		(void)fprintf(stderr, "loaded %zu bytes\n", bytes);
 	return rc;
@@ -146,8 +147,8 @@ static int open_stop_fd(struct ramjet_error *err)
 
 static enum rj_cli_exit fail(const struct ramjet_error *err, bool usage_error)
 {
-	(void)fprintf(stderr, "ramjet helper: %s%s\n", err->message,
-		      usage_error ? "; see 'ramjet helper --help'" : "");
+	rj_cli_say(stderr, "ramjet helper: %s%s", err->message,
+		   usage_error ? "; see 'ramjet helper --help'" : "");
 	return usage_error ? RJ_CLI_EXIT_USAGE : RJ_CLI_EXIT_FAILED;
 }
 

@@ -247,10 +247,9 @@ int cmd_helpers(int argc, char **argv)
 	struct ramjet_error err = { 0 };
 
 	if (parse(argc, argv, &order, &err) < 0) {
-		(void)fprintf(
-			stderr,
-			"ramjet helpers: %s; see 'ramjet helpers --help'\n",
-			err.message);
+		rj_cli_say(stderr,
+			   "ramjet helpers: %s; see 'ramjet helpers --help'",
+			   err.message);
 		return RJ_CLI_EXIT_USAGE;
 	}
 	if (order.help) {
@@ -259,8 +258,8 @@ int cmd_helpers(int argc, char **argv)
 	}
 	if (work[order.verb](&order, &err) < 0) {
 		(void)fflush(stdout);
-		(void)fprintf(stderr, "ramjet helpers %s: %s\n",
-			      verbs[order.verb], err.message);
+		rj_cli_say(stderr, "ramjet helpers %s: %s", verbs[order.verb],
+			   err.message);
 		return RJ_CLI_EXIT_FAILED;
 	}
 	return RJ_CLI_EXIT_COMPLETED;

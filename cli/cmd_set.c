@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/monitor_settings.h"
 #include "cli/monitor_verb.h"
 #include "util/error.h"
 #include "util/parse.h"
+#include "util/utf8.h"
 
 #define KEY_BYTES 64
 
@@ -60,7 +62,10 @@ static int put_time(json_t *object, const char *name, const char *value,
 static int put_text(json_t *object, const char *name, const char *value,
 		    struct ramjet_error *err)
 {
-	(void)err;
+	if (!rj_utf8_is_valid(value, strlen(value)))
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' is no UTF-8, which is what QMP takes",
+			       name, value);
 	return put(object, name, json_string(value));
 }
 
@@ -138,22 +143,49 @@ static int add(json_t *object, const char *word, struct ramjet_error *err)
 	return put_any(object, key, value + 1, err);
 }
 
+/* What the monitor would refuse whatever it holds, by its own table. */
+static int check(json_t *wanted, struct ramjet_error *err)
+{
+	struct ramjet_params params = { RAMJET_PARAMS_INIT };
+	struct rj_cli_settings settings;
+
+	/* Only the two together can be wrong. */
+	params.throttle_initial_percent = 1;
+	params.throttle_max_percent = 99;
+	rj_cli_settings_init(&settings, &params);
+	return rj_cli_settings_set(&settings, wanted, false, err);
+}
+
+static int read_words(const struct rj_cli_verb_line *line, json_t *wanted,
+		      struct ramjet_error *err)
+{
+	int rc = 0;
+
+	for (int i = 0; !rc && i < line->word_count; i++)
+		rc = add(wanted, line->words[i], err);
+	return rc ? rc : check(wanted, err);
+}
+
 int rj_cli_set(int argc, char **argv)
 {
 	struct ramjet_error error = { 0 };
 	struct rj_cli_verb_line line;
-	int rc = rj_cli_verb_begin(&verb, argc, argv, &line);
+	int status = rj_cli_verb_parse(&verb, argc, argv, &line);
 	json_t *wanted;
+	int rc;
 
-	if (rc >= 0)
-		return rc;
+	if (status >= 0)
+		return status;
 	wanted = json_object();
-	rc = 0;
-	for (int i = 0; !rc && i < line.word_count; i++)
-		rc = add(wanted, line.words[i], &error);
-	if (!rc)
+	if (read_words(&line, wanted, &error))
+		status = rj_cli_verb_refuse(&verb, &error);
+	else
+		status = rj_cli_verb_connect(&verb, &line);
+	if (status < 0) {
 		rc = rj_qmp_caller_call(&line.caller, "migrate-set-parameters",
 					json_incref(wanted), NULL, &error);
+		status = rj_cli_verb_end(&verb, &line, rc, &error);
+	}
 	json_decref(wanted);
-	return rj_cli_verb_end(&verb, &line, rc, &error);
+	return status;
 }

@@ -6,6 +6,7 @@
 
 #include "cli/cmd_helper.h"
 #include "cli/command_line.h"
+#include "cli/terminal.h"
 #include "util/compiler.h"
 
 static int help(int argc, char **argv);
@@ -60,9 +61,8 @@ static int run_command(const char *name, int argc, char **argv)
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i].name, name))
 			return commands[i].run(argc, argv);
-	(void)fprintf(stderr,
-		      "ramjet: '%s' is not a command, see 'ramjet help'\n",
-		      name);
+	rj_cli_say(stderr, "ramjet: '%s' is not a command, see 'ramjet help'",
+		   name);
 	return RJ_CLI_EXIT_USAGE;
 }
 
@@ -78,11 +78,10 @@ static int help(int argc, char **argv)
 	char *words[] = { argc > 1 ? argv[1] : NULL, option, NULL };
 
 	if (argc > 2) {
-		(void)fprintf(
-			stderr,
-			"ramjet: '%s': help of one command at a time, see "
-			"'ramjet help'\n",
-			argv[2]);
+		rj_cli_say(stderr,
+			   "ramjet: '%s': help of one command at a time, see "
+			   "'ramjet help'",
+			   argv[2]);
 		return RJ_CLI_EXIT_USAGE;
 	}
 	if (words[0] && has_own_help(words[0]))

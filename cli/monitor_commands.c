@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/json_text.h"
 #include "cli/monitor.h"
 #include "cli/monitor_human.h"
 #include "cli/monitor_query.h"
@@ -261,8 +262,7 @@ static int human(call_t *call, struct ramjet_error *err)
 	rj_autofree char *said =
 		rj_cli_human_run(text(call, "command-line"), &ops);
 
-	/* Only what the client itself sent could be no UTF-8. */
-	return returns(call, said ? json_string(said) : NULL, err);
+	return returns(call, said ? rj_json_text(said) : NULL, err);
 }
 
 /* ---- the guest, and the command ---- */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/json_text.h"
+
 static uint64_t number(const json_t *object, const char *name)
 {
 	json_int_t value = json_integer_value(json_object_get(object, name));
@@ -24,8 +26,6 @@ static enum ramjet_state state_of(const char *name)
 
 static void take_ram(struct ramjet_info *info, const json_t *ram)
 {
-	double mbps = json_number_value(json_object_get(ram, "mbps"));
-
 	info->ram = (struct ramjet_ram_info){
 		.total_bytes = number(ram, "total"),
 		.transferred_bytes = number(ram, "transferred"),
@@ -39,7 +39,8 @@ static void take_ram(struct ramjet_info *info, const json_t *ram)
 		.resent_pages = number(ram, "x-ramjet-resent"),
 	};
 	info->dirty_pages_per_s = number(ram, "dirty-pages-rate");
-	info->current_bytes_per_s = mbps > 0 ? (uint64_t)(mbps / 8 * 1e6) : 0;
+	info->current_bytes_per_s =
+		rj_json_scaled(json_object_get(ram, "mbps"), 1e6 / 8);
 	info->throughput_bytes_per_s = info->current_bytes_per_s;
 	info->rounds_total = number(ram, "dirty-sync-count");
 }
@@ -96,14 +97,15 @@ static void take_rounds(struct rj_cli_followed *f, const json_t *report)
 			.pages = number(round, "pages"),
 			.bytes = number(round, "bytes"),
 			.dirtied_pages = number(round, "dirtied_pages"),
-			.us = (uint64_t)(json_number_value(
-						 json_object_get(round, "ms")) *
-					 1000),
+			.us = rj_json_scaled(json_object_get(round, "ms"),
+					     1000),
 		};
 	}
 	f->info.rounds = f->rounds;
 	f->info.round_count = count;
 	f->info.rounds_total = number(report, "rounds_total");
+	if (f->info.rounds_total < count)
+		f->info.rounds_total = count;
 }
 
 int rj_cli_follow_query(struct rj_qmp_caller *caller, struct rj_cli_followed *f,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/json_text.h"
 #include "util/compiler.h"
 
 /*
@@ -125,8 +126,9 @@ static json_t *tcp_address(const char *rest)
 	bytes = (size_t)(colon - host);
 	if (host != rest && bytes)
 		bytes--;
-	return json_pack("{s:s, s:o, s:s}", "type", "inet", "host",
-			 json_stringn(host, bytes), "port", colon + 1);
+	return json_pack("{s:s, s:o, s:o}", "type", "inet", "host",
+			 rj_json_text_n(host, bytes), "port",
+			 rj_json_text(colon + 1));
 }
 
 static json_t *vsock_address(const char *rest)
@@ -135,9 +137,9 @@ static json_t *vsock_address(const char *rest)
 
 	if (!colon)
 		return NULL;
-	return json_pack("{s:s, s:o, s:s}", "type", "vsock", "cid",
-			 json_stringn(rest, (size_t)(colon - rest)), "port",
-			 colon + 1);
+	return json_pack("{s:s, s:o, s:o}", "type", "vsock", "cid",
+			 rj_json_text_n(rest, (size_t)(colon - rest)), "port",
+			 rj_json_text(colon + 1));
 }
 
 /* QEMU's SocketAddress, or NULL when it isn't a socket. */
@@ -146,7 +148,8 @@ static json_t *socket_address(const char *uri)
 	if (!strncmp(uri, "tcp:", 4))
 		return tcp_address(uri + 4);
 	if (!strncmp(uri, "unix:", 5))
-		return json_pack("{s:s, s:s}", "type", "unix", "path", uri + 5);
+		return json_pack("{s:s, s:o}", "type", "unix", "path",
+				 rj_json_text(uri + 5));
 	if (!strncmp(uri, "vsock:", 6))
 		return vsock_address(uri + 6);
 	return NULL;
@@ -160,7 +163,7 @@ static void add_where(json_t *object, const struct ramjet_info *info,
 	if (address)
 		add(object, "socket-address", json_pack("[o]", address));
 	add(object, "x-ramjet-uri",
-	    json_string(listen_uri ? listen_uri : info->uri));
+	    rj_json_text(listen_uri ? listen_uri : info->uri));
 }
 
 static void add_times(json_t *object, const struct ramjet_info *info)
@@ -198,7 +201,7 @@ static json_t *texts(const char *const *strings, size_t count)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		(void)json_array_append_new(array, json_string(strings[i]));
+		(void)json_array_append_new(array, rj_json_text(strings[i]));
 	return array;
 }
 
@@ -214,7 +217,7 @@ json_t *rj_cli_migration_object(const struct ramjet_info *info,
 	add_times(object, info);
 	add(object, "ram", ram_object(info));
 	if (info->error.code)
-		add(object, "error-desc", json_string(info->error.message));
+		add(object, "error-desc", rj_json_text(info->error.message));
 	if (info->blocker_count)
 		add(object, "blocked-reasons",
 		    texts(info->blockers, info->blocker_count));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/human.h"
+#include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "ramjet.h"
 #include "util/compiler.h"
@@ -19,9 +20,8 @@ static void line(FILE *out, const char *label, const char *format, ...)
 	(void)fprintf(out, "  %s%-10s%s ", rj_cli_ink(out, RJ_CLI_BOLD), label,
 		      rj_cli_ink(out, RJ_CLI_PLAIN));
 	va_start(args, format);
-	(void)vfprintf(out, format, args);
+	rj_cli_vsay(out, format, args);
 	va_end(args);
-	(void)fputc('\n', out);
 }
 
 static const json_t *member(const json_t *object, const char *name)
@@ -46,9 +46,7 @@ static uint64_t whole(const json_t *object, const char *name)
 /* The report's times are ms with a fraction. */
 static uint64_t us(const json_t *object, const char *name)
 {
-	double ms = json_number_value(member(object, name));
-
-	return ms > 0 ? (uint64_t)(ms * 1000) : 0;
+	return rj_json_scaled(member(object, name), 1000);
 }
 
 /* Then nothing is "now" any more. */
@@ -67,9 +65,8 @@ static bool is_over(const json_t *migration)
 static void print_rates(const json_t *report, const json_t *migration,
 			FILE *out)
 {
-	double mbps =
-		json_number_value(member(member(migration, "ram"), "mbps"));
-	uint64_t now = (uint64_t)(mbps > 0 ? mbps / 8 * 1e6 : 0);
+	uint64_t now = rj_json_scaled(member(member(migration, "ram"), "mbps"),
+				      1e6 / 8);
 	uint64_t whole_run = whole(report, "throughput_bytes_per_s");
 	bool over = is_over(migration);
 	char rate[RJ_CLI_HUMAN_BYTES], dirt[RJ_CLI_HUMAN_BYTES];
@@ -174,7 +171,8 @@ static void print_rounds(const json_t *report, FILE *out)
 	const json_t *rounds = member(report, "rounds");
 	size_t count = json_array_size(rounds);
 	size_t first = count > ROUNDS_SHOWN ? count - ROUNDS_SHOWN : 0;
-	uint64_t before = whole(report, "rounds_total") - count;
+	uint64_t total = whole(report, "rounds_total");
+	uint64_t before = total > count ? total - count : 0;
 
 	for (size_t i = first; i < count; i++) {
 		const json_t *round = json_array_get(rounds, i);
@@ -245,11 +243,12 @@ void rj_cli_monitor_text(const json_t *migration, const json_t *report,
 		(void)fprintf(out, "no migration yet\n");
 		return;
 	}
-	(void)fprintf(out, "%s%s%s after %s: %s\n",
-		      rj_cli_ink(out, RJ_CLI_BOLD), state,
-		      rj_cli_ink(out, RJ_CLI_PLAIN),
-		      rj_cli_human_time(us(report, "total_ms"), time),
-		      text(migration, "x-ramjet-uri"));
+	(void)fputs(rj_cli_ink(out, RJ_CLI_BOLD), out);
+	rj_cli_print_harmless(out, state);
+	(void)fputs(rj_cli_ink(out, RJ_CLI_PLAIN), out);
+	rj_cli_say(out, " after %s: %s",
+		   rj_cli_human_time(us(report, "total_ms"), time),
+		   text(migration, "x-ramjet-uri"));
 	if (*error)
 		line(out, "error", "%s", error);
 	print_blockers(migration, out);

@@ -7,6 +7,7 @@
 
 #include "cli/command_line.h"
 #include "cli/qmp_listen.h"
+#include "cli/terminal.h"
 #include "util/error.h"
 
 static void print_help(const struct rj_cli_verb *verb)
@@ -17,12 +18,11 @@ static void print_help(const struct rj_cli_verb *verb)
 		     "send', 'recv' or 'demo'\n");
 }
 
-static int refuse(const struct rj_cli_verb *verb,
-		  const struct ramjet_error *err)
+int rj_cli_verb_refuse(const struct rj_cli_verb *verb,
+		       const struct ramjet_error *err)
 {
-	(void)fprintf(stderr,
-		      "ramjet %s: %s\nramjet %s: see 'ramjet %s --help'\n",
-		      verb->name, err->message, verb->name, verb->name);
+	rj_cli_say(stderr, "ramjet %s: %s; see 'ramjet %s --help'", verb->name,
+		   err->message, verb->name);
 	return RJ_CLI_EXIT_USAGE;
 }
 
@@ -59,33 +59,48 @@ static int check_words(const struct rj_cli_verb *verb, int argc,
 	return 0;
 }
 
-int rj_cli_verb_begin(const struct rj_cli_verb *verb, int argc, char **argv,
+int rj_cli_verb_parse(const struct rj_cli_verb *verb, int argc, char **argv,
 		      struct rj_cli_verb_line *ret)
 {
 	struct ramjet_error error = { 0 };
-	const char *path;
 	bool help = false;
 
 	*ret = (struct rj_cli_verb_line){ .words = argv + 1,
 					  .caller = RJ_QMP_CALLER_NONE };
 	if (take_options(verb, &argc, argv, ret, &help, &error))
-		return refuse(verb, &error);
+		return rj_cli_verb_refuse(verb, &error);
 	if (help) {
 		print_help(verb);
 		return RJ_CLI_EXIT_COMPLETED;
 	}
 	if (check_words(verb, argc, &error))
-		return refuse(verb, &error);
+		return rj_cli_verb_refuse(verb, &error);
 	ret->word_count = argc - 2;
-	path = rj_qmp_path(argv[argc - 1]);
-	if (!path) {
+	ret->path = rj_qmp_path(argv[argc - 1]);
+	if (!ret->path) {
 		(void)rj_fail(&error, -EINVAL, "'%s', wanted unix:PATH",
 			      argv[argc - 1]);
-		return refuse(verb, &error);
+		return rj_cli_verb_refuse(verb, &error);
 	}
-	if (rj_qmp_caller_open(path, &ret->caller, &error))
-		return rj_cli_verb_end(verb, ret, error.code, &error);
 	return -1;
+}
+
+int rj_cli_verb_connect(const struct rj_cli_verb *verb,
+			struct rj_cli_verb_line *line)
+{
+	struct ramjet_error error = { 0 };
+
+	if (rj_qmp_caller_open(line->path, &line->caller, &error))
+		return rj_cli_verb_end(verb, line, error.code, &error);
+	return -1;
+}
+
+int rj_cli_verb_begin(const struct rj_cli_verb *verb, int argc, char **argv,
+		      struct rj_cli_verb_line *ret)
+{
+	int status = rj_cli_verb_parse(verb, argc, argv, ret);
+
+	return status >= 0 ? status : rj_cli_verb_connect(verb, ret);
 }
 
 int rj_cli_verb_end(const struct rj_cli_verb *verb,
@@ -95,6 +110,6 @@ int rj_cli_verb_end(const struct rj_cli_verb *verb,
 	rj_qmp_caller_close(&line->caller);
 	if (rc >= 0)
 		return RJ_CLI_EXIT_COMPLETED;
-	(void)fprintf(stderr, "ramjet %s: %s\n", verb->name, err->message);
+	rj_cli_say(stderr, "ramjet %s: %s", verb->name, err->message);
 	return RJ_CLI_EXIT_FAILED;
 }

@@ -273,9 +273,8 @@ void rj_cli_progress_note(struct rj_cli_progress *p, const char *format, ...)
 	rj_lock(&p->lock);
 	wipe_locked(p);
 	va_start(args, format);
-	(void)vfprintf(p->out, format, args);
+	rj_cli_vsay(p->out, format, args);
 	va_end(args);
-	(void)fputc('\n', p->out);
 	(void)fflush(p->out);
 	rj_unlock(&p->lock);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "cli/json_text.h"
 #include "cli/qmp_listen.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -15,6 +16,8 @@
 /* A report of a thousand rounds has a tenth of that. */
 #define LINE_BYTES_MAX (4u << 20)
 #define ANSWER_MS      15000
+/* Kept until somebody asks. */
+#define EVENTS_MAX 64u
 
 void rj_qmp_caller_close(struct rj_qmp_caller *c)
 {
@@ -65,10 +68,10 @@ static int receive(struct rj_qmp_caller *c, uint64_t end_ns,
 }
 
 /* What the server says next; each line is one object. */
-static int next(struct rj_qmp_caller *c, int timeout_ms, json_t **ret,
+static int next(struct rj_qmp_caller *c, uint64_t end_ns, json_t **ret,
 		struct ramjet_error *err)
 {
-	const uint64_t end_ns = rj_now_ns() + (uint64_t)timeout_ms * 1000000u;
+	json_t *message;
 	size_t bytes;
 	char *end;
 	int rc;
@@ -79,15 +82,16 @@ static int next(struct rj_qmp_caller *c, int timeout_ms, json_t **ret,
 			return rc;
 	}
 	bytes = (size_t)(end + 1 - c->text);
-	*ret = json_loadb(c->text, bytes, 0, NULL);
+	message = json_loadb(c->text, bytes, 0, NULL);
 	c->used -= bytes;
 	memmove(c->text, end + 1, c->used);
-	if (!json_is_object(*ret)) {
-		json_decref(*ret);
+	if (!json_is_object(message)) {
+		json_decref(message);
 		return rj_fail(err, -EPROTO,
 			       "monitor: it does not speak QMP, wanted JSON "
 			       "objects");
 	}
+	*ret = message;
 	return 0;
 }
 
@@ -114,12 +118,18 @@ static int send_command(struct rj_qmp_caller *c, const char *command,
 {
 	json_t *request = json_pack("{s:s, s:o*}", "execute", command,
 				    "arguments", arguments);
-	rj_autofree char *text = request ? json_dumps(request, 0) : NULL;
+	rj_autofree char *text = request ? rj_json_dump(request, 0) : NULL;
 
 	json_decref(request);
 	if (!text)
 		return rj_fail(err, -ENOMEM, "monitor: out of memory");
 	return send_all(c, text, err);
+}
+
+/* On rj_now_ns() scale. */
+static uint64_t after_ms(int ms)
+{
+	return rj_now_ns() + (uint64_t)ms * 1000000u;
 }
 
 static int open_reply(json_t *reply, json_t **ret, struct ramjet_error *err)
@@ -130,20 +140,33 @@ static int open_reply(json_t *reply, json_t **ret, struct ramjet_error *err)
 	if (error)
 		return rj_fail(err, -EREMOTEIO, "%s",
 			       text ? text : "the monitor refuses");
+	if (!json_object_get(reply, "return"))
+		return rj_fail(err, -EPROTO,
+			       "monitor: an answer with neither return nor "
+			       "error");
 	if (ret)
 		*ret = json_incref(json_object_get(reply, "return"));
 	return 0;
+}
+
+/* The oldest go first; those who ask for events look at the newest state. */
+static int keep_event(struct rj_qmp_caller *c, json_t *event)
+{
+	if (json_array_size(c->events) >= EVENTS_MAX)
+		(void)json_array_remove(c->events, 0);
+	return json_array_append_new(c->events, event) ? -ENOMEM : 0;
 }
 
 int rj_qmp_caller_call(struct rj_qmp_caller *c, const char *command,
 		       json_t *arguments, json_t **ret,
 		       struct ramjet_error *err)
 {
+	const uint64_t end_ns = after_ms(ANSWER_MS);
 	int rc = send_command(c, command, arguments, err);
 	json_t *message;
 
 	while (!rc) {
-		rc = next(c, ANSWER_MS, &message, err);
+		rc = next(c, end_ns, &message, err);
 		if (rc)
 			break;
 		if (!json_object_get(message, "event")) {
@@ -151,7 +174,7 @@ int rj_qmp_caller_call(struct rj_qmp_caller *c, const char *command,
 			json_decref(message);
 			return rc;
 		}
-		rc = json_array_append_new(c->events, message);
+		rc = keep_event(c, message);
 	}
 	if (rc == -ETIMEDOUT)
 		(void)rj_fail(err, rc, "monitor: no answer within %d s",
@@ -162,6 +185,7 @@ int rj_qmp_caller_call(struct rj_qmp_caller *c, const char *command,
 int rj_qmp_caller_event(struct rj_qmp_caller *c, int timeout_ms, json_t **ret,
 			struct ramjet_error *err)
 {
+	json_t *message;
 	int rc;
 
 	if (json_array_size(c->events)) {
@@ -169,13 +193,16 @@ int rj_qmp_caller_event(struct rj_qmp_caller *c, int timeout_ms, json_t **ret,
 		(void)json_array_remove(c->events, 0);
 		return 0;
 	}
-	rc = next(c, timeout_ms, ret, err);
-	if (!rc && !json_object_get(*ret, "event")) {
-		json_decref(*ret);
+	rc = next(c, after_ms(timeout_ms), &message, err);
+	if (rc)
+		return rc;
+	if (!json_object_get(message, "event")) {
+		json_decref(message);
 		return rj_fail(err, -EPROTO,
 			       "monitor: an answer nobody has asked for");
 	}
-	return rc;
+	*ret = message;
+	return 0;
 }
 
 int rj_qmp_caller_open(const char *path, struct rj_qmp_caller *ret,
@@ -187,7 +214,7 @@ int rj_qmp_caller_open(const char *path, struct rj_qmp_caller *ret,
 	int rc = c.fd < 0 ? c.fd : 0;
 
 	if (!rc)
-		rc = next(&c, ANSWER_MS, &greeting, err);
+		rc = next(&c, after_ms(ANSWER_MS), &greeting, err);
 	if (!rc && !json_object_get(greeting, "QMP"))
 		rc = rj_fail(err, -EPROTO, "monitor %s: no QMP greeting: %s",
 			     path,

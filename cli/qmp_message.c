@@ -5,11 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/json_text.h"
 #include "ramjet.h"
-
-#define ASCII_BYTES 512
-/* Without the noise of binary fractions. */
-#define DUMP_FLAGS (JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12))
 
 json_t *rj_qmp_version(void)
 {
@@ -49,25 +46,10 @@ json_t *rj_qmp_return(json_t *value, json_t *id)
 		id);
 }
 
-/* Paths and names in messages may hold anything, JSON may not. */
-static json_t *text_or_ascii(const char *text)
-{
-	json_t *string = json_string(text);
-	char ascii[ASCII_BYTES];
-	size_t used = 0;
-
-	if (string)
-		return string;
-	for (; text[used] && used + 1 < sizeof(ascii); used++)
-		ascii[used] = (signed char)text[used] < 0 ? '?' : text[used];
-	ascii[used] = '\0';
-	return json_string(ascii);
-}
-
 json_t *rj_qmp_error(const char *class_name, const char *text, json_t *id)
 {
 	return with_id(json_pack("{s:{s:s, s:o}}", "error", "class", class_name,
-				 "desc", text_or_ascii(text)),
+				 "desc", rj_json_text(text)),
 		       id);
 }
 
@@ -88,7 +70,7 @@ json_t *rj_qmp_event(const char *name, json_t *data, uint64_t at_us)
 
 char *rj_qmp_line(json_t *message)
 {
-	char *text = message ? json_dumps(message, DUMP_FLAGS) : NULL;
+	char *text = message ? rj_json_dump(message, 0) : NULL;
 	char *line = NULL;
 
 	json_decref(message);

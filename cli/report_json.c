@@ -5,12 +5,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "cli/json_text.h"
 #include "util/cleanup.h"
 #include "util/error.h"
-
-/* Microseconds are whole; 12 digits show them exactly, without the noise of
- * binary fractions. */
-#define DUMP_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(12))
 
 static json_t *ms(uint64_t us)
 {
@@ -25,11 +22,6 @@ static json_t *seconds(uint64_t us)
 static json_t *whole(uint64_t value)
 {
 	return json_integer((json_int_t)value);
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text && *text ? json_string(text) : json_null();
 }
 
 static json_t *ram_object(const struct ramjet_ram_info *ram)
@@ -99,8 +91,8 @@ static json_t *helpers_array(const struct ramjet_info *info)
 	for (size_t i = 0; i < info->helper_count; i++)
 		(void)json_array_append_new(
 			array,
-			json_pack("{s:s, s:o, s:o, s:o, s:b}", "id",
-				  info->helpers[i].id, "bytes",
+			json_pack("{s:o, s:o, s:o, s:o, s:b}", "id",
+				  rj_json_text(info->helpers[i].id), "bytes",
 				  whole(info->helpers[i].bytes), "save_ms",
 				  ms(info->helpers[i].save_us), "load_ms",
 				  ms(info->helpers[i].load_us), "left_alone",
@@ -114,10 +106,11 @@ static json_t *fast_paths_array(const struct ramjet_info *info)
 
 	for (size_t i = 0; i < info->fast_path_count; i++)
 		(void)json_array_append_new(
-			array, json_pack("{s:s, s:s, s:s}", "name",
-					 info->fast_paths[i].name, "chosen",
-					 info->fast_paths[i].chosen, "reason",
-					 info->fast_paths[i].reason));
+			array,
+			json_pack("{s:s, s:s, s:o}", "name",
+				  info->fast_paths[i].name, "chosen",
+				  info->fast_paths[i].chosen, "reason",
+				  rj_json_text(info->fast_paths[i].reason)));
 	return array;
 }
 
@@ -164,15 +157,15 @@ static void add_outcome(json_t *object, const struct rj_cli_report *report)
 	    json_string(ramjet_state_name(info ? info->state
 					       : RAMJET_STATE_FAILED)));
 	add(object, "error",
-	    text_or_null(report->error && report->error->code
-				 ? report->error->message
-				 : NULL));
+	    rj_json_text_or_null(report->error && report->error->code
+					 ? report->error->message
+					 : NULL));
 	add(object, "exit_status", json_integer(report->exit_status));
-	add(object, "uri", text_or_null(uri));
+	add(object, "uri", rj_json_text_or_null(uri));
 	add(object, "role",
 	    json_string(line->command == RJ_CLI_RECV ? "target" : "source"));
 	add(object, "guest",
-	    text_or_null(line->has_guest ? line->guest.text : NULL));
+	    rj_json_text_or_null(line->has_guest ? line->guest.text : NULL));
 }
 
 static void add_times(json_t *object, const struct ramjet_info *info,
@@ -263,7 +256,8 @@ static int write_all(int fd, const char *text, size_t bytes)
 
 int rj_cli_report_write(int fd, const json_t *object, struct ramjet_error *err)
 {
-	rj_autofree char *text = object ? json_dumps(object, DUMP_FLAGS) : NULL;
+	rj_autofree char *text =
+		object ? rj_json_dump(object, JSON_INDENT(2)) : NULL;
 	struct stat status;
 	int rc = 0;
 

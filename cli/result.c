@@ -189,8 +189,9 @@ void rj_cli_result_print(const struct rj_cli_session *session, FILE *out)
 	char pause[RJ_CLI_HUMAN_BYTES], limit[RJ_CLI_HUMAN_BYTES];
 	char predicted[RJ_CLI_HUMAN_BYTES];
 
-	(void)fprintf(out, "%scompleted%s: %s\n", rj_cli_ink(out, RJ_CLI_GOOD),
-		      rj_cli_ink(out, RJ_CLI_PLAIN), uri);
+	(void)fprintf(out, "%scompleted%s: ", rj_cli_ink(out, RJ_CLI_GOOD),
+		      rj_cli_ink(out, RJ_CLI_PLAIN));
+	rj_cli_say(out, "%s", uri);
 	rj_cli_result_memory(info, out);
 	/* The source's clock measures it: it stops the guest, and hears that
 	 * it runs. */

@@ -10,6 +10,7 @@
 #include "cli/human.h"
 #include "cli/monitor_session.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -381,8 +382,7 @@ static void write_report(struct rj_cli_session *s)
 		return;
 	object = rj_cli_report_build(&report);
 	if (rj_cli_report_write(s->json_fd, object, &error) < 0) {
-		(void)fprintf(stderr, "ramjet %s: %s\n", name_of(s),
-			      error.message);
+		rj_cli_say(stderr, "ramjet %s: %s", name_of(s), error.message);
 		if (!s->exit_status)
 			s->exit_status = RJ_CLI_EXIT_FAILED;
 	}

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/terminal.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "util/utf8.h"
 
 #define COLUMNS 80 /* where nobody says */
 
@@ -39,10 +43,35 @@ const char *rj_cli_ink(FILE *out, enum rj_cli_ink ink)
 
 void rj_cli_print_harmless(FILE *out, const char *text)
 {
-	for (const unsigned char *c = (const void *)text; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
-			(void)fprintf(out, "\\x%02x", *c);
-		else
-			(void)fputc(*c, out);
+	size_t left = strlen(text), width;
+
+	for (; left; text += width, left -= width) {
+		width = rj_utf8_printable_width(text, left);
+		if (width) {
+			(void)fwrite(text, 1, width, out);
+			continue;
+		}
+		(void)fprintf(out, "\\x%02x", (unsigned char)*text);
+		width = 1;
 	}
+}
+
+void rj_cli_vsay(FILE *out, const char *format, va_list args)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0)
+		return;
+	rj_cli_print_harmless(out, text);
+	(void)fputc('\n', out);
+	free(text);
+}
+
+void rj_cli_say(FILE *out, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	rj_cli_vsay(out, format, args);
+	va_end(args);
 }

@@ -2,8 +2,11 @@
 #ifndef RJ_CLI_TERMINAL_H
 #define RJ_CLI_TERMINAL_H
 /* Colour, only where a person looks and hasn't said no (NO_COLOR). */
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+
+#include "util/compiler.h"
 
 enum rj_cli_ink {
 	RJ_CLI_PLAIN = 0,
@@ -18,6 +21,11 @@ unsigned rj_cli_columns(FILE *out);
 /* The escape sequence that begins `ink` on `out`, or "". RJ_CLI_PLAIN ends
  * any other. Static. */
 const char *rj_cli_ink(FILE *out, enum rj_cli_ink ink);
-/* What others say, in UTF-8; a terminal gets no controls from it. */
+/* What others say: controls, and bytes that are no UTF-8, become \xNN. */
 void rj_cli_print_harmless(FILE *out, const char *text);
+/* The same for a text with values in it, and the line's end after it. */
+RJ_PRINTF(2, 3)
+void rj_cli_say(FILE *out, const char *format, ...);
+RJ_PRINTF(2, 0)
+void rj_cli_vsay(FILE *out, const char *format, va_list args);
 #endif

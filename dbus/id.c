@@ -7,6 +7,7 @@
 
 #include "dbus/text.h"
 #include "util/error.h"
+#include "util/utf8.h"
 
 const char *rj_id_problem(const char *id, size_t bytes)
 {
@@ -14,7 +15,7 @@ const char *rj_id_problem(const char *id, size_t bytes)
 		return "is empty, wanted 1 to 255 bytes";
 	if (bytes > RJ_ID_BYTES_MAX)
 		return "is longer than 255 bytes";
-	if (!rj_text_is_utf8(id, bytes))
+	if (!rj_utf8_is_valid(id, bytes))
 		return "is not UTF-8 text";
 	return NULL;
 }

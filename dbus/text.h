@@ -12,10 +12,6 @@ struct rj_text {
 	char s[RJ_TEXT_MAX];
 };
 
-/* Well-formed UTF-8 as D-Bus wants it: no overlong forms, no surrogates,
- * nothing above U+10FFFF, no NUL inside `bytes`. */
-bool rj_text_is_utf8(const char *text, size_t bytes);
-
 /* Controls, quotes and bytes that are no UTF-8 become \xNN; cut with "..."
  * to fit `room` (at least 8) with its NUL. Returns the length. */
 size_t rj_text_print(char *out, size_t room, const char *text);

@@ -10,6 +10,7 @@
 #include "util/bits.h"
 #include "util/error.h"
 #include "util/options.h"
+#include "util/utf8.h"
 
 RAMJET_API int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
 				struct ramjet_guest **ret,
@@ -63,7 +64,7 @@ static int check_block(const struct ramjet_block *block,
 		return rj_fail(err, -EINVAL,
 			       "block: name of %zu bytes, wanted 1 to %u",
 			       length, RJ_BLOCK_NAME_MAX);
-	if (!rj_text_is_printable(block->name, length))
+	if (!rj_utf8_is_printable(block->name, length))
 		return rj_fail(err, -EINVAL,
 			       "block: its name is not printable UTF-8");
 	if (!rj_is_power_of_two(block->page_bytes) ||

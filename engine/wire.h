@@ -139,9 +139,6 @@ RJ_NODISCARD int rj_hello_decode(const uint8_t *in, size_t bytes,
 				 struct rj_hello *ret,
 				 struct ramjet_error *err);
 
-/* Printable UTF-8 throughout: what a peer calls things reaches terminals. */
-bool rj_text_is_printable(const void *text, size_t length);
-
 /* A block as both sides compare it. */
 struct rj_wire_block {
 	char name[RJ_BLOCK_NAME_MAX + 1];

@@ -9,40 +9,7 @@
 #include "engine/bytes.h"
 #include "util/cleanup.h"
 #include "util/error.h"
-
-/* Bytes of the printable UTF-8 character at `in`; 0 when there is none. What
- * a peer calls things reaches terminals, so no control characters (C1 too). */
-static size_t printable_bytes(const uint8_t *in, size_t left)
-{
-	const uint8_t lead = in[0];
-	size_t length = 2;
-
-	if (lead < 0x80)
-		return lead >= 0x20 && lead != 0x7f;
-	if (lead < 0xc2 || lead > 0xf4)
-		return 0;
-	if (lead >= 0xe0)
-		length = lead < 0xf0 ? 3 : 4;
-	if (length > left || (lead == 0xc2 && in[1] < 0xa0))
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((in[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
-
-bool rj_text_is_printable(const void *text, size_t length)
-{
-	const uint8_t *bytes = text;
-	size_t used;
-
-	for (size_t at = 0; at < length; at += used) {
-		used = printable_bytes(bytes + at, length - at);
-		if (!used)
-			return false;
-	}
-	return true;
-}
+#include "util/utf8.h"
 
 /*
  * HELLO: 0 version_min u16, 2 version_max u16, 4 role u8, 5 reserved[3],
@@ -189,7 +156,7 @@ static int decode_block(const uint8_t *in, size_t left, uint32_t index,
 	if (!all_zero(in + 18, 6))
 		return rj_fail(err, -EPROTO,
 			       "BLOCKS: block %u: reserved bytes not 0", index);
-	if (!rj_text_is_printable(in + BLOCK_HEAD, length))
+	if (!rj_utf8_is_printable(in + BLOCK_HEAD, length))
 		return rj_fail(err, -EPROTO,
 			       "BLOCKS: block %u: its name is not printable "
 			       "UTF-8",
@@ -295,7 +262,7 @@ int rj_failed_decode(const uint8_t *in, size_t bytes, struct ramjet_error *ret,
 	memcpy(ret->message, in + 8, length);
 	ret->message[length] = '\0';
 	for (size_t at = 0; at < length; at += used) {
-		used = printable_bytes(in + 8 + at, length - at);
+		used = rj_utf8_printable_width(in + 8 + at, length - at);
 		if (used)
 			continue;
 		ret->message[at] = '?';

@@ -5,12 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/utf8.h"
+
 static void append(struct ramjet_error *err, const char *text)
 {
 	size_t used = strlen(err->message);
 
 	(void)snprintf(err->message + used, sizeof(err->message) - used, "%s",
 		       text);
+	rj_utf8_trim(err->message);
+}
+
+RJ_PRINTF(2, 0)
+static void put(struct ramjet_error *err, const char *format, va_list args)
+{
+	(void)vsnprintf(err->message, sizeof(err->message), format, args);
+	/* What was too long has been cut at a byte. */
+	rj_utf8_trim(err->message);
 }
 
 int rj_fail(struct ramjet_error *err, int code, const char *format, ...)
@@ -21,7 +32,7 @@ int rj_fail(struct ramjet_error *err, int code, const char *format, ...)
 		return code;
 	err->code = code;
 	va_start(args, format);
-	(void)vsnprintf(err->message, sizeof(err->message), format, args);
+	put(err, format, args);
 	va_end(args);
 	return code;
 }
@@ -35,7 +46,7 @@ int rj_fail_errno(struct ramjet_error *err, int code, const char *format, ...)
 		return code;
 	err->code = code;
 	va_start(args, format);
-	(void)vsnprintf(err->message, sizeof(err->message), format, args);
+	put(err, format, args);
 	va_end(args);
 	append(err, ": ");
 	append(err, strerror_r(-code, buffer, sizeof(buffer)));
@@ -51,7 +62,7 @@ void rj_error_prefix(struct ramjet_error *err, const char *format, ...)
 		return;
 	memcpy(old, err->message, sizeof(old));
 	va_start(args, format);
-	(void)vsnprintf(err->message, sizeof(err->message), format, args);
+	put(err, format, args);
 	va_end(args);
 	append(err, ": ");
 	append(err, old);

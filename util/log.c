@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "util/utf8.h"
+
 void rj_log(const struct rj_log *log, int level, const char *format, ...)
 {
 	char message[512];
@@ -15,6 +17,7 @@ void rj_log(const struct rj_log *log, int level, const char *format, ...)
 		return;
 	va_start(args, format);
 	(void)vsnprintf(message, sizeof(message), format, args);
+	rj_utf8_trim(message);
 	va_end(args);
 	log->fn(log->user, level, message);
 	errno = saved;

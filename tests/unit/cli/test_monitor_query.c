@@ -180,22 +180,23 @@ static void the_end_has_downtime_and_the_mean_rate(void **state)
 
 static void failures_have_their_reason(void **state)
 {
-	static const char *const blockers[] = { "one", "two" };
+	static const char *const blockers[] = { "one", "tw\xc3" };
 	struct ramjet_info info = sample(RAMJET_STATE_FAILED);
 	json_t *object, *reasons;
 
 	(void)state;
 	info.error.code = -EPIPE;
-	(void)snprintf(info.error.message, sizeof(info.error.message), "lost");
+	(void)snprintf(info.error.message, sizeof(info.error.message),
+		       "lost\xff");
 	info.blockers = blockers;
 	info.blocker_count = 2;
 	info.throttle_percent = 30;
 	object = rj_cli_migration_object(&info, NULL);
 	reasons = json_object_get(object, "blocked-reasons");
-	assert_string_equal(text(object, "error-desc"), "lost");
+	assert_string_equal(text(object, "error-desc"), "lost\\xff");
 	assert_int_equal(json_array_size(reasons), 2);
 	assert_string_equal(json_string_value(json_array_get(reasons, 1)),
-			    "two");
+			    "tw\\xc3");
 	assert_int_equal(whole(object, "cpu-throttle-percentage"), 30);
 	json_decref(object);
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/cmocka_all.h"
 
+#include <stdlib.h>
+
+#include "cli/json_text.h"
 #include "cli/report_json.h"
+#include "util/compiler.h"
 
 static void a_helper_left_alone_is_not_one_with_an_empty_state(void **state)
 {
@@ -26,11 +30,82 @@ static void a_helper_left_alone_is_not_one_with_an_empty_state(void **state)
 	json_decref(object);
 }
 
+/* Paths and reasons are bytes; a key that is missing says something else. */
+static void text_that_is_no_utf8_drops_no_key(void **state)
+{
+	struct ramjet_helper_info helpers[] = { { .id = "h\xff" } };
+	struct ramjet_fast_path_info paths[] = {
+		{ .name = "uring", .chosen = "no", .reason = "\xc0\xaf" }
+	};
+	const struct ramjet_info info = { .helpers = helpers,
+					  .helper_count = 1,
+					  .fast_paths = paths,
+					  .fast_path_count = 1 };
+	const struct rj_cli_command_line line = {
+		.command = RJ_CLI_SEND,
+		.has_guest = true,
+		.guest.text = "file:\xe9t\xc3\xa9\xed\xa0\x80",
+	};
+	const struct ramjet_error error = { .code = -5,
+					    .message = "a\xf5\x80\x80\x80" };
+	const struct rj_cli_report report = { .line = &line,
+					      .info = &info,
+					      .error = &error,
+					      .uri = "unix:/\xff" };
+	json_t *object = rj_cli_report_build(&report);
+	const char *texts[5];
+
+	(void)state;
+	assert_int_equal(
+		json_unpack(object, "{s:s, s:s, s:s, s:[{s:s}], s:[{s:s}]}",
+			    "guest", &texts[0], "error", &texts[1], "uri",
+			    &texts[2], "helpers", "id", &texts[3], "fast_paths",
+			    "reason", &texts[4]),
+		0);
+	assert_string_equal(texts[0], "file:\\xe9t\xc3\xa9\\xed\\xa0\\x80");
+	assert_string_equal(texts[1], "a\\xf5\\x80\\x80\\x80");
+	assert_string_equal(texts[2], "unix:/\\xff");
+	assert_string_equal(texts[3], "h\\xff");
+	assert_string_equal(texts[4], "\\xc0\\xaf");
+	json_decref(object);
+}
+
+static void what_is_written_has_no_controls(void **state)
+{
+	json_t *value =
+		json_pack("{s:s}", "a", "\x1b[2J\xc2\x9b\x7f\xc3\xa9\n");
+	char *text = rj_json_dump(value, 0);
+
+	(void)state;
+	assert_string_equal(text,
+			    "{\"a\": \"\\u001B[2J\\u009B\\u007F\\u00E9\\n\"}");
+	free(text);
+	json_decref(value);
+}
+
+static void foreign_numbers_are_bounded(void **state)
+{
+	static const double odd[] = { -1, 0, 1.5, 1e300 };
+	static const uint64_t wanted[] = { 0, 0, 1500, UINT64_C(1) << 62 };
+
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(odd); i++) {
+		json_t *number = json_real(odd[i]);
+
+		assert_int_equal(rj_json_scaled(number, 1000), wanted[i]);
+		json_decref(number);
+	}
+	assert_int_equal(rj_json_scaled(NULL, 1000), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_helper_left_alone_is_not_one_with_an_empty_state),
+		cmocka_unit_test(text_that_is_no_utf8_drops_no_key),
+		cmocka_unit_test(what_is_written_has_no_controls),
+		cmocka_unit_test(foreign_numbers_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,36 +6,7 @@
 
 #include "dbus/text.h"
 #include "util/compiler.h"
-
-static void utf8_is_told_from_other_bytes(void **state)
-{
-	static const char *const good[] = { "",
-					    "a",
-					    "\xc3\xa9",
-					    "\xed\x9f\xbf",
-					    "\xee\x80\x80",
-					    "\xf4\x8f\xbf\xbf",
-					    "\xe2\x82\xac and more" };
-	static const char *const bad[] = { "\x80",
-					   "\xc3",
-					   "\xc0\x80",
-					   "\xc1\xbf",
-					   "\xe0\x9f\xbf",
-					   "\xed\xa0\x80",
-					   "\xf0\x8f\xbf\xbf",
-					   "\xf4\x90\x80\x80",
-					   "\xf8\x88\x80\x80\x80",
-					   "\xff",
-					   "a\xc3(",
-					   "\xe2\x82" };
-
-	(void)state;
-	for (size_t i = 0; i < RJ_ARRAY_SIZE(good); i++)
-		assert_true(rj_text_is_utf8(good[i], strlen(good[i])));
-	for (size_t i = 0; i < RJ_ARRAY_SIZE(bad); i++)
-		assert_false(rj_text_is_utf8(bad[i], strlen(bad[i])));
-	assert_false(rj_text_is_utf8("a\0b", 3));
-}
+#include "util/utf8.h"
 
 static void controls_and_quotes_are_escaped(void **state)
 {
@@ -69,7 +40,7 @@ static void long_text_is_cut_between_characters(void **state)
 		for (size_t i = 0; i + 2 < sizeof(in); i += 2)
 			memcpy(in + i, "\xc3\xa9", 2);
 		assert_true(rj_text_print(out, room, in) < room);
-		assert_true(rj_text_is_utf8(out, strlen(out)));
+		assert_true(rj_utf8_is_valid(out, strlen(out)));
 	}
 	assert_int_equal(rj_text_print(out, 8, "1234"), 4);
 }
@@ -101,7 +72,6 @@ static void lists_count_what_has_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(utf8_is_told_from_other_bytes),
 		cmocka_unit_test(controls_and_quotes_are_escaped),
 		cmocka_unit_test(long_text_is_cut_between_characters),
 		cmocka_unit_test(lists_count_what_has_no_room),

@@ -145,9 +145,24 @@ static void names_are_utf8_without_control_characters(void **state)
 					    "\xf0\x9f\x9a\x80",
 					    "\xc2\xa0" };
 	static const char *const refused[] = {
-		"\t",           "a\x7f",    "\x1b[m",   "\x80",
-		"\xc2\x9b!",    "\xc1\x81", "\xe2\x82", "\xe2\x82q",
-		"\xf0\x9f\x9a", "\xff",     "a\xc3",    "\xf5\x80\x80\x80",
+		"\t",
+		"a\x7f",
+		"\x1b[m",
+		"\x80",
+		"\xc2\x9b!",
+		"\xc1\x81",
+		"\xe2\x82",
+		"\xe2\x82q",
+		"\xf0\x9f\x9a",
+		"\xff",
+		"a\xc3",
+		"\xf5\x80\x80\x80",
+		/* Overlong, surrogates, above U+10FFFF. */
+		"\xe0\x9f\xbf",
+		"\xf0\x80\x80\xaf",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf4\x90\x80\x80",
 	};
 
 	(void)state;

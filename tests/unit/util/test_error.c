@@ -53,6 +53,26 @@ static void long_messages_are_cut_not_overrun(void **state)
 	assert_memory_equal(err.message, "p: aa", 5);
 }
 
+/* 254 characters of two bytes fill 508 but for the NUL. */
+static void long_messages_are_cut_between_characters(void **state)
+{
+	struct ramjet_error err = { 0 };
+	char text[2001];
+
+	(void)state;
+	for (size_t i = 0; i + 1 < sizeof(text); i += 2)
+		memcpy(text + i, "\xc3\xa9", 2);
+	text[sizeof(text) - 1] = '\0';
+	rj_fail(&err, -EIO, "%s", text);
+	assert_int_equal(strlen(err.message), sizeof(err.message) - 2);
+	assert_memory_equal(err.message + sizeof(err.message) - 4, "\xc3\xa9",
+			    3);
+	rj_error_prefix(&err, "p");
+	assert_int_equal(strlen(err.message), sizeof(err.message) - 1);
+	rj_error_prefix(&err, "p");
+	assert_int_equal(strlen(err.message), sizeof(err.message) - 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -60,6 +80,7 @@ int main(void)
 		cmocka_unit_test(no_error_object_is_fine),
 		cmocka_unit_test(errno_text_follows_the_message),
 		cmocka_unit_test(long_messages_are_cut_not_overrun),
+		cmocka_unit_test(long_messages_are_cut_between_characters),
 	};
 
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);
