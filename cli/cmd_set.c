@@ -19,7 +19,8 @@ static const struct rj_cli_verb verb = {
 		 "one. All or none:\n\n"
 		 "  bandwidth=RATE           most that may be sent, 0: no "
 		 "limit\n"
-		 "  downtime-limit=TIME      longest pause wanted\n"
+		 "  downtime-limit=TIME      longest pause wanted, as 300ms or "
+		 "1s\n"
 		 "  switchover-bandwidth=RATE  count on this for the pause, 0: "
 		 "measure\n"
 		 "  throttle=auto|off|INITIAL:STEP:MAX\n"
@@ -50,12 +51,17 @@ static int put_rate(json_t *object, const char *name, const char *value,
 	return rc ? rc : put(object, name, json_integer((json_int_t)rate));
 }
 
-static int put_time(json_t *object, const char *name, const char *value,
-		    struct ramjet_error *err)
+static int put_downtime(json_t *object, const char *name, const char *value,
+			struct ramjet_error *err)
 {
 	uint64_t us;
-	int rc = rj_parse_duration_us(name, value, &us, err);
+	int rc = rj_parse_duration_us("downtime-limit", value, &us, err);
 
+	if (!rc && !us)
+		return rj_fail(err, -ERANGE,
+			       "downtime-limit: '%s' is too short, wanted 1us "
+			       "or more",
+			       value);
 	return rc ? rc : put(object, name, json_integer((json_int_t)us));
 }
 
@@ -118,7 +124,7 @@ static const struct {
 } keys[] = {
 	{ "bandwidth", "max-bandwidth", put_rate },
 	{ "max-bandwidth", "max-bandwidth", put_rate },
-	{ "downtime-limit", "x-ramjet-downtime-limit-us", put_time },
+	{ "downtime-limit", "x-ramjet-downtime-limit-us", put_downtime },
 	{ "switchover-bandwidth", "avail-switchover-bandwidth", put_rate },
 	{ "throttle", "x-ramjet-throttle", put_throttle },
 	{ "on-no-convergence", "x-ramjet-on-no-convergence", put_text },

@@ -239,8 +239,8 @@ static const char guest_help[] =
 	"URI    tcp:HOST:PORT unix:PATH vsock:CID:PORT";
 static const char closing_help[] =
 	"\n"
-	"Sizes K M G T are powers of 1024; rates also 10gbit; times 300ms "
-	"1.5s 2m.\n"
+	"Sizes K M G T are powers of 1024; rates also 10gbit; times, with unit: "
+	"300ms 2m.\n"
 	"Exit status: 0 completed; 1 failed or cancelled, the source guest runs "
 	"on;\n2 usage; 3 handed over, unconfirmed.\n";
 

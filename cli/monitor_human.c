@@ -127,14 +127,16 @@ static void set_downtime(FILE *out, const struct rj_cli_human_ops *ops,
 			 const char *word)
 {
 	const char *unit = word + strspn(word, "0123456789.");
+	char text[LINE_BYTES_MAX + 2];
 	uint64_t us;
 
+	(void)snprintf(text, sizeof(text), "%s%s", word, *unit ? "" : "s");
 	if (unit == word)
 		(void)fprintf(out, "number expected" EOL);
 	else if (*unit && strcmp(unit, "ms") && strcmp(unit, "us") &&
 		 strcmp(unit, "ns"))
 		(void)fprintf(out, "Unknown unit suffix" EOL);
-	else if (rj_parse_duration_us("value", word, &us, NULL))
+	else if (rj_parse_duration_us("value", text, &us, NULL))
 		(void)fprintf(out, "number expected" EOL);
 	else
 		set(out, ops, "x-ramjet-downtime-limit-us", us);

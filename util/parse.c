@@ -116,12 +116,19 @@ int rj_parse_rate(const char *what, const char *text, uint64_t *ret,
 int rj_parse_duration_us(const char *what, const char *text, uint64_t *ret,
 			 struct ramjet_error *err)
 {
-	static const struct unit units[] = { { "", 1e6 },     { "s", 1e6 },
-					     { "ms", 1e3 },   { "us", 1 },
-					     { "ns", 1e-3 },  { "m", 60e6 },
-					     { "min", 60e6 }, { "h", 3600e6 },
+	static const struct unit units[] = { { "s", 1e6 },    { "ms", 1e3 },
+					     { "us", 1 },     { "ns", 1e-3 },
+					     { "m", 60e6 },   { "min", 60e6 },
+					     { "h", 3600e6 }, { "", 0 },
 					     { NULL, 0 } };
+	const char *rest;
+	double value;
 
+	/* QMP means ms, HMP seconds: whoever writes none may mean either. */
+	if (!parse_decimal(text, &value, &rest) && !*rest && value > 0)
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' has no unit, wanted %sms or %ss", what,
+			       text, text, text);
 	return parse_with_units(what, text, units,
 				"a duration such as 300ms, 1.5s or 2m", ret,
 				err);

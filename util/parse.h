@@ -19,7 +19,7 @@ RJ_NODISCARD int rj_parse_size(const char *what, const char *text,
  * of 1000). Bytes per second. */
 RJ_NODISCARD int rj_parse_rate(const char *what, const char *text,
 			       uint64_t *ret, struct ramjet_error *err);
-/* "300ms", "1.5s", "20us", "100ns", "2m"; a bare number is seconds.
+/* "300ms", "1.5s", "20us", "100ns", "2m", "1h"; without a unit only "0".
  * Microseconds. */
 RJ_NODISCARD int rj_parse_duration_us(const char *what, const char *text,
 				      uint64_t *ret, struct ramjet_error *err);

@@ -39,19 +39,33 @@ static void rates_also_come_in_bits(void **state)
 	assert_int_equal(value, 1u << 30);
 }
 
-static void durations_default_to_seconds(void **state)
+static void durations_need_their_unit(void **state)
 {
+	struct ramjet_error err = { 0 };
 	uint64_t value = 0;
 
 	(void)state;
 	assert_int_equal(rj_parse_duration_us("d", "300ms", &value, NULL), 0);
 	assert_int_equal(value, 300000);
-	assert_int_equal(rj_parse_duration_us("d", "0.03", &value, NULL), 0);
+	assert_int_equal(rj_parse_duration_us("d", "0.03s", &value, NULL), 0);
 	assert_int_equal(value, 30000);
 	assert_int_equal(rj_parse_duration_us("d", "2m", &value, NULL), 0);
 	assert_int_equal(value, 120000000);
 	assert_int_equal(rj_parse_duration_us("d", "1500ns", &value, NULL), 0);
 	assert_int_equal(value, 2);
+	assert_int_equal(rj_parse_duration_us("d", "0", &value, NULL), 0);
+	assert_int_equal(value, 0);
+	value = 7;
+	assert_int_equal(rj_parse_duration_us("d", "300", &value, &err),
+			 -EINVAL);
+	assert_string_equal(err.message,
+			    "d: '300' has no unit, wanted 300ms or 300s");
+	err.code = 0;
+	assert_int_equal(rj_parse_duration_us("d", "0.5", &value, &err),
+			 -EINVAL);
+	assert_string_equal(err.message,
+			    "d: '0.5' has no unit, wanted 0.5ms or 0.5s");
+	assert_int_equal(value, 7);
 }
 
 static void what_is_not_zero_never_becomes_zero(void **state)
@@ -126,7 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(rates_also_come_in_bits),
-		cmocka_unit_test(durations_default_to_seconds),
+		cmocka_unit_test(durations_need_their_unit),
 		cmocka_unit_test(what_is_not_zero_never_becomes_zero),
 		cmocka_unit_test(malformed_text_is_refused_by_name),
 		cmocka_unit_test(whole_numbers_respect_their_range),
