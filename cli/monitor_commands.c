@@ -5,6 +5,7 @@
 
 #include "cli/json_text.h"
 #include "cli/monitor.h"
+#include "cli/monitor_channels.h"
 #include "cli/monitor_human.h"
 #include "cli/monitor_query.h"
 #include "cli/qmp_message.h"
@@ -32,26 +33,38 @@ static bool flag(const call_t *call, const char *name)
 
 /* ---- migrate ---- */
 
-/* "fd:NAME", of a descriptor that getfd brought, becomes "fd:N"; *ret_fd is
- * then the caller's to close. */
-static int resolve_uri(struct rj_cli_monitor *m, const char *uri, char *ret_uri,
-		       int *ret_fd, struct ramjet_error *err)
+/* What was asked for, as `uri` or as `channels`. */
+static int wanted_uri(const call_t *call, char *ret, struct ramjet_error *err)
 {
-	bool named = !strncmp(uri, "fd:", 3) && uri[3] &&
-		     (uri[3] < '0' || uri[3] > '9');
+	const char *uri = text(call, "uri");
+	const json_t *channels = json_object_get(call->arguments, "channels");
 
+	if (!uri == !channels)
+		return rj_fail(err, -EINVAL,
+			       "need either 'uri' or 'channels' argument");
+	if (channels)
+		return rj_cli_channels_uri(channels, ret, URI_BYTES, err);
 	if (strlen(uri) >= URI_BYTES)
 		return rj_fail(err, -ENAMETOOLONG,
 			       "Parameter 'uri' has %zu bytes, at most %u are "
 			       "possible",
 			       strlen(uri), URI_BYTES - 1);
-	(void)snprintf(ret_uri, URI_BYTES, "%s", uri);
-	if (!named)
+	(void)snprintf(ret, URI_BYTES, "%s", uri);
+	return 0;
+}
+
+/* "fd:NAME", of a descriptor that getfd brought, becomes "fd:N"; *ret_fd is
+ * then the caller's to close. This process's own numbers are no client's
+ * business: they are its guest, its sockets, its report. */
+static int resolve_uri(struct rj_cli_monitor *m, char *uri, int *ret_fd,
+		       struct ramjet_error *err)
+{
+	if (strncmp(uri, "fd:", 3))
 		return 0;
 	*ret_fd = rj_cli_fds_take(&m->fds, uri + 3, err);
 	if (*ret_fd < 0)
 		return *ret_fd;
-	(void)snprintf(ret_uri, URI_BYTES, "fd:%d", *ret_fd);
+	(void)snprintf(uri, URI_BYTES, "fd:%d", *ret_fd);
 	return 0;
 }
 
@@ -65,7 +78,9 @@ static int begin(call_t *call, enum rj_cli_role role, const char *refusal,
 
 	if (m->control.role != role)
 		return rj_fail(err, -EINVAL, "%s", refusal);
-	rc = resolve_uri(m, text(call, "uri"), uri, &fd, err);
+	rc = wanted_uri(call, uri, err);
+	if (!rc)
+		rc = resolve_uri(m, uri, &fd, err);
 	return rc ? rc : rj_cli_control_begin(&m->control, uri, err);
 }
 
@@ -291,7 +306,8 @@ static int quit(call_t *call, struct ramjet_error *err)
 
 /* clang-format off */
 static const struct rj_qmp_argument migrate_arguments[] = {
-	{ "uri", RJ_QMP_TEXT, false },
+	{ "uri", RJ_QMP_TEXT, true },
+	{ "channels", RJ_QMP_ARRAY, true },
 	{ "detach", RJ_QMP_BOOL, true },
 	{ "resume", RJ_QMP_BOOL, true },
 	{ "blk", RJ_QMP_BOOL, true },
@@ -299,7 +315,8 @@ static const struct rj_qmp_argument migrate_arguments[] = {
 	{ 0 },
 };
 static const struct rj_qmp_argument incoming_arguments[] = {
-	{ "uri", RJ_QMP_TEXT, false },
+	{ "uri", RJ_QMP_TEXT, true },
+	{ "channels", RJ_QMP_ARRAY, true },
 	{ "exit-on-error", RJ_QMP_BOOL, true },
 	{ 0 },
 };

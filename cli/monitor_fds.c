@@ -25,6 +25,11 @@ static unsigned find(const struct rj_cli_fds *fds, const char *name)
 	return i;
 }
 
+static bool is_number(const char *name)
+{
+	return *name && !name[strspn(name, "+-0123456789")];
+}
+
 int rj_cli_fds_add(struct rj_cli_fds *fds, const char *name, int *fd,
 		   struct ramjet_error *err)
 {
@@ -62,8 +67,12 @@ int rj_cli_fds_take(struct rj_cli_fds *fds, const char *name,
 
 	if (at == fds->count)
 		return rj_fail(err, -ENOENT,
-			       "File descriptor named '%.100s' not found",
-			       name);
+			       "File descriptor named '%.100s' not found%s",
+			       name,
+			       is_number(name) ? ": wanted a name that getfd "
+						 "gave, numbers are not looked "
+						 "up"
+					       : "");
 	fd = fds->rows[at].fd;
 	fds->rows[at] = fds->rows[--fds->count];
 	return fd;

@@ -15,6 +15,8 @@ static bool has_type(const json_t *value, enum rj_qmp_type type)
 		return json_is_integer(value);
 	case RJ_QMP_BOOL:
 		return json_is_boolean(value);
+	case RJ_QMP_OBJECT:
+		return json_is_object(value);
 	default:
 		return json_is_array(value);
 	}
@@ -24,7 +26,7 @@ int rj_qmp_type_check(const char *name, enum rj_qmp_type type,
 		      const json_t *value, struct ramjet_error *err)
 {
 	static const char *const names[] = { "string", "integer", "boolean",
-					     "array" };
+					     "array", "object" };
 
 	if (has_type(value, type))
 		return 0;

@@ -14,6 +14,7 @@ enum rj_qmp_type {
 	RJ_QMP_WHOLE, /* a number without fraction */
 	RJ_QMP_BOOL,
 	RJ_QMP_ARRAY,
+	RJ_QMP_OBJECT,
 };
 
 /* An array of these ends with a name of NULL. */

@@ -44,22 +44,25 @@ class Protocol(monitor_rig.Case):
 
     def test_arguments_are_checked(self):
         client = self.talker()
-        self.refused(client, "'uri' is missing", "migrate")
+        self.refused(client, "need either 'uri' or 'channels'", "migrate")
+        self.refused(client, "need either 'uri' or 'channels'", "migrate",
+                     uri="tcp:127.0.0.1:1", channels=[])
+        self.refused(client, "only one entry", "migrate", channels=[])
         self.refused(client, "Invalid parameter type for 'uri', expected: "
                      "string", "migrate", uri=3)
-        self.refused(client, "'speed' is unexpected", "migrate", uri="fd:0",
+        self.refused(client, "'speed' is unexpected", "migrate", uri="tcp::1",
                      speed=1)
-        self.refused(client, "'resume' is not offered", "migrate", uri="fd:0",
+        self.refused(client, "'resume' is not offered", "migrate", uri="tcp::1",
                      resume=True)
         self.refused(client, "URI 'nowhere'", "migrate", uri="nowhere")
         self.assertEqual(client.execute("query-migrate"), {})
 
     def test_commands_of_the_other_side_are_refused(self):
         source = self.talker()
-        self.refused(source, "use migrate", "migrate-incoming", uri="fd:0")
+        self.refused(source, "use migrate", "migrate-incoming", uri="tcp::1")
         target = self.client(self.target(guest=IDLE))
         self.refused(target, "waiting for an incoming migration", "migrate",
-                     uri="fd:0")
+                     uri="tcp::1")
 
     def test_pipelined_commands_are_answered_in_order(self):
         client = self.talker()

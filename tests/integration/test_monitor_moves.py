@@ -46,7 +46,7 @@ class Moves(monitor_rig.Case):
         self.assertEqual(at_target.execute("query-status")["status"],
                          "running")
         self.refused(at_target, "arrived here already", "migrate",
-                     uri="fd:0")
+                     uri="tcp::1")
         info = at_source.execute("query-migrate")
         self.assertEqual(info["status"], "completed")
         self.assertEqual(info["ram"]["total"], 32 * rig.MIB)
@@ -235,7 +235,7 @@ class Moves(monitor_rig.Case):
         info = at_source.execute("query-migrate")
         self.assertEqual(info["x-ramjet-state"], "unconfirmed")
         self.refused(at_source, "x-ramjet-cont-unconfirmed", "cont")
-        self.refused(at_source, "unconfirmed", "migrate", uri="fd:0")
+        self.refused(at_source, "unconfirmed", "migrate", uri="tcp::1")
         self.assertFalse(at_source.execute("query-status")["running"])
         at_source.execute("x-ramjet-cont-unconfirmed")
         at_source.wait_event("RESUME")
@@ -350,6 +350,44 @@ class Moves(monitor_rig.Case):
         self.refused(at_source, "'mig' not found", "closefd", fdname="mig")
         self.quits(source, at_source)
         self.quits(target, at_target)
+
+    def test_numbers_of_the_process_itself_are_no_client_s(self):
+        image = self.image("A", size=4 * rig.MIB)
+        with open(image, "rb") as file:
+            before = file.read()
+        ends = ((self.source(guest=f"file:{image}"), "migrate"),
+                (self.target(guest=f"file:{self.path('B')},size=4M"),
+                 "migrate-incoming"))
+        for command, verb in ends:
+            client = self.client(command)
+            for number in range(32):
+                self.refused(client, f"'{number}' not found: wanted a name",
+                             verb, uri=f"fd:{number}")
+                self.refused(client, f"'{number}' not found: wanted a name",
+                             verb, channels=[{
+                                 "channel-type": "main",
+                                 "addr": {"transport": "socket", "type": "fd",
+                                          "str": str(number)}}])
+            self.assertEqual(client.execute("query-migrate"), {})
+        with open(image, "rb") as file:
+            self.assertEqual(file.read(), before)
+
+    def test_channels_say_where_to_as_a_uri_does(self):
+        for addr in ({"transport": "socket", "type": "inet",
+                      "host": "127.0.0.1", "port": "0"},
+                     {"transport": "socket", "type": "unix",
+                      "path": self.path("socket")}):
+            source, target, at_source, at_target = self.both()
+            at_target.execute("migrate-incoming", channels=[
+                {"channel-type": "main", "addr": addr}])
+            bound, = at_target.execute("query-migrate")["socket-address"]
+            at_source.execute("migrate", channels=[
+                {"channel-type": "main",
+                 "addr": {"transport": "socket", **bound}}])
+            at_source.wait_status("completed")
+            at_target.wait_status("completed")
+            self.quits(source, at_source)
+            self.quits(target, at_target)
 
     def test_descriptors_are_named_and_closed(self):
         source = self.source()
