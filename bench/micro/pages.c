@@ -36,6 +36,7 @@ static void zero_test(struct rj_bench *bench, int64_t fill)
 		zeros += rj_page_is_zero(region + page * RAMJET_PAGE_BYTES);
 		page = (page + 1) % REGION_PAGES;
 	}
+	(void)zeros;
 	rj_bench_bytes(bench, RAMJET_PAGE_BYTES);
 	(void)munmap(region, REGION_BYTES);
 }
