@@ -106,18 +106,24 @@ static int load(void *user, const void *data, size_t bytes,
 
 static void describe(struct machine *m)
 {
-	const struct ramjet_guest_ops ops = {
-		RAMJET_GUEST_OPS_INIT, .stop = stop,       .start = start,
-		.save_state = save,    .load_state = load,
-	};
-	const struct ramjet_block block = { RAMJET_BLOCK_INIT, .name = "ram0",
-					    .host = m->ram, .bytes = BYTES };
-	const struct ramjet_dirty_bitmap bitmap = { RAMJET_DIRTY_BITMAP_INIT,
-						    .block = "ram0",
-						    .bits = m->dirty,
-						    .bytes = sizeof(m->dirty) };
+	struct ramjet_guest_ops ops;
+	struct ramjet_block block;
+	struct ramjet_dirty_bitmap bitmap;
 	struct ramjet_dirty_source *dirty;
 
+	ramjet_guest_ops_init(&ops);
+	ops.stop = stop;
+	ops.start = start;
+	ops.save_state = save;
+	ops.load_state = load;
+	ramjet_block_init(&block);
+	block.name = "ram0";
+	block.host = m->ram;
+	block.bytes = BYTES;
+	ramjet_dirty_bitmap_init(&bitmap);
+	bitmap.block = "ram0";
+	bitmap.bits = m->dirty;
+	bitmap.bytes = sizeof(m->dirty);
 	must(ramjet_guest_new(&ops, m, &m->guest, &err));
 	must(ramjet_guest_add_block(m->guest, &block, &err));
 	/* A program that cannot note its writes lets the kernel do it, with
@@ -130,11 +136,12 @@ static void describe(struct machine *m)
 
 static void move(struct machine *source, struct machine *target)
 {
-	const struct ramjet_params params = { RAMJET_PARAMS_INIT,
-					      .verify = true };
 	struct ramjet_migration *incoming, *outgoing;
+	struct ramjet_params params;
 	struct ramjet_info *info;
 
+	ramjet_params_init(&params);
+	params.verify = true;
 	must(ramjet_incoming(target->guest, "tcp:127.0.0.1:0", &params,
 			     &incoming, &err));
 	must(ramjet_migrate(source->guest, ramjet_listen_uri(incoming), &params,

@@ -194,31 +194,39 @@ static void must(int rc)
 
 static void vm_describe(struct vm *vm, int is_source)
 {
-	const struct ramjet_guest_ops ops = {
-		RAMJET_GUEST_OPS_INIT, .stop = vm_stop,       .start = vm_start,
-		.save_state = vm_save, .load_state = vm_load,
-	};
-	const struct ramjet_block block = {
-		RAMJET_BLOCK_INIT,
-		.name = "ram0",
-		.host = vm->ram,
+	const struct ramjet_kvm_slot slot = {
+		.slot = 0,
+		.flags = 0,
+		.guest_phys_addr = 0,
 		.bytes = RAM_BYTES,
-		.flags = is_source ? 0 : RAMJET_BLOCK_FRESH,
-	};
-	const struct ramjet_kvm_slot slot = { .bytes = RAM_BYTES,
-					      .block = "ram0" };
-	const struct ramjet_dirty_kvm_log log = {
-		RAMJET_DIRTY_KVM_LOG_INIT,
-		.vm_fd = vm->fd,
-		.slots = &slot,
-		.slot_count = 1,
+		.block = "ram0",
+		.block_offset = 0,
 	};
 	struct ramjet_dirty_source *dirty;
+	struct ramjet_dirty_kvm_log log;
+	struct ramjet_guest_ops ops;
+	struct ramjet_block block;
 
+	ramjet_guest_ops_init(&ops);
+	ops.stop = vm_stop;
+	ops.start = vm_start;
+	ops.save_state = vm_save;
+	ops.load_state = vm_load;
 	must(ramjet_guest_new(&ops, vm, &vm->guest, &err));
+
+	ramjet_block_init(&block);
+	block.name = "ram0";
+	block.host = vm->ram;
+	block.bytes = RAM_BYTES;
+	block.flags = is_source ? 0 : RAMJET_BLOCK_FRESH;
 	must(ramjet_guest_add_block(vm->guest, &block, &err));
 	if (!is_source)
 		return;
+
+	ramjet_dirty_kvm_log_init(&log);
+	log.vm_fd = vm->fd;
+	log.slots = &slot;
+	log.slot_count = 1;
 	must(ramjet_dirty_kvm_log_new(&log, &dirty, &err));
 	must(ramjet_guest_add_dirty_source(vm->guest, dirty, &err));
 }
@@ -226,11 +234,12 @@ static void vm_describe(struct vm *vm, int is_source)
 /* Source and target at once. On two hosts, each would do its half. */
 static void move(struct vm *source, struct vm *target)
 {
-	const struct ramjet_params params = { RAMJET_PARAMS_INIT,
-					      .verify = true };
 	struct ramjet_migration *incoming, *outgoing;
+	struct ramjet_params params;
 	struct ramjet_info *info;
 
+	ramjet_params_init(&params);
+	params.verify = true;
 	must(ramjet_incoming(target->guest, "tcp:127.0.0.1:0", &params,
 			     &incoming, &err));
 	must(ramjet_migrate(source->guest, ramjet_listen_uri(incoming), &params,

@@ -11,7 +11,7 @@
  *            `struct ramjet_error *err` may be NULL; on failure it receives a
  *            message fit to be printed alone.
  * Options    A struct whose first member is `size` must be set up with its
- *            *_INIT macro. Bytes beyond what the library knows must be zero
+ *            *_INIT macro or *_init() function. Bytes beyond what the library knows must be zero
  *            (-E2BIG), so old and new callers and libraries mix safely.
  * Ownership  *borrowed*: stays the caller's, must live as long as stated.
  *            *taken*: belongs to ramjet from a successful call on.
@@ -393,12 +393,13 @@ struct ramjet_params {
 	bool verify_all;
 };
 #define RAMJET_CHANNELS_MAX 256u
+/* In the order of the fields, as C++ wants it. */
 #define RAMJET_PARAMS_INIT                                           \
 	.size = sizeof(struct ramjet_params), .channels = 0,         \
-	.downtime_limit_us = 300000, .throttle_initial_percent = 20, \
-	.throttle_step_percent = 10, .throttle_max_percent = 99,     \
-	.connect_timeout_ms = 10000, .reply_timeout_ms = 30000,      \
-	.state_bytes_max = 256u << 20
+	.downtime_limit_us = 300000, .connect_timeout_ms = 10000,    \
+	.reply_timeout_ms = 30000, .state_bytes_max = 256u << 20,    \
+	.throttle_initial_percent = 20, .throttle_step_percent = 10, \
+	.throttle_max_percent = 99
 
 /* ---- migrations -------------------------------------------------------- */
 
@@ -729,6 +730,41 @@ int ramjet_helper_events(struct ramjet_helper *helper);
 int ramjet_helper_timeout_ms(struct ramjet_helper *helper);
 int ramjet_helper_process(struct ramjet_helper *helper,
 			  struct ramjet_error *err);
+
+/* ---- options, in any language ------------------------------------------- */
+
+/*
+ * What the *_INIT macros do, where they can't be used or warn (C++, a default
+ * overridden under -Woverride-init): all defaults, to be changed by
+ * assignment.
+ *
+ *	struct ramjet_params params;
+ *	ramjet_params_init(&params);
+ *	params.verify = true;
+ *
+ * The functions take the size of the struct as the caller knows it, so that a
+ * newer library writes no further; in C and C++ a macro of the same name adds
+ * it, other languages pass it themselves.
+ */
+void ramjet_guest_ops_init(struct ramjet_guest_ops *options, size_t size);
+void ramjet_block_init(struct ramjet_block *options, size_t size);
+void ramjet_dirty_ops_init(struct ramjet_dirty_ops *options, size_t size);
+void ramjet_dirty_bitmap_init(struct ramjet_dirty_bitmap *options, size_t size);
+void ramjet_dirty_kvm_log_init(struct ramjet_dirty_kvm_log *options,
+			       size_t size);
+void ramjet_dirty_kvm_ring_init(struct ramjet_dirty_kvm_ring *options,
+				size_t size);
+void ramjet_params_init(struct ramjet_params *options, size_t size);
+void ramjet_helper_options_init(struct ramjet_helper_options *options,
+				size_t size);
+#define ramjet_guest_ops_init(o)      ramjet_guest_ops_init(o, sizeof *(o))
+#define ramjet_block_init(o)          ramjet_block_init(o, sizeof *(o))
+#define ramjet_dirty_ops_init(o)      ramjet_dirty_ops_init(o, sizeof *(o))
+#define ramjet_dirty_bitmap_init(o)   ramjet_dirty_bitmap_init(o, sizeof *(o))
+#define ramjet_dirty_kvm_log_init(o)  ramjet_dirty_kvm_log_init(o, sizeof *(o))
+#define ramjet_dirty_kvm_ring_init(o) ramjet_dirty_kvm_ring_init(o, sizeof *(o))
+#define ramjet_params_init(o)         ramjet_params_init(o, sizeof *(o))
+#define ramjet_helper_options_init(o) ramjet_helper_options_init(o, sizeof *(o))
 
 /* ---- what this machine offers ------------------------------------------ */
 

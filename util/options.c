@@ -30,3 +30,13 @@ int rj_options_copy(const char *what, void *to, size_t known, size_t least,
 	memcpy(to, &known, sizeof(known));
 	return 0;
 }
+
+void rj_options_init(void *options, size_t size, const void *defaults,
+		     size_t known)
+{
+	if (size < sizeof(size))
+		return;
+	memset(options, 0, size);
+	memcpy(options, defaults, size < known ? size : known);
+	memcpy(options, &size, sizeof(size));
+}

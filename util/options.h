@@ -17,4 +17,9 @@
 RJ_NODISCARD int rj_options_copy(const char *what, void *to, size_t known,
 				 size_t least, const void *from,
 				 struct ramjet_error *err);
+/* Set up the `size` bytes that the caller has of a struct: our defaults as far
+ * as they fit, zero beyond, and `size` in front. Nothing where not even that
+ * has room. */
+void rj_options_init(void *options, size_t size, const void *defaults,
+		     size_t known);
 #endif

@@ -27,6 +27,14 @@ void ramjet_dirty_free(void *source);
 int ramjet_incoming(void *guest, const char *uri, const void *params,
 		    void **ret, struct v0_error *err);
 void ramjet_migration_free(void *migration);
+void ramjet_guest_ops_init(void *options, size_t size);
+void ramjet_block_init(void *options, size_t size);
+void ramjet_dirty_ops_init(void *options, size_t size);
+void ramjet_dirty_bitmap_init(void *options, size_t size);
+void ramjet_dirty_kvm_log_init(void *options, size_t size);
+void ramjet_dirty_kvm_ring_init(void *options, size_t size);
+void ramjet_params_init(void *options, size_t size);
+void ramjet_helper_options_init(void *options, size_t size);
 
 static int stop_or_start(void *user, struct v0_error *err)
 {
@@ -251,6 +259,71 @@ static void params_of_other_releases(void **state)
 	try_zero_tail(*state, take_params, &params, sizeof(params));
 }
 
+/* Whatever size the caller's struct has, so much is set up and no more. */
+static void defaults_for_structs_of_other_releases(void **state)
+{
+	static const struct {
+		void (*init)(void *options, size_t size);
+		size_t v0_size;
+	} rows[] = {
+		{ ramjet_guest_ops_init, sizeof(struct v0_guest_ops) },
+		{ ramjet_block_init, sizeof(struct v0_block) },
+		{ ramjet_dirty_ops_init, sizeof(struct v0_dirty_ops) },
+		{ ramjet_dirty_bitmap_init, sizeof(struct v0_dirty_bitmap) },
+		{ ramjet_dirty_kvm_log_init, sizeof(size_t) * 2 },
+		{ ramjet_dirty_kvm_ring_init, sizeof(size_t) * 2 },
+		{ ramjet_params_init, sizeof(struct v0_params) },
+		{ ramjet_helper_options_init, sizeof(size_t) * 3 },
+	};
+	union {
+		size_t size;
+		unsigned char bytes[1024];
+	} options;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const size_t v0 = rows[i].v0_size;
+
+		memset(&options, 0xa5, sizeof(options));
+		rows[i].init(&options, v0);
+		assert_int_equal(options.size, v0);
+		for (size_t at = v0; at < sizeof(options); at++)
+			assert_int_equal(options.bytes[at], 0xa5);
+
+		memset(&options, 0xa5, sizeof(options));
+		rows[i].init(&options, sizeof(options) - 8);
+		assert_int_equal(options.size, sizeof(options) - 8);
+		for (size_t at = 768; at < sizeof(options) - 8; at++)
+			assert_int_equal(options.bytes[at], 0);
+		assert_int_equal(options.bytes[sizeof(options) - 8], 0xa5);
+
+		memset(&options, 0xa5, sizeof(options));
+		rows[i].init(&options, sizeof(size_t) - 1);
+		assert_int_equal(options.bytes[0], 0xa5);
+	}
+}
+
+static void defaults_are_taken(void **state)
+{
+	struct v0_guest_ops ops;
+	struct v0_params params;
+	struct v0_block block;
+
+	(void)state;
+	ramjet_guest_ops_init(&ops, sizeof(ops));
+	assert_null(ops.stop);
+	ramjet_block_init(&block, sizeof(block));
+	assert_int_equal(block.fd, -1);
+	assert_null(block.name);
+	ramjet_params_init(&params, sizeof(params));
+	assert_int_equal(params.downtime_limit_us, 300000);
+	assert_int_equal(params.connect_timeout_ms, 10000);
+	assert_int_equal(params.reply_timeout_ms, 30000);
+	assert_int_equal(params.state_bytes_max, 256u << 20);
+	assert_false(params.verify);
+	try_sizes(*state, take_params, &params, sizeof(params));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +332,8 @@ int main(void)
 		cmocka_unit_test(dirty_ops_of_other_releases),
 		cmocka_unit_test(dirty_bitmap_of_other_releases),
 		cmocka_unit_test(params_of_other_releases),
+		cmocka_unit_test(defaults_for_structs_of_other_releases),
+		cmocka_unit_test(defaults_are_taken),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

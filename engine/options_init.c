@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ramjet.h"
+#include "util/options.h"
+
+/* In brackets, since a macro of the same name adds the size. */
+#define INIT(name, defaults)                                                  \
+	RAMJET_API void(ramjet_##name##_init)(struct ramjet_##name * options, \
+					      size_t size)                    \
+	{                                                                     \
+		static const struct ramjet_##name known = { defaults };       \
+                                                                              \
+		rj_options_init(options, size, &known, sizeof(known));        \
+	}
+
+INIT(guest_ops, RAMJET_GUEST_OPS_INIT)
+INIT(block, RAMJET_BLOCK_INIT)
+INIT(dirty_ops, RAMJET_DIRTY_OPS_INIT)
+INIT(dirty_bitmap, RAMJET_DIRTY_BITMAP_INIT)
+INIT(dirty_kvm_log, RAMJET_DIRTY_KVM_LOG_INIT)
+INIT(dirty_kvm_ring, RAMJET_DIRTY_KVM_RING_INIT)
+INIT(params, RAMJET_PARAMS_INIT)
+INIT(helper_options, RAMJET_HELPER_OPTIONS_INIT)
