@@ -428,7 +428,7 @@ class Verbs(monitor_rig.Case):
                                    "bandwidth=1gbit"), "")
         self.assertRegex(self.verb("info"), "limit 45.0 ms")
         self.assertIn("'nonsense' is unexpected",
-                      self.verb("set", "nonsense=1", status=1))
+                      self.verb("set", "nonsense=1", status=2))
         self.assertIn("switching over", self.verb("switchover"))
         self.both_end(self.source, self.target)
 
