@@ -227,49 +227,87 @@ RAMJET_API int ramjet_guest_add_dirty_source(struct ramjet_guest *guest,
 	return rc;
 }
 
-static int discard_locked(struct ramjet_guest *guest, const char *name,
-			  uint64_t offset, uint64_t bytes,
-			  struct ramjet_error *err) RJ_REQUIRES(guest->lock)
+/* Bytes [offset, offset + bytes) of a block. */
+struct range {
+	const char *block;
+	uint64_t offset, bytes;
+};
+
+/* What a call about a range of a block is to do with the pages. */
+typedef void note_fn(struct rj_rounds *rounds, unsigned block,
+		     uint64_t first_page, uint64_t pages);
+
+static int note_locked(struct ramjet_guest *guest, const char *what,
+		       note_fn *note, const struct range *range,
+		       struct ramjet_error *err) RJ_REQUIRES(guest->lock)
 {
+	const uint64_t offset = range->offset, bytes = range->bytes;
+
 	for (unsigned i = 0; i < guest->block_count; i++) {
 		const struct rj_block *block = &guest->blocks[i];
+		const uint64_t first = offset / RAMJET_PAGE_BYTES;
 
-		if (strcmp(block->name, name))
+		if (strcmp(block->name, range->block))
 			continue;
 		if (offset > block->bytes || bytes > block->bytes - offset)
 			return rj_fail(err, -ERANGE,
-				       "discard: %llu + %llu bytes, block %s "
+				       "%s: %llu + %llu bytes, block %s "
 				       "has %llu",
-				       (unsigned long long)offset,
-				       (unsigned long long)bytes, name,
+				       what, (unsigned long long)offset,
+				       (unsigned long long)bytes, range->block,
 				       (unsigned long long)block->bytes);
+		if (guest->sealed)
+			return rj_fail(err, -EALREADY,
+				       "%s: %llu + %llu bytes of block %s: too "
+				       "late, the guest was handed over",
+				       what, (unsigned long long)offset,
+				       (unsigned long long)bytes, range->block);
 		if (guest->rounds && bytes)
-			rj_rounds_discard(guest->rounds, i,
-					  offset / RAMJET_PAGE_BYTES,
-					  bytes / RAMJET_PAGE_BYTES);
+			note(guest->rounds, i, first,
+			     rj_div_round_up(offset + bytes,
+					     RAMJET_PAGE_BYTES) -
+				     first);
 		return 0;
 	}
-	return rj_fail(err, -ENOENT, "discard: no block named %s", name);
+	return rj_fail(err, -ENOENT, "%s: no block named %s", what,
+		       range->block);
+}
+
+static int note(struct ramjet_guest *guest, const char *what, note_fn *fn,
+		const struct range *range, struct ramjet_error *err)
+{
+	int rc;
+
+	rj_error_clear(err);
+	if (!guest || !range->block)
+		return rj_fail(err, -EINVAL, "%s: no guest or block", what);
+	rj_lock(&guest->lock);
+	rc = note_locked(guest, what, fn, range, err);
+	rj_unlock(&guest->lock);
+	return rc;
 }
 
 RAMJET_API int ramjet_guest_discard(struct ramjet_guest *guest,
 				    const char *block, uint64_t offset,
 				    uint64_t bytes, struct ramjet_error *err)
 {
-	int rc;
+	const struct range range = { block, offset, bytes };
 
-	rj_error_clear(err);
-	if (!guest || !block)
-		return rj_fail(err, -EINVAL, "discard: no guest or block");
 	if (offset % RAMJET_PAGE_BYTES || bytes % RAMJET_PAGE_BYTES)
 		return rj_fail(err, -EINVAL,
 			       "discard: %llu + %llu bytes, wanted whole pages",
 			       (unsigned long long)offset,
 			       (unsigned long long)bytes);
-	rj_lock(&guest->lock);
-	rc = discard_locked(guest, block, offset, bytes, err);
-	rj_unlock(&guest->lock);
-	return rc;
+	return note(guest, "discard", rj_rounds_discard, &range, err);
+}
+
+RAMJET_API int ramjet_guest_mark(struct ramjet_guest *guest, const char *block,
+				 uint64_t offset, uint64_t bytes,
+				 struct ramjet_error *err)
+{
+	const struct range range = { block, offset, bytes };
+
+	return note(guest, "mark", rj_rounds_mark, &range, err);
 }
 
 int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
@@ -284,6 +322,8 @@ int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
 		rc = rj_fail(err, -EINVAL, "guest: has no memory block");
 	else
 		guest->busy = true;
+	if (!rc)
+		guest->sealed = false;
 	rj_unlock(&guest->lock);
 	return rc;
 }
@@ -299,5 +339,29 @@ void rj_guest_set_rounds(struct ramjet_guest *guest, struct rj_rounds *rounds)
 {
 	rj_lock(&guest->lock);
 	guest->rounds = rounds;
+	rj_unlock(&guest->lock);
+}
+
+int rj_guest_seal(struct ramjet_guest *guest, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	rj_lock(&guest->lock);
+	if (rj_rounds_remaining(guest->rounds) ||
+	    rj_rounds_has_marks(guest->rounds))
+		rc = rj_fail(err, -EBUSY,
+			     "switchover: pages were marked or discarded after "
+			     "the target was told that all is sent; the guest "
+			     "runs on, try again");
+	else
+		guest->sealed = true;
+	rj_unlock(&guest->lock);
+	return rc;
+}
+
+void rj_guest_unseal(struct ramjet_guest *guest)
+{
+	rj_lock(&guest->lock);
+	guest->sealed = false;
 	rj_unlock(&guest->lock);
 }

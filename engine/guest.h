@@ -47,7 +47,8 @@ struct ramjet_guest {
 	bool has_helpers;
 	struct ramjet_helper_options helpers; /* strings owned */
 	bool busy;                            /* a migration is alive */
-	struct rj_rounds *rounds;             /* where discards go, or NULL */
+	struct rj_rounds *rounds; /* where marks and discards go, or NULL */
+	bool sealed;              /* handed over: marks come too late */
 
 	/* NULL: this machine's NUMA nodes. Set by tests before migrating. */
 	const struct rj_node_view *nodes;
@@ -64,4 +65,10 @@ void rj_guest_release(struct ramjet_guest *guest);
 void rj_guest_clear_helpers(struct ramjet_guest *guest);
 /* From now on discards are marked in `rounds` (NULL: no longer). */
 void rj_guest_set_rounds(struct ramjet_guest *guest, struct rj_rounds *rounds);
+/* The point of no return: from now on marks and discards are refused. -EBUSY
+ * when there is something left to send. */
+RJ_NODISCARD int rj_guest_seal(struct ramjet_guest *guest,
+			       struct ramjet_error *err);
+/* It runs on here after all. */
+void rj_guest_unseal(struct ramjet_guest *guest);
 #endif

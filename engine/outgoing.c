@@ -147,6 +147,7 @@ static bool resume_guest(struct ramjet_migration *m)
 	if (!m->out->guest_stopped)
 		return true;
 	m->out->guest_stopped = false;
+	rj_guest_unseal(m->guest);
 	rc = rj_guest_result(m->guest->ops.start(m->guest->user, &err));
 	if (!rc) {
 		record_pause(m);

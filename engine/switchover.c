@@ -105,7 +105,7 @@ static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
 	if (*ret_overshoots)
 		return 0;
 	rj_source_channels_settle(m);
-	out->round = out->final_round = rj_rounds_open(&out->rounds, true);
+	out->round = rj_rounds_open(&out->rounds, false);
 	measure(m, "last sync", out->pause.sync_us);
 	return 0;
 }
@@ -316,16 +316,26 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 1 : -ECANCELED;
 }
 
-/* At commit no page may be dirty and unsent. */
-static int check_nothing_left(struct ramjet_migration *m,
-			      struct ramjet_error *err)
+static bool can_fill(struct rj_outgoing *out)
 {
-	struct rj_rounds *rounds = &m->out->rounds;
+	return rj_rounds_can_fill(&out->rounds);
+}
 
-	if (rj_rounds_remaining(rounds) || rj_rounds_has_marks(rounds))
-		return rj_fail(err, -EBUSY,
-			       "switchover: pages were discarded after the "
-			       "guest had stopped");
+/*
+ * All of the VMM's own work is done. What it, or I/O that ended meanwhile,
+ * marked since the last sync (ramjet_guest_mark()) makes the final round,
+ * which is empty otherwise.
+ */
+static int last_round(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc =
+		rj_source_await(m, can_fill, "progress of the last pages", err);
+
+	if (rc)
+		return rc;
+	(void)rj_rounds_sink(&out->rounds);
+	out->round = out->final_round = rj_rounds_open(&out->rounds, true);
 	return 0;
 }
 
@@ -338,6 +348,8 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = device_state(m, err);
 	if (!rc)
 		rc = gather_helpers(m, err);
+	if (!rc)
+		rc = last_round(m, err);
 	if (!rc && verify)
 		rc = send_digests(m, err);
 	/* One way, SWITCHOVER is the last frame whose fate is looked at. */
@@ -349,7 +361,7 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = await_target(m, verify, err);
 	if (!rc)
-		rc = check_nothing_left(m, err);
+		rc = rj_guest_seal(m->guest, err);
 	if (!rc)
 		record_last_round(m);
 	return rc;

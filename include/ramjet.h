@@ -58,7 +58,8 @@ struct ramjet_guest;
 struct ramjet_guest_ops {
 	size_t size;
 	/* Stop all vCPUs and devices; on return nothing writes guest memory,
-	 * and no ramjet_guest_discard() is under way or will come. */
+	 * but what is told with ramjet_guest_mark(), and no
+	 * ramjet_guest_discard() is under way or will come. */
 	int (*stop)(void *user, struct ramjet_error *err);
 	/* Source: go on after a switchover that failed. Target: go, after
 	 * commit. */
@@ -120,11 +121,27 @@ int ramjet_guest_add_block(struct ramjet_guest *guest,
  * Tell ramjet that [offset, offset + bytes) of a block was discarded
  * (balloon, free page reporting, unplug). Call after the discard. Safe at any
  * time and from any thread; the range is sent (as zeros, unless written
- * again) by a migration under way. Whole pages only.
+ * again) by a migration under way. Whole pages only. Errors as below.
  */
 int ramjet_guest_discard(struct ramjet_guest *guest, const char *block,
 			 uint64_t offset, uint64_t bytes,
 			 struct ramjet_error *err);
+
+/*
+ * Tell ramjet that [offset, offset + bytes) of a block was written in a way
+ * that no dirty source sees: by the kernel or a device, into pages pinned
+ * before (docs/dirty-sources.md). Call after the write has ended, not before;
+ * at any time and from any thread. Pages touched in part count.
+ *
+ * A migration under way sends them, also when the guest has stopped already.
+ * Once the target was told that all is sent it cannot: then the switchover
+ * fails (-EBUSY) and the guest runs on here. -EALREADY: the guest was handed
+ * over, or is about to be, and what the target has of these pages is not
+ * known. 0 when no migration is under way.
+ */
+int ramjet_guest_mark(struct ramjet_guest *guest, const char *block,
+		      uint64_t offset, uint64_t bytes,
+		      struct ramjet_error *err);
 
 /* Reasons why this guest must not migrate now; checked at start and again at
  * switchover, all are reported. `reason` is copied; equal reasons count. */
