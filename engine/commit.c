@@ -88,11 +88,21 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 	if (error.code)
 		return error.code;
 	/* COMMIT alone: all else is there already. */
-	rc = rj_conn_sync(&s->conn, err);
+	rc = rj_conn_sync(&s->conn, 0, err);
 	if (rc)
 		return rc;
 	return rj_conn_finish(&s->conn, rj_migration_reply_deadline(m),
 			      m->wake_fd, err);
+}
+
+/* All of it is written, COMMIT too: what is left is to let it be seen. */
+static int publish(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_sender *s = &m->out->senders[0];
+
+	rj_rounds_stop(&m->out->rounds);
+	rj_sender_join(s);
+	return rj_conn_publish(&s->conn, err);
 }
 
 static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
@@ -100,6 +110,17 @@ static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
 	/* What fails elsewhere no longer matters: only the target's word. */
 	m->out->link.wake_fd = -1;
 	return rj_source_await(m, is_running, "RUNNING from the target", err);
+}
+
+static int hand_over(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const int rc = rj_link_send_type(&m->out->link, RJ_FRAME_COMMIT,
+					 rj_migration_reply_deadline(m), err);
+
+	rj_rounds_kick(&m->out->rounds);
+	if (rc)
+		return rc;
+	return m->out->one_way ? finish_one_way(m, err) : await_running(m, err);
 }
 
 static void record_end(struct ramjet_migration *m)
@@ -125,12 +146,7 @@ int rj_source_commit(struct ramjet_migration *m, struct ramjet_error *err)
 		rj_migration_let_abandon(m);
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
 		return -ECANCELED;
-	rc = rj_link_send_type(&out->link, RJ_FRAME_COMMIT,
-			       rj_migration_reply_deadline(m), err);
-	rj_rounds_kick(&out->rounds);
-	if (!rc)
-		rc = out->one_way ? finish_one_way(m, err)
-				  : await_running(m, err);
+	rc = out->commit_held_back ? publish(m, err) : hand_over(m, err);
 	record_end(m);
 	if (rc)
 		rj_error_prefix(err, "handed over, unconfirmed");

@@ -10,6 +10,7 @@
 #include "engine/cpu_limit.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
+#include "engine/own_file.h"
 #include "engine/target_pump.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -323,7 +324,8 @@ static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rj_uri_is_multi(&m->uri)) {
 		(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
 			       m->uri_text);
-		return rj_open_incoming(&m->uri, &in->single, err);
+		rc = rj_open_incoming(&m->uri, &in->single, err);
+		return rc ? rc : rj_stream_claim(m->guest, &in->single, err);
 	}
 	rc = rj_listen(&m->uri, &in->listener, err);
 	if (!rc)

@@ -8,6 +8,7 @@
 #include "dbus/vmstate.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
+#include "engine/own_file.h"
 #include "engine/source_helpers.h"
 #include "engine/state.h"
 #include "util/clock.h"
@@ -255,6 +256,8 @@ static void *control_thread(void *arg)
 
 static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 {
+	int rc;
+
 	m->out = calloc(1, sizeof(*m->out));
 	if (!m->out)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
@@ -262,9 +265,10 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_link_init(&m->out->link, -1, m->wake_fd);
 	rj_governor_init(&m->out->governor, &m->cap_bytes_per_s);
 	/* The caller may close its number once ramjet_migrate() returns. */
-	if (m->uri.scheme == RJ_URI_FD)
-		return rj_connect(&m->uri, 0, -1, &m->out->given, err);
-	return 0;
+	if (m->uri.scheme != RJ_URI_FD)
+		return 0;
+	rc = rj_connect(&m->uri, 0, -1, &m->out->given, err);
+	return rc ? rc : rj_stream_claim(m->guest, &m->out->given, err);
 }
 
 RAMJET_API int ramjet_migrate(struct ramjet_guest *guest, const char *uri,

@@ -82,6 +82,8 @@ struct rj_outgoing {
 	uint64_t term_began_us;
 	uint64_t term_us; /* the latest one measured */
 	uint32_t final_round;
+	/* COMMIT is in the stream, which nobody sees before the commit. */
+	bool commit_held_back;
 };
 
 void rj_outgoing_free(struct rj_outgoing *out);

@@ -6,6 +6,7 @@
 
 #include "engine/hello.h"
 #include "engine/outgoing.h"
+#include "engine/own_file.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -113,8 +114,11 @@ static int connect_one(struct ramjet_migration *m,
 	conn = &out->senders[0].conn;
 	*conn = out->given;
 	out->given = (struct rj_conn)RJ_CONN_NONE;
-	if (conn->fd < 0)
+	if (conn->fd < 0) {
 		rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
+		if (!rc)
+			rc = rj_stream_claim(m->guest, conn, err);
+	}
 	if (rc)
 		return rc;
 	out->one_way = !rj_conn_is_socket(conn);

@@ -219,6 +219,14 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 	m->out->announced = true;
 	rc = rj_link_send(&m->out->link, &frame, NULL,
 			  rj_migration_reply_deadline(m), err);
+	/* Nobody sees this stream before the commit: it can be made whole, and
+	 * looked at, while the guest may still go on here. */
+	if (!rc && m->out->one_way &&
+	    rj_conn_is_held_back(&m->out->senders[0].conn)) {
+		rc = rj_link_send_type(&m->out->link, RJ_FRAME_COMMIT,
+				       rj_migration_reply_deadline(m), err);
+		m->out->commit_held_back = true;
+	}
 	rj_rounds_kick(&m->out->rounds);
 	return rc;
 }
@@ -261,7 +269,9 @@ static int await_target(struct ramjet_migration *m, bool verify,
 	rc = rj_source_await(m, is_ready, "READY from the target", err);
 	/* While a failing disk still is no more than a failed migration. */
 	if (!rc && out->one_way)
-		rc = rj_conn_sync(&out->senders[0].conn, err);
+		rc = rj_conn_sync(
+			&out->senders[0].conn,
+			rj_counter(&out->senders[0].counters->wire_bytes), err);
 	if (rc)
 		return rc;
 	if (verify && !out->one_way &&

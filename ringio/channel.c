@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "ringio/channel_ops.h"
 #include "ringio/tcp.h"
@@ -52,6 +53,9 @@ int rj_channel_new(const struct rj_conn *conn,
 	channel->is_socket = rj_conn_is_socket(conn);
 	channel->fd = conn->fd;
 	channel->wake_fd = options->wake_fd;
+	channel->start = conn->kind == RJ_CONN_FILE
+				 ? (int64_t)lseek(conn->fd, 0, SEEK_CUR)
+				 : -1;
 	*ret = channel;
 	return 0;
 }
@@ -76,6 +80,13 @@ static void release_sigpipe(struct rj_channel *channel)
 	channel->sigpipe_held = false;
 }
 
+/* Whoever shares the open file goes on where we have ended. */
+static void leave_position(const struct rj_channel *channel)
+{
+	if (channel->start >= 0)
+		(void)lseek(channel->fd, rj_channel_place(channel), SEEK_SET);
+}
+
 void rj_channel_free(struct rj_channel *channel)
 {
 	bool held;
@@ -86,6 +97,7 @@ void rj_channel_free(struct rj_channel *channel)
 	/* Whoever reads from it next waits for a byte. */
 	if (channel->low_water)
 		rj_channel_expect(channel, 1);
+	leave_position(channel);
 	held = channel->sigpipe_held;
 	sigpipe = channel->sigpipe;
 	channel->ops->free(channel);

@@ -5,6 +5,8 @@
  * A channel moves gathered and scattered byte vectors over one connection,
  * straight from and to the caller's memory. It knows nothing of frames.
  * Two backends, one interface: io_uring, and plain blocking system calls.
+ * A file's own position stays where it was when the channel was made, and is
+ * behind the last byte moved when it has been freed.
  *
  * Threads: created, used and freed by one worker thread. Others interrupt its
  * waits through the wake_fd.

@@ -42,6 +42,7 @@ struct rj_channel {
 	bool is_socket;
 	int fd;
 	int wake_fd;
+	int64_t start; /* files: where the first byte goes; -1: no places */
 	char reason[192];
 	/* the worker's */
 	struct rj_iov send; /* bytes 0: nothing to send */
@@ -73,6 +74,18 @@ static inline void rj_channel_moved(struct rj_channel *channel, uint64_t bytes)
 	/* Only the worker writes it. */
 	atomic_store_explicit(&channel->bytes, moved + bytes,
 			      memory_order_relaxed);
+}
+
+/*
+ * Where in a file the next byte belongs; -1: what has no places, as a pipe.
+ * Told with each request: the kernel's own position may stay behind when a
+ * request ends early, and what follows would overwrite.
+ */
+static inline int64_t rj_channel_place(const struct rj_channel *channel)
+{
+	return channel->start < 0
+		       ? -1
+		       : channel->start + (int64_t)rj_channel_bytes(channel);
 }
 
 /* Everything of `base` that depends on the backend; the uring one fails where

@@ -26,10 +26,15 @@ static ssize_t send_once(struct rj_channel *channel, unsigned count)
 		.msg_iov = channel->send.entries,
 		.msg_iovlen = count,
 	};
+	const uint64_t place = (uint64_t)rj_channel_place(channel);
 
 	if (channel->is_socket)
 		return syscall(SYS_sendmsg, channel->fd, &message,
 			       MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (channel->start >= 0)
+		return syscall(SYS_pwritev, channel->fd, message.msg_iov,
+			       (unsigned long)count, (unsigned long)place,
+			       (unsigned long)(place >> 32));
 	return syscall(SYS_writev, channel->fd, message.msg_iov,
 		       (unsigned long)count);
 }
@@ -100,9 +105,13 @@ static ssize_t recv_once(struct rj_channel *channel, struct rj_iov *iov)
 	};
 	ssize_t n;
 
-	n = channel->is_socket
-		    ? recvmsg(channel->fd, &message, MSG_DONTWAIT)
-		    : readv(channel->fd, message.msg_iov, (int)count);
+	if (channel->is_socket)
+		n = recvmsg(channel->fd, &message, MSG_DONTWAIT);
+	else if (channel->start >= 0)
+		n = preadv(channel->fd, message.msg_iov, (int)count,
+			   rj_channel_place(channel));
+	else
+		n = readv(channel->fd, message.msg_iov, (int)count);
 	rj_iov_close(iov, n > 0 ? (size_t)n : 0);
 	if (n > 0)
 		rj_channel_moved(channel, (uint64_t)n);

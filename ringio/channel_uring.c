@@ -141,6 +141,7 @@ static void prepare_transfer(struct uring_channel *c, struct op *op,
 {
 	unsigned count = rj_iov_open(op->iov, bytes_max);
 	struct iovec *entries = op->iov->entries;
+	const uint64_t place = (uint64_t)rj_channel_place(&c->base);
 	int fd = c->base.fd;
 
 	op->message = (struct msghdr){
@@ -152,9 +153,9 @@ static void prepare_transfer(struct uring_channel *c, struct op *op,
 	else if (c->base.is_socket)
 		prepare_receive(c, sqe);
 	else if (op->id == OP_SEND)
-		io_uring_prep_writev(sqe, fd, entries, count, (uint64_t)-1);
+		io_uring_prep_writev(sqe, fd, entries, count, place);
 	else
-		io_uring_prep_readv(sqe, fd, entries, count, (uint64_t)-1);
+		io_uring_prep_readv(sqe, fd, entries, count, place);
 }
 
 static void start_op(struct uring_channel *c, struct op *op, uint64_t bytes_max)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "ringio/address.h"
 #include "ringio/endpoint.h"
 #include "ringio/exec.h"
+#include "ringio/file.h"
 #include "util/cleanup.h"
-#include "util/error.h"
 
 int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 		  struct ramjet_error *err)
@@ -20,6 +19,7 @@ int rj_conn_finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
 {
 	pid_t child = conn->child;
 
+	rj_file_close(conn);
 	/* First, or a command that reads until the end would never see it. */
 	rj_close_fd(&conn->fd);
 	conn->child = 0;
@@ -76,21 +76,27 @@ void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 	else if (conn->child)
 		(void)snprintf(buffer, bytes, "exec process %d",
 			       (int)conn->child);
+	else if (rj_file_path(conn))
+		(void)snprintf(buffer, bytes, "file %s", rj_file_path(conn));
 	else if (conn->kind == RJ_CONN_PIPE)
 		(void)snprintf(buffer, bytes, "pipe fd %d", conn->fd);
 	else
 		describe_file(conn->fd, buffer, bytes);
 }
 
-int rj_conn_sync(const struct rj_conn *conn, struct ramjet_error *err)
+int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err)
 {
-	char name[288];
-	int rc;
+	return conn->kind == RJ_CONN_FILE ? rj_file_lock(conn, err) : 0;
+}
 
-	/* EINVAL: there is no disk behind it, as with /dev/null. */
-	if (conn->kind != RJ_CONN_FILE || !fsync(conn->fd) || errno == EINVAL)
-		return 0;
-	rc = -errno;
-	rj_conn_describe(conn, name, sizeof(name));
-	return rj_fail_errno(err, rc, "%s: getting it on disk", name);
+int rj_conn_sync(struct rj_conn *conn, uint64_t sent_bytes,
+		 struct ramjet_error *err)
+{
+	return conn->kind == RJ_CONN_FILE ? rj_file_sync(conn, sent_bytes, err)
+					  : 0;
+}
+
+int rj_conn_publish(struct rj_conn *conn, struct ramjet_error *err)
+{
+	return conn->kind == RJ_CONN_FILE ? rj_file_publish(conn, err) : 0;
 }

@@ -7,6 +7,7 @@
 #include "ringio/address.h"
 #include "ringio/endpoint.h"
 #include "ringio/exec.h"
+#include "ringio/file.h"
 #include "ringio/resolve.h"
 #include "ringio/stream.h"
 #include "ringio/tune.h"
@@ -214,7 +215,7 @@ int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,
 	case RJ_URI_EXEC:
 		return rj_exec_start(uri->path, true, ret, err);
 	case RJ_URI_FILE:
-		return rj_stream_from_file(uri->path, true, ret, err);
+		return rj_file_open(uri->path, true, ret, err);
 	}
 	return rj_fail(err, -EINVAL, "connect: unknown scheme %d",
 		       (int)uri->scheme);
@@ -229,7 +230,7 @@ int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,
 	case RJ_URI_EXEC:
 		return rj_exec_start(uri->path, false, ret, err);
 	case RJ_URI_FILE:
-		return rj_stream_from_file(uri->path, false, ret, err);
+		return rj_file_open(uri->path, false, ret, err);
 	default:
 		return rj_fail(err, -EINVAL,
 			       "open: scheme %d has to be listened on, want "

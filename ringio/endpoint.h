@@ -23,10 +23,13 @@ enum rj_conn_kind {
 	RJ_CONN_FILE,   /* one way, a regular file */
 };
 
+struct rj_file;
+
 struct rj_conn {
 	int fd; /* -1: none */
 	enum rj_conn_kind kind;
-	pid_t child; /* exec: the command, 0 otherwise */
+	pid_t child;          /* exec: the command, 0 otherwise */
+	struct rj_file *file; /* file:, and fd: of a file; NULL otherwise */
 };
 #define RJ_CONN_NONE     \
 	{                \
@@ -40,7 +43,8 @@ static inline bool rj_conn_is_socket(const struct rj_conn *conn)
 
 /* Open one connection to the target. deadline_ns on the rj_now_ns() scale,
  * 0 = none. exec: starts /bin/sh -c COMMAND with its stdin on the pipe.
- * file: creates or truncates; a new name is on disk on return. tcp: tries every address of the name. */
+ * file: writes beside the file that is to be replaced. tcp: tries every
+ * address of the name. */
 RJ_NODISCARD int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns,
 			    int wake_fd, struct rj_conn *ret,
 			    struct ramjet_error *err);
@@ -65,10 +69,26 @@ RJ_NODISCARD int rj_accept(struct rj_listener *listener, uint64_t deadline_ns,
 			   struct ramjet_error *err);
 void rj_listener_close(struct rj_listener *listener);
 
-/* What was written to a file is on disk on return; nothing to do for others.
- * Takes as long as the disk does, whatever happens meanwhile. */
-RJ_NODISCARD int rj_conn_sync(const struct rj_conn *conn,
+/* The file that the stream is, or will take the place of; borrowed. -1: none,
+ * or no such file yet. */
+int rj_conn_content(const struct rj_conn *conn);
+/* Files: nobody else writes what is read, or uses what is written (-EAGAIN),
+ * until it is closed. */
+RJ_NODISCARD int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err);
+/* Nobody sees what is written before rj_conn_publish(). */
+bool rj_conn_is_held_back(const struct rj_conn *conn);
+/*
+ * What was written to a file is all there, ends where the stream ends, and is
+ * on disk on return; nothing to do for others. `sent_bytes` is what a channel
+ * that still lives has moved. Takes as long as the disk does, whatever happens
+ * meanwhile.
+ */
+RJ_NODISCARD int rj_conn_sync(struct rj_conn *conn, uint64_t sent_bytes,
 			      struct ramjet_error *err);
+/* Held back, and synced: what was written takes its place, and the connection
+ * is closed. On failure it stays beside; the message says where. */
+RJ_NODISCARD int rj_conn_publish(struct rj_conn *conn,
+				 struct ramjet_error *err);
 
 /* Close; exec: also wait for the child. Returns 0, or -EPIPE when the child
  * failed (message says how). Safe on a closed conn. A child that does not end

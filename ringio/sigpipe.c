@@ -4,41 +4,50 @@
 #include <errno.h>
 #include <time.h>
 
-static sigset_t only_sigpipe(void)
+static sigset_t only(int signal)
 {
 	sigset_t set;
 
 	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGPIPE);
+	(void)sigaddset(&set, signal);
 	return set;
 }
 
-static bool is_pending(void)
+static bool is_pending(int signal)
 {
 	sigset_t pending;
 
 	(void)sigemptyset(&pending);
 	(void)sigpending(&pending);
-	return sigismember(&pending, SIGPIPE) == 1;
+	return sigismember(&pending, signal) == 1;
 }
 
 void rj_sigpipe_hold(struct rj_sigpipe *hold)
 {
-	sigset_t set = only_sigpipe();
+	sigset_t set = only(SIGPIPE);
 
-	hold->was_pending = is_pending();
+	(void)sigaddset(&set, SIGXFSZ);
+	hold->pipe_was_pending = is_pending(SIGPIPE);
+	hold->size_was_pending = is_pending(SIGXFSZ);
 	(void)pthread_sigmask(SIG_BLOCK, &set, &hold->old_mask);
+}
+
+/* One that was pending before is somebody else's. */
+static void swallow(int signal, bool was_pending)
+{
+	const struct timespec at_once = { 0 };
+	const sigset_t set = only(signal);
+
+	if (!was_pending && is_pending(signal))
+		(void)sigtimedwait(&set, NULL, &at_once);
 }
 
 void rj_sigpipe_release(const struct rj_sigpipe *hold)
 {
-	const struct timespec at_once = { 0 };
-	sigset_t set = only_sigpipe();
 	int saved = errno;
 
-	/* One that was pending before is somebody else's. */
-	if (!hold->was_pending && is_pending())
-		(void)sigtimedwait(&set, NULL, &at_once);
+	swallow(SIGPIPE, hold->pipe_was_pending);
+	swallow(SIGXFSZ, hold->size_was_pending);
 	(void)pthread_sigmask(SIG_SETMASK, &hold->old_mask, NULL);
 	errno = saved;
 }

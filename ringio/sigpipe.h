@@ -3,16 +3,17 @@
 #define RJ_RINGIO_SIGPIPE_H
 /*
  * Writing to a pipe nobody reads raises SIGPIPE, and unlike a socket a pipe
- * offers no flag against it. A library may not change the process's handlers,
- * so the calling thread holds the signal off around its writes and swallows
- * the one they raised.
+ * offers no flag against it; writing past the limit of a file's size raises
+ * SIGXFSZ. A library may not change the process's handlers, so the calling
+ * thread holds both signals off around its writes and swallows what they
+ * raised: EPIPE and EFBIG say the same.
  */
 #include <signal.h>
 #include <stdbool.h>
 
 struct rj_sigpipe {
 	sigset_t old_mask;
-	bool was_pending;
+	bool pipe_was_pending, size_was_pending;
 };
 
 void rj_sigpipe_hold(struct rj_sigpipe *hold);

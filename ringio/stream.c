@@ -3,14 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
+#include "ringio/file.h"
 #include "ringio/tune.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -130,6 +129,7 @@ int rj_stream_from_fd(int given, bool writing, struct rj_conn *ret,
 	if (fd < 0)
 		return rj_fail_errno(err, -errno, "fd:%d: duplicating it",
 				     given);
+	conn.fd = fd;
 	rc = S_ISSOCK(st.st_mode) ? 0
 				  : check_access(given, flags, writing, err);
 	if (rc)
@@ -139,7 +139,7 @@ int rj_stream_from_fd(int given, bool writing, struct rj_conn *ret,
 	else if (S_ISFIFO(st.st_mode))
 		rc = adopt_pipe(given, writing, &fd, &conn, err);
 	else if (S_ISREG(st.st_mode))
-		conn.kind = RJ_CONN_FILE;
+		rc = rj_file_adopt(&conn, given, writing, err);
 	else
 		rc = rj_fail(err, -EINVAL,
 			     "fd:%d: neither socket nor pipe nor regular file, "
@@ -147,67 +147,6 @@ int rj_stream_from_fd(int given, bool writing, struct rj_conn *ret,
 			     given);
 	if (rc)
 		return rc;
-	conn.fd = rj_steal_fd(&fd);
-	*ret = conn;
-	return 0;
-}
-
-/* That there is a file of this name must survive a crash as well. */
-static int sync_folder(const char *path)
-{
-	rj_autofree char *copy = strdup(path);
-	rj_autoclose int fd = -1;
-
-	if (!copy)
-		return -ENOMEM;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* EINVAL: a file system that knows no such thing. */
-	if (fd < 0 || (fsync(fd) && errno != EINVAL))
-		return -errno;
-	return 0;
-}
-
-/* Non-blocking, or a named pipe would wait for its other end here. 0600: it
- * will hold a guest's memory. */
-static int open_file(const char *path, bool writing, bool *ret_created)
-{
-	const int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	int fd;
-
-	*ret_created = false;
-	if (!writing)
-		return open(path, O_RDONLY | flags);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | flags, 0600);
-	*ret_created = fd >= 0;
-	if (fd < 0 && errno == EEXIST)
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | flags, 0600);
-	return fd;
-}
-
-int rj_stream_from_file(const char *path, bool writing, struct rj_conn *ret,
-			struct ramjet_error *err)
-{
-	struct rj_conn conn = RJ_CONN_NONE;
-	bool created;
-	rj_autoclose int fd = open_file(path, writing, &created);
-	struct stat st;
-	int rc;
-
-	if (fd < 0 || fstat(fd, &st))
-		return rj_fail_errno(err, -errno, "file:%s: opening it for %s",
-				     path, writing ? "writing" : "reading");
-	if (S_ISFIFO(st.st_mode))
-		conn.kind = RJ_CONN_PIPE;
-	else if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) ||
-		 (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
-		conn.kind = RJ_CONN_FILE;
-	else
-		return rj_fail(err, -EINVAL,
-			       "file:%s: not a regular file, want one", path);
-	rc = created ? sync_folder(path) : 0;
-	if (rc)
-		return rj_fail_errno(err, rc,
-				     "file:%s: getting its name on disk", path);
 	conn.fd = rj_steal_fd(&fd);
 	*ret = conn;
 	return 0;

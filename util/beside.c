@@ -236,11 +236,21 @@ static int sync_fd(int fd)
 	return -errno;
 }
 
-int rj_beside_commit(struct rj_beside *file, struct ramjet_error *err)
+int rj_beside_sync(struct rj_beside *file, struct ramjet_error *err)
 {
 	if (sync_fd(file->fd))
 		return rj_fail_errno(err, -errno, "%s: getting it on disk",
 				     file->path);
+	file->synced = true;
+	return 0;
+}
+
+int rj_beside_commit(struct rj_beside *file, struct ramjet_error *err)
+{
+	const int rc = file->synced ? 0 : rj_beside_sync(file, err);
+
+	if (rc)
+		return rc;
 	if (!file->in_place &&
 	    renameat(file->folder_fd, file->temp, file->folder_fd, file->name))
 		return rj_fail_errno(err, -errno,

@@ -26,6 +26,7 @@ struct rj_beside {
 	char name[NAME_MAX + 1]; /* in the folder */
 	char temp[NAME_MAX + 1];
 	char path[256]; /* as it was asked for, for messages */
+	bool synced;    /* by rj_beside_sync(), and not written to since */
 };
 #define RJ_BESIDE_NONE                                  \
 	{                                               \
@@ -41,6 +42,9 @@ struct rj_beside {
  */
 RJ_NODISCARD int rj_beside_open(const char *path, int flags, mode_t mode,
 				struct rj_beside *ret,
+				struct ramjet_error *err);
+/* The content is on disk on return: what is left of a commit takes no room. */
+RJ_NODISCARD int rj_beside_sync(struct rj_beside *file,
 				struct ramjet_error *err);
 /* Content and name are on disk on return, and `file` closed. In place there is
  * no name to give. On failure it stays as it is: what was written may be all

@@ -187,9 +187,25 @@ static void begin_on_fds(struct move *move)
 	close_fds(move);
 }
 
+static void begin_on_file(struct move *move, enum move_over over)
+{
+	char path[128], uri[128], given[32];
+
+	(void)uri_in(move, "file", "image", uri);
+	(void)snprintf(path, sizeof(path), "%s/image", move->folder);
+	move->fds[0] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(move->fds[0], MOVE_OLDER, sizeof(MOVE_OLDER)),
+			 sizeof(MOVE_OLDER));
+	assert_int_equal(lseek(move->fds[0], 0, SEEK_SET), 0);
+	(void)snprintf(given, sizeof(given), "fd:%d", move->fds[0]);
+	begin_source(move, over == MOVE_FILE_FD ? given : uri);
+	close_fds(move);
+	(void)ramjet_wait(move->outgoing, WAIT_MS, NULL);
+	begin_target(move, uri);
+}
+
 void move_begin(struct move *move, enum move_over over)
 {
-	char uri[128];
 	int ends[2];
 
 	switch (over) {
@@ -214,9 +230,7 @@ void move_begin(struct move *move, enum move_over over)
 		begin_on_fds(move);
 		break;
 	default:
-		begin_source(move, uri_in(move, "file", "image", uri));
-		(void)ramjet_wait(move->outgoing, WAIT_MS, NULL);
-		begin_target(move, uri);
+		begin_on_file(move, over);
 		break;
 	}
 }

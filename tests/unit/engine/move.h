@@ -12,9 +12,14 @@ enum move_over {
 	MOVE_TCP,
 	MOVE_SOCKETPAIR,
 	MOVE_PIPE,
-	MOVE_FILE, /* one after the other */
+	/* One after the other, over an older file. */
+	MOVE_FILE,
+	MOVE_FILE_FD, /* the same, given open */
 	MOVE_OVER_COUNT_
 };
+
+/* What that file holds; not the beginning of a stream. */
+#define MOVE_OLDER "an older file"
 
 struct move {
 	struct small_vm source, target;

@@ -87,7 +87,7 @@ bool pair_open(enum pair_kind kind, struct pair *ret)
 		.target = RJ_CONN_NONE,
 	};
 	struct ramjet_error err = { 0 };
-	struct rj_uri uri = { .scheme = RJ_URI_FILE };
+	struct rj_uri uri;
 	int fds[2];
 
 	switch (kind) {
@@ -112,8 +112,11 @@ bool pair_open(enum pair_kind kind, struct pair *ret)
 		break;
 	default:
 		temporary_name(&pair);
-		memcpy(uri.path, pair.path, sizeof(pair.path));
+		/* As fd:, so that it is seen while it grows. */
+		fds[0] = open(pair.path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+		uri = (struct rj_uri){ .scheme = RJ_URI_FD, .fd = fds[0] };
 		must(rj_connect(&uri, 0, -1, &pair.source, &err), &err);
+		(void)close(fds[0]);
 	}
 	*ret = pair;
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fd:, exec: and file:, and whole-buffer transfers. */
+/* fd: and exec:, and whole-buffer transfers. */
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -201,42 +200,6 @@ static void a_command_inherits_nothing_of_ours(void **state)
 	(void)close(leak);
 }
 
-static void files_are_the_owners_and_truncated(void **state)
-{
-	char directory[32], path[64], got[4];
-	struct rj_uri uri =
-		uri_of("file:%s", fresh_path(directory, path, sizeof(path)));
-	struct rj_conn conn;
-	struct stat st;
-
-	(void)state;
-	incoming_fails(&uri, -ENOENT, path);
-	for (int round = 0; round < 2; round++) {
-		mode_t old = umask(0);
-
-		conn = connected_to(&uri);
-		(void)umask(old);
-		assert_int_equal(conn.kind, RJ_CONN_FILE);
-		assert_int_equal(rj_send_all(conn.fd, "abc", 3, 0, -1), 0);
-		assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
-		assert_int_equal(stat(path, &st), 0);
-		assert_int_equal(st.st_mode & 07777, 0600);
-		assert_int_equal(st.st_size, 3);
-	}
-	conn = incoming_of(&uri);
-	assert_int_equal(rj_recv_all(conn.fd, got, 3, 0, -1), 0);
-	assert_memory_equal(got, "abc", 3);
-	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rmdir(directory), 0);
-	connect_fails(&uri, -ENOENT, path);
-	uri = uri_of("file:/tmp");
-	incoming_fails(&uri, -EINVAL, "not a regular file");
-	uri = uri_of("file:/dev/null");
-	conn = connected_to(&uri);
-	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,7 +213,6 @@ int main(void)
 		cmocka_unit_test(
 			a_command_that_does_not_end_is_killed_with_its_group),
 		cmocka_unit_test(a_command_inherits_nothing_of_ours),
-		cmocka_unit_test(files_are_the_owners_and_truncated),
 	};
 
 	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);

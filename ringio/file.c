@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ringio/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "util/beside.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+
+struct rj_file {
+	/* file: to be written; owns the connection's descriptor then */
+	struct rj_beside beside;
+	int given;   /* fd: the giver's number, or -1 */
+	int lock_fd; /* a file opened by ourselves, to be locked, or -1 */
+	bool writing;
+};
+
+static bool is_beside(const struct rj_conn *conn)
+{
+	return conn->file && conn->file->beside.fd >= 0 &&
+	       !conn->file->beside.in_place;
+}
+
+static struct rj_file *new_file(bool writing)
+{
+	struct rj_file *file = malloc(sizeof(*file));
+
+	if (file)
+		*file = (struct rj_file){
+			.beside = RJ_BESIDE_NONE,
+			.given = -1,
+			.lock_fd = -1,
+			.writing = writing,
+		};
+	return file;
+}
+
+void rj_file_close(struct rj_conn *conn)
+{
+	struct rj_file *file = conn->file;
+
+	if (!file)
+		return;
+	if (file->beside.fd >= 0)
+		conn->fd = -1;
+	rj_beside_abandon(&file->beside);
+	rj_close_fd(&file->lock_fd);
+	free(file);
+	conn->file = NULL;
+}
+
+/* Non-blocking, or a named pipe would wait for its other end here. 0600: it
+ * will hold a guest's memory. */
+static int open_path(const char *path, struct rj_conn *conn,
+		     struct ramjet_error *err)
+{
+	const int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	struct rj_file *file = conn->file;
+	int rc = 0;
+
+	if (file->writing)
+		rc = rj_beside_open(path, O_WRONLY | O_NONBLOCK, 0600,
+				    &file->beside, err);
+	if (rc) {
+		rj_error_prefix(err, "file");
+		return rc;
+	}
+	conn->fd =
+		file->writing ? file->beside.fd : open(path, O_RDONLY | flags);
+	return conn->fd < 0
+		       ? rj_fail_errno(err, -errno,
+				       "file:%s: opening it for reading", path)
+		       : 0;
+}
+
+static int find_kind(const char *path, struct rj_conn *conn,
+		     struct ramjet_error *err)
+{
+	struct stat st;
+
+	if (fstat(conn->fd, &st))
+		return rj_fail_errno(err, -errno, "file:%s: fstat", path);
+	if (S_ISFIFO(st.st_mode))
+		conn->kind = RJ_CONN_PIPE;
+	else if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) ||
+		 (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+		conn->kind = RJ_CONN_FILE;
+	else
+		return rj_fail(err, -EINVAL,
+			       "file:%s: not a regular file, want one", path);
+	return 0;
+}
+
+int rj_file_open(const char *path, bool writing, struct rj_conn *ret,
+		 struct ramjet_error *err)
+{
+	struct rj_conn conn = RJ_CONN_NONE;
+	int rc;
+
+	conn.file = new_file(writing);
+	if (!conn.file)
+		return rj_fail(err, -ENOMEM, "file:%s: out of memory", path);
+	rc = open_path(path, &conn, err);
+	if (!rc)
+		rc = find_kind(path, &conn, err);
+	if (rc) {
+		(void)rj_conn_close(&conn, 0, NULL);
+		return rc;
+	}
+	*ret = conn;
+	return 0;
+}
+
+int rj_file_adopt(struct rj_conn *conn, int given, bool writing,
+		  struct ramjet_error *err)
+{
+	const int flags = fcntl(given, F_GETFL);
+
+	conn->kind = RJ_CONN_FILE;
+	/* Where the first byte will go; nobody else must append. */
+	if (writing && flags & O_APPEND && lseek(conn->fd, 0, SEEK_END) < 0)
+		return rj_fail_errno(err, -errno, "fd:%d: seeking its end",
+				     given);
+	conn->file = new_file(writing);
+	if (!conn->file)
+		return rj_fail(err, -ENOMEM, "fd:%d: out of memory", given);
+	conn->file->given = given;
+	return 0;
+}
+
+const char *rj_file_path(const struct rj_conn *conn)
+{
+	return conn->file && conn->file->beside.fd >= 0
+		       ? conn->file->beside.path
+		       : NULL;
+}
+
+int rj_conn_content(const struct rj_conn *conn)
+{
+	if (conn->kind != RJ_CONN_FILE)
+		return -1;
+	return is_beside(conn) ? conn->file->beside.old_fd : conn->fd;
+}
+
+bool rj_conn_is_held_back(const struct rj_conn *conn)
+{
+	return is_beside(conn);
+}
+
+/* A file system without locks has none to respect. */
+static int try_lock(int fd, int operation)
+{
+	if (fd < 0 || !flock(fd, operation | LOCK_NB))
+		return 0;
+	return errno == EWOULDBLOCK ? -errno : 0;
+}
+
+/*
+ * A lock belongs to an open file, and a given one is not ours: the lock would
+ * stay when we have gone. So it is opened anew. Whoever holds the lock by the
+ * very file that was given has it for us.
+ */
+static int lock_given(struct rj_file *file, int operation)
+{
+	char path[32];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file->given);
+	file->lock_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (file->lock_fd < 0)
+		file->lock_fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+	rc = try_lock(file->lock_fd, operation);
+	return rc ? try_lock(file->given, operation) : 0;
+}
+
+int rj_file_lock(struct rj_conn *conn, struct ramjet_error *err)
+{
+	struct rj_file *file = conn->file;
+	const int fd = rj_conn_content(conn);
+	const int operation = file->writing ? LOCK_EX : LOCK_SH;
+	struct stat st;
+	char name[288];
+	int rc;
+
+	/* Of a block device, udev takes the lock whenever it looks. */
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	rc = file->given >= 0 ? lock_given(file, operation)
+			      : try_lock(fd, operation);
+	if (!rc)
+		return 0;
+	rj_conn_describe(conn, name, sizeof(name));
+	return rj_fail_errno(err, rc, "%s: in use by another ramjet", name);
+}
+
+/* All that was written must be there, and nothing else behind it. */
+static int check_length(struct rj_conn *conn, uint64_t sent_bytes,
+			const char *name, struct ramjet_error *err)
+{
+	const off_t place = lseek(conn->fd, 0, SEEK_CUR);
+	struct stat st;
+	uint64_t end;
+
+	if (place < 0 || fstat(conn->fd, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	end = (uint64_t)place + sent_bytes;
+	/* In place, what was there before may have been longer. */
+	if ((uint64_t)st.st_size > end &&
+	    !(fcntl(conn->fd, F_GETFL) & O_APPEND)) {
+		if (ftruncate(conn->fd, (off_t)end))
+			return rj_fail_errno(err, -errno, "%s: cutting it",
+					     name);
+		st.st_size = (off_t)end;
+	}
+	if ((uint64_t)st.st_size != end)
+		return rj_fail(err, -EIO,
+			       "%s: holds %llu bytes, want the %llu that were "
+			       "written",
+			       name, (unsigned long long)st.st_size,
+			       (unsigned long long)end);
+	return 0;
+}
+
+int rj_file_sync(struct rj_conn *conn, uint64_t sent_bytes,
+		 struct ramjet_error *err)
+{
+	char name[288];
+	int rc;
+
+	rj_conn_describe(conn, name, sizeof(name));
+	rc = check_length(conn, sent_bytes, name, err);
+	if (rc)
+		return rc;
+	if (is_beside(conn))
+		return rj_beside_sync(&conn->file->beside, err);
+	/* EINVAL: there is no disk behind it, as with /dev/null. */
+	return fsync(conn->fd) && errno != EINVAL
+		       ? rj_fail_errno(err, -errno, "%s: getting it on disk",
+				       name)
+		       : 0;
+}
+
+int rj_file_publish(struct rj_conn *conn, struct ramjet_error *err)
+{
+	struct rj_beside *beside;
+	int rc;
+
+	if (!is_beside(conn))
+		return 0;
+	beside = &conn->file->beside;
+	rc = rj_beside_commit(beside, err);
+	/* It may be the only copy. */
+	rj_beside_keep(beside);
+	conn->fd = -1;
+	return rc;
+}
