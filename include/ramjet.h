@@ -128,16 +128,12 @@ int ramjet_guest_discard(struct ramjet_guest *guest, const char *block,
 			 struct ramjet_error *err);
 
 /*
- * Tell ramjet that [offset, offset + bytes) of a block was written in a way
- * that no dirty source sees: by the kernel or a device, into pages pinned
- * before (docs/dirty-sources.md). Call after the write has ended, not before;
- * at any time and from any thread. Pages touched in part count.
- *
- * A migration under way sends them, also when the guest has stopped already.
- * Once the target was told that all is sent it cannot: then the switchover
- * fails (-EBUSY) and the guest runs on here. -EALREADY: the guest was handed
- * over, or is about to be, and what the target has of these pages is not
- * known. 0 when no migration is under way.
+ * Tell ramjet that [offset, offset + bytes) of a block was written where no
+ * dirty source sees it: by the kernel or a device, into pages pinned before
+ * (docs/dirty-sources.md). Call once the write has ended; at any time, from any
+ * thread. Sent by a migration under way, also when the guest has stopped; once
+ * the target was told that all is sent, the switchover fails (-EBUSY) instead.
+ * -EALREADY: the guest was, or is about to be, handed over without it.
  */
 int ramjet_guest_mark(struct ramjet_guest *guest, const char *block,
 		      uint64_t offset, uint64_t bytes,
