@@ -62,9 +62,10 @@ static int check_control_hello(const struct ramjet_params *params,
 			       const struct rj_hello *hello,
 			       struct ramjet_error *err)
 {
-	if (hello->role != RJ_ROLE_CONTROL)
+	if (hello->role != RJ_ROLE_CONTROL && hello->role != RJ_ROLE_BOTH)
 		return rj_fail(err, -EPROTO,
-			       "handshake: role %u, wanted a control link",
+			       "handshake: role %u, wanted a control link or "
+			       "a connection for all",
 			       hello->role);
 	return check_channel_count(params, hello, err);
 }
@@ -121,6 +122,14 @@ static int take_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 	rc = rj_hello_send(in->control.fd, ret, rj_migration_reply_deadline(m),
 			   m->wake_fd, err);
 	return rc ? rc : alloc_receivers(in, ret->channel_count, err);
+}
+
+/* A source that was given one connection, by whoever made it for it, has no
+ * other: it carries everything. */
+static void take_as_only_channel(struct rj_incoming *in)
+{
+	in->receivers[0].conn = in->control;
+	in->control = (struct rj_conn)RJ_CONN_NONE;
 }
 
 static int check_data_hello(const struct rj_incoming *in,
@@ -230,6 +239,10 @@ static int take_all(struct ramjet_migration *m, struct rj_lobby *lobby,
 	if (rc)
 		return rc;
 	missing = m->in->channel_count;
+	if (session.role == RJ_ROLE_BOTH) {
+		take_as_only_channel(m->in);
+		missing = 0;
+	}
 	deadline_ns = timeout_ns ? rj_now_ns() + timeout_ns : 0;
 	m->in->hello_bytes = RJ_HELLO_FRAME_BYTES;
 	while (!rc && missing)

@@ -351,6 +351,19 @@ class Moves(monitor_rig.Case):
         self.quits(source, at_source)
         self.quits(target, at_target)
 
+    def test_descriptor_of_a_connection_to_a_listening_target(self):
+        source, target, at_source, at_target = self.both()
+        host, port = self.incoming(at_target).split(":")[1:]
+        with socket.create_connection((host, int(port))) as end:
+            at_source.send_fd(end.fileno(), "getfd", fdname="mig")
+        at_source.execute("migrate", uri="fd:mig")
+        at_source.wait_status("completed")
+        at_target.wait_status("completed")
+        self.quits(source, at_source)
+        self.quits(target, at_target)
+        self.assertTrue(source.json["verify"]["identical"], source.story())
+        self.assertTrue(target.json["self_check"]["clean"], target.story())
+
     def test_numbers_of_the_process_itself_are_no_client_s(self):
         image = self.image("A", size=4 * rig.MIB)
         with open(image, "rb") as file:

@@ -87,6 +87,24 @@ class Transports(rig.Case):
         self.same(image, self.path("B"))
         self.assertTrue(source.json["verify"]["identical"])
 
+    def test_fd_of_a_socket_that_a_listening_target_accepted(self):
+        image = self.image("A", "mixed", SIZE)
+        for uri in ("tcp:127.0.0.1:0", "unix:" + self.path("socket")):
+            target = self.recv(f"file:{self.path('B')},size=64M", uri)
+            if uri.startswith("tcp"):
+                end = socket.create_connection(
+                    ("127.0.0.1", int(target.uri.split(":")[2])))
+            else:
+                end = socket.socket(socket.AF_UNIX)
+                end.connect(uri.split(":")[1])
+            with end:
+                source = self.send(f"file:{image}", f"fd:{end.fileno()}",
+                                   pass_fds=(end.fileno(),))
+            self.both_end(source, target)
+            self.same(image, self.path("B"))
+            self.assertTrue(source.json["verify"]["identical"])
+            os.unlink(self.path("B"))
+
     def test_fd_of_a_pipe(self):
         ends = os.pipe()
         image = self.image("A", "mixed", SIZE)
