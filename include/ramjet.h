@@ -747,29 +747,19 @@ int ramjet_helper_process(struct ramjet_helper *helper,
 /* ---- options, in any language ------------------------------------------- */
 
 /*
- * What the *_INIT macros do, where they can't be used or warn (C++, a default
- * overridden under -Woverride-init): all defaults, to be changed by
- * assignment.
- *
- *	struct ramjet_params params;
- *	ramjet_params_init(&params);
- *	params.verify = true;
- *
- * The functions take the size of the struct as the caller knows it, so that a
- * newer library writes no further; in C and C++ a macro of the same name adds
- * it, other languages pass it themselves.
+ * All defaults, to be changed by assignment: what the *_INIT macros do, for C++
+ * and under -Woverride-init, e.g. ramjet_params_init(&params). The functions
+ * take the struct's size as the caller knows it, so that a newer library writes
+ * no further: in C and C++ the macros add it, other languages pass it.
  */
-void ramjet_guest_ops_init(struct ramjet_guest_ops *options, size_t size);
-void ramjet_block_init(struct ramjet_block *options, size_t size);
-void ramjet_dirty_ops_init(struct ramjet_dirty_ops *options, size_t size);
-void ramjet_dirty_bitmap_init(struct ramjet_dirty_bitmap *options, size_t size);
-void ramjet_dirty_kvm_log_init(struct ramjet_dirty_kvm_log *options,
-			       size_t size);
-void ramjet_dirty_kvm_ring_init(struct ramjet_dirty_kvm_ring *options,
-				size_t size);
-void ramjet_params_init(struct ramjet_params *options, size_t size);
-void ramjet_helper_options_init(struct ramjet_helper_options *options,
-				size_t size);
+void ramjet_guest_ops_init(struct ramjet_guest_ops *o, size_t size);
+void ramjet_block_init(struct ramjet_block *o, size_t size);
+void ramjet_dirty_ops_init(struct ramjet_dirty_ops *o, size_t size);
+void ramjet_dirty_bitmap_init(struct ramjet_dirty_bitmap *o, size_t size);
+void ramjet_dirty_kvm_log_init(struct ramjet_dirty_kvm_log *o, size_t size);
+void ramjet_dirty_kvm_ring_init(struct ramjet_dirty_kvm_ring *o, size_t size);
+void ramjet_params_init(struct ramjet_params *o, size_t size);
+void ramjet_helper_options_init(struct ramjet_helper_options *o, size_t size);
 #define ramjet_guest_ops_init(o)      ramjet_guest_ops_init(o, sizeof *(o))
 #define ramjet_block_init(o)          ramjet_block_init(o, sizeof *(o))
 #define ramjet_dirty_ops_init(o)      ramjet_dirty_ops_init(o, sizeof *(o))
