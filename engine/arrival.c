@@ -17,7 +17,7 @@ static void forget(struct rj_arrival *arrival, struct rj_arrival_round *round)
 }
 
 void rj_arrival_opened(struct rj_arrival *arrival, uint32_t round,
-		       uint64_t pages, uint64_t now_us)
+		       uint64_t pages, uint64_t bytes, uint64_t now_us)
 {
 	struct rj_arrival_round *slot =
 		&arrival->rounds[round % RJ_ARRIVAL_ROUNDS];
@@ -27,6 +27,7 @@ void rj_arrival_opened(struct rj_arrival *arrival, uint32_t round,
 		.pages = pages,
 		.pages_ahead = arrival->pages_under_way,
 		.began_us = now_us,
+		.began_bytes = bytes,
 	};
 	arrival->pages_under_way += pages;
 }
@@ -54,9 +55,20 @@ static void measure_latency(struct rj_arrival *arrival,
 	if (pages > LATENCY_PAGES && (double)(pages * RAMJET_PAGE_BYTES) >
 					     QUEUE_SHARE * capacity * us / 1e6)
 		return;
-	rj_smooth_add(&arrival->latency_us, us);
+	rj_smooth_add_time(&arrival->latency_us, us);
 	if (arrival->path_us <= 0 || us < arrival->path_us)
 		arrival->path_us = us;
+}
+
+static void measure(struct rj_arrival *arrival,
+		    const struct rj_arrival_round *round, double capacity,
+		    uint64_t now_us)
+{
+	measure_latency(arrival, round, capacity, now_us);
+	if (!round->pages)
+		return;
+	arrival->came_bytes = round->left_bytes - round->began_bytes;
+	arrival->came_us = now_us - round->began_us;
 }
 
 void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
@@ -64,6 +76,7 @@ void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
 {
 	struct rj_arrival_round *round = NULL;
 
+	arrival->came_bytes = arrival->came_us = 0;
 	if (rounds <= arrival->heard || rounds > arrival->left)
 		return;
 	for (; arrival->heard < rounds; arrival->heard++) {
@@ -71,7 +84,7 @@ void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
 			continue;
 		round = &arrival->rounds[arrival->heard % RJ_ARRIVAL_ROUNDS];
 		if (arrival->heard + 1 == rounds)
-			measure_latency(arrival, round, capacity, now_us);
+			measure(arrival, round, capacity, now_us);
 		forget(arrival, round);
 	}
 	if (!round)
@@ -79,6 +92,13 @@ void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
 	arrival->backlog_bytes = bytes > round->left_bytes
 					 ? (double)(bytes - round->left_bytes)
 					 : 0;
+}
+
+double rj_arrival_waiting_bytes(const struct rj_arrival *arrival,
+				double queued_bytes)
+{
+	return arrival->pages_under_way ? queued_bytes + arrival->backlog_bytes
+					: 0;
 }
 
 uint64_t rj_arrival_behind_us(const struct rj_arrival *arrival, uint64_t now_us)

@@ -19,8 +19,9 @@ struct rj_arrival {
 		uint64_t pages;
 		uint64_t pages_ahead; /* under way when it began */
 		uint64_t began_us;
-		uint64_t left_us;    /* its fences were launched */
-		uint64_t left_bytes; /* launched until then */
+		uint64_t began_bytes; /* launched before */
+		uint64_t left_us;     /* its fences were launched */
+		uint64_t left_bytes;  /* launched until then */
 	} rounds[RJ_ARRIVAL_ROUNDS];
 	uint32_t left;  /* rounds whose fences are launched */
 	uint32_t heard; /* rounds reported as applied */
@@ -28,11 +29,14 @@ struct rj_arrival {
 	double backlog_bytes;
 	struct rj_smooth latency_us; /* of a nearly empty round */
 	double path_us;              /* the least latency; 0: none yet */
+	/* The newest round that was applied, if it had pages: what was launched
+	 * from its beginning to its end, and when that had come. */
+	uint64_t came_bytes, came_us;
 };
 
-/* Round `round` begins, with so many pages. */
+/* Round `round` begins, with so many pages, `bytes` launched before. */
 void rj_arrival_opened(struct rj_arrival *arrival, uint32_t round,
-		       uint64_t pages, uint64_t now_us);
+		       uint64_t pages, uint64_t bytes, uint64_t now_us);
 /* All rounds before `rounds` have their fences among `bytes` launched. */
 void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
 		     uint64_t bytes, uint64_t now_us);
@@ -44,6 +48,11 @@ void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
  */
 void rj_arrival_applied(struct rj_arrival *arrival, uint32_t rounds,
 			uint64_t bytes, double capacity, uint64_t now_us);
+/* Of `queued` bytes not acknowledged, and those that wait for the target: how
+ * many will keep others waiting. Fences, and acknowledgements that are only
+ * late, do not. */
+double rj_arrival_waiting_bytes(const struct rj_arrival *arrival,
+				double queued_bytes);
 /* Since when the target owes an answer: microseconds, 0 for not at all,
  * UINT64_MAX for longer than is remembered, or before the first. */
 uint64_t rj_arrival_behind_us(const struct rj_arrival *arrival,

@@ -72,7 +72,7 @@ void rj_estimate_stopped(struct rj_estimate *estimate, uint64_t us)
 void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
 			uint64_t interval_us, uint64_t sync_us)
 {
-	rj_smooth_add(&estimate->sync_us, (double)sync_us);
+	rj_smooth_add_time(&estimate->sync_us, (double)sync_us);
 	/* A burst need not come again: it is forgotten round by round. */
 	estimate->surprise *= SURPRISE_KEPT;
 	estimate->slow_stop_us *= stop_kept(estimate);

@@ -9,8 +9,16 @@
 
 /* A shorter span says more about socket buffers than about the wire. */
 #define SAMPLE_US 60000u
-/* Until there is a sample, a shorter one is better than none. */
+/* Fewer bytes say more about who was not let run. */
+#define SAMPLE_BYTES (UINT64_C(64) << 10)
+/* But a wire that has become so slow has to be noticed. */
+#define SLOW_SAMPLE_US (10 * SAMPLE_US)
+/* Without a queue: until there are some samples, a shorter one is better than
+ * none. */
 #define FIRST_SAMPLE_US 5000u
+#define FIRST_SAMPLES   4u
+/* With so many samples nothing less is looked at. */
+#define TRUSTED_SAMPLES 3u
 
 static uint64_t outstanding_bytes(const struct rj_conn *conn)
 {
@@ -60,10 +68,57 @@ struct rj_wire_now rj_meter_look(const struct ramjet_migration *m)
 	return now;
 }
 
+static double rate(const struct rj_meter_span *span)
+{
+	return (double)span->bytes * 1e6 / (double)span->us;
+}
+
+static void restart(struct rj_smooth *capacity, double bytes_per_s)
+{
+	*capacity = (struct rj_smooth){ .mean = bytes_per_s, .samples = 1 };
+}
+
+static void take_queued(struct rj_meter *meter, struct rj_smooth *capacity)
+{
+	struct rj_meter_span *span = &meter->queued;
+	const bool slow = meter->measured && span->us >= SLOW_SAMPLE_US;
+
+	if (span->us < SAMPLE_US || !span->bytes ||
+	    (span->bytes < SAMPLE_BYTES && !slow))
+		return;
+	if (!meter->measured++)
+		restart(capacity, rate(span));
+	else
+		rj_smooth_add(capacity, rate(span));
+	*span = (struct rj_meter_span){ 0 };
+}
+
+/* Files, pipes and fast sockets may never be seen with a queue: without any
+ * sample nothing converges. */
+static void take_busy(struct rj_meter *meter, struct rj_smooth *capacity)
+{
+	struct rj_meter_span *span = &meter->busy;
+	const uint64_t wanted_us =
+		capacity->samples < FIRST_SAMPLES ? FIRST_SAMPLE_US : SAMPLE_US;
+
+	if (meter->measured || span->us < wanted_us ||
+	    span->bytes < SAMPLE_BYTES)
+		return;
+	rj_smooth_add(capacity, rate(span));
+	*span = (struct rj_meter_span){ 0 };
+}
+
+static void add_span(struct rj_meter_span *span, uint64_t bytes, uint64_t us)
+{
+	span->bytes += bytes;
+	span->us += us;
+}
+
 void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 		   uint64_t now_us, bool busy, struct rj_smooth *capacity)
 {
-	const uint64_t wanted = capacity->samples ? SAMPLE_US : FIRST_SAMPLE_US;
+	const uint64_t us = now_us - meter->since_us;
+	const uint64_t bytes = now->acked - meter->acked;
 	/* Under a cap, frames wait for it rather than in a socket. */
 	const bool queued = now->queued || now->held;
 
@@ -71,22 +126,27 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 		meter->moved = now->acked;
 		meter->moved_us = now_us;
 	}
-	/* Only while something was queued all the time: else the span tells of
-	 * latency, not of capacity. But files, pipes and fast sockets may never
-	 * be seen with a queue: without any sample nothing converges. */
-	if (busy && ((meter->was_queued && queued) || !capacity->samples) &&
-	    meter->since_us && now->acked >= meter->acked) {
-		meter->busy_bytes += now->acked - meter->acked;
-		meter->busy_us += now_us - meter->since_us;
+	if (busy && meter->since_us && now->acked >= meter->acked) {
+		add_span(&meter->busy, bytes, us);
+		/* Else the span tells of latency, not of capacity. */
+		if (meter->was_queued && queued)
+			add_span(&meter->queued, bytes, us);
 	}
 	meter->was_queued = queued;
 	meter->acked = now->acked;
 	meter->since_us = now_us;
-	if (meter->busy_us < wanted || !meter->busy_bytes)
-		return;
-	rj_smooth_add(capacity,
-		      (double)meter->busy_bytes * 1e6 / (double)meter->busy_us);
-	meter->busy_bytes = meter->busy_us = 0;
+	take_queued(meter, capacity);
+	take_busy(meter, capacity);
+}
+
+void rj_meter_arrived(const struct rj_meter *meter, uint64_t bytes, uint64_t us,
+		      struct rj_smooth *capacity)
+{
+	const struct rj_meter_span span = { .bytes = bytes, .us = us };
+
+	if (us && meter->measured < TRUSTED_SAMPLES &&
+	    rate(&span) > capacity->mean)
+		restart(capacity, rate(&span));
 }
 
 uint64_t rj_meter_still_us(const struct rj_meter *meter, uint64_t now_us)

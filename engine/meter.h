@@ -16,10 +16,13 @@ struct ramjet_migration;
 struct rj_meter {
 	uint64_t acked; /* at `since_us` */
 	uint64_t since_us;
-	bool was_queued;     /* likewise */
-	uint64_t busy_bytes; /* not yet made into a sample */
-	uint64_t busy_us;
-	uint64_t moved; /* acked bytes when last seen to grow */
+	bool was_queued; /* likewise */
+	/* Not yet made into a sample: with a queue throughout, and however. */
+	struct rj_meter_span {
+		uint64_t bytes, us;
+	} queued, busy;
+	unsigned measured; /* samples with a queue */
+	uint64_t moved;    /* acked bytes when last seen to grow */
 	uint64_t moved_us;
 };
 
@@ -33,9 +36,15 @@ struct rj_wire_now {
 struct rj_wire_now rj_meter_look(const struct ramjet_migration *m);
 
 /* Account the time since the last call; `busy`: workers had work throughout.
- * A long enough busy span becomes a sample of `capacity` (bytes/s). */
+ * A long enough busy span becomes a sample of `capacity` (bytes/s). Until there
+ * is one with a queue throughout, others stand in for it, and are forgotten
+ * then. */
 void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 		   uint64_t now_us, bool busy, struct rj_smooth *capacity);
+/* `bytes` have come all the way in `us`: the wire carries that at least. Believed
+ * as long as little was measured; whatever went wrong before is mended by it. */
+void rj_meter_arrived(const struct rj_meter *meter, uint64_t bytes, uint64_t us,
+		      struct rj_smooth *capacity);
 /* How long no byte has been acknowledged. */
 uint64_t rj_meter_still_us(const struct rj_meter *meter, uint64_t now_us);
 #endif

@@ -25,14 +25,24 @@ static uint64_t elapsed_us(const struct rj_outgoing *out)
 	return rj_now_us() - out->round_began_us;
 }
 
+static uint64_t launched_bytes(const struct ramjet_migration *m)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < m->out->channel_count; i++)
+		bytes += rj_counter(&m->counters[i].launched_bytes);
+	return bytes;
+}
+
 static void open_round(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
 	const uint64_t pages = rj_rounds_next_pages(&out->rounds);
+	const uint64_t launched = launched_bytes(m);
 
 	out->round_began_us = rj_now_us();
 	out->round = rj_rounds_open(&out->rounds, false);
-	rj_arrival_opened(&out->arrival, out->round, pages,
+	rj_arrival_opened(&out->arrival, out->round, pages, launched,
 			  out->round_began_us);
 }
 
@@ -82,6 +92,8 @@ static void follow_rounds(struct rj_outgoing *out,
 	rj_arrival_left(&out->arrival, left, wire->launched, now_us);
 	rj_arrival_applied(&out->arrival, out->applied, wire->acked,
 			   out->estimate.capacity.mean, now_us);
+	rj_meter_arrived(&out->meter, out->arrival.came_bytes,
+			 out->arrival.came_us, &out->estimate.capacity);
 	out->estimate.latency_us = out->arrival.latency_us;
 }
 
@@ -227,8 +239,8 @@ struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
 	struct rj_pause_inputs inputs = {
 		.unsent_pages = (double)(rj_rounds_remaining(&out->rounds) +
 					 wire.in_hand_pages),
-		.queued_bytes =
-			(double)wire.queued + out->arrival.backlog_bytes,
+		.queued_bytes = rj_arrival_waiting_bytes(&out->arrival,
+							 (double)wire.queued),
 		.capacity = (double)params.switchover_bandwidth_bytes_per_s,
 	};
 

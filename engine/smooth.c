@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-#define WEIGHT 0.3 /* of a new sample */
+#define WEIGHT  0.3  /* of a new sample */
+#define OUTLIER 0.25 /* of the first time, if the second is less */
 
 void rj_smooth_add(struct rj_smooth *smooth, double sample)
 {
@@ -16,6 +17,13 @@ void rj_smooth_add(struct rj_smooth *smooth, double sample)
 	smooth->mean += WEIGHT * delta;
 	smooth->variance =
 		(1 - WEIGHT) * (smooth->variance + WEIGHT * delta * delta);
+}
+
+void rj_smooth_add_time(struct rj_smooth *smooth, double sample)
+{
+	if (smooth->samples == 1 && sample < smooth->mean * OUTLIER)
+		smooth->samples = 0;
+	rj_smooth_add(smooth, sample);
 }
 
 double rj_smooth_spread(const struct rj_smooth *smooth)

@@ -11,6 +11,9 @@ struct rj_smooth {
 };
 
 void rj_smooth_add(struct rj_smooth *smooth, double sample);
+/* Of times: delays only ever make them longer. A first sample that the second
+ * shows to be one is forgotten. */
+void rj_smooth_add_time(struct rj_smooth *smooth, double sample);
 /* Standard deviation. */
 double rj_smooth_spread(const struct rj_smooth *smooth);
 #endif

@@ -82,17 +82,78 @@ static void a_wire_the_cap_keeps_dry_is_measured(void **state)
 	assert_in_range((uint64_t)w.capacity.mean, 4999999, 5000001);
 }
 
-/* A file has no queue: better a poor first sample than none for ever. */
-static void a_wire_that_never_has_a_queue_is_measured_once(void **state)
+/* A file has no queue: better poor samples than none for ever. */
+static void a_wire_that_never_has_a_queue_is_measured_all_the_same(void **state)
 {
 	struct wire w = begin();
 
 	(void)state;
 	w.now.queued = 0;
-	for (unsigned i = 0; i < 10; i++)
+	pass(&w, SECOND_US, 100000, true);
+	assert_int_equal(w.capacity.samples, 1);
+	for (unsigned i = 0; i < 20; i++)
 		pass(&w, SECOND_US, 5000000, true);
+	/* A first one that was wrong is outgrown. */
+	assert_in_range((uint64_t)w.capacity.mean, 4900000, 5000001);
+}
+
+/* Stopped for half a second while nothing but fences was on its way. */
+static void a_few_bytes_in_a_long_time_are_no_first_sample(void **state)
+{
+	struct wire w = begin();
+
+	(void)state;
+	pass(&w, SECOND_US / 2, 256, true);
+	assert_int_equal(w.capacity.samples, 0);
+	pass(&w, SECOND_US, 1 << 20, true);
+	assert_int_equal(w.capacity.samples, 1);
+}
+
+static void what_stood_in_is_forgotten_once_the_wire_is_measured(void **state)
+{
+	struct wire w = begin();
+
+	(void)state;
+	w.now.queued = 0;
+	pass(&w, SECOND_US, 70000, true);
+	assert_in_range((uint64_t)w.capacity.mean, 69999, 70001);
+	w.now.queued = 1;
+	pass(&w, 0, 0, true);
+	pass(&w, SECOND_US, 5000000, true);
 	assert_int_equal(w.capacity.samples, 1);
 	assert_in_range((uint64_t)w.capacity.mean, 4999999, 5000001);
+}
+
+/* A wire that was measured, and is now far slower than a sample needs. */
+static void a_wire_that_has_become_very_slow_is_noticed(void **state)
+{
+	struct wire w = begin();
+
+	(void)state;
+	pass(&w, SECOND_US, 5000000, true);
+	for (unsigned i = 0; i < 20; i++)
+		pass(&w, SECOND_US, 100, true);
+	assert_true(w.capacity.mean < 50000);
+}
+
+/* Whatever was measured wrongly: what has arrived has arrived. */
+static void what_has_arrived_mends_a_first_sample(void **state)
+{
+	struct wire w = begin();
+
+	(void)state;
+	rj_meter_arrived(&w.meter, 8192, 1000, &w.capacity);
+	assert_int_equal(w.capacity.samples, 1);
+	assert_in_range((uint64_t)w.capacity.mean, 8191999, 8192001);
+	/* It is the least, not what is to be expected. */
+	rj_meter_arrived(&w.meter, 100, 1000, &w.capacity);
+	assert_in_range((uint64_t)w.capacity.mean, 8191999, 8192001);
+	for (unsigned i = 0; i < 3; i++)
+		pass(&w, SECOND_US, 100000, true);
+	assert_in_range((uint64_t)w.capacity.mean, 99999, 100001);
+	/* Well measured; a burst that a bucket let through is no measure. */
+	rj_meter_arrived(&w.meter, 8192, 1000, &w.capacity);
+	assert_in_range((uint64_t)w.capacity.mean, 99999, 100001);
 }
 
 static void nothing_acknowledged_is_no_sample(void **state)
@@ -160,7 +221,13 @@ int main(void)
 		cmocka_unit_test(a_wire_that_runs_dry_is_not_measured),
 		cmocka_unit_test(a_wire_the_cap_keeps_dry_is_measured),
 		cmocka_unit_test(
-			a_wire_that_never_has_a_queue_is_measured_once),
+			a_wire_that_never_has_a_queue_is_measured_all_the_same),
+		cmocka_unit_test(
+			a_few_bytes_in_a_long_time_are_no_first_sample),
+		cmocka_unit_test(
+			what_stood_in_is_forgotten_once_the_wire_is_measured),
+		cmocka_unit_test(a_wire_that_has_become_very_slow_is_noticed),
+		cmocka_unit_test(what_has_arrived_mends_a_first_sample),
 		cmocka_unit_test(nothing_acknowledged_is_no_sample),
 		cmocka_unit_test(short_spans_are_put_together),
 		cmocka_unit_test(a_count_that_goes_back_is_not_believed),

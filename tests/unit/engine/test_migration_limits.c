@@ -304,6 +304,29 @@ static void a_migration_that_never_converges_may_go_anyway(void **state)
 	assert_int_equal(small_vm_calls(&move->source, VM_STOP), 1);
 }
 
+/* ---- the worst of estimates ------------------------------------------------------ */
+
+static uint64_t nothing(struct small_vm *vm)
+{
+	(void)vm;
+	return 0;
+}
+
+/* At 100 bytes/s the eight channels' fences alone would take seconds, and their
+ * acknowledgements are late: but no page waits for them. */
+static void an_idle_guest_goes_whatever_is_thought_of_the_wire(void **state)
+{
+	struct move *move = *state;
+
+	begin(move, nothing);
+	move->source_params.switchover_bandwidth_bytes_per_s = 100;
+	move->source_params.channels = 8;
+	move_begin(move, MOVE_TCP);
+	move_await(move);
+	move_expect_done(move);
+	assert_in_range(move->info->rounds_total, 2, 50);
+}
+
 static void widen_when_stuck(struct small_vm *vm, enum vm_call call)
 {
 	struct move *move = vm->user;
@@ -479,6 +502,7 @@ int main(void)
 			a_guest_that_cannot_be_called_back_fails_the_migration),
 		MOVE_TEST(a_migration_that_never_converges_may_fail),
 		MOVE_TEST(a_migration_that_never_converges_may_go_anyway),
+		MOVE_TEST(an_idle_guest_goes_whatever_is_thought_of_the_wire),
 		MOVE_TEST(a_longer_pause_allowed_live_ends_the_rounds),
 		MOVE_TEST(a_guest_is_slowed_down_and_let_off_in_steps),
 		MOVE_TEST(
