@@ -11,7 +11,8 @@
 #define BEST_ROUNDS     16u /* how long a best pause is remembered */
 #define WORTHWHILE      0.7 /* share of the pause a round must save to */
 #define POLISH_ROUNDS   16u
-#define GOOD_MOMENT     1.15 /* of the best pause seen lately */
+#define NOTICED_US      1000u /* what it must save at least */
+#define GOOD_MOMENT     1.15  /* of the best pause seen lately */
 
 static void remember_best(struct rj_convergence *c, uint64_t p50_us)
 {
@@ -79,14 +80,24 @@ static enum rj_advice hopeless(struct rj_convergence *c,
 	return RJ_ADVICE_GO_ON;
 }
 
-/* It fits: but if one more round makes the pause much shorter, have that. */
+/*
+ * It fits: but if one more round makes the pause much shorter, have that. As
+ * long as it does: a round that was to bring much, and brought next to nothing,
+ * is the last.
+ */
 static enum rj_advice polish(struct rj_convergence *c,
 			     const struct rj_round_outcome *outcome)
 {
-	if ((double)outcome->next_us >= WORTHWHILE * (double)outcome->p50_us ||
-	    c->polished >= POLISH_ROUNDS)
+	const bool in_vain =
+		c->polish_us &&
+		(double)outcome->p50_us >= WORTHWHILE * (double)c->polish_us;
+
+	if (in_vain || c->polished >= POLISH_ROUNDS ||
+	    outcome->next_us + NOTICED_US > outcome->p50_us ||
+	    (double)outcome->next_us >= WORTHWHILE * (double)outcome->p50_us)
 		return RJ_ADVICE_SWITCH;
 	c->polished++;
+	c->polish_us = outcome->p50_us;
 	return RJ_ADVICE_GO_ON;
 }
 
@@ -97,6 +108,8 @@ enum rj_advice rj_convergence_advise(struct rj_convergence *c,
 	const bool stuck =
 		outcome->dirtied_bytes > STUCK_SHARE * outcome->sent_bytes;
 
+	if (!outcome->known)
+		return RJ_ADVICE_GO_ON;
 	remember_best(c, outcome->p50_us);
 	c->stuck = stuck && !outcome->fits ? c->stuck + 1 : 0;
 	c->calm = c->throttle_percent && is_calm(c, outcome) ? c->calm + 1 : 0;

@@ -14,8 +14,9 @@
 struct rj_convergence {
 	unsigned stuck; /* rounds in a row that did not shrink what is left */
 	unsigned calm;  /* rounds in a row that would do with less throttle */
-	unsigned polished; /* rounds spent on a shorter pause than needed */
-	unsigned hopeless; /* stuck rounds with nothing more to try */
+	unsigned polished;  /* rounds spent on a shorter pause than needed */
+	uint64_t polish_us; /* the pause before the latest of them; 0: none */
+	unsigned hopeless;  /* stuck rounds with nothing more to try */
 	uint32_t throttle_percent;
 	uint64_t best_us; /* shortest pause seen lately */
 	unsigned best_age;
@@ -25,6 +26,7 @@ struct rj_round_outcome {
 	double sent_bytes, dirtied_bytes;
 	double room_bytes;        /* that could have been sent meanwhile */
 	uint64_t p50_us, next_us; /* the pause now, and a round later */
+	bool known;               /* the pause; else nothing is concluded */
 	bool fits;
 	bool caught_up;    /* the target is not behind */
 	bool wanted;       /* to switch as soon as it fits */

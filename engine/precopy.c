@@ -301,6 +301,7 @@ static enum rj_advice advise(struct ramjet_migration *m,
 		.dirtied_bytes = (double)dirtied * share * RAMJET_PAGE_BYTES,
 		.p50_us = out->pause.p50_us,
 		.next_us = out->next_us,
+		.known = out->pause.known,
 		.fits = out->pause.known &&
 			out->pause.p90_us <= atomic_load(&m->downtime_limit_us),
 		.caught_up = is_caught_up(m),

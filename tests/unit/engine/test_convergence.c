@@ -7,6 +7,7 @@ static const struct rj_round_outcome stuck_round = {
 	.sent_bytes = 100,
 	.room_bytes = 100,
 	.dirtied_bytes = 100,
+	.known = true,
 	.caught_up = true,
 	.p50_us = 1000000,
 	.next_us = 1000000,
@@ -17,6 +18,7 @@ static const struct rj_round_outcome calm_round = {
 	.sent_bytes = 100,
 	.room_bytes = 100,
 	.dirtied_bytes = 1,
+	.known = true,
 	.caught_up = true,
 	.p50_us = 1000000,
 	.next_us = 1000000,
@@ -52,14 +54,61 @@ static void a_much_shorter_pause_is_worth_a_round(void **state)
 	(void)state;
 	outcome.fits = true;
 	outcome.next_us = outcome.p50_us / 2;
-	while (rj_convergence_advise(&c, &outcome, &params) == RJ_ADVICE_GO_ON)
+	while (rj_convergence_advise(&c, &outcome, &params) ==
+	       RJ_ADVICE_GO_ON) {
 		rounds++;
-	/* Not for ever. */
-	assert_in_range(rounds, 1, 100);
+		outcome.p50_us = outcome.next_us;
+		outcome.next_us /= 2;
+	}
+	/* Until there is nothing to be had that anybody would notice. */
+	assert_int_equal(rounds, 9);
 	c = (struct rj_convergence){ 0 };
 	outcome.next_us = outcome.p50_us * 9 / 10;
 	assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
 			 RJ_ADVICE_SWITCH);
+}
+
+/* Promised half the pause each time, and nothing comes of it. */
+static void a_round_that_was_in_vain_is_the_last(void **state)
+{
+	struct rj_convergence c = { 0 };
+	struct rj_round_outcome outcome = calm_round;
+	const struct ramjet_params params = defaults();
+
+	(void)state;
+	outcome.fits = true;
+	outcome.p50_us = 30000;
+	outcome.next_us = 10000;
+	assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
+			 RJ_ADVICE_GO_ON);
+	outcome.p50_us = 28000;
+	assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
+			 RJ_ADVICE_SWITCH);
+}
+
+/* Nothing is known of a wire that nobody has measured. */
+static void nothing_is_concluded_while_the_pause_is_unknown(void **state)
+{
+	static const enum ramjet_on_no_convergence policies[] = {
+		RAMJET_NO_CONVERGENCE_FAIL,
+		RAMJET_NO_CONVERGENCE_SWITCH,
+	};
+	struct ramjet_params params = defaults();
+	struct rj_round_outcome outcome = stuck_round;
+
+	(void)state;
+	outcome.known = false;
+	outcome.p50_us = outcome.next_us = 0;
+	for (unsigned p = 0; p < 2; p++) {
+		struct rj_convergence c = { 0 };
+
+		params.on_no_convergence = policies[p];
+		for (unsigned i = 0; i < 1000; i++)
+			assert_int_equal(
+				rj_convergence_advise(&c, &outcome, &params),
+				RJ_ADVICE_GO_ON);
+		assert_int_equal(c.throttle_percent, 0);
+	}
 }
 
 static void a_stuck_guest_is_slowed_down_step_by_step(void **state)
@@ -216,6 +265,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pause_that_fits_is_taken),
 		cmocka_unit_test(a_much_shorter_pause_is_worth_a_round),
+		cmocka_unit_test(a_round_that_was_in_vain_is_the_last),
+		cmocka_unit_test(
+			nothing_is_concluded_while_the_pause_is_unknown),
 		cmocka_unit_test(a_stuck_guest_is_slowed_down_step_by_step),
 		cmocka_unit_test(a_calm_guest_is_let_go_again),
 		cmocka_unit_test(

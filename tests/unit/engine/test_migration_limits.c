@@ -304,6 +304,25 @@ static void a_migration_that_never_converges_may_go_anyway(void **state)
 	assert_int_equal(small_vm_calls(&move->source, VM_STOP), 1);
 }
 
+static uint64_t a_little(struct small_vm *vm)
+{
+	(void)vm;
+	return 4;
+}
+
+/* What a pipe carries takes a while to be known. */
+static void nobody_gives_up_on_a_wire_that_was_not_measured_yet(void **state)
+{
+	struct move *move = *state;
+
+	begin(move, a_little);
+	move->source_params.switchover_bandwidth_bytes_per_s = 0;
+	move->source_params.on_no_convergence = RAMJET_NO_CONVERGENCE_FAIL;
+	move_begin(move, MOVE_PIPE);
+	move_await(move);
+	move_expect_done(move);
+}
+
 /* ---- the worst of estimates ------------------------------------------------------ */
 
 static uint64_t nothing(struct small_vm *vm)
@@ -502,6 +521,7 @@ int main(void)
 			a_guest_that_cannot_be_called_back_fails_the_migration),
 		MOVE_TEST(a_migration_that_never_converges_may_fail),
 		MOVE_TEST(a_migration_that_never_converges_may_go_anyway),
+		MOVE_TEST(nobody_gives_up_on_a_wire_that_was_not_measured_yet),
 		MOVE_TEST(an_idle_guest_goes_whatever_is_thought_of_the_wire),
 		MOVE_TEST(a_longer_pause_allowed_live_ends_the_rounds),
 		MOVE_TEST(a_guest_is_slowed_down_and_let_off_in_steps),
