@@ -275,11 +275,13 @@ static int file_create(const struct rj_cli_guest_spec *spec,
 /* Past setup the memory is the source's. */
 static void on_state(void *user, enum ramjet_state old_state,
 		     enum ramjet_state new_state,
-		     const struct ramjet_error *err)
+		     const struct ramjet_error *err,
+		     struct ramjet_migration *migration)
 {
 	struct file_guest *guest = user;
 
 	(void)old_state;
+	(void)migration;
 	(void)err;
 	if (new_state == RAMJET_STATE_ACTIVE)
 		guest->arrived = true;

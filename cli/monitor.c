@@ -29,11 +29,13 @@ static void note_run(void *user, bool runs)
 
 static void note_state(void *user, enum ramjet_state old_state,
 		       enum ramjet_state new_state,
-		       const struct ramjet_error *err)
+		       const struct ramjet_error *err,
+		       struct ramjet_migration *migration)
 {
 	struct rj_cli_monitor *m = user;
 
 	(void)old_state;
+	(void)migration;
 	(void)err;
 	rj_qmp_server_note(m->server, NOTE_STATE, (int)new_state);
 }

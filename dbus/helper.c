@@ -45,8 +45,6 @@ static int answer_errno(sd_bus_error *ret, int rc,
 	struct rj_text text;
 
 	rj_text_print(text.s, sizeof(text.s), err->message);
-	if (!err->code || !text.s[0])
-		return sd_bus_error_set_errno(ret, -rc);
 	return sd_bus_error_set_errnof(ret, -rc, "%s", text.s);
 }
 
@@ -65,9 +63,10 @@ static int on_save(sd_bus_message *call, void *user, sd_bus_error *ret_error)
 	struct ramjet_error err = { 0 };
 	rj_autofree void *data = NULL;
 	size_t bytes = 0;
-	int rc = helper->save(helper->user, &data, &bytes, &err);
+	int rc = rj_callback_result(
+		&err, "save", helper->save(helper->user, &data, &bytes, &err));
 
-	if (rc < 0)
+	if (rc)
 		return answer_errno(ret_error, rc, &err);
 	if (bytes > helper->limit)
 		return refuse_size(ret_error, bytes, helper->limit);
@@ -91,8 +90,9 @@ static int on_load(sd_bus_message *call, void *user, sd_bus_error *ret_error)
 		return rc;
 	if (bytes > helper->limit)
 		return refuse_size(ret_error, bytes, helper->limit);
-	rc = helper->load(helper->user, data, bytes, &err);
-	if (rc < 0)
+	rc = rj_callback_result(&err, "load",
+				helper->load(helper->user, data, bytes, &err));
+	if (rc)
 		return answer_errno(ret_error, rc, &err);
 	return sd_bus_reply_method_return(call, NULL);
 }

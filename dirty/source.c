@@ -105,14 +105,15 @@ RAMJET_API void ramjet_dirty_free(struct ramjet_dirty_source *source)
 
 /* ---- what the engine calls --------------------------------------------- */
 
-/* A callback of the VMM may fail without filling err. */
-static int source_failed(const struct ramjet_dirty_source *source,
-			 const char *what, int rc, struct ramjet_error *err)
+/* What a callback of the VMM came to. */
+static int result_of(const struct ramjet_dirty_source *source, const char *what,
+		     int rc, struct ramjet_error *own, struct ramjet_error *err)
 {
-	if (err && err->code)
-		rj_error_prefix(err, "dirty source %s", source->ops.name);
-	return rj_fail_errno(err, rc, "dirty source %s: %s failed",
-			     source->ops.name, what);
+	if (rj_likely(!rc))
+		return 0;
+	rc = rj_callback_result(own, what, rc);
+	rj_error_prefix(own, "dirty source %s", source->ops.name);
+	return rj_fail(err, rc, "%s", own->message);
 }
 
 int rj_dirty_set_start(struct rj_dirty_set *set,
@@ -130,12 +131,13 @@ int rj_dirty_set_start(struct rj_dirty_set *set,
 	rj_error_clear(err);
 	for (unsigned i = 0; i < source_count; i++) {
 		struct ramjet_dirty_source *source = sources[i];
+		struct ramjet_error own = { 0 };
 		int rc = source->ops.start(source->user, regions, region_count,
-					   err);
+					   &own);
 
 		set->started = i + 1;
-		if (rc < 0) {
-			rc = source_failed(source, "start", rc, err);
+		rc = result_of(source, "start failed", rc, &own, err);
+		if (rc) {
 			rj_dirty_set_stop(set);
 			return rc;
 		}
@@ -156,10 +158,12 @@ int rj_dirty_set_collect(struct rj_dirty_set *set,
 	rj_error_clear(err);
 	for (unsigned i = 0; i < set->started; i++) {
 		struct ramjet_dirty_source *source = set->sources[i];
-		int rc = source->ops.collect(source->user, &sink, err);
+		struct ramjet_error own = { 0 };
+		int rc = source->ops.collect(source->user, &sink, &own);
 
-		if (rc < 0)
-			return source_failed(source, "collect", rc, err);
+		rc = result_of(source, "collect failed", rc, &own, err);
+		if (rc)
+			return rc;
 		if (sink.out_of_range)
 			return rj_fail(err, -ERANGE,
 				       "dirty source %s: marked %llu pages "
@@ -185,14 +189,19 @@ int rj_dirty_set_rearm(struct rj_dirty_set *set, unsigned region,
 {
 	for (unsigned i = 0; i < set->started; i++) {
 		struct ramjet_dirty_source *source = set->sources[i];
+		struct ramjet_error own;
 		int rc;
 
 		if (!source->ops.rearm)
 			continue;
+		/* Often, so not cleared as a whole. */
+		own.code = 0;
+		own.message[0] = '\0';
 		rc = source->ops.rearm(source->user, region, first_page, words,
-				       count, err);
-		if (rc < 0)
-			return source_failed(source, "rearm", rc, err);
+				       count, &own);
+		rc = result_of(source, "rearm failed", rc, &own, err);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

@@ -13,13 +13,6 @@
 struct rj_node_view;
 struct rj_rounds;
 
-/* What an operation of the VMM returned, 0 or a negative errno: anything else
- * would be taken for success further up. */
-static inline int rj_guest_result(int rc)
-{
-	return rc > 0 ? -EIO : rc;
-}
-
 struct rj_block {
 	char name[RJ_BLOCK_NAME_MAX + 1];
 	uint8_t *host;

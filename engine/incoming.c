@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "dbus/vmstate.h"
+#include "engine/callback.h"
 #include "engine/cpu_limit.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
@@ -184,11 +185,9 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
 		return -ECANCELED;
-	rc = rj_guest_result(m->guest->ops.start(m->guest->user, err));
-	if (rc) {
-		(void)rj_fail_errno(err, rc, "the guest does not start");
+	rc = rj_call_start(m, err);
+	if (rc)
 		return rc;
-	}
 	measure(m, "resume");
 	rj_lock(&m->lock);
 	m->stats.downtime_us = rj_now_us() - m->in->pause_began_us;
@@ -293,21 +292,19 @@ static void complete(struct ramjet_migration *m)
 	rj_migration_finish(m, RAMJET_STATE_COMPLETED);
 }
 
-static void *control_thread(void *arg)
+static void control_thread(struct ramjet_migration *m)
 {
-	struct ramjet_migration *m = arg;
 	struct ramjet_error err = { 0 };
 	int rc = run(m, &err);
 
 	if (!rc) {
 		complete(m);
-		return NULL;
+		return;
 	}
 	if (!err.code)
 		(void)rj_fail_errno(&err, rc, "migration");
 	rj_migration_fail(m, &err);
 	unwind(m);
-	return NULL;
 }
 
 static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)

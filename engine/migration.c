@@ -90,14 +90,33 @@ static int new_migration(struct ramjet_guest *guest, const char *uri,
 	return 0;
 }
 
-static int start(struct ramjet_migration *m, void *(*run)(void *),
-		 struct ramjet_error *err)
+static void *run_side(void *arg)
 {
-	const int rc = rj_thread_start(&m->control, "rj/ctl", run, m);
+	struct ramjet_migration *m = arg;
 
+	/* Whoever hears of the handle from a callback may free it: not before
+	 * its maker is through with it. */
+	rj_lock(&m->lock);
+	rj_unlock(&m->lock);
+	m->side->run(m);
+	return NULL;
+}
+
+static int start(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	static const struct rj_thread_options options = {
+		.name = "rj/ctl",
+		.stack_bytes = RJ_THREAD_CALLBACK_STACK_BYTES,
+	};
+	int rc;
+
+	(void)pthread_sigmask(SIG_BLOCK, NULL, &m->caller_mask);
+	rj_lock(&m->lock);
+	rc = rj_thread_start_as(&m->control, &options, run_side, m);
+	m->has_control = !rc;
+	rj_unlock(&m->lock);
 	if (rc)
-		return rj_fail_errno(err, rc, "migration: control thread");
-	m->has_control = true;
+		return rj_thread_fail(err, rc, "migration: control thread");
 	return 0;
 }
 
@@ -115,14 +134,19 @@ int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
 	rc = new_migration(guest, uri, params, side->outgoing, &m, err);
 	if (!rc)
 		rc = side->prepare(m, err);
-	if (!rc)
-		rc = start(m, side->run, err);
 	if (rc) {
 		ramjet_migration_free(m);
 		return rc;
 	}
+	m->side = side;
 	*ret = m;
-	return 0;
+	rc = start(m, err);
+	/* From here on, m is no longer ours alone. */
+	if (!rc)
+		return 0;
+	*ret = NULL;
+	ramjet_migration_free(m);
+	return rc;
 }
 
 int rj_migration_alloc_counters(struct ramjet_migration *m, unsigned channels,

@@ -7,6 +7,7 @@
  * incoming.h.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@
 
 struct rj_outgoing;
 struct rj_incoming;
+struct rj_side;
 
 struct ramjet_migration {
 	/* immutable after creation */
@@ -30,6 +32,8 @@ struct ramjet_migration {
 	char uri_text[256];
 	char listen_uri[512];
 	struct rj_log log;
+	const struct rj_side *side;
+	sigset_t caller_mask; /* of who began it: callbacks run with it */
 	pthread_t control;
 	bool has_control;
 	/* Readable = give up: cancelled, or something failed. Never reset. */
@@ -76,7 +80,7 @@ struct rj_side {
 	bool outgoing;
 	/* Whatever may fail at once, before there is a thread. */
 	int (*prepare)(struct ramjet_migration *m, struct ramjet_error *err);
-	void *(*run)(void *migration); /* the control thread */
+	void (*run)(struct ramjet_migration *m); /* the control thread */
 };
 /* A migration with its thread running, or nothing at all. */
 RJ_NODISCARD int rj_migration_begin(const struct rj_side *side,

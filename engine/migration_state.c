@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "engine/callback.h"
 #include "engine/event.h"
 #include "engine/migration.h"
 #include "engine/state.h"
@@ -20,8 +21,7 @@ static void announce(struct ramjet_migration *m, enum ramjet_state old_state,
 	       m->outgoing ? "outgoing" : "incoming",
 	       ramjet_state_name(old_state), ramjet_state_name(state),
 	       ended_badly ? ": " : "", ended_badly ? error.message : "");
-	rj_notifiers_call(&m->guest->notifiers, old_state, state,
-			  ended_badly ? &error : NULL);
+	rj_call_notifiers(m, old_state, state, ended_badly ? &error : NULL);
 }
 
 /* A cancel that came before the commit keeps all but its own states away. */

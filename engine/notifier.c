@@ -127,16 +127,23 @@ static struct rj_notifier *next_locked(struct rj_notifiers *list, int after,
 	return n && n->id <= last ? n : NULL;
 }
 
+/* What the notifiers are told. */
+struct news {
+	enum ramjet_state old_state, new_state;
+	const struct ramjet_error *err;
+	struct ramjet_migration *migration;
+};
+
 static void run_locked(struct rj_notifiers *list, struct rj_notifier *n,
-		       enum ramjet_state old_state, enum ramjet_state new_state,
-		       const struct ramjet_error *err) RJ_REQUIRES(list->lock)
+		       const struct news *news) RJ_REQUIRES(list->lock)
 {
 	struct runner me = { .next = n->runners, .thread = pthread_self() };
 	struct runner **at = &n->runners;
 
 	n->runners = &me;
 	rj_unlock(&list->lock);
-	n->fn(n->user, old_state, new_state, err);
+	n->fn(n->user, news->old_state, news->new_state, news->err,
+	      news->migration);
 	rj_lock(&list->lock);
 	while (*at != &me)
 		at = &(*at)->next;
@@ -149,8 +156,10 @@ static void run_locked(struct rj_notifiers *list, struct rj_notifier *n,
 
 void rj_notifiers_call(struct rj_notifiers *list, enum ramjet_state old_state,
 		       enum ramjet_state new_state,
-		       const struct ramjet_error *err)
+		       const struct ramjet_error *err,
+		       struct ramjet_migration *migration)
 {
+	const struct news news = { old_state, new_state, err, migration };
 	struct rj_notifier *n;
 	int last, id = 0;
 
@@ -158,7 +167,7 @@ void rj_notifiers_call(struct rj_notifiers *list, enum ramjet_state old_state,
 	last = list->next_id - 1;
 	while ((n = next_locked(list, id, last))) {
 		id = n->id;
-		run_locked(list, n, old_state, new_state, err);
+		run_locked(list, n, &news);
 	}
 	rj_unlock(&list->lock);
 }

@@ -32,5 +32,6 @@ RJ_NODISCARD int rj_notifiers_remove(struct rj_notifiers *list, int id);
 /* Calls every notifier that was there when the call began, oldest first. */
 void rj_notifiers_call(struct rj_notifiers *list, enum ramjet_state old_state,
 		       enum ramjet_state new_state,
-		       const struct ramjet_error *err);
+		       const struct ramjet_error *err,
+		       struct ramjet_migration *migration);
 #endif

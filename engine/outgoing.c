@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "dbus/vmstate.h"
+#include "engine/callback.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
 #include "engine/own_file.h"
@@ -149,12 +150,11 @@ static bool resume_guest(struct ramjet_migration *m)
 		return true;
 	m->out->guest_stopped = false;
 	rj_guest_unseal(m->guest);
-	rc = rj_guest_result(m->guest->ops.start(m->guest->user, &err));
+	rc = rj_call_start(m, &err);
 	if (!rc) {
 		record_pause(m);
 		return true;
 	}
-	(void)rj_fail_errno(&err, rc, "start");
 	report_stranded(m, &err);
 	return false;
 }
@@ -235,9 +235,8 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 	rj_migration_finish(m, end);
 }
 
-static void *control_thread(void *arg)
+static void control_thread(struct ramjet_migration *m)
 {
-	struct ramjet_migration *m = arg;
 	struct ramjet_error err = { 0 };
 	int rc = run(m, &err);
 
@@ -251,7 +250,6 @@ static void *control_thread(void *arg)
 			       : RAMJET_STATE_COMPLETED);
 	else
 		unwind(m);
-	return NULL;
 }
 
 static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)

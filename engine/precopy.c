@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "engine/callback.h"
 #include "engine/outgoing.h"
 #include "engine/source_helpers.h"
 #include "util/clock.h"
@@ -322,13 +323,9 @@ static int set_throttle(struct ramjet_migration *m, uint32_t percent,
 	account_throttle(m);
 	/* Whatever it returns: half throttled must be lifted, too. */
 	m->out->throttle_set = percent;
-	rc = rj_guest_result(
-		m->guest->ops.throttle(m->guest->user, percent, err));
-	if (rc) {
-		(void)rj_fail_errno(err, rc, "guest: throttling to %u %%",
-				    percent);
+	rc = rj_call_throttle(m, percent, err);
+	if (rc)
 		return rc;
-	}
 	rj_log(&m->log, RJ_LOG_INFO, "vCPUs throttled by %u %%", percent);
 	return 0;
 }

@@ -304,7 +304,7 @@ int rj_receiver_start(struct rj_receiver *r, struct ramjet_error *err)
 	(void)snprintf(name, sizeof(name), "rj/recv/%u", r->index);
 	rc = rj_thread_start(&r->thread, name, receiver_thread, r);
 	if (rc)
-		return rj_fail_errno(err, rc, "receive worker %u", r->index);
+		return rj_thread_fail(err, rc, "receive worker %u", r->index);
 	r->started = true;
 	return 0;
 }

@@ -496,7 +496,7 @@ int rj_sender_start(struct rj_sender *s, struct ramjet_error *err)
 	(void)snprintf(name, sizeof(name), "rj/send/%u", s->index);
 	rc = rj_thread_start(&s->thread, name, sender_thread, s);
 	if (rc)
-		return rj_fail_errno(err, rc, "send worker %u", s->index);
+		return rj_thread_fail(err, rc, "send worker %u", s->index);
 	s->started = true;
 	return 0;
 }

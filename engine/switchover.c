@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/callback.h"
 #include "engine/digest.h"
 #include "engine/outgoing.h"
 #include "engine/source_helpers.h"
@@ -56,11 +57,9 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 	out->pause_began_us = out->term_began_us = rj_now_us();
 	/* Half stopped counts as stopped: start is called whatever happens. */
 	out->guest_stopped = true;
-	rc = rj_guest_result(m->guest->ops.stop(m->guest->user, err));
-	if (rc) {
-		(void)rj_fail_errno(err, rc, "guest does not stop");
+	rc = rj_call_stop(m, err);
+	if (rc)
 		return rc;
-	}
 	measure(m, "stop", out->pause.stop_us);
 	rj_estimate_stopped(&out->estimate, out->term_us);
 	return 0;
@@ -145,12 +144,9 @@ static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!m->guest->ops.save_state)
 		return 0;
-	rc = rj_guest_result(
-		m->guest->ops.save_state(m->guest->user, &data, &bytes, err));
-	if (rc) {
-		(void)rj_fail_errno(err, rc, "device state: saving");
+	rc = rj_call_save_state(m, &data, &bytes, err);
+	if (rc)
 		return rc;
-	}
 	if (bytes > params.state_bytes_max)
 		return rj_fail(err, -EMSGSIZE,
 			       "device state: %zu bytes, at most %llu allowed",
@@ -310,10 +306,9 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	out->guest_stopped = false;
-	rc = rj_guest_result(m->guest->ops.start(m->guest->user, err));
+	rc = rj_call_start(m, err);
 	if (rc) {
 		out->guest_stopped = true;
-		(void)rj_fail_errno(err, rc, "guest does not start again");
 		return rc;
 	}
 	rj_log(&m->log, RJ_LOG_WARNING,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dbus/vmstate.h"
+#include "engine/callback.h"
 #include "engine/digest.h"
 #include "engine/helper_report.h"
 #include "engine/incoming.h"
@@ -36,7 +37,6 @@ static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct ramjet_guest_ops *ops = &m->guest->ops;
 	const struct rj_record *device = &m->in->device;
-	int rc;
 
 	if (!device->begun && !ops->load_state)
 		return 0;
@@ -48,11 +48,7 @@ static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
 			       "device state: %zu bytes came, this guest "
 			       "cannot load any",
 			       device->bytes);
-	rc = rj_guest_result(ops->load_state(m->guest->user, device->data,
-					     device->bytes, err));
-	if (rc)
-		(void)rj_fail_errno(err, rc, "device state: loading");
-	return rc;
+	return rj_call_load_state(m, device->data, device->bytes, err);
 }
 
 int rj_target_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)

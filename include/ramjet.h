@@ -21,6 +21,9 @@
  *            Callbacks come from the migration's control thread unless
  *            stated otherwise; they may call anything but ramjet_wait() and
  *            ramjet_migration_free() of their own migration.
+ * Signals    Guest operations and notifiers run with the signal mask that the
+ *            caller of ramjet_migrate() or ramjet_incoming() had; all else of
+ *            ramjet's threads with all blocked but those of faults.
  * Units      Are in the names. A page is 4096 bytes whatever backs it.
  */
 #include <stdbool.h>
@@ -53,7 +56,8 @@ struct ramjet_guest;
 
 /*
  * What ramjet asks of the VMM. Every function returns 0 or a negative errno
- * (and fills err). `stop` and `start` are required, others may be NULL.
+ * (and fills err, or its message alone; anything positive fails, too). `stop`
+ * and `start` are required, others may be NULL.
  */
 struct ramjet_guest_ops {
 	size_t size;
@@ -440,7 +444,9 @@ bool ramjet_state_is_final(enum ramjet_state state);
 /*
  * Begin moving `guest` to `uri`; returns at once, work is done by threads of
  * its own. `guest` is borrowed until ramjet_migration_free(). One migration a
- * guest at a time (-EBUSY); -EPERM with all reasons while blockers exist.
+ * guest at a time (-EBUSY); -EPERM with all reasons while blockers exist. *ret
+ * is written before that thread starts (NULL if it then does not): callbacks
+ * may run before this returns.
  *
  * uri: tcp:HOST:PORT | unix:PATH | vsock:CID:PORT | fd:N | exec:COMMAND |
  *      file:PATH. fd: the number is *dup'd*. exec:, file: and pipes carry one
@@ -494,12 +500,14 @@ void ramjet_migration_free(struct ramjet_migration *migration);
 /*
  * Called on every state change, once, in order, from the thread that makes
  * it (the control thread). `err` is NULL unless new is failed, cancelled or
- * unconfirmed.
+ * unconfirmed. `migration` is the handle, borrowed, which the caller of
+ * ramjet_migrate() or ramjet_incoming() may not have seen returned yet.
  * Notifiers may be added and removed at any time, also inside a callback.
  */
 typedef void ramjet_notify_fn(void *user, enum ramjet_state old_state,
 			      enum ramjet_state new_state,
-			      const struct ramjet_error *err);
+			      const struct ramjet_error *err,
+			      struct ramjet_migration *migration);
 /* Returns a positive id. On a guest: notifiers serve all its migrations. */
 int ramjet_notify(struct ramjet_guest *guest, ramjet_notify_fn *fn, void *user,
 		  struct ramjet_error *err);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/thread.h"
 
 struct lookup {
 	/* immutable once the thread runs */
@@ -57,24 +57,15 @@ static void *lookup_thread(void *argument)
 	return NULL;
 }
 
-/* Detached, and deaf to the process's signals. */
 static int start_thread(struct lookup *lookup)
 {
-	sigset_t all, old;
-	pthread_attr_t attr;
+	static const struct rj_thread_options options = {
+		.name = "rj/lookup",
+		.detached = true,
+	};
 	pthread_t thread;
-	int rc;
 
-	rc = pthread_attr_init(&attr);
-	if (rc)
-		return -rc;
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&thread, &attr, lookup_thread, lookup);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return -rc;
+	return rj_thread_start_as(&thread, &options, lookup_thread, lookup);
 }
 
 static int run_on_thread(struct lookup *lookup, uint64_t deadline_ns,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "util/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,4 +67,25 @@ void rj_error_prefix(struct ramjet_error *err, const char *format, ...)
 	va_end(args);
 	append(err, ": ");
 	append(err, old);
+}
+
+int rj_callback_result(struct ramjet_error *err, const char *what, int rc)
+{
+	const int code = rc > 0 ? -EIO : rc;
+
+	if (!rc) {
+		rj_error_clear(err);
+		return 0;
+	}
+	err->message[sizeof(err->message) - 1] = '\0';
+	if (err->message[0]) {
+		err->code = err->code < 0 ? err->code : code;
+		return code;
+	}
+	err->code = 0;
+	if (rc > 0)
+		return rj_fail(err, code,
+			       "%s: returned %d, wanted 0 or a negative errno",
+			       what, rc);
+	return rj_fail_errno(err, code, "%s", what);
 }

@@ -17,6 +17,14 @@ RJ_COLD RJ_PRINTF(3, 4) int rj_fail_errno(struct ramjet_error *err, int code,
 /* Put "prefix: " before the message of err, if there is one. */
 RJ_PRINTF(2, 3)
 void rj_error_prefix(struct ramjet_error *err, const char *format, ...);
+/*
+ * What became of a callback of the VMM that returned `rc`. 0, or a negative
+ * errno with err (not NULL) filled: callbacks may fail without a word, or with
+ * a message but no code, and a positive number, which is no errno of ours, must
+ * not be taken for success. `what` names the callback.
+ */
+RJ_NODISCARD int rj_callback_result(struct ramjet_error *err, const char *what,
+				    int rc);
 static inline void rj_error_clear(struct ramjet_error *err)
 {
 	if (err) {

@@ -182,7 +182,8 @@ static int vm_throttle(void *user, unsigned percent, struct ramjet_error *err)
 }
 
 static void on_notify(void *user, enum ramjet_state old_state,
-		      enum ramjet_state state, const struct ramjet_error *err)
+		      enum ramjet_state state, const struct ramjet_error *err,
+		      struct ramjet_migration *migration)
 {
 	struct small_vm *vm = user;
 	const bool bad_end = state == RAMJET_STATE_FAILED ||
@@ -201,6 +202,7 @@ static void on_notify(void *user, enum ramjet_state old_state,
 		vm->states[vm->state_count++] = state;
 	(void)pthread_cond_broadcast(&vm->changed);
 	(void)pthread_mutex_unlock(&vm->lock);
+	(void)migration;
 	if (vm->on_state)
 		vm->on_state(vm, state);
 }

@@ -44,13 +44,15 @@ struct scene {
 	sem_t inside, go_on;
 	enum ramjet_state old_state, new_state;
 	struct ramjet_error error;
+	const void *migration;
 };
 
 static void add(struct listener *listener);
 
 static void on_change(void *user, enum ramjet_state old_state,
 		      enum ramjet_state new_state,
-		      const struct ramjet_error *err)
+		      const struct ramjet_error *err,
+		      struct ramjet_migration *migration)
 {
 	struct listener *l = user;
 	struct scene *s = l->scene;
@@ -63,6 +65,7 @@ static void on_change(void *user, enum ramjet_state old_state,
 	case ACT_NOTHING:
 		s->old_state = old_state;
 		s->new_state = new_state;
+		s->migration = migration;
 		if (err)
 			s->error = *err;
 		break;
@@ -98,7 +101,7 @@ static void add(struct listener *l)
 static void call(struct scene *s)
 {
 	rj_notifiers_call(&s->list, RAMJET_STATE_SETUP, RAMJET_STATE_ACTIVE,
-			  NULL);
+			  NULL, NULL);
 }
 
 static int setup(void **state)
@@ -140,8 +143,9 @@ static void all_are_called_oldest_first_with_what_happened(void **state)
 	assert_true(s->a.id > 0);
 	assert_true(s->b.id > s->a.id && s->c.id > s->b.id);
 	rj_notifiers_call(&s->list, RAMJET_STATE_ACTIVE, RAMJET_STATE_FAILED,
-			  &error);
+			  &error, (struct ramjet_migration *)s);
 	assert_string_equal(s->calls, "abc");
+	assert_ptr_equal(s->migration, s);
 	assert_int_equal(s->old_state, RAMJET_STATE_ACTIVE);
 	assert_int_equal(s->new_state, RAMJET_STATE_FAILED);
 	assert_int_equal(s->error.code, -EPIPE);
