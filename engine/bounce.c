@@ -104,7 +104,7 @@ static int write_out(struct rj_bounce *bounce, struct rj_first_touch *touch,
 int rj_bounce_receive(struct rj_bounce *bounce, struct rj_channel *channel,
 		      struct rj_first_touch *touch,
 		      const struct rj_scatter *scatter, struct iovec next,
-		      struct ramjet_error *err)
+		      struct rj_payload_sum *sum, struct ramjet_error *err)
 {
 	struct position at = { 0 };
 	int rc = 0;
@@ -116,11 +116,14 @@ int rj_bounce_receive(struct rj_bounce *bounce, struct rj_channel *channel,
 		if (rc)
 			break;
 		piece = next_piece(bounce, scatter, &at);
+		rj_payload_sum_note(sum, bounce->iov, piece.count);
 		if (at.index == scatter->count)
 			bounce->iov[piece.count++] = next;
 		rc = rj_channel_recv(channel, bounce->iov, piece.count);
-		if (!rc)
-			rc = write_out(bounce, touch, piece.writes, err);
+		if (rc)
+			break;
+		rj_payload_sum_add(sum);
+		rc = write_out(bounce, touch, piece.writes, err);
 	}
 	return rc;
 }

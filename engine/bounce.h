@@ -8,6 +8,7 @@
  * there is a CPU to spare, a thread writes one buffer while another is
  * received into (engine/write_behind.h).
  */
+#include "engine/payload_sum.h"
 #include "engine/target_memory.h"
 #include "engine/write_behind.h"
 #include "ringio/channel.h"
@@ -34,14 +35,16 @@ RJ_NODISCARD int rj_bounce_write_behind(struct rj_bounce *bounce,
 void rj_bounce_done(struct rj_bounce *bounce);
 /*
  * Receive what `scatter` says into the block, and `next` after it. What goes
- * to the file is there when rj_bounce_flush() has returned. Errors of the
- * channel leave err empty.
+ * to the file is there when rj_bounce_flush() has returned. All but `next` is
+ * added to `sum` (NULL: none). Errors of the channel leave err empty.
  */
 RJ_NODISCARD int rj_bounce_receive(struct rj_bounce *bounce,
 				   struct rj_channel *channel,
 				   struct rj_first_touch *touch,
 				   const struct rj_scatter *scatter,
-				   struct iovec next, struct ramjet_error *err);
+				   struct iovec next,
+				   struct rj_payload_sum *sum,
+				   struct ramjet_error *err);
 RJ_NODISCARD int rj_bounce_flush(struct rj_bounce *bounce,
 				 struct ramjet_error *err);
 #endif

@@ -83,6 +83,11 @@ static int take_frame(const struct rj_hello_reader *reader,
 		return rj_hello_decode(body, frame->payload_bytes, ret, err);
 	if (!rc)
 		rc = rj_failed_decode(body, frame->payload_bytes, &theirs, err);
+	if (!rc && theirs.code == -EPROTONOSUPPORT)
+		return rj_fail(err, theirs.code,
+			       "does not speak protocol version %u, as this "
+			       "side does; it says: %s",
+			       RJ_WIRE_VERSION, theirs.message);
 	return rc ? rc : rj_fail(err, theirs.code, "peer: %s", theirs.message);
 }
 

@@ -116,6 +116,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->cpus = rj_numa_cpus(&in->numa, i);
 		r->index = i;
 		r->spare_cpu = i < spare;
+		r->one_way = in->one_way;
 		r->backend = rj_migration_params(m).backend;
 		/* In band, what the link has read comes before us. */
 		r->stream_base =
@@ -156,8 +157,8 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 0 : -ECANCELED;
 }
 
-static int answer_ready(struct ramjet_migration *m, uint32_t verified,
-			struct ramjet_error *err)
+static int answer_ready(struct ramjet_migration *m,
+			const struct rj_ready *ready, struct ramjet_error *err)
 {
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_READY,
@@ -166,15 +167,28 @@ static int answer_ready(struct ramjet_migration *m, uint32_t verified,
 	uint8_t body[RJ_READY_BYTES];
 
 	rj_lock(&m->lock);
-	m->stats.verified = verified > 0;
-	m->stats.verify_blocks = verified;
+	m->stats.verified = ready->verified_blocks > 0;
+	m->stats.verify_blocks = ready->verified_blocks;
 	rj_unlock(&m->lock);
 	m->in->ready = true;
 	if (m->in->one_way)
 		return 0;
 	if (!rj_migration_promise(m))
 		return -ECANCELED;
-	rj_ready_encode(verified, body);
+	rj_ready_encode(ready, body);
+	return rj_link_send(&m->in->link, &frame, body,
+			    rj_migration_reply_deadline(m), err);
+}
+
+static int answer_running(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_RUNNING,
+		.payload_bytes = RJ_RUNNING_BYTES,
+	};
+	uint8_t body[RJ_RUNNING_BYTES];
+
+	rj_running_encode(rj_now_us() - m->in->committed_us, body);
 	return rj_link_send(&m->in->link, &frame, body,
 			    rj_migration_reply_deadline(m), err);
 }
@@ -196,8 +210,7 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 		return 0;
 	/* The guest runs: that nobody hears of it changes nothing. */
 	m->in->link.wake_fd = -1;
-	if (rj_link_send_type(&m->in->link, RJ_FRAME_RUNNING,
-			      rj_migration_reply_deadline(m), err)) {
+	if (answer_running(m, err)) {
 		rj_log(&m->log, RJ_LOG_WARNING,
 		       "the guest runs, but the source does not know: %s",
 		       err->message);
@@ -208,7 +221,7 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 
 static int run(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	uint32_t verified = 0;
+	struct rj_ready ready = { 0 };
 	int rc = begin(m, err);
 
 	if (!rc)
@@ -216,13 +229,14 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 	if (rc)
 		return rc;
 	m->in->term_began_us = rj_now_us();
-	rc = rj_target_load(m, &verified, err);
+	ready.apply_us = m->in->term_began_us - m->in->announced_us;
+	rc = rj_target_load(m, &ready, err);
 	measure(m, "load");
 	/* READY hands the decision to the source: last chance to say no. */
 	if (!rc)
 		rc = rj_migration_error(m).code;
 	if (!rc)
-		rc = answer_ready(m, verified, err);
+		rc = answer_ready(m, &ready, err);
 	if (!rc)
 		rc = rj_target_await_commit(m, err);
 	measure(m, "commit");

@@ -51,8 +51,10 @@ struct rj_incoming {
 	struct rj_helpers *helpers; /* ours, or NULL */
 	bool announced;             /* SWITCHOVER: all of the above is there */
 	uint32_t final_round;
-	bool ready; /* READY was answered */
+	uint64_t announced_us; /* when */
+	bool ready;            /* READY was answered */
 	bool committed;
+	uint64_t committed_us; /* when */
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
 };
@@ -75,8 +77,9 @@ RJ_NODISCARD int rj_target_open_helpers(struct ramjet_migration *m,
 					struct ramjet_error *err);
 /* Most bytes of helper states this side takes. */
 uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m);
-/* Digests, device state, and last the helpers: one may resume on Load. */
+/* Digests, device state, and last the helpers: one may resume on Load. Fills
+ * in of `ready` what it does, and how long that takes. */
 RJ_NODISCARD int rj_target_load(struct ramjet_migration *m,
-				uint32_t *ret_verified,
+				struct rj_ready *ready,
 				struct ramjet_error *err);
 #endif

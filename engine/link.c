@@ -7,14 +7,17 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
+#include "engine/bytes.h"
 #include "engine/event.h"
 #include "ringio/endpoint.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
 
-/* Unknown frames in a row, until the caller may look at other things. */
-#define SKIPPED_MAX 64u
+/* Frames in a row that are not the caller's, until it may look at other things. */
+#define SIFTED_MAX 64u
+/* A peer that takes not even this in time takes nothing. */
+#define TOKEN_NS (5 * UINT64_C(1000000000))
 
 void rj_link_init(struct rj_link *link, int fd, int wake_fd)
 {
@@ -24,6 +27,13 @@ void rj_link_init(struct rj_link *link, int fd, int wake_fd)
 void rj_link_done(struct rj_link *link)
 {
 	rj_message_done(&link->message);
+	rj_message_done(&link->unread);
+}
+
+void rj_link_unread(struct rj_link *link, struct rj_message *message)
+{
+	link->unread = *message;
+	*message = (struct rj_message){ 0 };
 }
 
 static int send_through_outbox(struct rj_link *link,
@@ -192,8 +202,9 @@ static int read_message(struct rj_link *link, struct ramjet_error *err)
 	return 1;
 }
 
-int rj_link_poll(struct rj_link *link, struct rj_message *ret,
-		 struct ramjet_error *err)
+/* 1: *ret is the next frame; 0: none is there. */
+static int next_frame(struct rj_link *link, struct rj_message *ret,
+		      struct ramjet_error *err)
 {
 	int rc;
 
@@ -201,26 +212,94 @@ int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 		return rj_mailbox_get(link->inbox, ret);
 	if (link->fd < 0)
 		return 0;
-	for (unsigned skipped = 0; skipped < SKIPPED_MAX; skipped++) {
-		rc = read_message(link, err);
-		if (rc == -ENODATA)
-			return rj_fail(err, rc,
-				       "control link: the peer closed it");
-		if (rc < 0) {
-			(void)rj_fail_errno(err, rc, "the connection broke");
-			rj_error_prefix(err, "control link, offset %llu",
-					(unsigned long long)link->received);
-			return rc;
-		}
-		if (!rc)
+	rc = read_message(link, err);
+	if (rc == -ENODATA)
+		return rj_fail(err, rc, "control link: the peer closed it");
+	if (rc < 0) {
+		(void)rj_fail_errno(err, rc, "the connection broke");
+		rj_error_prefix(err, "control link, offset %llu",
+				(unsigned long long)link->received);
+		return rc;
+	}
+	if (!rc)
+		return 0;
+	*ret = link->message;
+	link->message = (struct rj_message){ 0 };
+	return 1;
+}
+
+static int send_token(struct rj_link *link, enum rj_frame_type type,
+		      const uint8_t token[RJ_PING_BYTES],
+		      struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = (uint8_t)type,
+		.payload_bytes = RJ_PING_BYTES,
+	};
+
+	return rj_link_send(link, &frame, token, rj_now_ns() + TOKEN_NS, err);
+}
+
+/* 1: the caller's; 0: dealt with. */
+static int sift(struct rj_link *link, struct rj_message *message,
+		struct ramjet_error *err)
+{
+	const uint8_t type = message->frame.type;
+	int rc = 0;
+
+	if (is_known(&message->frame) &&
+	    (!link->answers ||
+	     (type != RJ_FRAME_PING && type != RJ_FRAME_PONG)))
+		return 1;
+	if (type == RJ_FRAME_PING)
+		rc = send_token(link, RJ_FRAME_PONG, message->payload, err);
+	if (type == RJ_FRAME_PONG) {
+		rc = rj_ping_answered(&link->ping, rj_get64(message->payload),
+				      rj_now_ns(), err);
+		if (rc)
+			rj_link_blame(message, err);
+	}
+	rj_message_done(message);
+	return rc;
+}
+
+int rj_link_poll(struct rj_link *link, struct rj_message *ret,
+		 struct ramjet_error *err)
+{
+	struct rj_message message = link->unread;
+
+	if (message.frame.type) {
+		link->unread = (struct rj_message){ 0 };
+		*ret = message;
+		return 1;
+	}
+	for (unsigned sifted = 0; sifted < SIFTED_MAX; sifted++) {
+		int rc = next_frame(link, &message, err);
+
+		if (rc > 0)
+			rc = sift(link, &message, err);
+		else if (!rc)
 			return 0;
-		*ret = link->message;
-		link->message = (struct rj_message){ 0 };
-		if (is_known(&ret->frame))
+		if (rc < 0)
+			return rc;
+		if (rc) {
+			*ret = message;
 			return 1;
-		rj_message_done(ret);
+		}
 	}
 	return 0;
+}
+
+int rj_link_ping(struct rj_link *link, uint64_t interval_ns,
+		 struct ramjet_error *err)
+{
+	const uint64_t now_ns = rj_now_ns();
+	uint8_t token[RJ_PING_BYTES];
+
+	if (!link->answers || !rj_ping_is_due(&link->ping, interval_ns, now_ns))
+		return 0;
+	rj_put64(token, rj_ping_ask(&link->ping, now_ns));
+	return send_token(link, RJ_FRAME_PING, token, err);
 }
 
 static int wait_readable(struct rj_link *link, uint64_t deadline_ns)

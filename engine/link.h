@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/mailbox.h"
+#include "engine/ping.h"
 #include "engine/wire.h"
 #include "ramjet.h"
 #include "util/compiler.h"
@@ -29,6 +30,9 @@ struct rj_link {
 	size_t payload_have;
 	size_t skip; /* of an optional frame nobody knows */
 	struct rj_message message;
+	struct rj_message unread; /* type 0: none */
+	bool answers; /* both sides may ask, and must answer: from ACCEPT on */
+	struct rj_ping ping;
 };
 
 void rj_link_init(struct rj_link *link, int fd, int wake_fd);
@@ -46,12 +50,34 @@ RJ_NODISCARD int rj_link_send_type(struct rj_link *link,
 
 /* Never blocks. 1: *ret is a message (release with rj_message_done); 0:
  * nothing whole has arrived; -ENODATA: the peer closed; other errors. Optional
- * frames of unknown type are skipped. */
+ * frames of unknown type are skipped; PING is answered and PONG accounted here,
+ * once link->answers. */
 RJ_NODISCARD int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 			      struct ramjet_error *err);
+/* The next poll gives this message again, which it gave last. */
+void rj_link_unread(struct rj_link *link, struct rj_message *message);
 /* Put before an error that refuses this message: where it was. */
 void rj_link_blame(const struct rj_message *message, struct ramjet_error *err);
 /* As poll, but waits until deadline_ns: 0 with a message, or an error. */
 RJ_NODISCARD int rj_link_wait(struct rj_link *link, uint64_t deadline_ns,
 			      struct rj_message *ret, struct ramjet_error *err);
+
+/*
+ * Ask the peer for an answer, unless one is awaited still or it was asked
+ * less than interval_ns ago, or nobody may ask yet (before ACCEPT, one way).
+ * The answer is accounted by whatever polls the link.
+ */
+RJ_NODISCARD int rj_link_ping(struct rj_link *link, uint64_t interval_ns,
+			      struct ramjet_error *err);
+/*
+ * The time from a question to its answer, in microseconds: the median of the
+ * latest ones; 0 when none was answered yet. It is the path's from end to end,
+ * relays and proxies included, and the peer's control thread: milliseconds
+ * more while that is at something else. In band it waits behind the pages that
+ * are queued.
+ */
+static inline uint32_t rj_link_rtt_us(const struct rj_link *link)
+{
+	return rj_ping_rtt_us(&link->ping);
+}
 #endif

@@ -73,9 +73,11 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_source_connect(m, err);
 	if (!rc)
-		rc = rj_source_prepare_memory(m, err);
-	if (!rc)
 		rc = rj_source_wait_accept(m, err);
+	if (!rc)
+		rc = rj_source_open_channels(m, err);
+	if (!rc)
+		rc = rj_source_prepare_memory(m, err);
 	if (!rc)
 		rc = start_senders(m, err);
 	if (rc)

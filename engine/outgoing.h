@@ -34,6 +34,7 @@ struct rj_outgoing {
 	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
 	unsigned channel_count;
 	struct rj_governor governor; /* any thread's */
+	struct rj_hello hello;       /* what the control link began with */
 	struct rj_channel_plan plan;
 
 	/* set up by source_memory.c */
@@ -49,8 +50,10 @@ struct rj_outgoing {
 	bool accepted;
 	bool ready;
 	bool running;
-	uint32_t verified_blocks;
-	uint32_t applied; /* rounds in the target's memory */
+	uint16_t accepted_channels;
+	struct rj_ready ready_says; /* with what took the target so long */
+	uint64_t target_start_us;   /* RUNNING: from COMMIT to its start */
+	uint32_t applied;           /* rounds in the target's memory */
 
 	/* precopy.c */
 	struct rj_estimate estimate;
@@ -96,6 +99,9 @@ RJ_NODISCARD int rj_source_connect(struct ramjet_migration *m,
 /* Wait for ACCEPT (when the target can answer). */
 RJ_NODISCARD int rj_source_wait_accept(struct ramjet_migration *m,
 				       struct ramjet_error *err);
+/* Connect as many channels as it takes. */
+RJ_NODISCARD int rj_source_open_channels(struct ramjet_migration *m,
+					 struct ramjet_error *err);
 /* source_memory.c: begin tracking, find what is populated, fill round 0. */
 RJ_NODISCARD int rj_source_prepare_memory(struct ramjet_migration *m,
 					  struct ramjet_error *err);

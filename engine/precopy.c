@@ -18,6 +18,8 @@
 /* While held, an unhurried rhythm. */
 #define HELD_ROUND_US 50000u
 #define TICK_MS       20
+/* The path, end to end, is measured all along. */
+#define PING_NS (100 * UINT64_C(1000000))
 /* What an empty round takes beside the way there and back. */
 #define EMPTY_ROUND_US 1000.0
 
@@ -117,6 +119,7 @@ static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
 	const struct rj_wire_now wire = rj_meter_look(m);
+	int rc;
 
 	rj_meter_tick(&out->meter, &wire, rj_now_us(), busy,
 		      &out->estimate.capacity);
@@ -124,7 +127,8 @@ static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 	follow_rounds(out, &wire);
 	rj_source_channels_tick(m, &wire, busy);
 	publish(m, &wire);
-	return check_stall(m, err);
+	rc = rj_link_ping(&out->link, PING_NS, err);
+	return rc ? rc : check_stall(m, err);
 }
 
 /* Until the open round is nearly through, and the next may be filled. */

@@ -2,13 +2,18 @@
 #include "engine/receiver.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/event.h"
+#include "ringio/wait.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/thread.h"
+
+/* Nothing is said for so long: it is taken for the end. */
+#define END_NS (UINT64_C(1000000000))
 
 static uint64_t stream_offset(const struct rj_receiver *r)
 {
@@ -66,7 +71,7 @@ static int take_by_file(struct rj_receiver *r, struct rj_first_touch *touch,
 	if (wants_thread(r, &r->asked_behind))
 		miss_thread(r, rj_bounce_write_behind(&r->bounce, r->index));
 	return rj_bounce_receive(&r->bounce, r->channel, touch, scatter, next,
-				 err);
+				 r->sum, err);
 }
 
 static void populate_ahead(struct rj_receiver *r,
@@ -94,8 +99,49 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 	}
 	if (scatter->untouched_count && touch->small_pages)
 		populate_ahead(r, scatter);
+	rj_payload_sum_note(r->sum, r->buffers->iov, scatter->count);
 	r->buffers->iov[scatter->count] = next;
-	return rj_channel_recv(r->channel, r->buffers->iov, scatter->count + 1);
+	rc = rj_channel_recv(r->channel, r->buffers->iov, scatter->count + 1);
+	if (!rc)
+		rj_payload_sum_add(r->sum);
+	return rc;
+}
+
+/* What came must be what was sent. */
+static int check_sum(const struct rj_receiver *r, const struct rj_frame *frame,
+		     struct ramjet_error *err)
+{
+	const uint64_t sum = r->sum ? rj_payload_sum_value(r->sum) : 0;
+
+	if (!r->sum || sum == frame->payload_sum)
+		return 0;
+	return rj_fail(err, -EBADMSG,
+		       "PAGES frame: payload's sum 0x%016llx, computed "
+		       "0x%016llx: the stream is damaged",
+		       (unsigned long long)frame->payload_sum,
+		       (unsigned long long)sum);
+}
+
+/* Whoever sends it decides, but one way it must be there. */
+static int expect_sum(struct rj_receiver *r, const struct rj_frame *frame,
+		      struct ramjet_error *err)
+{
+	const bool checked = frame->flags & RJ_FLAG_CHECKED;
+
+	if (!checked && r->one_way)
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame without a sum of its payload, "
+			       "wanted one in a stream that goes one way");
+	r->sum = NULL;
+	if (!checked)
+		return 0;
+	if (!r->sums)
+		r->sums = rj_payload_sum_new();
+	if (!r->sums)
+		return rj_fail(err, -ENOMEM, "out of memory");
+	r->sum = r->sums;
+	rj_payload_sum_begin(r->sum);
+	return 0;
 }
 
 /* Take the pages, and the next header with the same receive. */
@@ -105,12 +151,16 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 	struct rj_scatter scatter = { .iov = r->buffers->iov,
 				      .untouched = r->buffers->untouched };
 	struct rj_counters *c = r->counters;
+	const uint64_t here = r->frame_offset;
 	int rc;
 
 	if (frame->round != r->round)
 		return rj_fail(err, -EPROTO,
 			       "PAGES frame of round %u, wanted round %u",
 			       frame->round, r->round);
+	rc = expect_sum(r, frame, err);
+	if (rc)
+		return rc;
 	rc = receive(r, r->buffers->table,
 		     (size_t)frame->run_count * RJ_RUN_BYTES);
 	if (!rc)
@@ -125,6 +175,11 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 	rc = take_payload(r, frame->block, &scatter, err);
 	if (rc)
 		return rc;
+	rc = check_sum(r, frame, err);
+	if (rc) {
+		r->frame_offset = here;
+		return rc;
+	}
 	rj_count(&c->payload_bytes, frame->payload_bytes);
 	rj_count(&c->normal_pages, scatter.raw_pages);
 	rj_count(&c->zero_pages, scatter.zero_pages);
@@ -170,6 +225,35 @@ static int skip_frame(struct rj_receiver *r, const struct rj_frame *frame)
 	return rc ? rc : next_header(r);
 }
 
+/*
+ * After COMMIT a stream that goes one way ends, or it is not what was sent. A
+ * pipe that somebody else still holds open need not: it has a moment to say
+ * more.
+ */
+static int expect_end(struct rj_receiver *r, struct ramjet_error *err)
+{
+	const bool waits = r->conn.kind != RJ_CONN_PIPE || r->conn.child;
+	const uint64_t deadline_ns = waits ? 0 : rj_now_ns() + END_NS;
+	uint8_t junk;
+	int rc = rj_wait_fd(r->conn.fd, POLLIN, deadline_ns, r->m->wake_fd);
+
+	if (rc == -ETIMEDOUT) {
+		rj_log(&r->m->log, RJ_LOG_WARNING,
+		       "channel %u: somebody holds the stream open after its "
+		       "end",
+		       r->index);
+		return 0;
+	}
+	r->frame_offset = stream_offset(r);
+	if (!rc)
+		rc = receive(r, &junk, 1);
+	if (rc == -ENODATA)
+		return 0;
+	return rc ? rc
+		  : rj_fail(err, -EPROTO,
+			    "bytes after COMMIT, wanted the end of the stream");
+}
+
 /* In band: hand a control frame to the control thread. */
 static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 			struct ramjet_error *err)
@@ -199,6 +283,13 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 	r->over = frame->type == RJ_FRAME_COMMIT ||
 		  frame->type == RJ_FRAME_CANCEL ||
 		  frame->type == RJ_FRAME_FAILED;
+	if (r->one_way && frame->type == RJ_FRAME_COMMIT) {
+		rc = expect_end(r, err);
+		if (rc) {
+			rj_message_done(&message);
+			return rc;
+		}
+	}
 	rc = rj_mailbox_put(r->inbox, &message, err);
 	if (rc || r->over)
 		return rc;
@@ -288,6 +379,7 @@ static void *receiver_thread(void *arg)
 			      memory_order_relaxed);
 	rj_channel_free(r->channel);
 	rj_bounce_done(&r->bounce);
+	rj_payload_sum_free(r->sums);
 	free(r->buffers);
 	if (rc) {
 		describe_failure(r, rc, &err);

@@ -15,6 +15,7 @@
 #include "engine/mailbox.h"
 #include "engine/migration.h"
 #include "engine/numa.h"
+#include "engine/payload_sum.h"
 #include "engine/populate_ahead.h"
 #include "engine/target_memory.h"
 #include "ringio/channel.h"
@@ -40,6 +41,7 @@ struct rj_receiver {
 	unsigned index;
 	uint32_t backend;
 	bool spare_cpu; /* for a thread beside it */
+	bool one_way;   /* every frame has its sum, and the stream an end */
 	pthread_t thread;
 	bool started;
 
@@ -51,6 +53,8 @@ struct rj_receiver {
 	bool final;            /* the final fence has passed */
 	bool over;             /* in band: nothing more is to come */
 	struct rj_receive_buffers *buffers;
+	struct rj_payload_sum *sums; /* once a frame was CHECKED */
+	struct rj_payload_sum *sum;  /* the same, if the one at hand is */
 	struct rj_bounce bounce;
 	struct rj_populate_ahead ahead;
 	bool asked_ahead, asked_behind; /* for such a thread */

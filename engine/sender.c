@@ -438,6 +438,21 @@ static int open_path(struct rj_sender *s, struct ramjet_error *err)
 	return rc;
 }
 
+/* One way, nobody asks again: every frame says what it must be. */
+static int add_staging(struct rj_sender *s, struct ramjet_error *err)
+{
+	if (!s->m->out->one_way)
+		return 0;
+	s->staging = aligned_alloc(RAMJET_PAGE_BYTES,
+				   (size_t)2 * RJ_OUT_PAYLOAD_BYTES);
+	if (!s->staging)
+		return rj_fail(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < 2; i++)
+		s->frames[i]->staging =
+			s->staging + (size_t)i * RJ_OUT_PAYLOAD_BYTES;
+	return 0;
+}
+
 static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 {
 	const struct rj_channel_options options = {
@@ -455,7 +470,9 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 			return rj_fail(err, -ENOMEM, "out of memory");
 		rj_out_frame_init(s->frames[i]);
 	}
-	rc = check_strict(s, err);
+	rc = add_staging(s, err);
+	if (!rc)
+		rc = check_strict(s, err);
 	if (!rc)
 		rc = open_path(s, err);
 	/* The first frame must not be one for another cap. */
@@ -478,6 +495,7 @@ static void *sender_thread(void *arg)
 	rj_channel_free(s->channel);
 	free(s->frames[0]);
 	free(s->frames[1]);
+	free(s->staging);
 	if (rc) {
 		if (!s->err.code)
 			(void)rj_fail_errno(&s->err, rc, "sending");

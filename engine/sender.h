@@ -39,6 +39,7 @@ struct rj_sender {
 	struct rj_send_path path;
 	struct ramjet_error err;
 	struct rj_out_frame *frames[2];
+	uint8_t *staging; /* one way: both frames' */
 	unsigned filling; /* index of the frame being built */
 	uint64_t rate;    /* the cap this channel's pace is for */
 	uint32_t round;

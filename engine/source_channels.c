@@ -28,7 +28,11 @@ static unsigned within(unsigned low, unsigned value, unsigned high)
 
 void rj_channel_plan_init(struct rj_channel_plan *plan, unsigned asked)
 {
-	*plan = (struct rj_channel_plan){ .opened = asked, .first = asked };
+	*plan = (struct rj_channel_plan){
+		.opened = asked,
+		.wished = asked,
+		.first = asked,
+	};
 	if (asked)
 		return;
 	rj_cpu_limit_read(&plan->cpus);
@@ -36,6 +40,13 @@ void rj_channel_plan_init(struct rj_channel_plan *plan, unsigned asked)
 	plan->first = within(1, plan->cpus.cpus, FIRST_MAX);
 	plan->opened = within(OPENED_MIN, plan->cpus.cpus * OPENED_PER_CPU,
 			      OPENED_MAX);
+	plan->wished = plan->opened;
+}
+
+void rj_channel_plan_limit(struct rj_channel_plan *plan, unsigned accepted)
+{
+	plan->opened = within(1, plan->opened, accepted);
+	plan->first = within(1, plan->first, accepted);
 }
 
 /* Without load yet: the shortest of all connections; 0: unknown. */
@@ -79,15 +90,23 @@ static void report(struct ramjet_migration *m, const char *why, ...)
 
 static void begin_fixed(struct ramjet_migration *m)
 {
-	const bool multi = rj_uri_is_multi(&m->uri);
-	char chosen[32];
+	const struct rj_channel_plan *plan = &m->out->plan;
+	char chosen[32], reason[64] = "asked for";
 
 	(void)snprintf(chosen, sizeof(chosen), "%u", m->out->channel_count);
+	if (!rj_uri_is_multi(&m->uri))
+		(void)snprintf(reason, sizeof(reason),
+			       "the connection is the only one");
+	else if (plan->opened < plan->wished)
+		(void)snprintf(reason, sizeof(reason),
+			       "asked for %u, the target takes no more",
+			       plan->wished);
 	rj_lock(&m->lock);
-	rj_statistics_path_now(&m->stats, "channels", chosen, "%s",
-			       multi ? "asked for"
-				     : "the connection is the only one");
+	rj_statistics_path_now(&m->stats, "channels", chosen, "%s", reason);
 	rj_unlock(&m->lock);
+	if (plan->opened < plan->wished)
+		rj_log(&m->log, RJ_LOG_WARNING, "channels: %s: %s", chosen,
+		       reason);
 }
 
 void rj_source_channels_begin(struct ramjet_migration *m)

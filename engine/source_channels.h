@@ -17,7 +17,8 @@ struct ramjet_migration;
 struct rj_channel_plan {
 	bool automatic;
 	unsigned opened;
-	unsigned first; /* active in the beginning */
+	unsigned wished; /* to be opened, before the target was asked */
+	unsigned first;  /* active in the beginning */
 	struct rj_cpu_limit cpus;
 	struct rj_channel_count count;
 	unsigned tries; /* decided so far */
@@ -28,6 +29,8 @@ struct rj_channel_plan {
 
 /* Decide how many to open; `asked`: as in the parameters. */
 void rj_channel_plan_init(struct rj_channel_plan *plan, unsigned asked);
+/* The target takes only so many. */
+void rj_channel_plan_limit(struct rj_channel_plan *plan, unsigned accepted);
 /* Channels are open, the rounds not begun: who works, and who has a shard. */
 void rj_source_channels_begin(struct ramjet_migration *m);
 /* At every tick while the guest runs; `busy`: workers had work throughout. */

@@ -39,8 +39,11 @@ static int take_message(struct ramjet_migration *m,
 	case RJ_FRAME_ACCEPT:
 		if (out->accepted)
 			return unexpected(message, err);
-		out->accepted = true;
-		return 0;
+		out->accepted = out->link.answers = true;
+		return rj_accept_decode(message->payload,
+					message->frame.payload_bytes,
+					(uint16_t)out->plan.opened,
+					&out->accepted_channels, err);
 	case RJ_FRAME_APPLIED:
 		return take_applied(out, message->frame.round, err);
 	case RJ_FRAME_READY:
@@ -49,12 +52,14 @@ static int take_message(struct ramjet_migration *m,
 		out->ready = true;
 		return rj_ready_decode(message->payload,
 				       message->frame.payload_bytes,
-				       &out->verified_blocks, err);
+				       &out->ready_says, err);
 	case RJ_FRAME_RUNNING:
 		if (!out->ready)
 			return unexpected(message, err);
 		out->running = true;
-		return 0;
+		return rj_running_decode(message->payload,
+					 message->frame.payload_bytes,
+					 &out->target_start_us, err);
 	case RJ_FRAME_FAILED:
 	case RJ_FRAME_CANCEL:
 		return rj_take_last_words(m, message, "target", err);

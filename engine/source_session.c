@@ -56,7 +56,7 @@ static int answer_of_target(struct ramjet_migration *m, int fd,
 	return 0;
 }
 
-/* Control link, then a connection a channel. */
+/* The control link; the channels follow once the target says how many. */
 static int connect_many(struct ramjet_migration *m,
 			const struct ramjet_params *params,
 			struct rj_hello *hello, struct ramjet_error *err)
@@ -74,22 +74,8 @@ static int connect_many(struct ramjet_migration *m,
 				   m->wake_fd, err);
 	if (!rc)
 		rc = answer_of_target(m, out->control.fd, hello, err);
-	if (!rc)
-		rc = alloc_senders(out, hello->channel_count, err);
 	rj_link_init(&out->link, out->control.fd, m->wake_fd);
 	out->link.received = RJ_HELLO_FRAME_BYTES;
-	hello->role = RJ_ROLE_DATA;
-	for (unsigned i = 0; !rc && i < out->channel_count; i++) {
-		struct rj_conn *conn = &out->senders[i].conn;
-
-		hello->channel_index = (uint16_t)i;
-		rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
-		if (!rc)
-			rc = rj_hello_send(conn->fd, hello, deadline_ns,
-					   m->wake_fd, err);
-		if (rc)
-			rj_error_prefix(err, "channel %u", i);
-	}
 	return rc;
 }
 
@@ -165,19 +151,17 @@ static int send_blocks(struct ramjet_migration *m, struct ramjet_error *err)
 int rj_source_connect(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct ramjet_params params = rj_migration_params(m);
-	struct rj_hello hello = {
-		.version_min = RJ_WIRE_VERSION,
-		.version_max = RJ_WIRE_VERSION,
-	};
+	struct rj_hello *hello = &m->out->hello;
 	int rc;
 
-	if (getrandom(hello.session, sizeof(hello.session), 0) !=
-	    sizeof(hello.session))
+	hello->version_min = hello->version_max = RJ_WIRE_VERSION;
+	if (getrandom(hello->session, sizeof(hello->session), 0) !=
+	    sizeof(hello->session))
 		return rj_fail_errno(err, -errno, "session: getrandom");
 	if (rj_uri_is_multi(&m->uri))
-		rc = connect_many(m, &params, &hello, err);
+		rc = connect_many(m, &params, hello, err);
 	else
-		rc = connect_one(m, &params, &hello, err);
+		rc = connect_one(m, &params, hello, err);
 	return rc ? rc : send_blocks(m, err);
 }
 
@@ -197,6 +181,35 @@ int rj_source_wait_accept(struct ramjet_migration *m, struct ramjet_error *err)
 				"within %llu ms",
 				(unsigned long long)(timeout_ns / 1000000));
 		rc = rj_source_pump(m, 100, err);
+	}
+	return rc;
+}
+
+int rj_source_open_channels(struct ramjet_migration *m,
+			    struct ramjet_error *err)
+{
+	const struct ramjet_params params = rj_migration_params(m);
+	const uint64_t deadline_ns = connect_deadline(&params);
+	struct rj_outgoing *out = m->out;
+	struct rj_hello hello = out->hello;
+	int rc;
+
+	if (!rj_uri_is_multi(&m->uri))
+		return 0;
+	rj_channel_plan_limit(&out->plan, out->accepted_channels);
+	rc = alloc_senders(out, out->accepted_channels, err);
+	hello.role = RJ_ROLE_DATA;
+	hello.channel_count = out->accepted_channels;
+	for (unsigned i = 0; !rc && i < out->channel_count; i++) {
+		struct rj_conn *conn = &out->senders[i].conn;
+
+		hello.channel_index = (uint16_t)i;
+		rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
+		if (!rc)
+			rc = rj_hello_send(conn->fd, &hello, deadline_ns,
+					   m->wake_fd, err);
+		if (rc)
+			rj_error_prefix(err, "channel %u", i);
 	}
 	return rc;
 }

@@ -271,10 +271,11 @@ static int await_target(struct ramjet_migration *m, bool verify,
 	if (rc)
 		return rc;
 	if (verify && !out->one_way &&
-	    out->verified_blocks != m->guest->block_count)
+	    out->ready_says.verified_blocks != m->guest->block_count)
 		return rj_fail(err, -EPROTO,
 			       "verify: the target compared %u blocks of %u",
-			       out->verified_blocks, m->guest->block_count);
+			       out->ready_says.verified_blocks,
+			       m->guest->block_count);
 	measure(m, "target", out->pause.target_us + out->digests_us);
 	return 0;
 }
@@ -293,8 +294,8 @@ static void record_last_round(struct ramjet_migration *m)
 	rj_lock(&m->lock);
 	rj_statistics_add_round(&m->stats, &info);
 	m->stats.remaining_pages = rj_rounds_remaining(&out->rounds);
-	m->stats.verified = out->verified_blocks > 0;
-	m->stats.verify_blocks = out->verified_blocks;
+	m->stats.verified = out->ready_says.verified_blocks > 0;
+	m->stats.verify_blocks = out->ready_says.verified_blocks;
 	rj_unlock(&m->lock);
 }
 

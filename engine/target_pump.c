@@ -116,6 +116,7 @@ static int take_announcement(struct ramjet_migration *m,
 		return rj_fail(err, -EPROTO,
 			       "SWITCHOVER: comes twice, or amid a record");
 	in->announced = true;
+	in->announced_us = rj_now_us();
 	in->final_round = message->frame.round;
 	return 0;
 }
@@ -144,6 +145,7 @@ static int take_message(struct ramjet_migration *m, struct rj_message *message,
 		if (!m->in->announced || (!m->in->one_way && !m->in->ready))
 			break;
 		m->in->committed = true;
+		m->in->committed_us = rj_now_us();
 		return 0;
 	case RJ_FRAME_CANCEL:
 	case RJ_FRAME_FAILED:

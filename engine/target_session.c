@@ -27,16 +27,17 @@ static int alloc_receivers(struct rj_incoming *in, unsigned count,
 	return 0;
 }
 
-static int check_channel_count(const struct ramjet_params *params,
-			       const struct rj_hello *hello,
-			       struct ramjet_error *err)
+/* How many channels of those wished for this side takes. */
+static unsigned channels_to_take(struct ramjet_migration *m, unsigned wished)
 {
-	if (params->channels && hello->channel_count > params->channels)
-		return rj_fail(err, -E2BIG,
-			       "session: the source wants %u channels, this "
-			       "side allows %u",
-			       hello->channel_count, params->channels);
-	return 0;
+	const unsigned most = rj_migration_params(m).channels;
+
+	if (!most || wished <= most)
+		return wished;
+	rj_log(&m->log, RJ_LOG_INFO,
+	       "channels: the source wishes for %u, this side takes %u", wished,
+	       most);
+	return most;
 }
 
 static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
@@ -58,8 +59,7 @@ static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
 }
 
 /* Somebody opens a session here: may he? */
-static int check_control_hello(const struct ramjet_params *params,
-			       const struct rj_hello *hello,
+static int check_control_hello(const struct rj_hello *hello,
 			       struct ramjet_error *err)
 {
 	if (hello->role != RJ_ROLE_CONTROL && hello->role != RJ_ROLE_BOTH)
@@ -67,21 +67,15 @@ static int check_control_hello(const struct ramjet_params *params,
 			       "handshake: role %u, wanted a control link or "
 			       "a connection for all",
 			       hello->role);
-	return check_channel_count(params, hello, err);
-}
-
-/* A source of ours, and of no use: the person who started both should know. */
-static bool is_final(int rc)
-{
-	return rc == -EPROTONOSUPPORT || rc == -E2BIG;
+	return 0;
 }
 
 /* Whoever comes first with a control link has the session. Strangers, such as
- * port scanners, are refused and change nothing. */
+ * port scanners and sources of another version, are refused and change
+ * nothing. */
 static int await_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 			 struct rj_arrival *arrival, struct ramjet_error *err)
 {
-	const struct ramjet_params params = rj_migration_params(m);
 	int rc;
 
 	for (;;) {
@@ -91,9 +85,9 @@ static int await_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 			return rc;
 		rc = arrival->why.code;
 		if (!rc)
-			rc = check_control_hello(&params, &arrival->hello,
+			rc = check_control_hello(&arrival->hello,
 						 &arrival->why);
-		if (!rc || is_final(rc))
+		if (!rc)
 			return 0;
 		refuse(m, &arrival->conn, &arrival->why);
 	}
@@ -114,14 +108,10 @@ static int take_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 	in->link.received = RJ_HELLO_FRAME_BYTES;
 	rj_conn_describe(&in->control, peer, sizeof(peer));
 	rj_log(&m->log, RJ_LOG_INFO, "control link: %s", peer);
-	if (arrival.why.code)
-		return rj_fail(err, arrival.why.code, "control link: %s",
-			       arrival.why.message);
 	*ret = arrival.hello;
 	ret->version_min = ret->version_max = RJ_WIRE_VERSION;
-	rc = rj_hello_send(in->control.fd, ret, rj_migration_reply_deadline(m),
-			   m->wake_fd, err);
-	return rc ? rc : alloc_receivers(in, ret->channel_count, err);
+	return rj_hello_send(in->control.fd, ret,
+			     rj_migration_reply_deadline(m), m->wake_fd, err);
 }
 
 /* A source that was given one connection, by whoever made it for it, has no
@@ -154,28 +144,21 @@ static int check_data_hello(const struct rj_incoming *in,
 	return 0;
 }
 
-/* Has the source hung up, or said that it gives up? Takes nothing else from
- * the control link: BLOCKS may be there already. */
+/* Has the source hung up, or said that it gives up? */
 static int check_control(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_link *link = &m->in->link;
-	uint8_t header[RJ_HEADER_BYTES];
-	const ssize_t n =
-		recv(link->fd, header, sizeof(header), MSG_PEEK | MSG_DONTWAIT);
 	struct rj_message message = { 0 };
-	struct rj_frame frame;
-	int rc;
+	int rc = rj_link_poll(link, &message, err);
 
-	if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
-		return rj_fail(err, n ? -errno : -ENODATA,
-			       "control link: the source closed it");
-	if (n < (ssize_t)sizeof(header) ||
-	    rj_frame_decode(header, &frame, NULL) ||
-	    (frame.type != RJ_FRAME_CANCEL && frame.type != RJ_FRAME_FAILED))
-		return 0;
-	rc = rj_link_wait(link, rj_migration_reply_deadline(m), &message, err);
-	if (!rc)
+	if (rc <= 0)
+		return rc;
+	rc = 0;
+	if (message.frame.type == RJ_FRAME_CANCEL ||
+	    message.frame.type == RJ_FRAME_FAILED)
 		rc = rj_take_last_words(m, &message, "source", err);
+	else /* the end of a guest that was sent at once: not yet */
+		rj_link_unread(link, &message);
 	rj_message_done(&message);
 	return rc;
 }
@@ -226,40 +209,24 @@ static int take_channel(struct ramjet_migration *m, struct rj_lobby *lobby,
 	return 0;
 }
 
-static int take_all(struct ramjet_migration *m, struct rj_lobby *lobby,
-		    struct ramjet_error *err)
+static int take_channels(struct ramjet_migration *m, struct rj_lobby *lobby,
+			 const struct rj_hello *session,
+			 struct ramjet_error *err)
 {
 	const uint64_t timeout_ns =
 		rj_migration_params(m).connect_timeout_ms * UINT64_C(1000000);
-	struct rj_hello session;
-	uint64_t deadline_ns;
-	unsigned missing;
-	int rc = take_control(m, lobby, &session, err);
+	const uint64_t deadline_ns = timeout_ns ? rj_now_ns() + timeout_ns : 0;
+	unsigned missing = m->in->channel_count;
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	missing = m->in->channel_count;
-	if (session.role == RJ_ROLE_BOTH) {
-		take_as_only_channel(m->in);
-		missing = 0;
-	}
-	deadline_ns = timeout_ns ? rj_now_ns() + timeout_ns : 0;
 	m->in->hello_bytes = RJ_HELLO_FRAME_BYTES;
+	if (session->role == RJ_ROLE_BOTH) {
+		take_as_only_channel(m->in);
+		return 0;
+	}
 	while (!rc && missing)
-		rc = take_channel(m, lobby, &session, deadline_ns, &missing,
+		rc = take_channel(m, lobby, session, deadline_ns, &missing,
 				  err);
-	return rc;
-}
-
-static int take_many(struct ramjet_migration *m, struct ramjet_error *err)
-{
-	struct rj_lobby lobby;
-	int rc;
-
-	rj_lobby_init(&lobby, &m->in->listener);
-	rc = take_all(m, &lobby, err);
-	rj_lobby_done(&lobby);
-	rj_listener_close(&m->in->listener);
 	return rc;
 }
 
@@ -289,6 +256,23 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 				   rj_migration_reply_deadline(m), m->wake_fd,
 				   err);
 	return rc;
+}
+
+static int answer_accept(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_ACCEPT,
+		.payload_bytes = RJ_ACCEPT_BYTES,
+	};
+	uint8_t body[RJ_ACCEPT_BYTES];
+
+	if (in->one_way)
+		return 0;
+	in->link.answers = true;
+	rj_accept_encode((uint16_t)in->channel_count, body);
+	return rj_link_send(&in->link, &frame, body,
+			    rj_migration_reply_deadline(m), err);
 }
 
 static int take_blocks(struct ramjet_migration *m,
@@ -358,14 +342,12 @@ static void report_first_touch(struct ramjet_migration *m)
 	rj_unlock(&m->lock);
 }
 
-int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
+/* What the two sides must agree about, before pages may come. */
+static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
-	int rc =
-		rj_uri_is_multi(&m->uri) ? take_many(m, err) : take_one(m, err);
+	int rc = read_blocks(m, err);
 
-	if (!rc)
-		rc = read_blocks(m, err);
 	if (!rc)
 		rc = rj_target_memory_init(&in->memory, in->blocks,
 					   in->block_count, err);
@@ -375,8 +357,35 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_target_memory_clear(&in->memory, m->wake_fd, err);
 	if (!rc)
 		end_freshness(m->guest);
-	if (!rc && !in->one_way)
-		rc = rj_link_send_type(&in->link, RJ_FRAME_ACCEPT,
-				       rj_migration_reply_deadline(m), err);
+	return rc ? rc : answer_accept(m, err);
+}
+
+static int open_many(struct ramjet_migration *m, struct rj_lobby *lobby,
+		     struct ramjet_error *err)
+{
+	struct rj_hello session;
+	int rc = take_control(m, lobby, &session, err);
+
+	if (!rc)
+		rc = alloc_receivers(
+			m->in, channels_to_take(m, session.channel_count), err);
+	if (!rc)
+		rc = agree(m, err);
+	return rc ? rc : take_channels(m, lobby, &session, err);
+}
+
+int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_lobby lobby;
+	int rc;
+
+	if (!rj_uri_is_multi(&m->uri)) {
+		rc = take_one(m, err);
+		return rc ? rc : agree(m, err);
+	}
+	rj_lobby_init(&lobby, &m->in->listener);
+	rc = open_many(m, &lobby, err);
+	rj_lobby_done(&lobby);
+	rj_listener_close(&m->in->listener);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include "engine/digest.h"
 #include "engine/helper_report.h"
 #include "engine/incoming.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 static int verify_block(const struct ramjet_migration *m,
@@ -90,10 +91,20 @@ static int load_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-int rj_target_load(struct ramjet_migration *m, uint32_t *ret_verified,
+/* Since `*since_us`, which moves on to now. */
+static uint64_t lap(uint64_t *since_us)
+{
+	const uint64_t began_us = *since_us;
+
+	*since_us = rj_now_us();
+	return *since_us - began_us;
+}
+
+int rj_target_load(struct ramjet_migration *m, struct rj_ready *ready,
 		   struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
+	uint64_t since_us = rj_now_us();
 	int rc = 0;
 
 	/* Before load_state: devices may touch memory. */
@@ -101,15 +112,18 @@ int rj_target_load(struct ramjet_migration *m, uint32_t *ret_verified,
 		rc = verify_block(m, &in->blocks[i],
 				  in->digests + (size_t)i * RJ_DIGEST_BYTES,
 				  err);
+	ready->digests_us = in->digests ? lap(&since_us) : 0;
 	if (!rc && (in->helpers || in->helper_states.bytes))
 		rc = rj_helpers_check_arriving(in->helpers,
 					       in->helper_states.data,
 					       in->helper_states.bytes, err);
+	ready->helpers_us = lap(&since_us);
 	if (!rc)
 		rc = load_device(m, err);
+	ready->load_us = lap(&since_us);
 	if (!rc)
 		rc = load_helpers(m, err);
-	if (!rc)
-		*ret_verified = in->digests ? in->block_count : 0;
+	ready->helpers_us += lap(&since_us);
+	ready->verified_blocks = in->digests ? in->block_count : 0;
 	return rc;
 }

@@ -2,7 +2,7 @@
 #ifndef RJ_ENGINE_WIRE_H
 #define RJ_ENGINE_WIRE_H
 /*
- * Protocol v1, as docs/protocol.md lays it down: frames, and the bodies of
+ * Protocol v2, as docs/protocol.md lays it down: frames, and the bodies of
  * control messages. Everything is little endian, decoded byte by byte and
  * never cast; decoders accept exactly what encoders can make.
  *
@@ -14,8 +14,9 @@
 #include "ramjet.h"
 #include "util/compiler.h"
 
-#define RJ_WIRE_VERSION 1u
-#define RJ_WIRE_MAGIC   0x314a4d52u /* "RMJ1" as bytes on the wire */
+#define RJ_WIRE_VERSION 2u
+/* "RMJ1" as bytes on the wire: the same in all versions */
+#define RJ_WIRE_MAGIC 0x314a4d52u
 
 #define RJ_HEADER_BYTES      32u
 #define RJ_RUN_BYTES         8u
@@ -35,6 +36,8 @@ enum rj_frame_type {
 	RJ_FRAME_ACCEPT = 0x03,
 	RJ_FRAME_FAILED = 0x04,
 	RJ_FRAME_CANCEL = 0x05,
+	RJ_FRAME_PING = 0x06,
+	RJ_FRAME_PONG = 0x07,
 	RJ_FRAME_PAGES = 0x10,
 	RJ_FRAME_FENCE = 0x14,
 	RJ_FRAME_STATE = 0x20,
@@ -52,8 +55,9 @@ enum rj_frame_flags {
 	RJ_FLAG_OPTIONAL = 1 << 0, /* skip the frame if its type is unknown */
 	RJ_FLAG_MORE = 1 << 1,     /* STATE: the record goes on */
 	RJ_FLAG_FINAL = 1 << 2,    /* FENCE: no page follows */
+	RJ_FLAG_CHECKED = 1 << 3,  /* PAGES: payload_sum is there */
 };
-#define RJ_FLAGS_KNOWN 0x07u
+#define RJ_FLAGS_KNOWN 0x0fu
 
 enum rj_run_kind {
 	RJ_RUN_RAW = 0,  /* count pages of payload */
@@ -74,6 +78,7 @@ struct rj_frame {
 	uint32_t payload_bytes;
 	uint32_t aux; /* STATE: enum rj_state_kind; DIGESTS: below */
 	uint32_t check;
+	uint64_t payload_sum; /* PAGES that are CHECKED: XXH3 of the payload */
 };
 
 struct rj_wire_run {
@@ -84,8 +89,8 @@ struct rj_wire_run {
 
 /*
  * Headers. `check` covers header and table, and the payload of every frame
- * but PAGES (whose payload is live memory): encode takes table and the covered
- * payload, which may be empty.
+ * but PAGES (whose payload is live memory, unless it is CHECKED): encode takes
+ * table and the covered payload, which may be empty.
  */
 void rj_frame_encode(const struct rj_frame *frame, const void *table,
 		     const void *covered, uint8_t out[RJ_HEADER_BYTES]);
@@ -163,7 +168,17 @@ RJ_NODISCARD int rj_failed_decode(const uint8_t *in, size_t bytes,
 				  struct ramjet_error *ret,
 				  struct ramjet_error *err);
 
-/* DIGESTS: one of 16 bytes a block. READY: how many blocks were verified. */
+/* ACCEPT: how many data channels the target takes, 1 to what HELLO wished. */
+#define RJ_ACCEPT_BYTES 16u
+void rj_accept_encode(uint16_t channel_count, uint8_t out[RJ_ACCEPT_BYTES]);
+RJ_NODISCARD int rj_accept_decode(const uint8_t *in, size_t bytes,
+				  uint16_t wished, uint16_t *ret_channel_count,
+				  struct ramjet_error *err);
+
+/* PING, and the PONG that answers it. */
+#define RJ_PING_BYTES 8u
+
+/* DIGESTS: one of 16 bytes a block. */
 #define RJ_DIGEST_BYTES 16u
 /* aux: enum rj_digest_of (engine/digest.h) */
 #define RJ_DIGESTS_AUX_MAX 1u
@@ -173,9 +188,25 @@ struct rj_digest {
 void rj_digest_encode(const struct rj_digest *digest,
 		      uint8_t out[RJ_DIGEST_BYTES]);
 void rj_digest_decode(const uint8_t in[RJ_DIGEST_BYTES], struct rj_digest *ret);
-#define RJ_READY_BYTES 8u
-void rj_ready_encode(uint32_t verified_blocks, uint8_t out[RJ_READY_BYTES]);
+
+/* READY: what was verified, and what took the target so long. */
+#define RJ_READY_BYTES 48u
+struct rj_ready {
+	uint32_t verified_blocks;
+	uint64_t apply_us;   /* SWITCHOVER read, to the last page applied */
+	uint64_t digests_us; /* comparing them; 0: none were sent */
+	uint64_t load_us;    /* load_state */
+	uint64_t helpers_us; /* checking and loading helpers' state */
+};
+void rj_ready_encode(const struct rj_ready *ready, uint8_t out[RJ_READY_BYTES]);
 RJ_NODISCARD int rj_ready_decode(const uint8_t *in, size_t bytes,
-				 uint32_t *ret_verified_blocks,
+				 struct rj_ready *ret,
 				 struct ramjet_error *err);
+
+/* RUNNING: microseconds from reading COMMIT until the guest ran. */
+#define RJ_RUNNING_BYTES 16u
+void rj_running_encode(uint64_t start_us, uint8_t out[RJ_RUNNING_BYTES]);
+RJ_NODISCARD int rj_running_decode(const uint8_t *in, size_t bytes,
+				   uint64_t *ret_start_us,
+				   struct ramjet_error *err);
 #endif

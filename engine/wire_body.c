@@ -37,6 +37,20 @@ static bool all_zero(const uint8_t *bytes, size_t count)
 	return !seen;
 }
 
+static int refuse_version(const struct rj_hello *hello,
+			  struct ramjet_error *err)
+{
+	if (hello->version_min == hello->version_max)
+		return rj_fail(err, -EPROTONOSUPPORT,
+			       "HELLO: peer speaks protocol version %u, this "
+			       "side speaks %u",
+			       hello->version_min, RJ_WIRE_VERSION);
+	return rj_fail(err, -EPROTONOSUPPORT,
+		       "HELLO: peer speaks protocol versions %u to %u, "
+		       "this side speaks %u",
+		       hello->version_min, hello->version_max, RJ_WIRE_VERSION);
+}
+
 int rj_hello_decode(const uint8_t *in, size_t bytes, struct rj_hello *ret,
 		    struct ramjet_error *err)
 {
@@ -53,11 +67,7 @@ int rj_hello_decode(const uint8_t *in, size_t bytes, struct rj_hello *ret,
 	memcpy(hello.session, in + 16, RJ_SESSION_BYTES);
 	if (hello.version_min > RJ_WIRE_VERSION ||
 	    hello.version_max < RJ_WIRE_VERSION)
-		return rj_fail(err, -EPROTONOSUPPORT,
-			       "HELLO: peer speaks protocol versions %u to %u, "
-			       "this side speaks %u",
-			       hello.version_min, hello.version_max,
-			       RJ_WIRE_VERSION);
+		return refuse_version(&hello, err);
 	if (!all_zero(in + 5, 3) || !all_zero(in + 32, 8))
 		return rj_fail(err, -EPROTO, "HELLO: reserved bytes not 0");
 	if (hello.role > RJ_ROLE_ONE_WAY)
@@ -268,33 +278,5 @@ int rj_failed_decode(const uint8_t *in, size_t bytes, struct ramjet_error *ret,
 		ret->message[at] = '?';
 		used = 1;
 	}
-	return 0;
-}
-
-void rj_digest_encode(const struct rj_digest *digest,
-		      uint8_t out[RJ_DIGEST_BYTES])
-{
-	rj_put64(out, digest->low);
-	rj_put64(out + 8, digest->high);
-}
-
-void rj_digest_decode(const uint8_t in[RJ_DIGEST_BYTES], struct rj_digest *ret)
-{
-	ret->low = rj_get64(in);
-	ret->high = rj_get64(in + 8);
-}
-
-void rj_ready_encode(uint32_t verified_blocks, uint8_t out[RJ_READY_BYTES])
-{
-	rj_put32(out, verified_blocks);
-	rj_put32(out + 4, 0);
-}
-
-int rj_ready_decode(const uint8_t *in, size_t bytes,
-		    uint32_t *ret_verified_blocks, struct ramjet_error *err)
-{
-	if (bytes != RJ_READY_BYTES || rj_get32(in + 4))
-		return rj_fail(err, -EPROTO, "READY: malformed");
-	*ret_verified_blocks = rj_get32(in);
 	return 0;
 }

@@ -21,6 +21,7 @@ enum {
 	AT_PAYLOAD_BYTES = 16,
 	AT_AUX = 20,
 	AT_RESERVED = 24,
+	AT_PAYLOAD_SUM = 20, /* of CHECKED pages: aux and reserved together */
 	AT_CHECK = 28,
 };
 static_assert(AT_CHECK + 4 == RJ_HEADER_BYTES, "header layout");
@@ -41,11 +42,15 @@ struct shape {
 static const struct shape shapes[] = {
 	[RJ_FRAME_HELLO] = { SHAPE("HELLO", RJ_HELLO_BYTES, RJ_HELLO_BYTES) },
 	[RJ_FRAME_BLOCKS] = { SHAPE("BLOCKS", 8, RJ_CONTROL_BODY_MAX) },
-	[RJ_FRAME_ACCEPT] = { SHAPE("ACCEPT", 0, 0) },
+	[RJ_FRAME_ACCEPT] = { SHAPE("ACCEPT", RJ_ACCEPT_BYTES,
+				    RJ_ACCEPT_BYTES) },
 	[RJ_FRAME_FAILED] = { SHAPE("FAILED", 8, RJ_FAILED_BYTES_MAX) },
 	[RJ_FRAME_CANCEL] = { SHAPE("CANCEL", 0, 0) },
+	[RJ_FRAME_PING] = { SHAPE("PING", RJ_PING_BYTES, RJ_PING_BYTES) },
+	[RJ_FRAME_PONG] = { SHAPE("PONG", RJ_PING_BYTES, RJ_PING_BYTES) },
 	[RJ_FRAME_PAGES] = { SHAPE("PAGES", 0, RJ_PAGES_PAYLOAD_MAX),
-			     .unit = RAMJET_PAGE_BYTES, .runs = true,
+			     .unit = RAMJET_PAGE_BYTES,
+			     .flags = RJ_FLAG_CHECKED, .runs = true,
 			     .round = true },
 	[RJ_FRAME_FENCE] = { SHAPE("FENCE", 0, 0), .flags = RJ_FLAG_FINAL,
 			     .round = true },
@@ -58,7 +63,18 @@ static const struct shape shapes[] = {
 	[RJ_FRAME_SWITCHOVER] = { SHAPE("SWITCHOVER", 0, 0), .round = true },
 	[RJ_FRAME_READY] = { SHAPE("READY", RJ_READY_BYTES, RJ_READY_BYTES) },
 	[RJ_FRAME_COMMIT] = { SHAPE("COMMIT", 0, 0) },
-	[RJ_FRAME_RUNNING] = { SHAPE("RUNNING", 0, 0) },
+	[RJ_FRAME_RUNNING] = { SHAPE("RUNNING", RJ_RUNNING_BYTES,
+				     RJ_RUNNING_BYTES) },
+};
+
+/* Types that have a purpose, and no meaning yet. */
+static const struct {
+	uint8_t first, last;
+	const char *purpose;
+} reserved_types[] = {
+	{ 0x08, 0x09, "negotiation" }, { 0x11, 0x13, "page codecs" },
+	{ 0x18, 0x1b, "disks" },       { 0x22, 0x23, "auditing" },
+	{ 0x38, 0x3b, "rejoining" },   { 0x40, 0x47, "post-copy" },
 };
 
 static const struct shape *shape_of(uint8_t type)
@@ -100,8 +116,12 @@ void rj_frame_encode(const struct rj_frame *frame, const void *table,
 	rj_put32(out + AT_ROUND, frame->round);
 	rj_put32(out + AT_RUN_COUNT, frame->run_count);
 	rj_put32(out + AT_PAYLOAD_BYTES, frame->payload_bytes);
-	rj_put32(out + AT_AUX, frame->aux);
-	rj_put32(out + AT_RESERVED, 0);
+	if (frame->flags & RJ_FLAG_CHECKED) {
+		rj_put64(out + AT_PAYLOAD_SUM, frame->payload_sum);
+	} else {
+		rj_put32(out + AT_AUX, frame->aux);
+		rj_put32(out + AT_RESERVED, 0);
+	}
 	rj_put32(out + AT_CHECK,
 		 check_of(out, table, (size_t)frame->run_count * RJ_RUN_BYTES,
 			  covered, rj_frame_covered_bytes(frame)));
@@ -169,6 +189,33 @@ static int check_shape(const struct rj_frame *frame, const struct shape *shape,
 	return 0;
 }
 
+static int refuse_unknown(uint8_t type, struct ramjet_error *err)
+{
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(reserved_types); i++)
+		if (type >= reserved_types[i].first &&
+		    type <= reserved_types[i].last)
+			return rj_fail(err, -EPROTO,
+				       "frame type 0x%02x is reserved for %s, "
+				       "which this side does not know",
+				       type, reserved_types[i].purpose);
+	return rj_fail(err, -EPROTO, "unknown mandatory frame type 0x%02x",
+		       type);
+}
+
+/* Bits without meaning are not guessed at. */
+static int check_bits(const uint8_t in[RJ_HEADER_BYTES],
+		      const struct rj_frame *frame, struct ramjet_error *err)
+{
+	if (frame->flags & ~RJ_FLAGS_KNOWN)
+		return rj_fail(err, -EPROTO, "unknown frame flags 0x%02x",
+			       frame->flags);
+	if (!(frame->flags & RJ_FLAG_CHECKED) && rj_get32(in + AT_RESERVED))
+		return rj_fail(err, -EPROTO,
+			       "reserved header bytes are 0x%08x, wanted 0",
+			       rj_get32(in + AT_RESERVED));
+	return 0;
+}
+
 int rj_frame_decode(const uint8_t in[RJ_HEADER_BYTES], struct rj_frame *ret,
 		    struct ramjet_error *err)
 {
@@ -190,22 +237,18 @@ int rj_frame_decode(const uint8_t in[RJ_HEADER_BYTES], struct rj_frame *ret,
 			       "bad magic 0x%08x, want 0x%08x: "
 			       "this is not a ramjet stream",
 			       rj_get32(in + AT_MAGIC), RJ_WIRE_MAGIC);
-	if (frame.flags & ~RJ_FLAGS_KNOWN)
-		return rj_fail(err, -EPROTO, "unknown frame flags 0x%02x",
-			       frame.flags);
-	if (rj_get32(in + AT_RESERVED))
-		return rj_fail(err, -EPROTO,
-			       "reserved header bytes are 0x%08x, wanted 0",
-			       rj_get32(in + AT_RESERVED));
-	rc = check_limits(&frame, err);
-	if (rc)
-		return rc;
 	shape = shape_of(frame.type);
-	if (shape)
+	if (frame.flags & RJ_FLAG_CHECKED) {
+		frame.payload_sum = rj_get64(in + AT_PAYLOAD_SUM);
+		frame.aux = 0;
+	}
+	rc = check_bits(in, &frame, err);
+	if (!rc)
+		rc = check_limits(&frame, err);
+	if (!rc && shape)
 		rc = check_shape(&frame, shape, err);
-	else if (!(frame.flags & RJ_FLAG_OPTIONAL))
-		rc = rj_fail(err, -EPROTO,
-			     "unknown mandatory frame type 0x%02x", frame.type);
+	else if (!rc && !(frame.flags & RJ_FLAG_OPTIONAL))
+		rc = refuse_unknown(frame.type, err);
 	if (!rc)
 		*ret = frame;
 	return rc;

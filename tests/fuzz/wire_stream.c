@@ -111,13 +111,37 @@ static int again_failed(const struct part *part, struct ramjet_error *err)
 
 static int again_ready(const struct part *part, struct ramjet_error *err)
 {
-	uint32_t verified;
+	struct rj_ready ready;
 	int rc;
 
-	rc = rj_ready_decode(part->body, part->frame->payload_bytes, &verified,
+	rc = rj_ready_decode(part->body, part->frame->payload_bytes, &ready,
 			     err);
 	if (!rc)
-		rj_ready_encode(verified, part->body_again);
+		rj_ready_encode(&ready, part->body_again);
+	return rc;
+}
+
+static int again_running(const struct part *part, struct ramjet_error *err)
+{
+	uint64_t start_us;
+	int rc;
+
+	rc = rj_running_decode(part->body, part->frame->payload_bytes,
+			       &start_us, err);
+	if (!rc)
+		rj_running_encode(start_us, part->body_again);
+	return rc;
+}
+
+static int again_accept(const struct part *part, struct ramjet_error *err)
+{
+	uint16_t count;
+	int rc;
+
+	rc = rj_accept_decode(part->body, part->frame->payload_bytes,
+			      RAMJET_CHANNELS_MAX, &count, err);
+	if (!rc)
+		rj_accept_encode(count, part->body_again);
 	return rc;
 }
 
@@ -146,6 +170,10 @@ static int again_body(struct wire_stream *stream, const struct part *part,
 		return again_failed(part, err);
 	case RJ_FRAME_READY:
 		return again_ready(part, err);
+	case RJ_FRAME_RUNNING:
+		return again_running(part, err);
+	case RJ_FRAME_ACCEPT:
+		return again_accept(part, err);
 	case RJ_FRAME_DIGESTS:
 		again_digests(part);
 		return 0;

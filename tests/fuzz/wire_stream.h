@@ -2,7 +2,7 @@
 #ifndef RJ_TESTS_WIRE_STREAM_H
 #define RJ_TESTS_WIRE_STREAM_H
 /*
- * Reads a whole stream of protocol v1 from memory with the decoders of
+ * Reads a whole stream of protocol v2 from memory with the decoders of
  * engine/wire.h and writes it again with the encoders. Golden tests and the
  * fuzzer share it.
  */

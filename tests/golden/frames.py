@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Frames of protocol v1 as docs/protocol.md describes them.
+"""Frames of protocol v2 as docs/protocol.md describes them.
 
 Written from the document, not from engine/wire*.c, XXH64 included, so that
 the two check each other. A piece is (bytes, what they mean).
@@ -9,10 +9,11 @@ import struct
 PAGE = 4096
 MAGIC = b"RMJ1"
 TYPES = {"HELLO": 1, "BLOCKS": 2, "ACCEPT": 3, "FAILED": 4, "CANCEL": 5,
+         "PING": 6, "PONG": 7,
          "PAGES": 0x10, "FENCE": 0x14, "STATE": 0x20, "DIGESTS": 0x21,
          "APPLIED": 0x30, "SWITCHOVER": 0x31, "READY": 0x32, "COMMIT": 0x33,
          "RUNNING": 0x34}
-OPTIONAL, MORE, FINAL = 1, 2, 4
+OPTIONAL, MORE, FINAL, CHECKED = 1, 2, 4, 8
 RAW, ZERO = 0, 1
 CONTROL, DATA, BOTH, ONE_WAY = range(4)
 ROLES = ["control", "data", "both", "one way"]
@@ -61,6 +62,67 @@ def xxh64(data):
     return value ^ value >> 32
 
 
+SECRET = bytes.fromhex(
+    "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671f"
+    "cb79e64eccc0e578825ad07dccff7221b8084674f743248ee03590e6813a264c"
+    "3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8a8"
+    "fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364ea"
+    "c5ac8334d3ebc3c581a0fffa1363eb170ddd51b7f0da49d316552629d4689e2b"
+    "16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e")
+P32_1, P32_2, P32_3 = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D
+
+
+def word_at(data, at):
+    return struct.unpack_from("<Q", data, at)[0]
+
+
+def fold(left, right):
+    product = left * right
+    return (product ^ product >> 64) & MASK
+
+
+def avalanche(value):
+    value ^= value >> 37
+    value = value * 0x165667919E3779F9 & MASK
+    return value ^ value >> 32
+
+
+def xxh3_64(data):
+    """XXH3 64 bits, seed 0, of nothing or of more than 240 bytes."""
+    if not data:
+        value = word_at(SECRET, 56) ^ word_at(SECRET, 64)
+        value = (value ^ value >> 33) * P2 & MASK
+        value = (value ^ value >> 29) * P3 & MASK
+        return value ^ value >> 32
+    assert len(data) > 240
+    lanes = [P32_3, P1, P2, P3, P4, P32_2, P5, P32_1]
+
+    def add(at, secret_at):
+        for i in range(8):
+            value = word_at(data, at + 8 * i)
+            key = value ^ word_at(SECRET, secret_at + 8 * i)
+            lanes[i ^ 1] = (lanes[i ^ 1] + value) & MASK
+            lanes[i] = (lanes[i] + (key & 0xffffffff) * (key >> 32)) & MASK
+
+    stripes = (len(SECRET) - 64) // 8
+    blocks_ = (len(data) - 1) // (64 * stripes)
+    for number in range(blocks_):
+        for i in range(stripes):
+            add((number * stripes + i) * 64, 8 * i)
+        for i in range(8):
+            value = lanes[i] ^ lanes[i] >> 47
+            value ^= word_at(SECRET, len(SECRET) - 64 + 8 * i)
+            lanes[i] = value * P32_1 & MASK
+    for i in range((len(data) - 1 - blocks_ * 64 * stripes) // 64):
+        add((blocks_ * stripes + i) * 64, 8 * i)
+    add(len(data) - 64, len(SECRET) - 64 - 7)
+    value = len(data) * P1 & MASK
+    for i in range(4):
+        value += fold(lanes[2 * i] ^ word_at(SECRET, 11 + 16 * i),
+                      lanes[2 * i + 1] ^ word_at(SECRET, 19 + 16 * i))
+    return avalanche(value & MASK)
+
+
 def join(pieces):
     return b"".join(data for data, _ in pieces)
 
@@ -86,9 +148,10 @@ def zeros(count):
 
 
 def frame(kind, *, flags=0, block=0, round_=0, table=(), body=(), aux=0,
-          magic=MAGIC, reserved=0, runs=None, size=None, damage=0):
+          magic=MAGIC, reserved=0, runs=None, size=None, damage=0, sum_=None):
     """A frame's pieces. runs, size: lies about the counts. damage: xored to
-    the check word."""
+    the check word. sum_: XXH3 of the payload, for CHECKED pages; true: work it
+    out."""
     name = kind if isinstance(kind, str) else "unknown type"
     number = TYPES.get(kind, kind)
     head = [
@@ -96,14 +159,18 @@ def frame(kind, *, flags=0, block=0, round_=0, table=(), body=(), aux=0,
         u8(number, f"type {name}"),
         u8(flags, "flags: " + (", ".join(
             n for b, n in ((OPTIONAL, "OPTIONAL"), (MORE, "MORE"),
-                           (FINAL, "FINAL")) if flags & b) or "none")),
+                           (FINAL, "FINAL"), (CHECKED, "CHECKED"))
+            if flags & b) or "none")),
         u16(block, f"block {block}"),
         u32(round_, f"round {round_}"),
         u32(len(table) if runs is None else runs, "runs in the table"),
         u32(len(join(body)) if size is None else size, "payload bytes"),
-        u32(aux, f"aux {aux}"),
-        u32(reserved, "reserved, 0"),
     ]
+    if sum_ is None:
+        head += [u32(aux, f"aux {aux}"), u32(reserved, "reserved, 0")]
+    else:
+        head += [u64(xxh3_64(join(body)) if sum_ is True else sum_,
+                     "XXH3 of the payload")]
     covered = join(head) + join(table)
     if name != "PAGES":
         covered += join(body)
@@ -123,7 +190,7 @@ def pages(*kept, seed=1):
             for i, page in enumerate(kept)]
 
 
-def hello(role, index=0, count=1, *, versions=(1, 1), page=PAGE, gap=0, tail=0,
+def hello(role, index=0, count=1, *, versions=(2, 2), page=PAGE, gap=0, tail=0,
           session=SESSION):
     return [u16(versions[0], "lowest protocol version"),
             u16(versions[1], "highest protocol version"),

@@ -7,9 +7,9 @@ A vector, once released, stays as it is for ever. No test runs this script.
 import os
 import sys
 
-from frames import (BOTH, CONTROL, DATA, FINAL, MORE, ONE_WAY, OPTIONAL, PAGE,
+from frames import (BOTH, CHECKED, CONTROL, DATA, FINAL, MORE, ONE_WAY, OPTIONAL, PAGE,
                     RAW, ZERO, block, blocks, explain, failed, frame, hello,
-                    pages, run, u8, u32, u64, zeros)
+                    pages, run, u8, u16, u32, u64, zeros)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIB = 1 << 40
@@ -23,9 +23,31 @@ def digest(low, high):
     return [u64(low, "digest, low half"), u64(high, "digest, high half")]
 
 
-def ready(count, reserved=0):
-    return frame("READY", body=[u32(count, "blocks verified"),
-                                u32(reserved, "reserved, 0")])
+def ready(count, reserved=0, tail=0):
+    return frame("READY", body=[
+        u32(count, "blocks verified"), u32(reserved, "reserved, 0"),
+        u64(11, "us from SWITCHOVER to the last page"),
+        u64(22, "us for digests"), u64(33, "us for load_state"),
+        u64(44, "us for helpers"), u64(tail, "reserved, 0")])
+
+
+def accept(count, tail=0):
+    return frame("ACCEPT", body=[u16(count, "channels"), zeros(13),
+                                 u8(tail, "reserved, 0")])
+
+
+def running(us, tail=0):
+    return frame("RUNNING", body=[u64(us, "us from COMMIT to the start"),
+                                  u64(tail, "reserved, 0")])
+
+
+def token(kind, value):
+    return frame(kind, body=[u64(value, "token")])
+
+
+def checked(**kw):
+    """Pages with the sum of their payload."""
+    return frame("PAGES", flags=CHECKED, sum_=True, **kw)
 
 
 def state(data, aux, flags=0):
@@ -49,7 +71,10 @@ GOOD = {
     "blocks_three": frame("BLOCKS", body=blocks(
         block("ram0", 3 * TIB, 1 << 30), block("pc.ram \u00e9", PAGE),
         block("n" * 63, 6 << 20, 2 << 20))),
-    "accept": frame("ACCEPT"),
+    "accept": accept(4),
+    "accept_most": accept(256),
+    "ping": token("PING", 0x0123456789abcdef),
+    "pong": token("PONG", 0x0123456789abcdef),
     "failed": frame("FAILED", body=failed(
         22, "block ram0: source has 4096 bytes, target 8192")),
     "failed_without_text": frame("FAILED", body=failed(5, "")[:2]),
@@ -58,6 +83,9 @@ GOOD = {
     "pages_raw": frame("PAGES", body=pages(0), table=[run(0, 1, RAW)]),
     "pages_zero": frame("PAGES", round_=1, table=[run(7, 1017, ZERO)]),
     "pages_mixed": FIRST_PAGES,
+    "pages_checked": checked(block=1, round_=3, body=pages(2, 3, 9), table=[
+        run(2, 2, RAW), run(4, 5, ZERO), run(9, 1, RAW)]),
+    "pages_checked_zero": checked(table=[run(4, 5, ZERO)]),
     "pages_most_runs": frame("PAGES", round_=2, table=[
         run(i, 1, ZERO) for i in range(1023)]),
     "pages_highest": frame("BLOCKS", body=blocks(
@@ -75,20 +103,22 @@ GOOD = {
     "switchover": frame("SWITCHOVER", round_=6),
     "ready": ready(2),
     "commit": frame("COMMIT"),
-    "running": frame("RUNNING"),
+    "running": running(1234567),
     "optional_unknown": frame(0x7f, flags=OPTIONAL, block=9, round_=9, aux=9,
                               table=[u64(2**64 - 1, "a table entry")],
                               body=[(b"hello", "payload")]) +
     frame("COMMIT"),
+    "optional_unknown_checked": frame(0x7e, flags=OPTIONAL | CHECKED,
+                                      sum_=2**64 - 1, body=[(b"?", "payload")]),
     "optional_known": frame("APPLIED", round_=1, flags=OPTIONAL),
     "one_way_stream":
         hello_frame(ONE_WAY) +
         frame("BLOCKS", body=blocks(block("ram0", 4 * PAGE),
                                     block("ram1", 16 * PAGE))) +
-        frame("PAGES", body=pages(1), table=[run(1, 1, RAW)]) +
+        checked(body=pages(1), table=[run(1, 1, RAW)]) +
         frame("FENCE", round_=0) +
-        frame("PAGES", block=1, round_=1, body=pages(2, 9, seed=7),
-              table=[run(2, 1, RAW), run(4, 5, ZERO), run(9, 1, RAW)]) +
+        checked(block=1, round_=1, body=pages(2, 9, seed=7),
+                table=[run(2, 1, RAW), run(4, 5, ZERO), run(9, 1, RAW)]) +
         frame("FENCE", round_=1, flags=FINAL) +
         state(b"device", 1) +
         frame("DIGESTS", body=digest(1, 2) + digest(3, 4)) +
@@ -108,15 +138,21 @@ ERRORS = {
     "magic": (frame("COMMIT", magic=b"QEVM"),
               "bad magic 0x4d564551, want 0x314a4d52: this is not a ramjet "
               "stream"),
-    "flags_unknown": (frame("COMMIT", flags=0x0a),
-                      "unknown frame flags 0x0a"),
+    "flags_unknown": (frame("COMMIT", flags=0x12),
+                      "unknown frame flags 0x12"),
     "flags_of_another_type": (frame("COMMIT", flags=FINAL),
                               "COMMIT frame: flags 0x04, allowed 0x00"),
     "header_reserved": (frame("COMMIT", reserved=0x80000000),
                         "reserved header bytes are 0x80000000, wanted 0"),
     "type_unknown": (frame(0x7f), "unknown mandatory frame type 0x7f"),
-    "type_reserved_for_codec": (frame(0x11),
-                                "unknown mandatory frame type 0x11"),
+    "flags_checked_without_pages": (
+        frame("COMMIT", flags=CHECKED, sum_=0),
+        "COMMIT frame: flags 0x08, allowed 0x00"),
+    **{"type_reserved_for_" + name.replace(" ", "_").replace("-", "_"): (
+        frame(kind), f"frame type 0x{kind:02x} is reserved for {name}, which "
+        "this side does not know") for kind, name in (
+            (0x08, "negotiation"), (0x11, "page codecs"), (0x18, "disks"),
+            (0x22, "auditing"), (0x38, "rejoining"), (0x40, "post-copy"))},
     "runs_too_many": (frame(0x7f, flags=OPTIONAL, runs=1024),
                       "frame type 0x7f: 1024 runs, at most 1023 allowed"),
     "payload_too_large": (
@@ -139,8 +175,8 @@ ERRORS = {
                      "of 16"),
     "pages_without_runs": (frame("PAGES"),
                            "PAGES frame: 0 runs, wanted at least 1"),
-    "runs_unwanted": (frame("ACCEPT", table=[run(0, 1, ZERO)]),
-                      "ACCEPT frame: 1 runs, wanted none"),
+    "runs_unwanted": (frame("CANCEL", table=[run(0, 1, ZERO)]),
+                      "CANCEL frame: 1 runs, wanted none"),
     "round_unwanted": (frame("COMMIT", round_=1),
                        "COMMIT frame: block 0, round 1, aux 0: fields it does "
                        "not use must be 0"),
@@ -177,12 +213,15 @@ ERRORS = {
     "pages_more_than_runs": (
         frame("PAGES", table=[run(0, 2, ZERO)], body=pages(0)),
         "PAGES frame: payload of 4096 bytes, its runs name 0"),
-    "hello_too_new": (hello_frame(CONTROL, versions=(2, 3)),
-                      "HELLO: peer speaks protocol versions 2 to 3, this side "
-                      "speaks 1"),
-    "hello_too_old": (hello_frame(CONTROL, versions=(0, 0)),
-                      "HELLO: peer speaks protocol versions 0 to 0, this side "
-                      "speaks 1"),
+    "hello_too_new": (hello_frame(CONTROL, versions=(3, 4)),
+                      "HELLO: peer speaks protocol versions 3 to 4, this side "
+                      "speaks 2"),
+    "hello_too_old": (hello_frame(CONTROL, versions=(0, 1)),
+                      "HELLO: peer speaks protocol versions 0 to 1, this side "
+                      "speaks 2"),
+    "hello_version_1": (hello_frame(CONTROL, versions=(1, 1)),
+                        "HELLO: peer speaks protocol version 1, this side "
+                        "speaks 2"),
     "hello_reserved_gap": (hello_frame(CONTROL, gap=1),
                            "HELLO: reserved bytes not 0"),
     "hello_reserved_tail": (hello_frame(CONTROL, tail=1),
@@ -257,6 +296,13 @@ ERRORS = {
     "failed_code_too_large": (frame("FAILED", body=failed(4096, "x")),
                               "FAILED: code 4096, wanted an errno"),
     "ready_reserved": (ready(1, 1), "READY: malformed"),
+    "ready_reserved_tail": (ready(1, tail=1), "READY: malformed"),
+    "running_reserved": (running(1, tail=1), "RUNNING: malformed"),
+    "accept_reserved": (accept(1, tail=1), "ACCEPT: malformed"),
+    "accept_none": (accept(0), "ACCEPT: 0 channels, wanted 1 to 256"),
+    "accept_too_many": (accept(257), "ACCEPT: 257 channels, wanted 1 to 256"),
+    "ping_short": (frame("PING", body=[u32(1, "half a token")]),
+                   "PING frame: payload of 4 bytes, wanted 8 to 8"),
 }
 
 
@@ -292,9 +338,9 @@ def write(folder, name, pieces, first_line):
 
 def main():
     for name, pieces in GOOD.items():
-        write("frame/v1", name, pieces, name.replace("_", " "))
+        write("frame/v2", name, pieces, name.replace("_", " "))
     for name, (pieces, message) in ERRORS.items():
-        write("frame-errors", name, pieces, message)
+        write("frame-errors/v2", name, pieces, message)
 
 
 if __name__ == "__main__":

@@ -40,17 +40,16 @@ class BadPeers(rig.Case):
             pass  # it has had enough of us, which is what we want
 
     def handshake(self, *frames):
-        """(control, data), and these frames after the first HELLO."""
-        return (self.connect(wire.hello(wire.CONTROL, session=SESSION),
-                             *frames),
-                self.connect(wire.hello(wire.DATA, session=SESSION)))
+        """The control link, and these frames after its HELLO."""
+        return self.connect(wire.hello(wire.CONTROL, session=SESSION),
+                            *frames)
 
     def session(self):
         """A good handshake: (control, data)."""
-        control, data = self.handshake(wire.blocks(("ram0", SIZE)))
+        control = self.handshake(wire.blocks(("ram0", SIZE)))
         self.assertEqual(wire.receive(control)[0], wire.HELLO)
         self.assertEqual(wire.receive(control)[0], wire.ACCEPT)
-        return control, data
+        return control, self.connect(wire.hello(wire.DATA, session=SESSION))
 
     def refuses(self, *needles):
         self.ends(self.target, 1, *needles)
@@ -89,7 +88,16 @@ class BadPeers(rig.Case):
 
     def test_protocol_of_the_future(self):
         self.connect(wire.hello(wire.CONTROL, versions=(7, 9)))
-        self.refuses("version", "7", "9")
+        self.turns_away("versions 7 to 9, this side speaks 2")
+
+    def test_the_protocol_before(self):
+        """Version 1 is told why, both versions named."""
+        control = self.connect(wire.hello(wire.CONTROL, versions=(1, 1)))
+        kind, frame = wire.receive(control)
+        self.assertEqual(kind, wire.FAILED)
+        self.assertIn(b"peer speaks protocol version 1, this side speaks 2",
+                      frame)
+        self.turns_away("version 1, this side speaks 2")
 
     def test_wrong_check_word(self):
         frame = wire.hello(wire.CONTROL)
@@ -213,7 +221,7 @@ class BadPeers(rig.Case):
         self.refuses("COMMIT")
 
     def test_ready_from_the_source(self):
-        self.commands(Frame(wire.READY, payload=bytes(8)))
+        self.commands(Frame(wire.READY, payload=bytes(48)))
         self.refuses("READY")
 
     def test_state_of_an_unknown_kind(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Protocol v1 from docs/protocol.md, written a second time, for peers that
+"""Protocol v2 from docs/protocol.md, written a second time, for peers that
 misbehave and for relays that look into the stream."""
 import struct
 
@@ -7,12 +7,12 @@ MAGIC = 0x314A4D52
 HEADER = struct.Struct("<IBBHIIIIII")
 RUN_BYTES = 8
 
-HELLO, BLOCKS, ACCEPT, FAILED, CANCEL = 1, 2, 3, 4, 5
+HELLO, BLOCKS, ACCEPT, FAILED, CANCEL, PING, PONG = 1, 2, 3, 4, 5, 6, 7
 PAGES, FENCE = 0x10, 0x14
 STATE, DIGESTS = 0x20, 0x21
 APPLIED, SWITCHOVER, READY, COMMIT, RUNNING = 0x30, 0x31, 0x32, 0x33, 0x34
 
-OPTIONAL, MORE, FINAL = 1, 2, 4
+OPTIONAL, MORE, FINAL, CHECKED = 1, 2, 4, 8
 CONTROL, DATA, BOTH, ONE_WAY = 0, 1, 2, 3
 RAW, ZERO = 0, 1
 
@@ -95,7 +95,7 @@ def run(page, count, kind=RAW):
     return page | count << 40 | kind << 60
 
 
-def hello(role, index=0, count=1, session=b"s" * 16, versions=(1, 1)):
+def hello(role, index=0, count=1, session=b"s" * 16, versions=(2, 2)):
     return Frame(HELLO, payload=struct.pack(
         "<HHB3xHHI16s8x", *versions, role, index, count, 4096, session))
 

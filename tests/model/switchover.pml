@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Switchover and commit of protocol v1 (docs/protocol.md, docs/states.md):
+ * Switchover and commit of protocol v2 (docs/protocol.md, docs/states.md):
  * from stopping the source's guest to one side running for good.
  *
  * The world does its worst: either process dies, the control link or a data

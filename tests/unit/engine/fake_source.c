@@ -121,6 +121,11 @@ void fake_source_connect(struct fake_source *s, unsigned channels)
 	assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
 	assert_int_equal(frame.type, RJ_FRAME_HELLO);
 	s->control_bytes = s->data_bytes = RJ_HEADER_BYTES + RJ_HELLO_BYTES;
+	if (!channels)
+		return;
+	say_blocks(s);
+	assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
+	assert_int_equal(frame.type, RJ_FRAME_ACCEPT);
 	fake_source_connect_channels(s, 0, channels);
 }
 
@@ -163,7 +168,7 @@ void fake_source_begin(struct fake_source *s)
 
 void fake_source_reach(struct fake_source *s, enum step step)
 {
-	fake_source_connect(s, WIRE_PEER_CHANNELS);
+	fake_source_connect(s, step >= STEP_ACTIVE ? WIRE_PEER_CHANNELS : 0);
 	fake_source_go_on(s, step);
 }
 
@@ -171,12 +176,8 @@ void fake_source_go_on(struct fake_source *s, enum step step)
 {
 	struct rj_frame frame;
 
-	if (step >= STEP_ACTIVE) {
-		say_blocks(s);
-		assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
-		assert_int_equal(frame.type, RJ_FRAME_ACCEPT);
+	if (step >= STEP_ACTIVE)
 		assert_true(fake_source_one_page(s, 0));
-	}
 	if (step >= STEP_STATE) {
 		fake_source_final_fences(s);
 		assert_true(wire_peer_await(s->peer.control, RJ_FRAME_APPLIED,

@@ -14,8 +14,8 @@
 
 /* How far the source behaves. */
 enum step {
-	STEP_HELLO,  /* control link and channels are there */
-	STEP_ACTIVE, /* BLOCKS sent, ACCEPT read, page 0 sent */
+	STEP_HELLO,  /* the control link is there */
+	STEP_ACTIVE, /* BLOCKS sent, ACCEPT read, channels, page 0 sent */
 	STEP_STATE,  /* all of round 0, the final one, and device state */
 	STEP_READY,  /* SWITCHOVER sent, READY read */
 	STEP_COUNT_,
@@ -40,12 +40,12 @@ int fake_source_teardown(void **state);
 
 /* The target listens. */
 void fake_source_begin(struct fake_source *s);
-/* The control link, and the first channels. */
+/* The control link; with channels also BLOCKS, ACCEPT, and the first ones. */
 void fake_source_connect(struct fake_source *s, unsigned channels);
 /* Channels [from, to). */
 void fake_source_connect_channels(struct fake_source *s, unsigned from,
 				  unsigned to);
-/* With all connections there, behave up to `step`. */
+/* With the control link there, and all channels from STEP_ACTIVE on. */
 void fake_source_go_on(struct fake_source *s, enum step step);
 /* All of that. */
 void fake_source_reach(struct fake_source *s, enum step step);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "engine/bounce.h"
 #include "tests/unit/engine/memfd_block.h"
@@ -117,20 +118,27 @@ static void *send_all(void *arg)
 /* All of the payload, then NEXT_BYTES. */
 static void receive(struct scene *s, uint8_t next[NEXT_BYTES])
 {
+	struct rj_payload_sum *sum = rj_payload_sum_new();
 	pthread_t sender;
 	int rc;
 
 	s->sent_bytes += NEXT_BYTES;
 	s->sent = malloc(s->sent_bytes);
 	assert_non_null(s->sent);
+	assert_non_null(sum);
+	rj_payload_sum_begin(sum);
 	for (size_t i = 0; i < s->sent_bytes; i++)
 		s->sent[i] = (uint8_t)(i * 31 + i / RAMJET_PAGE_BYTES);
 	assert_int_equal(pthread_create(&sender, NULL, send_all, s), 0);
 	rc = rj_bounce_receive(&s->bounce, s->channel, &s->touch, &s->scatter,
-			       (struct iovec){ next, NEXT_BYTES }, &s->err);
+			       (struct iovec){ next, NEXT_BYTES }, sum,
+			       &s->err);
 	(void)pthread_join(sender, NULL);
 	assert_int_equal(rc, 0);
 	assert_int_equal(rj_bounce_flush(&s->bounce, &s->err), 0);
+	assert_true(rj_payload_sum_value(sum) ==
+		    XXH3_64bits(s->sent, s->sent_bytes - NEXT_BYTES));
+	rj_payload_sum_free(sum);
 }
 
 static void expect_all(const struct scene *s, const uint8_t next[NEXT_BYTES])
@@ -203,9 +211,10 @@ static void an_end_in_the_middle_is_told(void **state)
 	assert_int_equal(send(s->peer, part, sizeof(part), MSG_NOSIGNAL),
 			 sizeof(part));
 	assert_int_equal(shutdown(s->peer, SHUT_WR), 0);
-	assert_int_equal(rj_bounce_receive(
-				 &s->bounce, s->channel, &s->touch, &s->scatter,
-				 (struct iovec){ next, NEXT_BYTES }, &s->err),
+	assert_int_equal(rj_bounce_receive(&s->bounce, s->channel, &s->touch,
+					   &s->scatter,
+					   (struct iovec){ next, NEXT_BYTES },
+					   NULL, &s->err),
 			 -EPIPE);
 	assert_int_equal(s->err.code, 0);
 }

@@ -92,7 +92,7 @@ static void append_three(struct wire *w)
 	const struct rj_frame state = { .type = RJ_FRAME_STATE,
 					.aux = RJ_STATE_DEVICE,
 					.payload_bytes = 11 };
-	const struct rj_frame accept = { .type = RJ_FRAME_ACCEPT };
+	const struct rj_frame accept = { .type = RJ_FRAME_CANCEL };
 
 	append(w, &applied, NULL);
 	append(w, &state, "hello world");
@@ -108,7 +108,7 @@ static void push(struct wire *w, size_t from, size_t bytes)
 static void expect_nth(struct wire *w, unsigned nth)
 {
 	static const uint8_t types[] = { RJ_FRAME_APPLIED, RJ_FRAME_STATE,
-					 RJ_FRAME_ACCEPT };
+					 RJ_FRAME_CANCEL };
 	struct rj_message m = { 0 };
 
 	if (rj_link_poll(&w->link, &m, &w->err) != 1)
@@ -153,7 +153,7 @@ static void what_is_sent_arrives(void **state)
 	assert_int_equal(rj_link_send(&sender, &applied, NULL, 0, NULL), 0);
 	assert_int_equal(
 		rj_link_send(&sender, &state_frame, "hello world", 0, NULL), 0);
-	assert_int_equal(rj_link_send_type(&sender, RJ_FRAME_ACCEPT, 0, NULL),
+	assert_int_equal(rj_link_send_type(&sender, RJ_FRAME_CANCEL, 0, NULL),
 			 0);
 	for (unsigned nth = 0; nth < 3; nth++)
 		expect_nth(w, nth);
@@ -270,7 +270,7 @@ static void a_payload_that_is_too_large_is_refused_before_it_is_stored(
 					.payload_bytes = RJ_CONTROL_BODY_MAX };
 	struct wire *w = *state;
 
-	append(w, &(struct rj_frame){ .type = RJ_FRAME_ACCEPT }, NULL);
+	append(w, &(struct rj_frame){ .type = RJ_FRAME_CANCEL }, NULL);
 	w->stream[4] = RJ_FRAME_STATE;
 	w->stream[20] = RJ_STATE_DEVICE;
 	/* One more than frame.payload_bytes, on the wire. */
@@ -392,7 +392,7 @@ static void sending_into_a_full_connection_ends_at_the_deadline(void **state)
 	assert_int_equal(rc, -ETIMEDOUT);
 	assert_int_equal(w->err.code, -ETIMEDOUT);
 	cut(w);
-	assert_int_equal(rj_link_send_type(&w->link, RJ_FRAME_ACCEPT,
+	assert_int_equal(rj_link_send_type(&w->link, RJ_FRAME_CANCEL,
 					   rj_now_ns() + SECOND_NS, NULL),
 			 -EPIPE);
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "engine/out_frame.h"
 
@@ -277,6 +278,55 @@ static void a_fence_may_come_alone(void **state)
 	expect(f, 0, &(struct rj_wire_run){ 1, 1, RJ_RUN_RAW }, 1);
 }
 
+/* What is sent is what was summed, whatever the guest writes meanwhile. */
+static void with_staging_the_pages_are_copied_and_summed(void **state)
+{
+	const size_t bytes = 3 * (size_t)RAMJET_PAGE_BYTES;
+	struct rj_out_frame *f = *state;
+	uint8_t *guest = malloc(8 * (size_t)RAMJET_PAGE_BYTES);
+	uint8_t *staging = malloc(RJ_OUT_PAYLOAD_BYTES);
+	uint8_t *want = malloc(bytes);
+	struct rj_frame header = { 0 };
+
+	for (unsigned i = 0; i < 8; i++)
+		memset(guest + i * RAMJET_PAGE_BYTES, (int)i + 1,
+		       RAMJET_PAGE_BYTES);
+	memcpy(want, guest + RAMJET_PAGE_BYTES, RAMJET_PAGE_BYTES);
+	memcpy(want + RAMJET_PAGE_BYTES, guest + 5 * RAMJET_PAGE_BYTES,
+	       2 * RAMJET_PAGE_BYTES);
+	f->staging = staging;
+	(void)rj_out_frame_add(f, BLOCK, guest, 1, 1, RJ_RUN_RAW);
+	(void)rj_out_frame_add(f, BLOCK, guest, 2, 3, RJ_RUN_ZERO);
+	(void)rj_out_frame_add(f, BLOCK, guest, 5, 2, RJ_RUN_RAW);
+	rj_out_frame_seal(f, 4);
+	memset(guest, 0xee, 8 * (size_t)RAMJET_PAGE_BYTES);
+	assert_int_equal(rj_frame_decode(f->head, &header, NULL), 0);
+	assert_int_equal(header.flags, RJ_FLAG_CHECKED);
+	assert_true(header.payload_sum == XXH3_64bits(want, bytes));
+	assert_int_equal(f->iov_count, 2);
+	assert_int_equal(f->iov[1].iov_len, bytes);
+	assert_memory_equal(f->iov[1].iov_base, want, bytes);
+	rj_out_frame_fence(f, 4, true);
+	assert_int_equal(f->iov_count, 3);
+	free(want);
+	free(staging);
+	free(guest);
+}
+
+static void with_staging_zero_runs_have_the_sum_of_nothing(void **state)
+{
+	struct rj_out_frame *f = *state;
+	struct rj_frame header = { 0 };
+	uint8_t staging[1];
+
+	f->staging = staging;
+	assert_int_equal(add(f, 7, 90, RJ_RUN_ZERO), 90);
+	rj_out_frame_seal(f, 0);
+	assert_int_equal(rj_frame_decode(f->head, &header, NULL), 0);
+	assert_true(header.payload_sum == XXH3_64bits(NULL, 0));
+	assert_int_equal(f->iov_count, 1);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -294,6 +344,8 @@ int main(void)
 		CASE(more_than_a_run_can_hold_goes_in_in_parts),
 		CASE(a_fence_follows_the_pages),
 		CASE(a_fence_may_come_alone),
+		CASE(with_staging_the_pages_are_copied_and_summed),
+		CASE(with_staging_zero_runs_have_the_sum_of_nothing),
 	};
 
 	return cmocka_run_group_tests_name("out_frame", tests, NULL, NULL);

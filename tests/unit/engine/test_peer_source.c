@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/bytes.h"
 #include "tests/unit/engine/fake_source.h"
 
 #define BAD_PAGE 40u /* what refused frames try to write */
@@ -88,7 +89,8 @@ static const struct bad_frame bad_frames[] = {
 	  -EPROTO, "round 1" },
 	{ { .type = RJ_FRAME_FENCE, .round = 0xffffffff }, { 0 },
 	  -EPROTO, "round 4294967295" },
-	{ { .type = RJ_FRAME_ACCEPT }, { 0 }, -EPROTO, "ACCEPT" },
+	{ { .type = RJ_FRAME_ACCEPT, .payload_bytes = RJ_ACCEPT_BYTES },
+	  { 0 }, -EPROTO, "ACCEPT" },
 	{ { .type = RJ_FRAME_COMMIT }, { 0 }, -EPROTO, "COMMIT" },
 	{ { .type = RJ_FRAME_SWITCHOVER }, { 0 }, -EPROTO, "SWITCHOVER" },
 	{ { .type = RJ_FRAME_STATE, .aux = 1 }, { 0 }, -EPROTO, "STATE" },
@@ -308,24 +310,64 @@ static void the_silent_block_nobody(void **state)
 		wire_peer_close(&silent[i]);
 }
 
-/* It is a source, and will never fit: its person and ours must know. */
-static void a_source_of_another_version_ends_the_wait(void **state)
+/* Told why, both versions named, and a source that fits comes next. */
+static void a_source_of_another_version_does_not_end_the_wait(void **state)
 {
 	struct rj_hello hello = stranger(1);
 	struct fake_source *s = *state;
 	struct ramjet_error said;
 	int fd;
 
-	hello.version_min = 7;
-	hello.version_max = 9;
+	hello.version_min = hello.version_max = 1;
 	fake_source_begin(s);
 	fd = wire_peer_connect(s->move.folder);
 	assert_true(wire_peer_send_hello(fd, &hello));
-	fake_source_await_target(s);
-	move_expect_error(&s->move.target_err, -EPROTONOSUPPORT, "7 to 9");
 	wire_peer_hear_end(fd, &said);
 	wire_peer_close(&fd);
-	assert_int_equal(said.code, -EPROTONOSUPPORT);
+	move_expect_error(&said, -EPROTONOSUPPORT,
+			  "peer speaks protocol version 1, this side speaks 2");
+	fake_source_connect(s, WIRE_PEER_CHANNELS);
+	expect_whole_course(s);
+}
+
+/* Who says that he fails never was a source of ours, whatever his reason. */
+static void a_stranger_that_says_failed_does_not_end_the_wait(void **state)
+{
+	static const int codes[] = { -EPROTONOSUPPORT, -E2BIG, -EIO };
+	struct fake_source *s = *state;
+	struct ramjet_error said;
+	int fd;
+
+	fake_source_begin(s);
+	for (unsigned i = 0; i < 3; i++) {
+		fd = wire_peer_connect(s->move.folder);
+		assert_true(wire_peer_send_failed(fd, codes[i], "I fail"));
+		wire_peer_hear_end(fd, &said);
+		wire_peer_close(&fd);
+		assert_int_equal(said.code, codes[i]);
+	}
+	fake_source_connect(s, WIRE_PEER_CHANNELS);
+	expect_whole_course(s);
+}
+
+static void a_ping_is_answered_at_every_step(void **state)
+{
+	struct fake_source *s = *state;
+	struct rj_frame frame;
+	uint8_t body[RJ_PING_BYTES];
+
+	for (unsigned step = STEP_ACTIVE; step < STEP_COUNT_; step++) {
+		fake_source_begin(s);
+		fake_source_reach(s, step);
+		assert_true(wire_peer_send_ping(s->peer.control, RJ_FRAME_PING,
+						UINT64_C(77) << 40 | step));
+		do
+			assert_true(wire_peer_read(s->peer.control, &frame,
+						   body, sizeof(body)));
+		while (frame.type != RJ_FRAME_PONG);
+		assert_true(rj_get64(body) == (UINT64_C(77) << 40 | step));
+		fake_source_done(s);
+	}
 }
 
 /* ---- ends ------------------------------------------------------------------------------ */
@@ -446,7 +488,11 @@ int main(void)
 		FAKE_SOURCE_TEST(strangers_are_refused_and_do_not_disturb),
 		FAKE_SOURCE_TEST(strangers_that_come_first_are_refused),
 		FAKE_SOURCE_TEST(the_silent_block_nobody),
-		FAKE_SOURCE_TEST(a_source_of_another_version_ends_the_wait),
+		FAKE_SOURCE_TEST(
+			a_source_of_another_version_does_not_end_the_wait),
+		FAKE_SOURCE_TEST(
+			a_stranger_that_says_failed_does_not_end_the_wait),
+		FAKE_SOURCE_TEST(a_ping_is_answered_at_every_step),
 		FAKE_SOURCE_TEST(a_source_that_is_gone_at_any_step),
 		FAKE_SOURCE_TEST(the_sources_reason_is_passed_on),
 		FAKE_SOURCE_TEST(

@@ -17,8 +17,8 @@
 /* How far the target behaves. */
 enum step {
 	STEP_CONNECTED,  /* HELLO was read, not answered */
-	STEP_HELLO,      /* answered; channels and BLOCKS were read */
-	STEP_ACTIVE,     /* ACCEPT was sent; the source holds */
+	STEP_HELLO,      /* answered; BLOCKS was read */
+	STEP_ACTIVE,     /* ACCEPT was sent; channels came; the source holds */
 	STEP_SWITCHOVER, /* SWITCHOVER was read */
 	STEP_APPLIED,    /* of all rounds */
 	STEP_READY,      /* sent; COMMIT was read */
@@ -71,12 +71,19 @@ static void begin(struct scene *s)
 
 static void reach_hello(struct scene *s)
 {
-	struct wire_peer *peer = &s->peer;
+	struct rj_frame frame;
+
+	assert_true(wire_peer_send_hello(s->peer.control, &s->peer.hello));
+	assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
+	assert_int_equal(frame.type, RJ_FRAME_BLOCKS);
+}
+
+static void take_channels(struct wire_peer *peer)
+{
 	struct rj_hello hello;
 	struct rj_frame frame;
 	uint8_t body[RJ_HELLO_BYTES];
 
-	assert_true(wire_peer_send_hello(peer->control, &peer->hello));
 	for (unsigned i = 0; i < WIRE_PEER_CHANNELS; i++) {
 		const int fd = wire_peer_accept(peer);
 
@@ -85,22 +92,25 @@ static void reach_hello(struct scene *s)
 						 &hello, NULL),
 				 0);
 		assert_int_equal(hello.role, RJ_ROLE_DATA);
+		assert_int_equal(hello.channel_count, WIRE_PEER_CHANNELS);
 		assert_memory_equal(hello.session, peer->hello.session,
 				    RJ_SESSION_BYTES);
 		peer->data[hello.channel_index] = fd;
 	}
-	assert_true(wire_peer_read(peer->control, &frame, NULL, 0));
-	assert_int_equal(frame.type, RJ_FRAME_BLOCKS);
+}
+
+static void reach_active(struct scene *s)
+{
+	assert_true(wire_peer_send_accept(s->peer.control, WIRE_PEER_CHANNELS));
+	take_channels(&s->peer);
+	wire_peer_take_pages(&s->peer);
+	small_vm_await_state(&s->move.source, RAMJET_STATE_HELD);
 }
 
 static void reach(struct scene *s, enum step step)
 {
 	struct wire_peer *peer = &s->peer;
-	uint8_t body[RJ_HELLO_BYTES], ready[RJ_READY_BYTES];
-	const struct rj_frame ready_frame = {
-		.type = RJ_FRAME_READY,
-		.payload_bytes = RJ_READY_BYTES,
-	};
+	uint8_t body[RJ_HELLO_BYTES];
 	struct rj_frame frame;
 
 	move_send(&s->move);
@@ -112,12 +122,8 @@ static void reach(struct scene *s, enum step step)
 	assert_int_equal(peer->hello.role, RJ_ROLE_CONTROL);
 	if (step >= STEP_HELLO)
 		reach_hello(s);
-	if (step >= STEP_ACTIVE) {
-		wire_peer_take_pages(peer);
-		assert_true(
-			wire_peer_send_type(peer->control, RJ_FRAME_ACCEPT));
-		small_vm_await_state(&s->move.source, RAMJET_STATE_HELD);
-	}
+	if (step >= STEP_ACTIVE)
+		reach_active(s);
 	if (step >= STEP_SWITCHOVER) {
 		assert_int_equal(ramjet_switchover(s->move.outgoing), 0);
 		assert_true(wire_peer_await(peer->control, RJ_FRAME_SWITCHOVER,
@@ -126,9 +132,7 @@ static void reach(struct scene *s, enum step step)
 	if (step >= STEP_APPLIED)
 		wire_peer_report_final(peer);
 	if (step >= STEP_READY) {
-		rj_ready_encode(1, ready);
-		assert_true(wire_peer_send(peer->control, &ready_frame, NULL,
-					   ready));
+		assert_true(wire_peer_send_ready(peer->control, 1));
 		assert_true(wire_peer_await(peer->control, RJ_FRAME_COMMIT,
 					    &frame));
 	}
@@ -226,7 +230,7 @@ static void a_commit_sent_cannot_be_cancelled(void **state)
 	begin(s);
 	reach(s, STEP_READY);
 	assert_int_equal(ramjet_cancel(s->move.outgoing), -EALREADY);
-	assert_true(wire_peer_send_type(s->peer.control, RJ_FRAME_RUNNING));
+	assert_true(wire_peer_send_running(s->peer.control));
 	await_source(s);
 	assert_int_equal(s->move.source_rc, 0);
 	assert_false(atomic_load(&s->move.source.running));
@@ -257,7 +261,7 @@ static void a_target_that_takes_no_pages_is_found_to_stall(void **state)
 	s->move.source_params.stall_timeout_ms = 200;
 	wire_peer_listen(&s->peer, s->move.folder);
 	reach(s, STEP_HELLO);
-	assert_true(wire_peer_send_type(s->peer.control, RJ_FRAME_ACCEPT));
+	assert_true(wire_peer_send_accept(s->peer.control, WIRE_PEER_CHANNELS));
 	expect_source_runs(s);
 	move_expect_error(&s->move.source_err, -ETIMEDOUT, "stalled");
 }
@@ -437,14 +441,26 @@ static void frames_out_of_turn_are_refused(void **state)
 		enum step from, to; /* steps at which it is wrong */
 		struct rj_frame frame;
 	} cases[] = {
-		{ STEP_ACTIVE, STEP_READY, { .type = RJ_FRAME_ACCEPT } },
+		{ STEP_ACTIVE,
+		  STEP_READY,
+		  { .type = RJ_FRAME_ACCEPT,
+		    .payload_bytes = RJ_ACCEPT_BYTES } },
+		{ STEP_HELLO,
+		  STEP_HELLO,
+		  { .type = RJ_FRAME_PING, .payload_bytes = RJ_PING_BYTES } },
+		{ STEP_HELLO,
+		  STEP_HELLO,
+		  { .type = RJ_FRAME_PONG, .payload_bytes = RJ_PING_BYTES } },
 		{ STEP_HELLO,
 		  STEP_ACTIVE,
 		  { .type = RJ_FRAME_READY, .payload_bytes = RJ_READY_BYTES } },
 		{ STEP_READY,
 		  STEP_READY,
 		  { .type = RJ_FRAME_READY, .payload_bytes = RJ_READY_BYTES } },
-		{ STEP_HELLO, STEP_APPLIED, { .type = RJ_FRAME_RUNNING } },
+		{ STEP_HELLO,
+		  STEP_APPLIED,
+		  { .type = RJ_FRAME_RUNNING,
+		    .payload_bytes = RJ_RUNNING_BYTES } },
 		{ STEP_HELLO, STEP_READY, { .type = RJ_FRAME_COMMIT } },
 		{ STEP_HELLO, STEP_READY, { .type = RJ_FRAME_SWITCHOVER } },
 		{ STEP_HELLO,
@@ -487,19 +503,12 @@ static void rounds_are_applied_in_order_and_once(void **state)
 
 static void ready_must_come_with_all_blocks_verified(void **state)
 {
-	const struct rj_frame frame = {
-		.type = RJ_FRAME_READY,
-		.payload_bytes = RJ_READY_BYTES,
-	};
-	uint8_t body[RJ_READY_BYTES];
 	struct scene *s = *state;
 
 	for (uint32_t count = 0; count <= 2; count += 2) {
 		begin(s);
 		reach(s, STEP_APPLIED);
-		rj_ready_encode(count, body);
-		assert_true(
-			wire_peer_send(s->peer.control, &frame, NULL, body));
+		assert_true(wire_peer_send_ready(s->peer.control, count));
 		expect_end(s, STEP_APPLIED);
 		move_expect_error(&s->move.source_err, -EPROTO, "verify");
 		done(s);
@@ -536,7 +545,7 @@ static void a_target_must_answer_the_same_session(void **state)
 		if (i == 0)
 			hello.session[5] ^= 1;
 		if (i == 1)
-			hello.version_min = hello.version_max = 2;
+			hello.version_min = hello.version_max = 1;
 		if (i == 2)
 			hello.role = RJ_ROLE_DATA;
 		assert_true(wire_peer_send_hello(s->peer.control, &hello));

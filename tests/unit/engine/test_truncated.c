@@ -152,7 +152,7 @@ static void a_stream_cut_off_anywhere_is_refused(void **state)
 	}
 }
 
-/* In each header, table and body; pages are proven by the digests. */
+/* In each header, table and body. */
 static void a_stream_damaged_anywhere_is_refused(void **state)
 {
 	struct scene *s = *state;
@@ -167,6 +167,64 @@ static void a_stream_damaged_anywhere_is_refused(void **state)
 			s->stream[at] ^= 0x04;
 		}
 	}
+}
+
+/* The first frame of this type with these flags. */
+static unsigned find(const struct scene *s, uint8_t type, uint8_t flags)
+{
+	struct rj_frame frame;
+
+	for (unsigned i = 0; i < s->frame_count; i++) {
+		assert_int_equal(
+			rj_frame_decode(s->stream + s->frames[i], &frame, NULL),
+			0);
+		if (frame.type == type && frame.flags == flags)
+			return i;
+	}
+	fail_msg("no frame of type 0x%02x", type);
+	return 0;
+}
+
+static void a_damaged_page_is_refused_where_it_is(void **state)
+{
+	struct scene *s = *state;
+	const unsigned pages = find(s, RJ_FRAME_PAGES, RJ_FLAG_CHECKED);
+	char place[64];
+	struct ramjet_error err = { 0 };
+
+	(void)snprintf(place, sizeof(place), "channel 0, offset %zu: PAGES",
+		       s->frames[pages]);
+	s->stream[s->frames[pages + 1] - 1] ^= 0x04;
+	assert_int_equal(read_back(s, s->bytes, &err), -EBADMSG);
+	move_expect_error(&err, -EBADMSG, place);
+	move_expect_error(&err, -EBADMSG, "the stream is damaged");
+	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 0);
+}
+
+static void bytes_after_the_end_are_refused(void **state)
+{
+	struct scene *s = *state;
+	struct ramjet_error err = { 0 };
+
+	s->stream[s->bytes] = 0;
+	assert_int_equal(read_back(s, s->bytes + 1, &err), -EPROTO);
+	move_expect_error(&err, -EPROTO, "bytes after COMMIT");
+	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 0);
+}
+
+static void pages_without_a_sum_are_refused(void **state)
+{
+	struct scene *s = *state;
+	uint8_t *at =
+		s->stream + s->frames[find(s, RJ_FRAME_PAGES, RJ_FLAG_CHECKED)];
+	struct ramjet_error err = { 0 };
+	struct rj_frame frame;
+
+	assert_int_equal(rj_frame_decode(at, &frame, NULL), 0);
+	frame.flags = 0;
+	rj_frame_encode(&frame, at + RJ_HEADER_BYTES, NULL, at);
+	assert_int_equal(read_back(s, s->bytes, &err), -EPROTO);
+	move_expect_error(&err, -EPROTO, "without a sum");
 }
 
 /* As the source would have sent it without frame `i`, or with it twice. */
@@ -211,26 +269,9 @@ static void a_stream_with_a_frame_twice_is_refused(void **state)
 	struct scene *s = *state;
 
 	for (unsigned i = 0; i < s->frame_count; i++)
-		/* Pages may come twice; after COMMIT nobody reads. */
-		if (type_of(s, i) != RJ_FRAME_PAGES &&
-		    type_of(s, i) != RJ_FRAME_COMMIT)
+		/* Pages may come twice. */
+		if (type_of(s, i) != RJ_FRAME_PAGES)
 			run_spliced(s, i, true);
-}
-
-/* The first frame of this type with these flags. */
-static unsigned find(const struct scene *s, uint8_t type, uint8_t flags)
-{
-	struct rj_frame frame;
-
-	for (unsigned i = 0; i < s->frame_count; i++) {
-		assert_int_equal(
-			rj_frame_decode(s->stream + s->frames[i], &frame, NULL),
-			0);
-		if (frame.type == type && frame.flags == flags)
-			return i;
-	}
-	fail_msg("no frame of type 0x%02x", type);
-	return 0;
 }
 
 /* As it would be with frame `i` once more, before frame `j`. */
@@ -260,7 +301,8 @@ static void what_comes_after_the_final_fence_is_refused(void **state)
 	struct scene *s = *state;
 	const unsigned fence = find(s, RJ_FRAME_FENCE, RJ_FLAG_FINAL);
 
-	expect_copy_refused(s, find(s, RJ_FRAME_PAGES, 0), fence + 1, "PAGES");
+	expect_copy_refused(s, find(s, RJ_FRAME_PAGES, RJ_FLAG_CHECKED),
+			    fence + 1, "PAGES");
 	expect_copy_refused(s, find(s, RJ_FRAME_FENCE, 0), fence + 1, "FENCE");
 }
 
@@ -282,6 +324,9 @@ int main(void)
 		STREAM_TEST(the_stream_as_it_was_is_taken),
 		STREAM_TEST(a_stream_cut_off_anywhere_is_refused),
 		STREAM_TEST(a_stream_damaged_anywhere_is_refused),
+		STREAM_TEST(a_damaged_page_is_refused_where_it_is),
+		STREAM_TEST(bytes_after_the_end_are_refused),
+		STREAM_TEST(pages_without_a_sum_are_refused),
 		STREAM_TEST(a_stream_with_a_frame_missing_is_refused),
 		STREAM_TEST(a_stream_with_a_frame_twice_is_refused),
 		STREAM_TEST(what_comes_after_the_final_fence_is_refused),

@@ -58,8 +58,8 @@ static void a_hello_of_any_other_size_is_refused(void **state)
 
 static void versions_are_refused_with_their_own_errno(void **state)
 {
-	struct rj_hello hello = { .version_min = 2,
-				  .version_max = 2,
+	struct rj_hello hello = { .version_min = 3,
+				  .version_max = 3,
 				  .channel_count = 1 };
 	uint8_t body[RJ_HELLO_BYTES];
 	struct rj_hello back;
@@ -245,13 +245,12 @@ static void a_malformed_failure_is_refused(void **state)
 	assert_int_equal(back.code, 77);
 }
 
-static void digests_and_ready_carry_every_bit(void **state)
+static void digests_carry_every_bit(void **state)
 {
 	const struct rj_digest digest = { 0x0102030405060708,
 					  0xf1f2f3f4f5f6f7f8 };
 	uint8_t body[RJ_DIGEST_BYTES];
 	struct rj_digest back;
-	uint32_t verified = 0;
 
 	(void)state;
 	rj_digest_encode(&digest, body);
@@ -259,16 +258,59 @@ static void digests_and_ready_carry_every_bit(void **state)
 	assert_int_equal(body[8], 0xf8);
 	rj_digest_decode(body, &back);
 	assert_true(back.low == digest.low && back.high == digest.high);
-	rj_ready_encode(0xfedcba98, body);
-	assert_int_equal(rj_ready_decode(body, RJ_READY_BYTES, &verified, &err),
+}
+
+static void ready_and_running_carry_every_bit(void **state)
+{
+	const struct rj_ready ready = {
+		.verified_blocks = 0xfedcba98,
+		.apply_us = UINT64_C(0x1122334455667788),
+		.digests_us = UINT64_C(0x2122334455667788),
+		.load_us = UINT64_C(0x3122334455667788),
+		.helpers_us = UINT64_C(0x4122334455667788),
+	};
+	uint8_t body[RJ_READY_BYTES + 1] = { 0 };
+	struct rj_ready back;
+	uint64_t us = 0;
+
+	(void)state;
+	rj_ready_encode(&ready, body);
+	assert_int_equal(rj_ready_decode(body, RJ_READY_BYTES, &back, &err), 0);
+	assert_int_equal(back.verified_blocks, ready.verified_blocks);
+	assert_true(back.apply_us == ready.apply_us);
+	assert_true(back.digests_us == ready.digests_us);
+	assert_true(back.load_us == ready.load_us);
+	assert_true(back.helpers_us == ready.helpers_us);
+	assert_int_equal(rj_ready_decode(body, RJ_READY_BYTES - 1, &back, NULL),
+			 -EPROTO);
+	assert_int_equal(rj_ready_decode(body, RJ_READY_BYTES + 1, &back, NULL),
+			 -EPROTO);
+	rj_running_encode(UINT64_C(0xf1f2f3f4f5f6f7f8), body);
+	assert_int_equal(rj_running_decode(body, RJ_RUNNING_BYTES, &us, &err),
 			 0);
-	assert_int_equal(verified, 0xfedcba98);
-	assert_int_equal(
-		rj_ready_decode(body, RJ_READY_BYTES - 1, &verified, NULL),
-		-EPROTO);
-	assert_int_equal(
-		rj_ready_decode(body, RJ_READY_BYTES + 1, &verified, NULL),
-		-EPROTO);
+	assert_true(us == UINT64_C(0xf1f2f3f4f5f6f7f8));
+	body[15] = 1;
+	assert_int_equal(rj_running_decode(body, RJ_RUNNING_BYTES, &us, NULL),
+			 -EPROTO);
+}
+
+static void accept_names_1_channel_up_to_the_wish(void **state)
+{
+	uint8_t body[RJ_ACCEPT_BYTES];
+	uint16_t count = 0;
+
+	(void)state;
+	for (uint16_t taken = 0; taken <= 6; taken++) {
+		rj_accept_encode(taken, body);
+		assert_int_equal(
+			rj_accept_decode(body, sizeof(body), 5, &count, NULL),
+			taken >= 1 && taken <= 5 ? 0 : -EPROTO);
+	}
+	assert_int_equal(count, 5);
+	rj_accept_encode(3, body);
+	body[15] = 1;
+	assert_int_equal(rj_accept_decode(body, sizeof(body), 5, &count, NULL),
+			 -EPROTO);
 }
 
 int main(void)
@@ -287,7 +329,9 @@ int main(void)
 		cmocka_unit_test(the_longest_message_is_cut_to_fit),
 		cmocka_unit_test(a_peers_words_cannot_drive_the_terminal),
 		cmocka_unit_test(a_malformed_failure_is_refused),
-		cmocka_unit_test(digests_and_ready_carry_every_bit),
+		cmocka_unit_test(digests_carry_every_bit),
+		cmocka_unit_test(ready_and_running_carry_every_bit),
+		cmocka_unit_test(accept_names_1_channel_up_to_the_wish),
 	};
 
 	return cmocka_run_group_tests_name("wire_body", tests, fresh_error,

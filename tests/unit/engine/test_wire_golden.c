@@ -14,8 +14,10 @@
 #define FILE_BYTES_MAX (64u << 10)
 #define PATH_BYTES     4096u
 
-static const char good[] = GOLDEN_FOLDER "/frame/v1";
-static const char bad[] = GOLDEN_FOLDER "/frame-errors";
+static const char good[] = GOLDEN_FOLDER "/frame/v2";
+static const char bad[] = GOLDEN_FOLDER "/frame-errors/v2";
+/* What the version before said, to be refused. */
+static const char old[] = GOLDEN_FOLDER "/frame/v1";
 
 static uint8_t content[FILE_BYTES_MAX];
 
@@ -178,6 +180,36 @@ static void a_flipped_bit_outside_page_content_is_always_noticed(void **state)
 	}
 }
 
+/* HELLO comes first on every connection. */
+static void check_old(const char *name, void *arg)
+{
+	unsigned *refused = arg;
+	struct wire_stream stream;
+	struct rj_frame frame = { 0 };
+	struct ramjet_error err = { 0 };
+	int rc;
+
+	stream_init(&stream, content, read_file(old, name));
+	rc = stream_next(&stream, &frame, &err);
+	stream_done(&stream);
+	if (frame.type != RJ_FRAME_HELLO || strstr(name, "newer"))
+		return;
+	assert_int_equal(rc, -EPROTONOSUPPORT);
+	assert_string_equal(err.message,
+			    "HELLO: peer speaks protocol version 1, this side "
+			    "speaks 2");
+	++*refused;
+}
+
+static void version_1_is_refused_with_both_versions_named(void **state)
+{
+	unsigned refused = 0;
+
+	(void)state;
+	for_each_vector(old, check_old, &refused);
+	assert_int_equal(refused, 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +221,7 @@ int main(void)
 			a_stream_cut_anywhere_is_not_mistaken_for_a_whole_one),
 		cmocka_unit_test(
 			a_flipped_bit_outside_page_content_is_always_noticed),
+		cmocka_unit_test(version_1_is_refused_with_both_versions_named),
 	};
 
 	return cmocka_run_group_tests_name("wire_golden", tests, NULL, NULL);

@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "engine/bytes.h"
+
 #define PATIENCE_MS 60000
 
 void wire_peer_init(struct wire_peer *peer)
@@ -282,6 +284,50 @@ bool wire_peer_send_hello(int fd, const struct rj_hello *hello)
 
 	rj_hello_encode(hello, body);
 	return wire_peer_send(fd, &frame, NULL, body);
+}
+
+static bool send_body(int fd, enum rj_frame_type type, const void *body,
+		      uint32_t bytes)
+{
+	const struct rj_frame frame = {
+		.type = (uint8_t)type,
+		.payload_bytes = bytes,
+	};
+
+	return wire_peer_send(fd, &frame, NULL, body);
+}
+
+bool wire_peer_send_accept(int fd, uint16_t channels)
+{
+	uint8_t body[RJ_ACCEPT_BYTES];
+
+	rj_accept_encode(channels, body);
+	return send_body(fd, RJ_FRAME_ACCEPT, body, sizeof(body));
+}
+
+bool wire_peer_send_ready(int fd, uint32_t verified_blocks)
+{
+	const struct rj_ready ready = { .verified_blocks = verified_blocks };
+	uint8_t body[RJ_READY_BYTES];
+
+	rj_ready_encode(&ready, body);
+	return send_body(fd, RJ_FRAME_READY, body, sizeof(body));
+}
+
+bool wire_peer_send_running(int fd)
+{
+	uint8_t body[RJ_RUNNING_BYTES];
+
+	rj_running_encode(1, body);
+	return send_body(fd, RJ_FRAME_RUNNING, body, sizeof(body));
+}
+
+bool wire_peer_send_ping(int fd, enum rj_frame_type type, uint64_t token)
+{
+	uint8_t body[RJ_PING_BYTES];
+
+	rj_put64(body, token);
+	return send_body(fd, type, body, sizeof(body));
 }
 
 uint64_t wire_peer_frame_bytes(const struct rj_frame *frame)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/ping.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/error.h"
+
+bool rj_ping_is_due(const struct rj_ping *ping, uint64_t interval_ns,
+		    uint64_t now_ns)
+{
+	return !ping->awaited &&
+	       (!ping->sent_ns || now_ns - ping->sent_ns >= interval_ns);
+}
+
+uint64_t rj_ping_ask(struct rj_ping *ping, uint64_t now_ns)
+{
+	ping->sent_ns = now_ns;
+	ping->awaited = true;
+	return ++ping->token;
+}
+
+int rj_ping_answered(struct rj_ping *ping, uint64_t token, uint64_t now_ns,
+		     struct ramjet_error *err)
+{
+	uint64_t us = (now_ns - ping->sent_ns) / 1000;
+
+	if (!ping->awaited || token != ping->token)
+		return rj_fail(err, -EPROTO, "PONG answers no PING");
+	ping->awaited = false;
+	if (!us)
+		us = 1;
+	if (us > UINT32_MAX)
+		us = UINT32_MAX;
+	ping->samples_us[ping->answers++ % RJ_PING_SAMPLES] = (uint32_t)us;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint32_t *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+uint32_t rj_ping_rtt_us(const struct rj_ping *ping)
+{
+	const size_t count = ping->answers < RJ_PING_SAMPLES ? ping->answers
+							     : RJ_PING_SAMPLES;
+	uint32_t sorted[RJ_PING_SAMPLES];
+
+	if (!count)
+		return 0;
+	memcpy(sorted, ping->samples_us, sizeof(sorted));
+	qsort(sorted, count, sizeof(*sorted), compare);
+	return sorted[count / 2];
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/cmocka_all.h"
+
+#include <errno.h>
+
+#include "engine/ping.h"
+
+#define MS UINT64_C(1000000)
+
+static void answer_after(struct rj_ping *ping, uint64_t *now_ns, uint64_t ns)
+{
+	const uint64_t token = rj_ping_ask(ping, *now_ns);
+
+	*now_ns += ns;
+	assert_int_equal(rj_ping_answered(ping, token, *now_ns, NULL), 0);
+}
+
+static void one_question_at_a_time_and_not_too_often(void **state)
+{
+	struct rj_ping ping = { 0 };
+	uint64_t token;
+
+	(void)state;
+	assert_true(rj_ping_is_due(&ping, 100 * MS, 5 * MS));
+	token = rj_ping_ask(&ping, 5 * MS);
+	assert_false(rj_ping_is_due(&ping, 100 * MS, 1000 * MS));
+	assert_int_equal(rj_ping_answered(&ping, token, 30 * MS, NULL), 0);
+	assert_false(rj_ping_is_due(&ping, 100 * MS, 104 * MS));
+	assert_true(rj_ping_is_due(&ping, 100 * MS, 105 * MS));
+}
+
+static void an_answer_to_no_question_is_refused(void **state)
+{
+	struct rj_ping ping = { 0 };
+	struct ramjet_error err = { 0 };
+	uint64_t token;
+
+	(void)state;
+	assert_int_equal(rj_ping_answered(&ping, 0, MS, &err), -EPROTO);
+	token = rj_ping_ask(&ping, MS);
+	assert_int_equal(rj_ping_answered(&ping, token + 1, MS, &err), -EPROTO);
+	assert_int_equal(rj_ping_answered(&ping, token, MS, &err), 0);
+	assert_int_equal(rj_ping_answered(&ping, token, MS, &err), -EPROTO);
+}
+
+static void the_round_trip_is_the_median_of_the_latest(void **state)
+{
+	struct rj_ping ping = { 0 };
+	uint64_t now_ns = MS;
+
+	(void)state;
+	assert_int_equal(rj_ping_rtt_us(&ping), 0);
+	answer_after(&ping, &now_ns, 500);
+	assert_int_equal(rj_ping_rtt_us(&ping), 1);
+	answer_after(&ping, &now_ns, 40 * MS);
+	answer_after(&ping, &now_ns, 42 * MS);
+	assert_int_equal(rj_ping_rtt_us(&ping), 40000);
+	/* One outlier says nothing. */
+	answer_after(&ping, &now_ns, 9000 * MS);
+	answer_after(&ping, &now_ns, 41 * MS);
+	assert_int_equal(rj_ping_rtt_us(&ping), 41000);
+	/* The path has changed. */
+	for (unsigned i = 0; i < RJ_PING_SAMPLES; i++)
+		answer_after(&ping, &now_ns, 7 * MS);
+	assert_int_equal(rj_ping_rtt_us(&ping), 7000);
+	answer_after(&ping, &now_ns, UINT64_C(5000000) * MS);
+	assert_int_equal(rj_ping_rtt_us(&ping), 7000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_question_at_a_time_and_not_too_often),
+		cmocka_unit_test(an_answer_to_no_question_is_refused),
+		cmocka_unit_test(the_round_trip_is_the_median_of_the_latest),
+	};
+
+	return cmocka_run_group_tests_name("ping", tests, NULL, NULL);
+}
