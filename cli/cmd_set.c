@@ -146,6 +146,14 @@ static int add(json_t *object, const char *word, struct ramjet_error *err)
 		if (!strcmp(keys[i].key, key))
 			return keys[i].set(object, keys[i].name, value + 1,
 					   err);
+	if (!rj_cli_settings_has(key))
+		return rj_fail(
+			err, -EINVAL,
+			"'%s' is no parameter, wanted bandwidth, "
+			"downtime-limit, switchover-bandwidth, throttle, "
+			"on-no-convergence, hold, channels or one of "
+			"migrate-set-parameters",
+			key);
 	return put_any(object, key, value + 1, err);
 }
 

@@ -3,9 +3,11 @@
 
 #include "cli/command.h"
 #include "cli/human.h"
+#include "cli/known.h"
 #include "cli/monitor_follow.h"
 #include "cli/monitor_verb.h"
 #include "cli/progress.h"
+#include "cli/report_json.h"
 #include "util/error.h"
 
 #define LOOK_MS 250
@@ -19,19 +21,12 @@ static const struct rj_cli_verb verb = {
 		 "failed or cancelled, 3 unconfirmed.",
 };
 
-static int status_of(enum ramjet_state state)
-{
-	if (state == RAMJET_STATE_COMPLETED)
-		return RJ_CLI_EXIT_COMPLETED;
-	return state == RAMJET_STATE_UNCONFIRMED ? RJ_CLI_EXIT_UNCONFIRMED
-						 : RJ_CLI_EXIT_FAILED;
-}
-
 static void say_end(struct rj_cli_progress *p, const struct ramjet_info *info)
 {
 	char size[RJ_CLI_HUMAN_BYTES], time[RJ_CLI_HUMAN_BYTES];
 	char pause[RJ_CLI_HUMAN_BYTES];
 	const char *name = ramjet_state_name(info->state);
+	const bool paused = rj_cli_knows(info, RAMJET_KNOWN_DOWNTIME);
 
 	rj_cli_progress_finish(p, info);
 	if (info->error.code)
@@ -41,10 +36,9 @@ static void say_end(struct rj_cli_progress *p, const struct ramjet_info *info)
 			p, "%s: %s in %s%s%s", name,
 			rj_cli_human_size(info->ram.transferred_bytes, size),
 			rj_cli_human_time(info->total_us, time),
-			info->downtime_us ? ", pause " : "",
-			info->downtime_us
-				? rj_cli_human_time(info->downtime_us, pause)
-				: "");
+			paused ? ", pause " : "",
+			paused ? rj_cli_human_time(info->downtime_us, pause)
+			       : "");
 }
 
 /* Notes what changes between two looks; lines of figures are the progress'. */
@@ -96,7 +90,7 @@ int rj_cli_watch(int argc, char **argv)
 		rj_cli_progress_finish(&progress, NULL);
 	} else {
 		say_end(&progress, &followed->info);
-		status = status_of(followed->info.state);
+		status = rj_cli_exit_of(followed->info.state);
 	}
 	rj_cli_progress_done(&progress);
 	free(followed);

@@ -2,6 +2,7 @@
 #ifndef RJ_CLI_HUMAN_H
 #define RJ_CLI_HUMAN_H
 /* Numbers for people: binary units, one decimal where it says something. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,11 @@ const char *rj_cli_human_time(uint64_t us, char text[RJ_CLI_HUMAN_BYTES]);
 /* "1.2-3.4 ms", "120-180 ms", "1.5-12 s"; beyond: "over 999 s" */
 const char *rj_cli_human_span(uint64_t from_us, uint64_t to_us,
 			      char text[RJ_CLI_HUMAN_BYTES]);
+/* "-" for what nobody knows. */
+static inline const char *rj_cli_human_if(bool known, const char *text)
+{
+	return known ? text : "-";
+}
 /* "1,234,567" */
 const char *rj_cli_human_count(uint64_t count, char text[RJ_CLI_HUMAN_BYTES]);
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/json_text.h"
+#include "cli/known.h"
 
 static uint64_t number(const json_t *object, const char *name)
 {
@@ -69,6 +70,8 @@ static void take_migration(struct ramjet_info *info, const json_t *object)
 			(uint32_t)number(object, "cpu-throttle-percentage"),
 		.convergence_us = UINT64_MAX,
 		.capacity_bytes_per_s = number(object, "x-ramjet-capacity"),
+		.known = rj_cli_known_read(
+			json_object_get(object, "x-ramjet-known")),
 		.called_off = (uint32_t)number(object, "x-ramjet-called-off"),
 	};
 	if (json_object_get(object, "x-ramjet-converges-in-us"))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/json_text.h"
+#include "cli/known.h"
 #include "util/compiler.h"
 
 /*
@@ -31,6 +32,14 @@ static const char *const statuses[] = {
 /* clang-format on */
 static_assert(RJ_ARRAY_SIZE(statuses) == RAMJET_STATE_COUNT_, "add a status");
 
+/* What `migrate` has begun sets up, also where its thread has not come that
+ * far: none there is no more. */
+static enum ramjet_state state_of(const struct ramjet_info *info)
+{
+	return info->state == RAMJET_STATE_NONE ? RAMJET_STATE_SETUP
+						: info->state;
+}
+
 const char *rj_cli_migration_status(enum ramjet_state state)
 {
 	return state < RAMJET_STATE_COUNT_ ? statuses[state] : "none";
@@ -39,6 +48,12 @@ const char *rj_cli_migration_status(enum ramjet_state state)
 static json_t *whole(uint64_t value)
 {
 	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+/* null, when it says nothing. */
+static json_t *whole_if(bool known, uint64_t value)
+{
+	return known ? whole(value) : json_null();
 }
 
 static json_t *ms(uint64_t us)
@@ -71,7 +86,7 @@ static uint64_t channel_bytes(const struct ramjet_info *info)
 /* Of now, as far as it is known; of the whole once it is over. */
 static uint64_t rate_of(const struct ramjet_info *info)
 {
-	if (info->current_bytes_per_s && !ramjet_state_is_final(info->state))
+	if (rj_cli_knows(info, RAMJET_KNOWN_CURRENT_RATE))
 		return info->current_bytes_per_s;
 	return info->throughput_bytes_per_s;
 }
@@ -168,31 +183,37 @@ static void add_where(json_t *object, const struct ramjet_info *info,
 
 static void add_times(json_t *object, const struct ramjet_info *info)
 {
-	bool final = ramjet_state_is_final(info->state);
+	const bool final = ramjet_state_is_final(info->state);
+	const bool downtime = rj_cli_knows(info, RAMJET_KNOWN_DOWNTIME);
+	const bool predicted = rj_cli_knows(info, RAMJET_KNOWN_PREDICTION);
 
 	add(object, "total-time", ms(info->total_us));
 	add(object, "setup-time", ms(info->setup_us));
-	if (info->downtime_us)
+	if (downtime)
 		add(object, "downtime", ms(info->downtime_us));
-	/* 0 is no prediction yet. */
-	if (info->outgoing && !final && info->downtime_p50_us)
+	if (info->outgoing && !final && predicted)
 		add(object, "expected-downtime", ms(info->downtime_p50_us));
 	if (info->throttle_percent)
 		add(object, "cpu-throttle-percentage",
 		    whole(info->throttle_percent));
 	if (!info->outgoing)
 		return;
-	add(object, "x-ramjet-downtime-us", whole(info->downtime_us));
+	add(object, "x-ramjet-downtime-us",
+	    whole_if(downtime, info->downtime_us));
 	add(object, "x-ramjet-downtime-limit-us",
 	    whole(info->downtime_limit_us));
 	add(object, "x-ramjet-expected-downtime-us",
-	    json_pack("{s:o, s:o}", "p50", whole(info->downtime_p50_us), "p90",
-		      whole(info->downtime_p90_us)));
-	/* Absent: never at this pace, or not known yet. */
-	if (!final && info->convergence_us != UINT64_MAX)
+	    json_pack("{s:o, s:o}", "p50",
+		      whole_if(predicted, info->downtime_p50_us), "p90",
+		      whole_if(predicted, info->downtime_p90_us)));
+	/* Absent, and known: never at this pace. */
+	if (!final && rj_cli_knows(info, RAMJET_KNOWN_CONVERGENCE) &&
+	    info->convergence_us != UINT64_MAX)
 		add(object, "x-ramjet-converges-in-us",
 		    whole(info->convergence_us));
-	add(object, "x-ramjet-capacity", whole(info->capacity_bytes_per_s));
+	add(object, "x-ramjet-capacity",
+	    whole_if(rj_cli_knows(info, RAMJET_KNOWN_CAPACITY),
+		     info->capacity_bytes_per_s));
 	add(object, "x-ramjet-called-off", whole(info->called_off));
 }
 
@@ -211,9 +232,9 @@ json_t *rj_cli_migration_object(const struct ramjet_info *info,
 	json_t *object = json_object();
 
 	add(object, "status",
-	    json_string(rj_cli_migration_status(info->state)));
+	    json_string(rj_cli_migration_status(state_of(info))));
 	add(object, "x-ramjet-state",
-	    json_string(ramjet_state_name(info->state)));
+	    json_string(ramjet_state_name(state_of(info))));
 	add_times(object, info);
 	add(object, "ram", ram_object(info));
 	if (info->error.code)
@@ -222,5 +243,6 @@ json_t *rj_cli_migration_object(const struct ramjet_info *info,
 		add(object, "blocked-reasons",
 		    texts(info->blockers, info->blocker_count));
 	add_where(object, info, listen_uri);
+	add(object, "x-ramjet-known", rj_cli_known_show(info));
 	return object;
 }

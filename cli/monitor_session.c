@@ -34,6 +34,7 @@ static json_t *report(void *user, const struct ramjet_info *info,
 	const struct rj_cli_report report = { .line = s->line,
 					      .uri = uri,
 					      .info = info,
+					      .asked = true,
 					      .error = info ? &info->error
 							    : NULL };
 

@@ -234,6 +234,11 @@ static const struct row *find(const char *name)
 	return NULL;
 }
 
+bool rj_cli_settings_has(const char *name)
+{
+	return find(name) != NULL;
+}
+
 /* ---- all of them ---- */
 
 void rj_cli_settings_init(struct rj_cli_settings *s,

@@ -28,6 +28,8 @@ void rj_cli_settings_init(struct rj_cli_settings *settings,
 RJ_NODISCARD int rj_cli_settings_set(struct rj_cli_settings *settings,
 				     json_t *wanted, bool live,
 				     struct ramjet_error *err);
+/* A parameter has that name. */
+bool rj_cli_settings_has(const char *name);
 /* *returned* */
 json_t *rj_cli_settings_show(const struct rj_cli_settings *settings);
 

@@ -6,6 +6,7 @@
 
 #include "cli/human.h"
 #include "cli/json_text.h"
+#include "cli/known.h"
 #include "cli/terminal.h"
 #include "ramjet.h"
 #include "util/compiler.h"
@@ -49,6 +50,27 @@ static uint64_t us(const json_t *object, const char *name)
 	return rj_json_scaled(member(object, name), 1000);
 }
 
+static bool is_known(const json_t *object, const char *name)
+{
+	return json_is_number(member(object, name));
+}
+
+/* That rate, or "-". */
+static const char *rate(const json_t *report, const char *name, unsigned unit,
+			char text[RJ_CLI_HUMAN_BYTES])
+{
+	rj_cli_human_rate(whole(report, name) * unit, text);
+	return rj_cli_human_if(is_known(report, name), text);
+}
+
+/* That time, or "-". */
+static const char *span(const json_t *object, const char *name,
+			char text[RJ_CLI_HUMAN_BYTES])
+{
+	rj_cli_human_time(us(object, name), text);
+	return rj_cli_human_if(is_known(object, name), text);
+}
+
 /* Then nothing is "now" any more. */
 static bool is_over(const json_t *migration)
 {
@@ -65,19 +87,16 @@ static bool is_over(const json_t *migration)
 static void print_rates(const json_t *report, const json_t *migration,
 			FILE *out)
 {
-	uint64_t now = rj_json_scaled(member(member(migration, "ram"), "mbps"),
-				      1e6 / 8);
-	uint64_t whole_run = whole(report, "throughput_bytes_per_s");
 	bool over = is_over(migration);
-	char rate[RJ_CLI_HUMAN_BYTES], dirt[RJ_CLI_HUMAN_BYTES];
+	char wire[RJ_CLI_HUMAN_BYTES], dirt[RJ_CLI_HUMAN_BYTES];
 
 	line(out, "rates",
 	     over ? "%s over the whole run, the guest dirtied %s at last"
 		  : "%s now, the guest dirties %s",
-	     rj_cli_human_rate(over ? whole_run : now, rate),
-	     rj_cli_human_rate(whole(report, "dirty_pages_per_s") *
-				       RAMJET_PAGE_BYTES,
-			       dirt));
+	     rate(report,
+		  over ? "throughput_bytes_per_s" : "current_bytes_per_s", 1,
+		  wire),
+	     rate(report, "dirty_pages_per_s", RAMJET_PAGE_BYTES, dirt));
 }
 
 static void print_memory(const json_t *report, FILE *out)
@@ -91,7 +110,9 @@ static void print_memory(const json_t *report, FILE *out)
 	     rj_cli_human_size(whole(ram, "total_bytes"), total),
 	     rj_cli_human_size(whole(ram, "transferred_bytes"), sent),
 	     rj_cli_human_size(whole(ram, "wire_bytes"), wire),
-	     rj_cli_human_size(whole(ram, "remaining_bytes"), left));
+	     rj_cli_human_if(
+		     is_known(ram, "remaining_bytes"),
+		     rj_cli_human_size(whole(ram, "remaining_bytes"), left)));
 }
 
 static void print_pages(const json_t *report, FILE *out)
@@ -113,36 +134,39 @@ static void print_pause(const json_t *report, const json_t *migration,
 	const json_t *predicted = member(report, "downtime_predicted_ms");
 	char p50[RJ_CLI_HUMAN_BYTES], p90[RJ_CLI_HUMAN_BYTES];
 	char limit[RJ_CLI_HUMAN_BYTES], actual[RJ_CLI_HUMAN_BYTES];
-	uint64_t was_us = us(report, "downtime_ms");
+	const char *typical = span(predicted, "p50", p50);
+	const char *mostly = span(predicted, "p90", p90);
 
-	rj_cli_human_time(was_us, actual);
-	rj_cli_human_time(us(predicted, "p50"), p50);
-	rj_cli_human_time(us(predicted, "p90"), p90);
 	rj_cli_human_time(us(report, "downtime_limit_ms"), limit);
-	if (was_us || !strcmp(state, "completed"))
+	if (is_known(report, "downtime_ms"))
 		line(out, "pause",
-		     "%s (predicted %s, 9 in 10 below %s; limit %s)", actual,
-		     p50, p90, limit);
+		     "%s (predicted %s, 9 in 10 below %s; limit %s)",
+		     span(report, "downtime_ms", actual), typical, mostly,
+		     limit);
 	else if (!strcmp(state, "unconfirmed"))
 		line(out, "pause", "not known, nobody said that it ended");
 	else if (is_over(migration))
 		line(out, "pause", "none, the guest stayed; limit %s", limit);
-	else if (!us(predicted, "p90"))
+	else if (!is_known(predicted, "p90"))
 		line(out, "pause", "not predicted yet; limit %s", limit);
 	else
 		line(out, "pause",
-		     "%s if it began now, 9 in 10 below %s; limit %s", p50, p90,
-		     limit);
+		     "%s if it began now, 9 in 10 below %s; limit %s", typical,
+		     mostly, limit);
 }
 
-/* Nothing is known of it before the first round is over. */
+static bool knows(const json_t *report, uint64_t figure)
+{
+	return rj_cli_known_read(member(report, "known")) & figure;
+}
+
 static void print_fit(const json_t *report, const json_t *migration, FILE *out)
 {
 	const json_t *fit = member(report, "convergence_ms");
 	char time[RJ_CLI_HUMAN_BYTES];
 
-	if (json_array_size(member(report, "rounds")) == 0 ||
-	    us(report, "downtime_ms") || is_over(migration))
+	if (!knows(report, RAMJET_KNOWN_CONVERGENCE) ||
+	    is_known(report, "downtime_ms") || is_over(migration))
 		return;
 	if (json_is_number(fit) && json_number_value(fit) > 0)
 		line(out, "", "fits the limit in %s at this pace",
@@ -162,8 +186,8 @@ static void print_terms(const json_t *report, FILE *out)
 	json_array_foreach(member(report, "downtime_terms"), index, term)
 		line(out, index ? "" : "its terms",
 		     "%-20s %12s predicted %12s actual", text(term, "name"),
-		     rj_cli_human_time(us(term, "predicted_ms"), predicted),
-		     rj_cli_human_time(us(term, "actual_ms"), actual));
+		     span(term, "predicted_ms", predicted),
+		     span(term, "actual_ms", actual));
 }
 
 static void print_rounds(const json_t *report, FILE *out)
@@ -203,7 +227,9 @@ static void print_channels(const json_t *report, FILE *out)
 		line(out, index ? "" : "channels", "%zu: %s, %s, round trip %s",
 		     index, text(channel, "state"),
 		     rj_cli_human_size(whole(channel, "bytes"), size),
-		     rj_cli_human_time(whole(channel, "rtt_us"), rtt));
+		     rj_cli_human_if(
+			     is_known(channel, "rtt_us"),
+			     rj_cli_human_time(whole(channel, "rtt_us"), rtt)));
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "cli/human.h"
+#include "cli/known.h"
 #include "cli/terminal.h"
 #include "util/clock.h"
 
@@ -40,6 +41,8 @@ void rj_cli_progress_restart(struct rj_cli_progress *p)
 {
 	rj_lock(&p->lock);
 	p->rounds_seen = p->rounds_said = 0;
+	p->rate_bytes = 0;
+	p->rate_known = false;
 	p->begun_ns = p->last_line_ns = rj_now_ns();
 	rj_unlock(&p->lock);
 }
@@ -113,9 +116,12 @@ static void measure_rate_locked(struct rj_cli_progress *p,
 	if (p->rate_bytes && span < RATE_NS)
 		return;
 	p->bytes_per_s = info->current_bytes_per_s;
-	if (p->rate_bytes && bytes > p->rate_bytes)
+	p->rate_known = rj_cli_knows(info, RAMJET_KNOWN_CURRENT_RATE);
+	if (p->rate_bytes && bytes >= p->rate_bytes) {
+		p->rate_known = true;
 		p->bytes_per_s = (uint64_t)((double)(bytes - p->rate_bytes) *
 					    1e9 / (double)span);
+	}
 	p->rate_bytes = bytes;
 	p->rate_ns = now;
 }
@@ -127,12 +133,19 @@ static void describe_pause(const struct ramjet_info *info, char *text,
 	char pause[RJ_CLI_HUMAN_BYTES], span[RJ_CLI_HUMAN_BYTES];
 	char left[RJ_CLI_HUMAN_BYTES];
 
+	if (!rj_cli_knows(info, RAMJET_KNOWN_PREDICTION)) {
+		rj_cli_human_size(info->ram.remaining_bytes, left);
+		(void)snprintf(text, bytes, "left %s  pause -", left);
+		return;
+	}
 	rj_cli_human_span(info->downtime_p50_us, info->downtime_p90_us, pause);
 	if (info->downtime_p90_us <= info->downtime_limit_us)
 		(void)snprintf(
 			text, bytes, "left %s  pause %s",
 			rj_cli_human_size(info->ram.remaining_bytes, left),
 			pause);
+	else if (!rj_cli_knows(info, RAMJET_KNOWN_CONVERGENCE))
+		(void)snprintf(text, bytes, "pause %s", pause);
 	else if (info->convergence_us > FITS_US_MAX)
 		(void)snprintf(text, bytes, "pause %s, does not fit", pause);
 	else
@@ -141,14 +154,16 @@ static void describe_pause(const struct ramjet_info *info, char *text,
 }
 
 /* What moves right now, without its beginning. */
-static void describe(const struct ramjet_info *info, uint64_t bytes_per_s,
-		     char *text, size_t bytes)
+static void describe_locked(const struct rj_cli_progress *p,
+			    const struct ramjet_info *info, char *text,
+			    size_t bytes) RJ_REQUIRES(p->lock)
 {
-	char rate[RJ_CLI_HUMAN_BYTES], dirty[RJ_CLI_HUMAN_BYTES];
+	char now[RJ_CLI_HUMAN_BYTES], dirty[RJ_CLI_HUMAN_BYTES];
+	const char *rate = rj_cli_human_if(
+		p->rate_known, rj_cli_human_rate(p->bytes_per_s, now));
 	char left[RJ_CLI_HUMAN_BYTES], pause[TEXT_BYTES / 2];
 	char slow[16] = "";
 
-	rj_cli_human_rate(bytes_per_s, rate);
 	if (!info->outgoing) {
 		rj_cli_human_size(info->ram.transferred_bytes, left);
 		(void)snprintf(text, bytes, "%s  received %s", rate, left);
@@ -165,8 +180,11 @@ static void describe(const struct ramjet_info *info, uint64_t bytes_per_s,
 	if (info->throttle_percent)
 		(void)snprintf(slow, sizeof(slow), " -%u%%",
 			       info->throttle_percent);
-	(void)snprintf(text, bytes, "%s  dirty %s%s  %s", rate, dirty, slow,
-		       pause);
+	(void)snprintf(
+		text, bytes, "%s  dirty %s%s  %s", rate,
+		rj_cli_human_if(rj_cli_knows(info, RAMJET_KNOWN_DIRTY_RATE),
+				dirty),
+		slow, pause);
 }
 
 /* Of the memory that is to move, what is over there. */
@@ -212,7 +230,7 @@ static void say_live_locked(struct rj_cli_progress *p,
 			       info->outgoing ? "connecting" : "waiting");
 	} else {
 		draw_bar(info, bar);
-		describe(info, p->bytes_per_s, rest, sizeof(rest));
+		describe_locked(p, info, rest, sizeof(rest));
 		(void)snprintf(line, sizeof(line), " %2llu [%s] %s",
 			       (unsigned long long)info->rounds_total + 1, bar,
 			       rest);
@@ -234,7 +252,7 @@ static void say_plain_locked(struct rj_cli_progress *p,
 	if (now - p->last_line_ns < SECOND_NS || nothing_moves(info))
 		return;
 	p->last_line_ns = now;
-	describe(info, p->bytes_per_s, rest, sizeof(rest));
+	describe_locked(p, info, rest, sizeof(rest));
 	(void)fprintf(p->out, "%.0f s: %s, round %llu: %s\n",
 		      (double)(now - p->begun_ns) / 1e9,
 		      ramjet_state_name(info->state),

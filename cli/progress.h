@@ -27,6 +27,7 @@ struct rj_cli_progress {
 	uint64_t rate_bytes RJ_GUARDED_BY(lock);
 	uint64_t rate_ns RJ_GUARDED_BY(lock);
 	uint64_t bytes_per_s RJ_GUARDED_BY(lock);
+	bool rate_known RJ_GUARDED_BY(lock);
 	bool live RJ_GUARDED_BY(lock); /* the live line stands there */
 };
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cli/json_text.h"
+#include "cli/known.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -24,34 +25,52 @@ static json_t *whole(uint64_t value)
 	return json_integer((json_int_t)value);
 }
 
-static json_t *ram_object(const struct ramjet_ram_info *ram)
+/* null, when it says nothing. */
+static json_t *if_known(bool known, json_t *value)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o,"
-			 " s:o}",
-			 "total_bytes", whole(ram->total_bytes),
-			 "transferred_bytes", whole(ram->transferred_bytes),
-			 "wire_bytes", whole(ram->wire_bytes),
-			 "remaining_bytes", whole(ram->remaining_bytes),
-			 "page_bytes", (int)RAMJET_PAGE_BYTES, "normal_pages",
-			 whole(ram->normal_pages), "zero_pages",
-			 whole(ram->zero_pages), "unpopulated_pages",
-			 whole(ram->unpopulated_pages), "compressed_pages",
-			 whole(ram->compressed_pages), "delta_pages",
-			 whole(ram->delta_pages), "resent_pages",
-			 whole(ram->resent_pages));
+	if (known)
+		return value;
+	json_decref(value);
+	return json_null();
+}
+
+static json_t *ram_object(const struct ramjet_info *info)
+{
+	const struct ramjet_ram_info *ram = &info->ram;
+	const bool left = rj_cli_knows(info, RAMJET_KNOWN_REMAINING);
+
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o,"
+		" s:o}",
+		"total_bytes", whole(ram->total_bytes), "transferred_bytes",
+		whole(ram->transferred_bytes), "wire_bytes",
+		whole(ram->wire_bytes), "remaining_bytes",
+		if_known(left, whole(ram->remaining_bytes)), "page_bytes",
+		(int)RAMJET_PAGE_BYTES, "normal_pages",
+		whole(ram->normal_pages), "zero_pages", whole(ram->zero_pages),
+		"unpopulated_pages", whole(ram->unpopulated_pages),
+		"compressed_pages", whole(ram->compressed_pages), "delta_pages",
+		whole(ram->delta_pages), "resent_pages",
+		whole(ram->resent_pages));
 }
 
 static json_t *terms_array(const struct ramjet_info *info)
 {
+	const bool before = rj_cli_knows(info, RAMJET_KNOWN_PREDICTION);
+	const bool after = rj_cli_knows(info, RAMJET_KNOWN_DOWNTIME);
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < info->term_count; i++)
+	for (size_t i = 0; i < info->term_count; i++) {
+		const struct ramjet_term_info *term = &info->terms[i];
+
 		(void)json_array_append_new(
 			array,
-			json_pack("{s:s, s:o, s:o}", "name",
-				  info->terms[i].name, "predicted_ms",
-				  ms(info->terms[i].predicted_us), "actual_ms",
-				  ms(info->terms[i].actual_us)));
+			json_pack("{s:s, s:o, s:o}", "name", term->name,
+				  "predicted_ms",
+				  if_known(before, ms(term->predicted_us)),
+				  "actual_ms",
+				  if_known(after, ms(term->actual_us))));
+	}
 	return array;
 }
 
@@ -77,10 +96,12 @@ static json_t *channels_array(const struct ramjet_info *info)
 	for (size_t i = 0; i < info->channel_count; i++)
 		(void)json_array_append_new(
 			array,
-			json_pack("{s:o, s:s, s:I}", "bytes",
+			json_pack("{s:o, s:s, s:o}", "bytes",
 				  whole(info->channels[i].bytes), "state",
 				  info->channels[i].state, "rtt_us",
-				  (json_int_t)info->channels[i].rtt_us));
+				  /* Only TCP measures it. */
+				  if_known(info->channels[i].rtt_us,
+					   whole(info->channels[i].rtt_us))));
 	return array;
 }
 
@@ -145,6 +166,37 @@ static void add(json_t *object, const char *name, json_t *value)
 	(void)json_object_set_new(object, name, value);
 }
 
+enum rj_cli_exit rj_cli_exit_of(enum ramjet_state state)
+{
+	if (state == RAMJET_STATE_COMPLETED)
+		return RJ_CLI_EXIT_COMPLETED;
+	return state == RAMJET_STATE_UNCONFIRMED ? RJ_CLI_EXIT_UNCONFIRMED
+						 : RJ_CLI_EXIT_FAILED;
+}
+
+static json_t *exit_status(const struct rj_cli_report *report)
+{
+	if (!report->asked)
+		return json_integer(report->exit_status);
+	if (!report->info || !ramjet_state_is_final(report->info->state))
+		return json_null();
+	return json_integer(rj_cli_exit_of(report->info->state));
+}
+
+/* Without info nothing began: at the end that is a failure. What has begun
+ * sets up, also where its thread has not come that far. */
+static const char *status(const struct rj_cli_report *report)
+{
+	enum ramjet_state state =
+		report->asked ? RAMJET_STATE_NONE : RAMJET_STATE_FAILED;
+
+	if (report->info)
+		state = report->info->state == RAMJET_STATE_NONE
+				? RAMJET_STATE_SETUP
+				: report->info->state;
+	return ramjet_state_name(state);
+}
+
 static void add_outcome(json_t *object, const struct rj_cli_report *report)
 {
 	const struct rj_cli_command_line *line = report->line;
@@ -153,14 +205,12 @@ static void add_outcome(json_t *object, const struct rj_cli_report *report)
 
 	if (!uri && info)
 		uri = info->uri;
-	add(object, "status",
-	    json_string(ramjet_state_name(info ? info->state
-					       : RAMJET_STATE_FAILED)));
+	add(object, "status", json_string(status(report)));
 	add(object, "error",
 	    rj_json_text_or_null(report->error && report->error->code
 					 ? report->error->message
 					 : NULL));
-	add(object, "exit_status", json_integer(report->exit_status));
+	add(object, "exit_status", exit_status(report));
 	add(object, "uri", rj_json_text_or_null(uri));
 	add(object, "role",
 	    json_string(line->command == RJ_CLI_RECV ? "target" : "source"));
@@ -172,27 +222,56 @@ static void add_times(json_t *object, const struct ramjet_info *info,
 		      const struct ramjet_params *params)
 {
 	uint64_t limit_us = info->downtime_limit_us;
+	const bool predicted = rj_cli_knows(info, RAMJET_KNOWN_PREDICTION);
 
 	add(object, "total_ms", ms(info->total_us));
 	add(object, "setup_ms", ms(info->setup_us));
-	add(object, "downtime_ms", ms(info->downtime_us));
+	add(object, "downtime_ms",
+	    if_known(rj_cli_knows(info, RAMJET_KNOWN_DOWNTIME),
+		     ms(info->downtime_us)));
 	add(object, "downtime_limit_ms",
 	    ms(limit_us ? limit_us : params->downtime_limit_us));
 	add(object, "downtime_predicted_ms",
-	    json_pack("{s:o, s:o}", "p50", ms(info->downtime_p50_us), "p90",
-		      ms(info->downtime_p90_us)));
+	    json_pack("{s:o, s:o}", "p50",
+		      if_known(predicted, ms(info->downtime_p50_us)), "p90",
+		      if_known(predicted, ms(info->downtime_p90_us))));
 	add(object, "downtime_terms", terms_array(info));
+}
+
+static void add_rates(json_t *object, const struct ramjet_info *info)
+{
+	const bool capacity = rj_cli_knows(info, RAMJET_KNOWN_CAPACITY);
+
+	add(object, "throughput_bytes_per_s",
+	    if_known(rj_cli_knows(info, RAMJET_KNOWN_THROUGHPUT),
+		     whole(info->throughput_bytes_per_s)));
+	add(object, "current_bytes_per_s",
+	    if_known(rj_cli_knows(info, RAMJET_KNOWN_CURRENT_RATE),
+		     whole(info->current_bytes_per_s)));
+	add(object, "dirty_pages_per_s",
+	    if_known(rj_cli_knows(info, RAMJET_KNOWN_DIRTY_RATE),
+		     whole(info->dirty_pages_per_s)));
+	add(object, "capacity_bytes_per_s",
+	    json_pack("{s:o, s:o}", "mean",
+		      if_known(capacity, whole(info->capacity_bytes_per_s)),
+		      "spread",
+		      if_known(capacity,
+			       whole(info->capacity_spread_bytes_per_s))));
+	/* null, and "convergence" among `known`: never. */
+	add(object, "convergence_ms",
+	    if_known(rj_cli_knows(info, RAMJET_KNOWN_CONVERGENCE) &&
+			     info->convergence_us != UINT64_MAX,
+		     ms(info->convergence_us)));
 }
 
 static void add_work(json_t *object, const struct ramjet_info *info)
 {
-	add(object, "ram", ram_object(&info->ram));
+	add(object, "ram", ram_object(info));
 	add(object, "rounds", rounds_array(info));
 	add(object, "rounds_total", whole(info->rounds_total));
 	add(object, "channels", channels_array(info));
-	add(object, "throughput_bytes_per_s",
-	    whole(info->throughput_bytes_per_s));
-	add(object, "dirty_pages_per_s", whole(info->dirty_pages_per_s));
+	add_rates(object, info);
+	add(object, "known", rj_cli_known_show(info));
 	add(object, "throttle_percent", json_integer(info->throttle_percent));
 	add(object, "helpers", helpers_array(info));
 	add(object, "fast_paths", fast_paths_array(info));
@@ -200,12 +279,6 @@ static void add_work(json_t *object, const struct ramjet_info *info)
 	    json_pack("{s:o, s:o}", "control", seconds(info->control_cpu_us),
 		      "workers", seconds(info->workers_cpu_us)));
 	add(object, "verify", verify_object(info));
-	add(object, "capacity_bytes_per_s",
-	    json_pack("{s:o, s:o}", "mean", whole(info->capacity_bytes_per_s),
-		      "spread", whole(info->capacity_spread_bytes_per_s)));
-	add(object, "convergence_ms",
-	    info->convergence_us == UINT64_MAX ? json_null()
-					       : ms(info->convergence_us));
 	add(object, "called_off", json_integer(info->called_off));
 	add(object, "guest_stall_ms", ms(info->guest_stall_us));
 	add(object, "throttled_ms", ms(info->throttled_us));

@@ -14,11 +14,17 @@ struct rj_cli_report {
 	const struct ramjet_info *info;
 	const struct ramjet_error *error; /* code 0: none */
 	enum rj_cli_exit exit_status;
+	/* A manager asks, nothing has been exited: the status is what the end
+	 * of this migration, if it has ended, means. */
+	bool asked;
 	/* Live guests once they were checked; else NULL. */
 	const struct rj_cli_guest_check *check;
 	bool check_clean;
 	json_t *target; /* borrowed: the other side's report (demo), or NULL */
 };
+
+/* What a migration that ended so makes of the command. */
+enum rj_cli_exit rj_cli_exit_of(enum ramjet_state state);
 
 /* The object, *returned*; NULL when out of memory. */
 json_t *rj_cli_report_build(const struct rj_cli_report *report);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/human.h"
+#include "cli/known.h"
 #include "cli/terminal.h"
 
 #define COLUMNS 80
@@ -46,9 +47,11 @@ void rj_cli_result_pause(const struct ramjet_info *info, FILE *out)
 		      "predicted", "actual", rj_cli_ink(out, RJ_CLI_PLAIN));
 	for (size_t i = 0; i < info->term_count; i++)
 		print_row(out, info->terms[i].name, info->terms[i].predicted_us,
-			  info->terms[i].actual_us, true);
+			  info->terms[i].actual_us,
+			  rj_cli_knows(info, RAMJET_KNOWN_PREDICTION));
 	print_row(out, "= the guest stood still", predicted_us(info),
-		  info->downtime_us, predicted_us(info) > 0);
+		  info->downtime_us,
+		  rj_cli_knows(info, RAMJET_KNOWN_PREDICTION));
 	(void)fprintf(out, "    %-24s %12s %12s\n",
 		      info->verified ? "  the limit, proof apart"
 				     : "  the limit wanted",
@@ -63,12 +66,15 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 	char never[RJ_CLI_HUMAN_BYTES], cpu[RJ_CLI_HUMAN_BYTES];
 
 	label(out, "memory");
-	(void)fprintf(out, "%s of guest RAM in %s: %s %s at %s\n",
-		      rj_cli_human_size(info->ram.total_bytes, total),
-		      rj_cli_human_time(info->total_us, time),
-		      rj_cli_human_size(info->ram.transferred_bytes, sent),
-		      info->outgoing ? "sent" : "received",
-		      rj_cli_human_rate(info->throughput_bytes_per_s, rate));
+	(void)fprintf(
+		out, "%s of guest RAM in %s: %s %s at %s\n",
+		rj_cli_human_size(info->ram.total_bytes, total),
+		rj_cli_human_time(info->total_us, time),
+		rj_cli_human_size(info->ram.transferred_bytes, sent),
+		info->outgoing ? "sent" : "received",
+		rj_cli_human_if(
+			rj_cli_knows(info, RAMJET_KNOWN_THROUGHPUT),
+			rj_cli_human_rate(info->throughput_bytes_per_s, rate)));
 	label(out, "pages");
 	(void)fprintf(out, "%s normal, %s zero",
 		      rj_cli_human_count(info->ram.normal_pages, normal),
@@ -200,7 +206,10 @@ void rj_cli_result_print(const struct rj_cli_session *session, FILE *out)
 		(void)fprintf(
 			out, "%s (predicted %s, limit %s)\n",
 			rj_cli_human_time(info->downtime_us, pause),
-			rj_cli_human_time(predicted_us(info), predicted),
+			rj_cli_human_if(
+				rj_cli_knows(info, RAMJET_KNOWN_PREDICTION),
+				rj_cli_human_time(predicted_us(info),
+						  predicted)),
 			rj_cli_human_time(info->downtime_limit_us, limit));
 	}
 	rj_cli_result_helpers(info, out);

@@ -44,7 +44,7 @@ def measure(options, where, turn):
                         guest_of(where, limit_ms, size, bursts),
                         ["--downtime-limit", f"{limit_ms}ms", "--timeout",
                          "20s", "--progress", "none"], heard)
-    pauses = [*called_off, report["downtime_ms"]]
+    pauses = [*called_off, report["downtime_ms"] or 0.0]
     return {"place": where.name, "size": size, "bursts": bursts,
             "limit_ms": limit_ms, "called_off_ms": called_off,
             "ratio": max(pauses) / limit_ms, "report": report}
@@ -55,7 +55,7 @@ def show(row):
     off = " ".join(f"{ms:.1f}" for ms in row["called_off_ms"]) or "-"
     print(f"{row['place']:6} {row['bursts']} of {row['size']:4} x what fits: "
           f"{report['status']}, called off {report['called_off']} ({off} ms), "
-          f"pause {report['downtime_ms']:6.1f} ms, limit {row['limit_ms']}; "
+          f"pause {report['downtime_ms'] or 0.0:6.1f} ms, limit {row['limit_ms']}; "
           f"longest {row['ratio']:.2f} of it", flush=True)
 
 

@@ -113,7 +113,7 @@ def show(row):
     moved_ms = report["total_ms"] - report["setup_ms"]
     print(f"{row['place']:6} {row['kind']:8} {report['status']} after "
           f"{moved_ms / 1e3:.1f} s, {report['rounds_total']} rounds; pause "
-          f"{report['downtime_ms']:.1f} ms, limit "
+          f"{report['downtime_ms'] or 0.0:.1f} ms, limit "
           f"{report['downtime_limit_ms']:.0f}, called off "
           f"{report['called_off']}; lost {report['throttled_ms'] / 1e3:.2f} "
           f"s, {100 * report['throttled_ms'] / max(moved_ms, 1):.0f} %"

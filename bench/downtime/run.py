@@ -69,8 +69,9 @@ def row(case, report):
     limit = float(case["limit"][:-2])
     predicted = report["downtime_predicted_ms"]
     return {
-        **case, "status": report["status"], "actual": report["downtime_ms"],
-        "p50": predicted["p50"], "p90": predicted["p90"], "limit_ms": limit,
+        **case, "status": report["status"], "actual": report["downtime_ms"] or 0.0,
+        "p50": predicted["p50"] or 0.0, "p90": predicted["p90"] or 0.0,
+        "limit_ms": limit,
         "qemu": qemu_ms(report), "rounds": len(report["rounds"]),
         "throttle": report.get("throttle_percent", 0),
         "called_off": report.get("called_off", 0),

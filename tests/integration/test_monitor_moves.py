@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Migrations driven through the monitor by a client that knows QMP only."""
+import json
 import os
 import socket
 
@@ -59,6 +60,28 @@ class Moves(monitor_rig.Case):
         self.quits(target, at_target)
         self.assertTrue(source.json["verify"]["identical"], source.story())
         self.assertTrue(target.json["self_check"]["clean"], target.story())
+
+    def test_migrate_has_begun_when_it_returns(self):
+        """Both in one piece, so that no time lies between them."""
+        source = self.source(guest="process:size=4M,write=0")
+        client = self.client(source)
+        both = b"".join(json.dumps(each).encode() for each in (
+            {"execute": "migrate",
+             "arguments": {"uri": "unix:" + self.path("nobody")}},
+            {"execute": "query-migrate"},
+            {"execute": "x-ramjet-query-report"}))
+        for _ in range(100):
+            client.send(both)
+            self.assertEqual(client.reply(), {"return": {}})
+            info = client.reply()["return"]
+            self.assertIn(info["status"], ("setup", "failed"))
+            self.assertIn(info["x-ramjet-state"], ("setup", "failed"))
+            report = client.reply()["return"]
+            self.assertEqual(
+                report["exit_status"],
+                {"setup": None, "failed": 1}[report["status"]])
+            client.wait_status("failed")
+        self.quits(source, client, status=1)
 
     def test_events_come_in_order(self):
         # A pause that fits however busy the machine is: none is called off.
@@ -440,7 +463,7 @@ class Verbs(monitor_rig.Case):
         self.assertEqual(self.verb("set", "downtime-limit=45ms",
                                    "bandwidth=1gbit"), "")
         self.assertRegex(self.verb("info"), "limit 45.0 ms")
-        self.assertIn("'nonsense' is unexpected",
+        self.assertIn("'nonsense' is no parameter",
                       self.verb("set", "nonsense=1", status=2))
         self.assertIn("switching over", self.verb("switchover"))
         self.both_end(self.source, self.target)

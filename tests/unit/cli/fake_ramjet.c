@@ -49,6 +49,7 @@ void fake_reset(void)
 		.stop_guest = true,
 		.info = {
 			.size = sizeof(fake.info),
+			.known = UINT64_MAX,
 			.total_us = 812345,
 			.throttled_us = 1500,
 			.setup_us = 1500,

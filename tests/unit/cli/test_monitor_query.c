@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/known.h"
 #include "cli/monitor_query.h"
 #include "util/compiler.h"
 
@@ -12,7 +13,8 @@ static const struct {
 	enum ramjet_state state;
 	const char *status;
 } statuses[] = {
-	{ RAMJET_STATE_NONE, "none" },
+	/* Begun, and its thread has not come that far. */
+	{ RAMJET_STATE_NONE, "setup" },
 	{ RAMJET_STATE_SETUP, "setup" },
 	{ RAMJET_STATE_ACTIVE, "active" },
 	{ RAMJET_STATE_HELD, "pre-switchover" },
@@ -39,6 +41,7 @@ static struct ramjet_info sample(enum ramjet_state state)
 	return (struct ramjet_info){
 		.size = sizeof(struct ramjet_info),
 		.state = state,
+		.known = ~(uint64_t)RAMJET_KNOWN_DOWNTIME,
 		.outgoing = true,
 		.uri = "tcp:host:1",
 		.total_us = 1500400,
@@ -93,7 +96,8 @@ static void every_state_has_a_status(void **state)
 
 		assert_string_equal(text(object, "status"), statuses[i].status);
 		assert_string_equal(text(object, "x-ramjet-state"),
-				    ramjet_state_name(statuses[i].state));
+				    i ? ramjet_state_name(statuses[i].state)
+				      : "setup");
 		/* Figures in every one of them. */
 		assert_int_equal(whole(object, "total-time"), 1500);
 		assert_int_equal(whole(object, "setup-time"), 2);
@@ -159,6 +163,44 @@ static void what_is_not_known_is_absent(void **state)
 	json_decref(object);
 }
 
+/* Here as with QEMU, its own members are numbers or absent; ramjet's are null,
+ * and one list tells a measured 0. */
+static void unknown_is_told_from_a_measured_zero(void **state)
+{
+	struct ramjet_info info = { .outgoing = true,
+				    .state = RAMJET_STATE_ACTIVE,
+				    .convergence_us = UINT64_MAX };
+	json_t *object = rj_cli_migration_object(&info, NULL);
+	const json_t *expected =
+		json_object_get(object, "x-ramjet-expected-downtime-us");
+
+	(void)state;
+	assert_true(json_is_null(json_object_get(expected, "p50")));
+	assert_true(json_is_null(json_object_get(expected, "p90")));
+	assert_true(json_is_null(json_object_get(object, "x-ramjet-capacity")));
+	assert_true(
+		json_is_null(json_object_get(object, "x-ramjet-downtime-us")));
+	assert_null(json_object_get(object, "expected-downtime"));
+	assert_null(json_object_get(object, "downtime"));
+	assert_int_equal(
+		json_array_size(json_object_get(object, "x-ramjet-known")), 0);
+	assert_int_equal(
+		whole(json_object_get(object, "ram"), "dirty-pages-rate"), 0);
+	json_decref(object);
+	info.known = RAMJET_KNOWN_PREDICTION | RAMJET_KNOWN_DIRTY_RATE |
+		     RAMJET_KNOWN_CONVERGENCE | RAMJET_KNOWN_DOWNTIME;
+	object = rj_cli_migration_object(&info, NULL);
+	expected = json_object_get(object, "x-ramjet-expected-downtime-us");
+	assert_int_equal(whole(expected, "p50"), 0);
+	assert_int_equal(whole(object, "expected-downtime"), 0);
+	assert_int_equal(whole(object, "downtime"), 0);
+	assert_null(json_object_get(object, "x-ramjet-converges-in-us"));
+	assert_int_equal(
+		rj_cli_known_read(json_object_get(object, "x-ramjet-known")),
+		info.known);
+	json_decref(object);
+}
+
 static void the_end_has_downtime_and_the_mean_rate(void **state)
 {
 	struct ramjet_info info = sample(RAMJET_STATE_COMPLETED);
@@ -166,6 +208,7 @@ static void the_end_has_downtime_and_the_mean_rate(void **state)
 
 	(void)state;
 	info.downtime_us = 12345;
+	info.known = UINT64_MAX & ~(uint64_t)RAMJET_KNOWN_CURRENT_RATE;
 	object = rj_cli_migration_object(&info, NULL);
 	assert_int_equal(whole(object, "downtime"), 12);
 	assert_int_equal(whole(object, "x-ramjet-downtime-us"), 12345);
@@ -243,6 +286,7 @@ int main(void)
 		cmocka_unit_test(every_state_has_a_status),
 		cmocka_unit_test(ram_has_qemus_members),
 		cmocka_unit_test(what_is_not_known_is_absent),
+		cmocka_unit_test(unknown_is_told_from_a_measured_zero),
 		cmocka_unit_test(the_end_has_downtime_and_the_mean_rate),
 		cmocka_unit_test(failures_have_their_reason),
 		cmocka_unit_test(a_target_says_where_it_listens),

@@ -89,6 +89,23 @@ static void a_limit_that_is_missed_says_when_it_will_be_met(void **state)
 	close_world(w);
 }
 
+static void what_nobody_knows_is_a_dash(void **state)
+{
+	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
+
+	(void)state;
+	fake.info.known = RAMJET_KNOWN_REMAINING;
+	fake.info.round_count = 0;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_non_null(strstr(w->text, "] -  dirty -  left 1.0 MiB  pause -"));
+	fake.info.known |= RAMJET_KNOWN_PREDICTION;
+	fake.info.downtime_p90_us = 300001;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_non_null(strstr(w->text, "dirty -  pause 12-300 ms"));
+	assert_null(strstr(w->text, "fit"));
+	close_world(w);
+}
+
 static void no_live_line_is_wider_than_a_terminal(void **state)
 {
 	struct world *w = open_world(RJ_CLI_PROGRESS_BAR);
@@ -231,6 +248,7 @@ int main(void)
 		cmocka_unit_test(a_bar_keeps_a_line_for_each_round),
 		cmocka_unit_test(
 			a_limit_that_is_missed_says_when_it_will_be_met),
+		cmocka_unit_test(what_nobody_knows_is_a_dash),
 		cmocka_unit_test(no_live_line_is_wider_than_a_terminal),
 		cmocka_unit_test(a_live_line_is_cut_to_a_narrow_terminal),
 		cmocka_unit_test(a_target_says_nothing_of_dirt),

@@ -70,6 +70,91 @@ static void text_that_is_no_utf8_drops_no_key(void **state)
 	json_decref(object);
 }
 
+static bool is_null(const json_t *object, const char *name)
+{
+	return json_is_null(json_object_get(object, name));
+}
+
+static void what_nobody_knows_is_null(void **state)
+{
+	const struct ramjet_channel_info channels[] = { { .state = "open" } };
+	struct ramjet_info info = { .outgoing = true,
+				    .state = RAMJET_STATE_ACTIVE,
+				    .channels = channels,
+				    .channel_count = 1,
+				    .convergence_us = UINT64_MAX };
+	const struct rj_cli_command_line line = { .command = RJ_CLI_SEND };
+	const struct rj_cli_report report = { .line = &line, .info = &info };
+	json_t *object = rj_cli_report_build(&report);
+
+	(void)state;
+	assert_true(is_null(object, "downtime_ms"));
+	assert_true(is_null(object, "throughput_bytes_per_s"));
+	assert_true(is_null(object, "current_bytes_per_s"));
+	assert_true(is_null(object, "dirty_pages_per_s"));
+	assert_true(is_null(object, "convergence_ms"));
+	assert_true(is_null(json_object_get(object, "capacity_bytes_per_s"),
+			    "mean"));
+	assert_true(is_null(json_object_get(object, "downtime_predicted_ms"),
+			    "p90"));
+	assert_true(is_null(json_object_get(object, "ram"), "remaining_bytes"));
+	assert_true(
+		is_null(json_array_get(json_object_get(object, "channels"), 0),
+			"rtt_us"));
+	assert_int_equal(json_array_size(json_object_get(object, "known")), 0);
+	json_decref(object);
+	info.known = UINT64_MAX;
+	object = rj_cli_report_build(&report);
+	assert_false(is_null(object, "downtime_ms"));
+	assert_false(is_null(object, "dirty_pages_per_s"));
+	/* Never, which is known. */
+	assert_true(is_null(object, "convergence_ms"));
+	assert_int_equal(json_array_size(json_object_get(object, "known")), 8);
+	json_decref(object);
+}
+
+/* As the monitor gives it: nothing has been exited. */
+static void a_report_asked_for_has_the_outcomes_own_status(void **state)
+{
+	static const struct {
+		enum ramjet_state state;
+		const char *name;
+		int exit_status; /* -1: null */
+	} rows[] = {
+		{ RAMJET_STATE_NONE, "setup", -1 },
+		{ RAMJET_STATE_ACTIVE, "active", -1 },
+		{ RAMJET_STATE_COMPLETED, "completed", 0 },
+		{ RAMJET_STATE_FAILED, "failed", 1 },
+		{ RAMJET_STATE_CANCELLED, "cancelled", 1 },
+		{ RAMJET_STATE_UNCONFIRMED, "unconfirmed", 3 },
+	};
+	const struct rj_cli_command_line line = { .command = RJ_CLI_SEND };
+	struct rj_cli_report report = { .line = &line, .asked = true };
+	json_t *object = rj_cli_report_build(&report);
+
+	(void)state;
+	assert_true(is_null(object, "exit_status"));
+	assert_string_equal(
+		json_string_value(json_object_get(object, "status")), "none");
+	json_decref(object);
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(rows); i++) {
+		const struct ramjet_info info = { .state = rows[i].state };
+		const json_t *status;
+
+		report.info = &info;
+		object = rj_cli_report_build(&report);
+		status = json_object_get(object, "exit_status");
+		assert_string_equal(
+			json_string_value(json_object_get(object, "status")),
+			rows[i].name);
+		assert_int_equal(json_is_integer(status)
+					 ? json_integer_value(status)
+					 : -1,
+				 rows[i].exit_status);
+		json_decref(object);
+	}
+}
+
 static void what_is_written_has_no_controls(void **state)
 {
 	json_t *value =
@@ -104,6 +189,9 @@ int main(void)
 		cmocka_unit_test(
 			a_helper_left_alone_is_not_one_with_an_empty_state),
 		cmocka_unit_test(text_that_is_no_utf8_drops_no_key),
+		cmocka_unit_test(what_nobody_knows_is_null),
+		cmocka_unit_test(
+			a_report_asked_for_has_the_outcomes_own_status),
 		cmocka_unit_test(what_is_written_has_no_controls),
 		cmocka_unit_test(foreign_numbers_are_bounded),
 	};
