@@ -136,26 +136,46 @@ static const char *why_not(enum rj_populated_method method)
 	}
 }
 
+enum rj_populated_method rj_populated_choose(
+	const struct ramjet_dirty_region *region, const char **ret_reason)
+{
+	enum rj_populated_method method;
+	const char *reason = choose(region, &method);
+
+	*ret_reason = reason ? reason : "";
+	return method;
+}
+
+int rj_populated_scan_as(enum rj_populated_method method,
+			 const struct ramjet_dirty_region *region,
+			 struct rj_bitmap *bm, const char **ret_reason,
+			 struct ramjet_error *err)
+{
+	struct ramjet_error why = { 0 };
+	const int rc = look(method, region, bm, &why);
+
+	if (rc == -ENOMEM)
+		return rj_fail(err, rc, "block %s: %s", region->name,
+			       why.message);
+	*ret_reason = rc ? why_not(method) : "";
+	if (rc || method == RJ_POPULATED_ALL)
+		(void)rj_bitmap_set_run(bm, 0, region->page_count);
+	return 0;
+}
+
 int rj_populated_scan(const struct ramjet_dirty_region *region,
 		      struct rj_bitmap *bm,
 		      enum rj_populated_method *ret_method,
 		      const char **ret_reason, struct ramjet_error *err)
 {
-	enum rj_populated_method method;
-	const char *reason = choose(region, &method);
-	struct ramjet_error why = { 0 };
-	int rc = look(method, region, bm, &why);
+	const char *reason;
+	enum rj_populated_method method = rj_populated_choose(region, &reason);
+	const char *failure;
+	const int rc = rj_populated_scan_as(method, region, bm, &failure, err);
 
-	if (rc == -ENOMEM)
-		return rj_fail(err, rc, "block %s: %s", region->name,
-			       why.message);
-	if (rc) {
-		reason = why_not(method);
-		method = RJ_POPULATED_ALL;
-	}
-	if (method == RJ_POPULATED_ALL)
-		(void)rj_bitmap_set_run(bm, 0, region->page_count);
-	*ret_method = method;
-	*ret_reason = reason ? reason : "";
+	if (rc)
+		return rc;
+	*ret_method = *failure ? RJ_POPULATED_ALL : method;
+	*ret_reason = *failure ? failure : reason;
 	return 0;
 }

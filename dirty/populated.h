@@ -31,5 +31,16 @@ RJ_NODISCARD int rj_populated_scan(const struct ramjet_dirty_region *region,
 				   enum rj_populated_method *ret_method,
 				   const char **ret_reason,
 				   struct ramjet_error *err);
+/* The same in two steps, for who looks at a region piece by piece. First, for
+ * the whole: how it can be found out; why not better, "" when there is none. */
+enum rj_populated_method rj_populated_choose(
+	const struct ramjet_dirty_region *region, const char **ret_reason);
+/* Then, of a part of it. Where that fails every page counts, and *ret_reason
+ * says so; "" otherwise. */
+RJ_NODISCARD int rj_populated_scan_as(enum rj_populated_method method,
+				      const struct ramjet_dirty_region *region,
+				      struct rj_bitmap *bm,
+				      const char **ret_reason,
+				      struct ramjet_error *err);
 const char *rj_populated_method_name(enum rj_populated_method method);
 #endif

@@ -293,6 +293,7 @@ static void unwind(struct ramjet_migration *m)
 		rj_say_goodbye(&in->link, m, &error);
 	}
 	join_receivers(in);
+	rj_clearing_stop(&in->memory.clearing);
 	record_wire(m);
 	close_connections(in);
 	rj_migration_finish(m, end);
@@ -301,6 +302,7 @@ static void unwind(struct ramjet_migration *m)
 static void complete(struct ramjet_migration *m)
 {
 	join_receivers(m->in);
+	rj_clearing_stop(&m->in->memory.clearing);
 	record_wire(m);
 	close_connections(m->in);
 	rj_migration_finish(m, RAMJET_STATE_COMPLETED);

@@ -2,17 +2,11 @@
 #include "engine/target_memory.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dirty/populated.h"
-#include "engine/region.h"
 #include "engine/zero.h"
 #include "util/error.h"
-
-#define PIECE_PAGES \
-	(UINT64_C(4) << 20) /* 16 GiB: whole huge pages of any size */
 
 int rj_target_memory_init(struct rj_target_memory *memory,
 			  const struct rj_block *blocks, unsigned block_count,
@@ -27,6 +21,8 @@ int rj_target_memory_init(struct rj_target_memory *memory,
 		.first_touch =
 			calloc(block_count, sizeof(struct rj_first_touch)),
 	};
+	/* Nobody clears anything before it begins. */
+	atomic_init(&memory->clearing.over, true);
 	if (!memory->received || !memory->first_touch)
 		return rj_fail(err, -ENOMEM, "target: out of memory");
 	for (unsigned i = 0; !rc && i < block_count; i++) {
@@ -41,6 +37,7 @@ int rj_target_memory_init(struct rj_target_memory *memory,
 
 void rj_target_memory_done(struct rj_target_memory *memory)
 {
+	rj_clearing_stop(&memory->clearing);
 	for (unsigned i = 0; memory->received && i < memory->block_count; i++)
 		rj_bitmap_done(&memory->received[i]);
 	for (unsigned i = 0; memory->first_touch && i < memory->block_count;
@@ -51,7 +48,8 @@ void rj_target_memory_done(struct rj_target_memory *memory)
 	*memory = (struct rj_target_memory){ 0 };
 }
 
-static void zero_page(const struct rj_block *block, uint64_t page)
+RJ_GUEST_MEMORY static void zero_page(const struct rj_block *block,
+				      uint64_t page)
 {
 	uint8_t *at = block->host + page * RAMJET_PAGE_BYTES;
 
@@ -59,18 +57,10 @@ static void zero_page(const struct rj_block *block, uint64_t page)
 		memset(at, 0, RAMJET_PAGE_BYTES);
 }
 
-static bool is_awake(int wake_fd)
-{
-	struct pollfd wake = { .fd = wake_fd, .events = POLLIN };
-
-	return wake_fd >= 0 && poll(&wake, 1, 0) > 0;
-}
-
-/* Zero pages [first, first + count) that have their bit set. False: given up,
- * wake_fd (-1: none) is readable. */
-static bool zero_marked(const struct rj_block *block,
+/* Zero pages [first, first + count) that have their bit set. */
+static void zero_marked(const struct rj_block *block,
 			const struct rj_bitmap *marked, uint64_t first,
-			uint64_t count, int wake_fd)
+			uint64_t count)
 {
 	const uint64_t end = first + count;
 	uint64_t page = first;
@@ -84,65 +74,29 @@ static bool zero_marked(const struct rj_block *block,
 			page = found * RJ_CHUNK_PAGES;
 			continue;
 		}
-		if (page % RJ_CHUNK_PAGES == 0 && is_awake(wake_fd))
-			return false;
 		if (rj_bitmap_test(marked, page))
 			zero_page(block, page);
 		page++;
 	}
-	return true;
 }
 
-static int clear_piece(const struct rj_block *block, int wake_fd,
-		       struct ramjet_error *err)
+int rj_target_memory_clear(struct rj_target_memory *memory,
+			   struct ramjet_migration *m, unsigned threads,
+			   int event_fd, struct ramjet_error *err)
 {
-	const struct ramjet_dirty_region region = rj_block_region(block);
-	enum rj_populated_method method;
-	struct rj_bitmap populated = { 0 };
-	const char *reason;
-	int rc;
-
-	rc = rj_bitmap_init(&populated, block->page_count, err);
-	if (!rc)
-		rc = rj_populated_scan(&region, &populated, &method, &reason,
-				       err);
-	if (!rc &&
-	    !zero_marked(block, &populated, 0, block->page_count, wake_fd))
-		rc = rj_fail_errno(err, -ECANCELED, "block %s: clearing it",
-				   block->name);
-	rj_bitmap_done(&populated);
-	return rc;
+	return rj_clearing_start(&memory->clearing, m, memory->blocks,
+				 memory->block_count, memory->received, threads,
+				 event_fd, err);
 }
 
-/* Terabytes take a while to be looked through, let alone cleared. */
-static int clear_block(const struct rj_block *block, int wake_fd,
-		       struct ramjet_error *err)
+/* A zero run: what is neither received nor cleared yet will be cleared. */
+static void place_zero(struct rj_target_memory *memory, unsigned block,
+		       const struct rj_wire_run *run, struct rj_scatter *ret)
 {
-	uint64_t at = 0;
-	int rc = 0;
-
-	while (!rc && at < block->page_count) {
-		const uint64_t left = block->page_count - at;
-		struct rj_block piece = *block;
-
-		piece.host += at * RAMJET_PAGE_BYTES;
-		piece.fd_offset += at * RAMJET_PAGE_BYTES;
-		piece.page_count = left < PIECE_PAGES ? left : PIECE_PAGES;
-		rc = clear_piece(&piece, wake_fd, err);
-		at += piece.page_count;
-	}
-	return rc;
-}
-
-int rj_target_memory_clear(struct rj_target_memory *memory, int wake_fd,
-			   struct ramjet_error *err)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; !rc && i < memory->block_count; i++)
-		if (!(memory->blocks[i].flags & RAMJET_BLOCK_FRESH))
-			rc = clear_block(&memory->blocks[i], wake_fd, err);
-	return rc;
+	rj_clearing_avoid(&memory->clearing, block, run->page, run->count);
+	zero_marked(&memory->blocks[block], &memory->received[block], run->page,
+		    run->count);
+	ret->zero_pages += run->count;
 }
 
 static void place_raw(struct rj_target_memory *memory, unsigned block,
@@ -153,7 +107,9 @@ static void place_raw(struct rj_target_memory *memory, unsigned block,
 		!rj_bitmap_test(received, run->page) &&
 		rj_first_touch_is_due(&memory->first_touch[block], run->page);
 
+	/* From now on it is not going to be cleared; it may be just now. */
 	(void)rj_bitmap_set_run(received, run->page, run->count);
+	rj_clearing_avoid(&memory->clearing, block, run->page, run->count);
 	ret->raw_pages += run->count;
 	ret->untouched[ret->count] = untouched;
 	ret->untouched_count += untouched;
@@ -191,10 +147,7 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 		if (rc)
 			return rc;
 		if (run.kind == RJ_RUN_ZERO) {
-			(void)zero_marked(block,
-					  &memory->received[frame->block],
-					  run.page, run.count, -1);
-			ret->zero_pages += run.count;
+			place_zero(memory, frame->block, &run, ret);
 			continue;
 		}
 		place_raw(memory, frame->block, &run, ret);

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "dirty/bitmap.h"
+#include "engine/clearing.h"
 #include "engine/first_touch.h"
 #include "engine/guest.h"
 #include "engine/wire.h"
@@ -17,8 +18,11 @@ struct rj_target_memory {
 	/* immutable after init */
 	const struct rj_block *blocks; /* borrowed, in the source's order */
 	unsigned block_count;
-	struct rj_bitmap *received;         /* per block, set concurrently */
+	/* Per block, set concurrently: pages that have arrived, or that were
+	 * cleared. */
+	struct rj_bitmap *received;
 	struct rj_first_touch *first_touch; /* per block */
+	struct rj_clearing clearing;
 };
 
 RJ_NODISCARD int rj_target_memory_init(struct rj_target_memory *memory,
@@ -28,10 +32,13 @@ RJ_NODISCARD int rj_target_memory_init(struct rj_target_memory *memory,
 /* Safe on a zeroed struct. */
 void rj_target_memory_done(struct rj_target_memory *memory);
 
-/* Make blocks that are not fresh read as zero, before any page comes.
- * -ECANCELED soon after wake_fd (-1: none) has become readable. */
+/* Begin to make blocks that are not fresh read as zero, where no page comes
+ * (engine/clearing.h): before the first page does. What goes wrong later fails
+ * m; its end is told to event_fd. */
 RJ_NODISCARD int rj_target_memory_clear(struct rj_target_memory *memory,
-					int wake_fd, struct ramjet_error *err);
+					struct ramjet_migration *m,
+					unsigned threads, int event_fd,
+					struct ramjet_error *err);
 
 struct rj_scatter {
 	struct iovec *iov; /* RJ_RUNS_MAX entries */

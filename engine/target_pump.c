@@ -220,6 +220,9 @@ static int report_applied(struct ramjet_migration *m, struct ramjet_error *err)
 	const uint32_t applied = rj_fences_applied(&in->fences, &final);
 	int rc = 0;
 
+	/* A source that heard of rounds would take us for ready to switch. */
+	if (!rj_clearing_is_over(&in->memory.clearing))
+		return 0;
 	while (!rc && in->reported < applied) {
 		const struct rj_frame frame = {
 			.type = RJ_FRAME_APPLIED,
@@ -273,7 +276,8 @@ static bool all_there(struct rj_incoming *in)
 	bool final;
 	const uint32_t applied = rj_fences_applied(&in->fences, &final);
 
-	return in->announced && final && in->reported == applied;
+	return in->announced && final && in->reported == applied &&
+	       rj_clearing_is_over(&in->memory.clearing);
 }
 
 int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "engine/cpu_limit.h"
 #include "engine/hello.h"
 #include "engine/incoming.h"
 #include "engine/last_words.h"
@@ -342,6 +343,15 @@ static void report_first_touch(struct ramjet_migration *m)
 	rj_unlock(&m->lock);
 }
 
+/* Beside those who receive, which wait for the network most of the time. */
+static unsigned clear_threads(void)
+{
+	struct rj_cpu_limit limit;
+
+	rj_cpu_limit_read(&limit);
+	return limit.cpus / 2 ? limit.cpus / 2 : 1;
+}
+
 /* What the two sides must agree about, before pages may come. */
 static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 {
@@ -354,7 +364,8 @@ static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		report_first_touch(m);
 	if (!rc)
-		rc = rj_target_memory_clear(&in->memory, m->wake_fd, err);
+		rc = rj_target_memory_clear(&in->memory, m, clear_threads(),
+					    m->event_fd, err);
 	if (!rc)
 		end_freshness(m->guest);
 	return rc ? rc : answer_accept(m, err);

@@ -26,6 +26,7 @@ struct fake_source {
 	struct wire_peer peer;
 	uint64_t control_bytes; /* sent so far */
 	uint64_t data_bytes;    /* on channel 0 */
+	uint8_t *before;        /* what the target's memory held */
 };
 
 /* What fake_source_one_page() sends. */
@@ -69,7 +70,7 @@ const char *fake_source_place(const struct fake_source *s, bool control,
 			      char text[64]);
 
 void fake_source_await_target(struct fake_source *s);
-/* Memory was cleared by the time of ACCEPT; since then only page 0 came. */
+/* Only page 0 came: every other one is as it was, or cleared. */
 void fake_source_expect_clean(const struct fake_source *s);
 /* Refused, with this code and these words, and the source is told the same. */
 void fake_source_expect_refused(struct fake_source *s, enum step step, int code,

@@ -295,6 +295,20 @@ static void a_payload_that_does_not_match_is_refused(void **state)
 
 /* ---- blocks that held something before ---- */
 
+static void clear_all(struct scene *s)
+{
+	const int event_fd = eventfd(0, EFD_CLOEXEC);
+	eventfd_t count;
+
+	assert_int_equal(
+		rj_target_memory_clear(&s->memory, NULL, 1, event_fd, &s->err),
+		0);
+	while (!rj_clearing_is_over(&s->memory.clearing))
+		assert_int_equal(eventfd_read(event_fd, &count), 0);
+	rj_clearing_stop(&s->memory.clearing);
+	(void)close(event_fd);
+}
+
 static void clearing_zeroes_what_is_there_and_touches_nothing_else(void **state)
 {
 	struct scene *s = *state;
@@ -303,7 +317,7 @@ static void clearing_zeroes_what_is_there_and_touches_nothing_else(void **state)
 	guarded_fill(&s->ram[0], 3, 1);
 	guarded_fill(&s->ram[0], PAGES - 1, 1);
 	guarded_fill(&s->ram[1], 3, 1);
-	assert_int_equal(rj_target_memory_clear(&s->memory, -1, &s->err), 0);
+	clear_all(s);
 	expect_page(s, 0, 3, 0);
 	expect_page(s, 0, PAGES - 1, 0);
 	assert_int_equal(guarded_resident(&s->ram[0], 4, PAGES - 5), 0);
@@ -312,19 +326,31 @@ static void clearing_zeroes_what_is_there_and_touches_nothing_else(void **state)
 	assert_int_not_equal(s->ram[1].host[3 * RAMJET_PAGE_BYTES], 0);
 }
 
-static void clearing_ends_when_it_is_told_to(void **state)
+static void what_has_arrived_is_not_cleared(void **state)
 {
-	const int wake_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct scene *s = *state;
 
 	s->blocks[0].flags = 0;
 	guarded_fill(&s->ram[0], 3, 1);
-	guarded_fill(&s->ram[0], PAGES - 1, 1);
-	assert_int_equal(rj_target_memory_clear(&s->memory, wake_fd, &s->err),
-			 -ECANCELED);
-	assert_int_not_equal(s->ram[0].host[(PAGES - 1) * RAMJET_PAGE_BYTES],
-			     0);
-	(void)close(wake_fd);
+	guarded_fill(&s->ram[0], 600, 1);
+	begin(s, 0);
+	add(s, 3, 2, RJ_RUN_RAW);
+	assert_int_equal(place(s), 0);
+	receive(s, 0x66);
+	clear_all(s);
+	expect_page(s, 0, 3, 0x66);
+	expect_page(s, 0, 4, 0x66);
+	expect_page(s, 0, 600, 0);
+}
+
+static void fresh_blocks_need_no_clearing(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(
+		rj_target_memory_clear(&s->memory, NULL, 1, -1, &s->err), 0);
+	assert_true(rj_clearing_is_over(&s->memory.clearing));
+	assert_int_equal(s->memory.clearing.started, 0);
 }
 
 int main(void)
@@ -342,7 +368,8 @@ int main(void)
 		CASE(runs_of_nothing_or_of_no_kind_are_refused),
 		CASE(a_payload_that_does_not_match_is_refused),
 		CASE(clearing_zeroes_what_is_there_and_touches_nothing_else),
-		CASE(clearing_ends_when_it_is_told_to),
+		CASE(what_has_arrived_is_not_cleared),
+		CASE(fresh_blocks_need_no_clearing),
 	};
 
 	return cmocka_run_group_tests_name("target_memory", tests, NULL, NULL);
