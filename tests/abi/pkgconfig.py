@@ -39,9 +39,10 @@ def main(build, example, cc, meson):
         libraries = {os.path.dirname(path) for path in
                      glob.glob(root + "/**/libramjet.so*", recursive=True)}
         assert libraries, "libramjet.so is not installed"
-        headers = [os.path.basename(path) for path in
-                   glob.glob(root + "/**/include/**/*.h", recursive=True)]
-        assert headers == ["ramjet.h"], f"installed headers: {headers}"
+        headers = sorted(os.path.basename(path) for path in glob.glob(
+            root + "/**/include/**/*.h", recursive=True))
+        assert headers == ["ramjet-helper.h", "ramjet.h"], \
+            f"installed headers: {headers}"
         print(call(program, LD_LIBRARY_PATH=":".join(libraries)))
 
 

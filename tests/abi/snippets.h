@@ -41,6 +41,6 @@ extern struct vm *vm, *m, *source, *target;
 extern int rc, is_source;
 extern void *ram_address;
 extern const void *data;
-extern uint64_t ram_bytes, page, at, bytes;
+extern uint64_t ram_bytes, page, at, bytes, offset;
 extern uint8_t *ram, *bitmap;
 #endif

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ramjet.h, libramjet.map and what libramjet.so exports name the same
+"""The public headers, libramjet.map and what libramjet.so exports name the same
 functions.
 
-usage: symbols.py HEADER MAP LIBRARY
+usage: symbols.py HEADER_FOLDER MAP LIBRARY
 """
+import glob
+import os
 import re
 import subprocess
 import sys
@@ -43,8 +45,17 @@ def differences(left, left_name, right, right_name):
                for name in sorted(right - left)])
 
 
-def main(header, map_file, library):
-    functions = declared(open(header, encoding="utf-8").read())
+def public(folder):
+    """All of the public headers, one after the other."""
+    texts = []
+    for path in sorted(glob.glob(os.path.join(folder, "*.h"))):
+        with open(path, encoding="utf-8") as file:
+            texts.append(file.read())
+    return "\n".join(texts)
+
+
+def main(headers, map_file, library):
+    functions = declared(public(headers))
     names = mapped(open(map_file, encoding="utf-8").read())
     symbols = exported(library)
     tests = [

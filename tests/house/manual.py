@@ -13,7 +13,7 @@ import sys
 from tree import ROOT, Source, run
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "abi"))
-from symbols import declared, differences  # noqa: E402
+from symbols import declared, differences, public  # noqa: E402
 
 COMMAND, LIBRARY, PROTOCOL = ("docs/man/ramjet.1", "docs/man/libramjet.3",
                               "docs/man/ramjet-protocol.7")
@@ -133,7 +133,8 @@ def check_command(page, command):
 
 def check_library(page):
     text = plain(page)
-    header, example = text_of("include/ramjet.h"), text_of("examples/embed.c")
+    header = public(os.path.join(ROOT, "include"))
+    example = text_of("examples/embed.c")
     named = set(re.findall(r"\bramjet_\w+", parts(text, ".SH").get(
         "FUNCTIONS", "")))
     lines = {line.strip() for line in example.splitlines()}
