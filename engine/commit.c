@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "engine/last_words.h"
 #include "engine/outgoing.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -71,11 +72,24 @@ static bool is_stream_over(struct rj_outgoing *out)
 				    memory_order_relaxed) != RJ_CHANNEL_OPEN;
 }
 
+/* What the worker has found is the end of all: it goes on from here. */
+static int take_over_error(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct ramjet_error error;
+
+	rj_hear_command(&m->out->senders[0].conn, m);
+	error = rj_migration_error(m);
+	rj_lock(&m->lock);
+	m->error = (struct ramjet_error){ 0 };
+	rj_unlock(&m->lock);
+	rj_error_clear(err);
+	return rj_fail(err, error.code, "%s", error.message);
+}
+
 static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
 	struct rj_sender *s = &out->senders[0];
-	struct ramjet_error error;
 	int rc;
 
 	rj_rounds_stop(&out->rounds);
@@ -84,9 +98,8 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 	if (rc && err->code)
 		rj_migration_fail(m, err);
 	rj_sender_join(s);
-	error = rj_migration_error(m);
-	if (error.code)
-		return error.code;
+	if (rj_migration_error(m).code)
+		return take_over_error(m, err);
 	/* COMMIT alone: all else is there already. */
 	rc = rj_conn_sync(&s->conn, 0, err);
 	if (rc)

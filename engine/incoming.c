@@ -294,6 +294,8 @@ static void unwind(struct ramjet_migration *m)
 	}
 	join_receivers(in);
 	rj_clearing_stop(&in->memory.clearing);
+	if (end == RAMJET_STATE_FAILED && in->one_way && in->receivers)
+		rj_hear_command(&in->receivers[0].conn, m);
 	record_wire(m);
 	close_connections(in);
 	rj_migration_finish(m, end);

@@ -7,7 +7,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-#define LISTEN_NS  (300 * UINT64_C(1000000))
+#define LISTEN_NS (300 * UINT64_C(1000000))
+/* A command that let go of its pipe ends, or it is no use. */
+#define COMMAND_NS (2 * UINT64_C(1000000000))
 #define GOODBYE_NS (50 * UINT64_C(1000000))
 
 static void peer_error(const struct rj_message *message, const char *peer,
@@ -67,6 +69,24 @@ void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 		if (says_why)
 			return;
 	}
+}
+
+void rj_hear_command(struct rj_conn *conn, struct ramjet_migration *m)
+{
+	const struct ramjet_error first = rj_migration_error(m);
+	struct ramjet_error end = { 0 }, both = { 0 };
+
+	if (!conn->command || !is_from_connection(first.code))
+		return;
+	if (!rj_conn_finish(conn, rj_now_ns() + COMMAND_NS, -1, &end))
+		(void)rj_fail(&end, first.code,
+			      "exec: command ended with status 0, want the "
+			      "whole stream before");
+	(void)rj_fail(&both, first.code, "%.240s; %.240s", end.message,
+		      first.message);
+	rj_lock(&m->lock);
+	m->error = both;
+	rj_unlock(&m->lock);
 }
 
 void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,

@@ -7,11 +7,15 @@
  */
 #include "engine/link.h"
 #include "engine/migration.h"
+#include "ringio/endpoint.h"
 
 /* Listen a moment for the peer's reason; it replaces our own error. `peer` is
  * "source" or "target". Says nothing when the peer said nothing. */
 void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 			const char *peer);
+/* exec:, after a failure that comes from its pipe: how the command ended says
+ * more, and goes before it. Closes the connection, which nobody uses. */
+void rj_hear_command(struct rj_conn *conn, struct ramjet_migration *m);
 /* Tell the peer, without waiting long: CANCEL or FAILED. */
 void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,
 		    const struct ramjet_error *error);

@@ -213,7 +213,9 @@ static void unwind(struct ramjet_migration *m)
 	if (out->rounds.worker_count)
 		rj_rounds_stop(&out->rounds);
 	join_senders(out);
-	if (end == RAMJET_STATE_FAILED)
+	if (end == RAMJET_STATE_FAILED && out->one_way)
+		rj_hear_command(&out->senders[0].conn, m);
+	else if (end == RAMJET_STATE_FAILED)
 		rj_hear_last_words(&out->link, m, "target");
 	tell_target(m);
 	rj_source_stop_tracking(m);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/event.h"
 #include "ringio/wait.h"
@@ -228,15 +229,21 @@ static int skip_frame(struct rj_receiver *r, const struct rj_frame *frame)
 /*
  * After COMMIT a stream that goes one way ends, or it is not what was sent. A
  * pipe that somebody else still holds open need not: it has a moment to say
- * more.
+ * more. A command has longer, and is waited for afterwards; a block device
+ * ends where it ends.
  */
 static int expect_end(struct rj_receiver *r, struct ramjet_error *err)
 {
-	const bool waits = r->conn.kind != RJ_CONN_PIPE || r->conn.child;
-	const uint64_t deadline_ns = waits ? 0 : rj_now_ns() + END_NS;
+	const uint64_t deadline_ns = r->conn.command
+					     ? rj_migration_reply_deadline(r->m)
+					     : rj_now_ns() + END_NS;
+	struct stat st;
 	uint8_t junk;
-	int rc = rj_wait_fd(r->conn.fd, POLLIN, deadline_ns, r->m->wake_fd);
+	int rc;
 
+	if (!fstat(r->conn.fd, &st) && S_ISBLK(st.st_mode))
+		return 0;
+	rc = rj_wait_fd(r->conn.fd, POLLIN, deadline_ns, r->m->wake_fd);
 	if (rc == -ETIMEDOUT) {
 		rj_log(&r->m->log, RJ_LOG_WARNING,
 		       "channel %u: somebody holds the stream open after its "

@@ -295,11 +295,23 @@ int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+/* A command that fails says that this is not what it meant to write. */
+static int end_command(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_receiver *r = &m->in->receivers[0];
+
+	if (!r->conn.command)
+		return 0;
+	rj_receiver_join(r);
+	return rj_conn_finish(&r->conn, rj_migration_reply_deadline(m),
+			      m->wake_fd, err);
+}
+
 int rj_target_await_commit(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	int rc = 0;
 
 	while (!rc && !m->in->committed)
 		rc = pump(m, err);
-	return rc;
+	return rc || !m->in->one_way ? rc : end_command(m, err);
 }

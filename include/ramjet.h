@@ -450,7 +450,10 @@ bool ramjet_state_is_final(enum ramjet_state state);
  *
  * uri: tcp:HOST:PORT | unix:PATH | vsock:CID:PORT | fd:N | exec:COMMAND |
  *      file:PATH. fd: the number is *dup'd*. exec:, file: and pipes carry one
- *      stream one way: the target's answers are then implied.
+ *      stream one way: the target's answers are then implied. exec: may be
+ *      used whatever this process does with SIGCHLD and wait(). A process
+ *      forked without exec keeps copies of ramjet's connections, and the peer
+ *      sees no end of them before that ends, too.
  */
 int ramjet_migrate(struct ramjet_guest *guest, const char *uri,
 		   const struct ramjet_params *params,

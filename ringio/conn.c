@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -7,6 +9,7 @@
 #include "ringio/exec.h"
 #include "ringio/file.h"
 #include "util/cleanup.h"
+#include "util/error.h"
 
 int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 		  struct ramjet_error *err)
@@ -17,13 +20,13 @@ int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 int rj_conn_finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
 		   struct ramjet_error *err)
 {
-	pid_t child = conn->child;
+	struct rj_command *command = conn->command;
 
 	rj_file_close(conn);
 	/* First, or a command that reads until the end would never see it. */
 	rj_close_fd(&conn->fd);
-	conn->child = 0;
-	return child ? rj_exec_reap(child, deadline_ns, wake_fd, err) : 0;
+	conn->command = NULL;
+	return command ? rj_exec_finish(command, deadline_ns, wake_fd, err) : 0;
 }
 
 typedef int name_fn(int fd, struct sockaddr *address, socklen_t *bytes);
@@ -73,9 +76,9 @@ void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 		(void)snprintf(buffer, bytes, "closed");
 	else if (rj_conn_is_socket(conn))
 		describe_socket(conn, buffer, bytes);
-	else if (conn->child)
+	else if (conn->command)
 		(void)snprintf(buffer, bytes, "exec process %d",
-			       (int)conn->child);
+			       rj_exec_pid(conn->command));
 	else if (rj_file_path(conn))
 		(void)snprintf(buffer, bytes, "file %s", rj_file_path(conn));
 	else if (conn->kind == RJ_CONN_PIPE)
@@ -89,9 +92,24 @@ int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err)
 	return conn->kind == RJ_CONN_FILE ? rj_file_lock(conn, err) : 0;
 }
 
+/* What fits into a pipe is taken from us even if nobody will ever read it. */
+static int check_reader(const struct rj_conn *conn, struct ramjet_error *err)
+{
+	struct pollfd reader = { .fd = conn->fd, .events = POLLOUT };
+	char name[288];
+
+	if (poll(&reader, 1, 0) <= 0 || !(reader.revents & POLLERR))
+		return 0;
+	rj_conn_describe(conn, name, sizeof(name));
+	return rj_fail(err, -EPIPE, "%s: has no reader any more, want one",
+		       name);
+}
+
 int rj_conn_sync(struct rj_conn *conn, uint64_t sent_bytes,
 		 struct ramjet_error *err)
 {
+	if (conn->kind == RJ_CONN_PIPE)
+		return check_reader(conn, err);
 	return conn->kind == RJ_CONN_FILE ? rj_file_sync(conn, sent_bytes, err)
 					  : 0;
 }

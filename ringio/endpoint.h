@@ -8,7 +8,6 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "ramjet.h"
 #include "ringio/uri.h"
@@ -23,12 +22,13 @@ enum rj_conn_kind {
 	RJ_CONN_FILE,   /* one way, a regular file */
 };
 
+struct rj_command;
 struct rj_file;
 
 struct rj_conn {
 	int fd; /* -1: none */
 	enum rj_conn_kind kind;
-	pid_t child;          /* exec: the command, 0 otherwise */
+	struct rj_command *command; /* exec:; NULL otherwise */
 	struct rj_file *file; /* file:, and fd: of a file; NULL otherwise */
 };
 #define RJ_CONN_NONE     \
@@ -79,8 +79,8 @@ RJ_NODISCARD int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err);
 bool rj_conn_is_held_back(const struct rj_conn *conn);
 /*
  * What was written to a file is all there, ends where the stream ends, and is
- * on disk on return; nothing to do for others. `sent_bytes` is what a channel
- * that still lives has moved. Takes as long as the disk does, whatever happens
+ * on disk on return; a pipe still has a reader (-EPIPE); nothing to do for
+ * others. `sent_bytes` is what a channel that still lives has moved. Takes as long as the disk does, whatever happens
  * meanwhile.
  */
 RJ_NODISCARD int rj_conn_sync(struct rj_conn *conn, uint64_t sent_bytes,
@@ -90,12 +90,12 @@ RJ_NODISCARD int rj_conn_sync(struct rj_conn *conn, uint64_t sent_bytes,
 RJ_NODISCARD int rj_conn_publish(struct rj_conn *conn,
 				 struct ramjet_error *err);
 
-/* Close; exec: also wait for the child. Returns 0, or -EPIPE when the child
- * failed (message says how). Safe on a closed conn. A child that does not end
- * before deadline_ns is killed (-ETIMEDOUT). */
+/* Close; exec: also wait for the command. Returns 0, or -EPIPE when the command
+ * failed (message says how). Safe on a closed conn. A command that does not end
+ * before deadline_ns is killed with all it started (-ETIMEDOUT). */
 int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 		  struct ramjet_error *err);
-/* The same; wake_fd ends a child as the deadline does (-ECANCELED). */
+/* The same; wake_fd ends a command as the deadline does (-ECANCELED). */
 int rj_conn_finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
 		   struct ramjet_error *err);
 

@@ -6,22 +6,45 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ringio/wait.h"
 #include "util/cleanup.h"
-#include "util/clock.h"
 #include "util/error.h"
 
-#define PIPE_BYTES   (1 << 20)
-#define REAP_POLL_NS 5000000u
+#define PIPE_BYTES (1 << 20)
+/* Where the shell that waits has its end of the socket. */
+#define STATUS_FD 3
+/* Ours stay above what is given to the command. */
+#define LEAST_FD 10
+/* Newer than glibc's header; Linux 6.9. */
+#define SIGNAL_PROCESS_GROUP (1u << 2)
+/* As shells put it. */
+#define SIGNAL_STATUS 128
 
 extern char **environ;
 
+struct rj_command {
+	pid_t pid;     /* of the shell that waits; leads a session */
+	int pidfd;     /* the same, whoever reaps it; -1: none to be had */
+	int status_fd; /* a line with the command's status comes from it */
+};
+
+/*
+ * The first line read is our go: until then the shell lives, so that its
+ * number is surely its own. The command's own shell is called "sh" in its
+ * messages, as if there were no other.
+ */
+static const char waiter[] = "read -r go <&3 || exit\n"
+			     "/bin/sh -c \"$1\" sh 3>&-\n"
+			     "echo $? >&3\n";
+
 static int fill_actions(posix_spawn_file_actions_t *actions, int theirs,
-			bool writing)
+			int status_fd, bool writing)
 {
 	int rc;
 
@@ -31,12 +54,16 @@ static int fill_actions(posix_spawn_file_actions_t *actions, int theirs,
 		rc = posix_spawn_file_actions_addopen(actions, 0, "/dev/null",
 						      O_RDONLY, 0);
 	if (!rc)
-		rc = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+		rc = posix_spawn_file_actions_adddup2(actions, status_fd,
+						      STATUS_FD);
+	if (!rc)
+		rc = posix_spawn_file_actions_addclosefrom_np(actions,
+							      STATUS_FD + 1);
 	return rc;
 }
 
-/* Own group, so that a pipeline can be killed; SIGPIPE and the mask as a
- * command expects them, whatever this thread has. */
+/* Signals and the mask as a command expects them, whatever this thread has;
+ * a shell that ignores SIGCHLD cannot wait. */
 static int fill_attributes(posix_spawnattr_t *attributes)
 {
 	sigset_t none, defaults;
@@ -45,11 +72,10 @@ static int fill_attributes(posix_spawnattr_t *attributes)
 	(void)sigemptyset(&none);
 	(void)sigemptyset(&defaults);
 	(void)sigaddset(&defaults, SIGPIPE);
+	(void)sigaddset(&defaults, SIGCHLD);
 	rc = posix_spawnattr_setflags(
-		attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
+		attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
 				    POSIX_SPAWN_SETSIGMASK);
-	if (!rc)
-		rc = posix_spawnattr_setpgroup(attributes, 0);
 	if (!rc)
 		rc = posix_spawnattr_setsigdefault(attributes, &defaults);
 	if (!rc)
@@ -57,10 +83,12 @@ static int fill_attributes(posix_spawnattr_t *attributes)
 	return rc;
 }
 
-static int spawn_shell(const char *command, int theirs, bool writing,
-		       pid_t *ret)
+static int spawn_shell(const char *command, int theirs, int status_fd,
+		       bool writing, pid_t *ret)
 {
-	char *const argv[] = { "sh", "-c", (char *)command, NULL };
+	char *const argv[] = {
+		"sh", "-c", (char *)waiter, "sh", (char *)command, NULL
+	};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int rc;
@@ -73,7 +101,7 @@ static int spawn_shell(const char *command, int theirs, bool writing,
 		(void)posix_spawn_file_actions_destroy(&actions);
 		return -rc;
 	}
-	rc = fill_actions(&actions, theirs, writing);
+	rc = fill_actions(&actions, theirs, status_fd, writing);
 	if (!rc)
 		rc = fill_attributes(&attributes);
 	if (!rc)
@@ -84,89 +112,188 @@ static int spawn_shell(const char *command, int theirs, bool writing,
 	return -rc;
 }
 
+static int raise_fd(int *fd)
+{
+	const int raised = fcntl(*fd, F_DUPFD_CLOEXEC, LEAST_FD);
+
+	if (raised < 0)
+		return -errno;
+	rj_close_fd(fd);
+	*fd = raised;
+	return 0;
+}
+
+static int make_pipe(bool writing, int *ours, int *theirs)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	*ours = ends[writing];
+	*theirs = ends[!writing];
+	(void)fcntl(*ours, F_SETPIPE_SZ, PIPE_BYTES); /* may be over a limit */
+	if (fcntl(*ours, F_SETFL, O_NONBLOCK))
+		return -errno;
+	return raise_fd(theirs);
+}
+
+static int start(const char *command, bool writing, int theirs,
+		 struct rj_command *ret)
+{
+	rj_autoclose int status_fd = -1;
+	int ends[2], rc;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		return -errno;
+	ret->status_fd = ends[0];
+	status_fd = ends[1];
+	rc = raise_fd(&status_fd);
+	if (!rc)
+		rc = spawn_shell(command, theirs, status_fd, writing,
+				 &ret->pid);
+	if (rc)
+		return rc;
+	ret->pidfd = pidfd_open(ret->pid, 0);
+	/* If it is gone already, its status will say so. */
+	(void)!send(ret->status_fd, "\n", 1, MSG_NOSIGNAL);
+	return 0;
+}
+
+static void free_command(struct rj_command *command)
+{
+	rj_close_fd(&command->pidfd);
+	rj_close_fd(&command->status_fd);
+	free(command);
+}
+
 int rj_exec_start(const char *command, bool writing, struct rj_conn *ret,
 		  struct ramjet_error *err)
 {
+	struct rj_command *own = malloc(sizeof(*own));
 	rj_autoclose int ours = -1;
 	rj_autoclose int theirs = -1;
-	pid_t child = 0;
-	int ends[2];
 	int rc;
 
-	if (pipe2(ends, O_CLOEXEC))
-		return rj_fail_errno(err, -errno, "exec: making a pipe");
-	ours = ends[writing];
-	theirs = ends[!writing];
-	(void)fcntl(ours, F_SETPIPE_SZ, PIPE_BYTES); /* may be over a limit */
-	if (fcntl(ours, F_SETFL, O_NONBLOCK))
-		return rj_fail_errno(err, -errno, "exec: tuning a pipe");
-	rc = spawn_shell(command, theirs, writing, &child);
+	if (!own)
+		return rj_fail(err, -ENOMEM, "exec: out of memory");
+	*own = (struct rj_command){ .pidfd = -1, .status_fd = -1 };
+	rc = make_pipe(writing, &ours, &theirs);
 	if (rc)
+		(void)rj_fail_errno(err, rc, "exec: making a pipe");
+	else
+		rc = start(command, writing, theirs, own);
+	if (rc) {
+		free_command(own);
 		return rj_fail_errno(err, rc, "exec: starting /bin/sh");
+	}
 	*ret = (struct rj_conn){
 		.fd = rj_steal_fd(&ours),
 		.kind = RJ_CONN_PIPE,
-		.child = child,
+		.command = own,
 	};
 	return 0;
 }
 
-static bool has_ended(pid_t child)
+int rj_exec_pid(const struct rj_command *command)
 {
-	siginfo_t info = { 0 };
-
-	/* An error counts: the waitpid() that follows will name it. */
-	return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) ||
-	       info.si_pid == child;
+	return (int)command->pid;
 }
 
-static int wait_for_end(pid_t child, uint64_t deadline_ns, int wake_fd)
+/* 0, and the status, or -1 when the shell that waits ended without a word. */
+static int await_status(struct rj_command *command, uint64_t deadline_ns,
+			int wake_fd, int *ret)
 {
-	rj_autoclose int fd = pidfd_open(child, 0);
-	int rc = 0;
+	char line[16] = "";
+	size_t have = 0;
 
-	if (fd >= 0)
-		return rj_wait_fd(fd, POLLIN, deadline_ns, wake_fd);
-	while (!has_ended(child)) {
-		if (deadline_ns && rj_now_ns() >= deadline_ns)
-			return -ETIMEDOUT;
-		/* No pidfd to wait on here: look again soon. */
-		rc = rj_wait_fd(-1, 0, rj_now_ns() + REAP_POLL_NS, wake_fd);
-		if (rc != -ETIMEDOUT)
+	for (;;) {
+		const int rc = rj_wait_fd(command->status_fd, POLLIN,
+					  deadline_ns, wake_fd);
+		ssize_t n;
+
+		if (rc)
 			return rc;
+		n = recv(command->status_fd, line + have,
+			 sizeof(line) - 1 - have, MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		have += n > 0 ? (size_t)n : 0;
+		if (n > 0 && !memchr(line, '\n', have) &&
+		    have < sizeof(line) - 1)
+			continue;
+		*ret = memchr(line, '\n', have) ? (int)strtol(line, NULL, 10)
+						: -1;
+		return 0;
 	}
-	return 0;
+}
+
+/*
+ * With all it has started. Its number may be somebody else's once it has been
+ * reaped, which others may do: only while it lives it is known to be its own.
+ */
+static void kill_all(const struct rj_command *command)
+{
+	struct pollfd ended = { .fd = command->pidfd, .events = POLLIN };
+
+	if (command->pidfd >= 0) {
+		if (poll(&ended, 1, 0))
+			return;
+		if (!pidfd_send_signal(command->pidfd, SIGKILL, NULL,
+				       SIGNAL_PROCESS_GROUP))
+			return;
+	}
+	(void)kill(-command->pid, SIGKILL);
+}
+
+/* No zombie stays. Its status, as wait() has it; -1: somebody else had it. */
+static int reap(const struct rj_command *command)
+{
+	const bool exact = command->pidfd >= 0;
+	siginfo_t info = { 0 };
+	int rc;
+
+	do {
+		rc = waitid(exact ? P_PIDFD : P_PID,
+			    (id_t)(exact ? command->pidfd : command->pid),
+			    &info, WEXITED);
+	} while (rc && errno == EINTR);
+	if (rc)
+		return -1;
+	return info.si_code == CLD_EXITED ? info.si_status
+					  : SIGNAL_STATUS + info.si_status;
 }
 
 static int judge(int status, struct ramjet_error *err)
 {
-	if (WIFSIGNALED(status))
+	if (status < 0)
 		return rj_fail(err, -EPIPE,
-			       "exec: command killed by signal %d, want exit "
-			       "status 0",
-			       WTERMSIG(status));
-	if (WEXITSTATUS(status))
+			       "exec: the command's exit status is lost, want "
+			       "status 0");
+	if (status > SIGNAL_STATUS)
+		return rj_fail(err, -EPIPE,
+			       "exec: command exited with status %d, killed by "
+			       "signal %d, want 0",
+			       status, status - SIGNAL_STATUS);
+	if (status)
 		return rj_fail(err, -EPIPE,
 			       "exec: command exited with status %d, want 0",
-			       WEXITSTATUS(status));
+			       status);
 	return 0;
 }
 
-int rj_exec_reap(pid_t child, uint64_t deadline_ns, int wake_fd,
-		 struct ramjet_error *err)
+int rj_exec_finish(struct rj_command *command, uint64_t deadline_ns,
+		   int wake_fd, struct ramjet_error *err)
 {
-	int rc = wait_for_end(child, deadline_ns, wake_fd);
-	int status;
-	pid_t pid;
+	int status = -1, shell_status, rc;
 
+	rc = await_status(command, deadline_ns, wake_fd, &status);
 	if (rc)
-		(void)kill(-child, SIGKILL);
-	do {
-		pid = waitpid(child, &status, 0);
-	} while (pid < 0 && errno == EINTR);
-	if (pid < 0)
-		return rj_fail_errno(err, -errno,
-				     "exec: the command's exit status is lost");
+		kill_all(command);
+	shell_status = reap(command);
+	/* Killed with the command, it has said nothing. */
+	if (status < 0 && shell_status > 0)
+		status = shell_status;
+	free_command(command);
 	if (rc)
 		return rj_fail_errno(err, rc,
 				     "exec: command still ran and was killed");

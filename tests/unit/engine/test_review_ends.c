@@ -2,6 +2,7 @@
 /* Ends that must not read as success, and figures that must not drift. */
 #include "tests/unit/cmocka_all.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -168,71 +169,85 @@ static void early_discards_are_counted_once(void **state)
 
 /* ---- a disk that is full -------------------------------------------------- */
 
-/* COMMIT is the last frame, SWITCHOVER the one before it. */
-#define FRAME_BYTES 32
+/* From the source's state `at` on, its file takes `room` bytes more. */
+static struct {
+	const char *folder;
+	enum ramjet_state at;
+	uint64_t room;
+} disk;
 
-static uint64_t image_bytes(struct move *move)
+static uint64_t largest_file(const char *folder)
 {
-	struct small_vm_options is = move_machine;
-	char path[128];
+	DIR *open_folder = opendir(folder);
+	uint64_t bytes = 0;
+	struct dirent *entry;
 	struct stat st;
 
-	is.dirty = VM_DIRTY_NONE;
-	move_init(move, &is);
-	move->source_params.backend = RAMJET_BACKEND_SYSCALLS;
-	move_begin(move, MOVE_FILE);
-	move_await(move);
-	(void)snprintf(path, sizeof(path), "%s/image", move->folder);
-	assert_int_equal(stat(path, &st), 0);
-	move_done(move);
-	return (uint64_t)st.st_size;
+	while ((entry = readdir(open_folder)))
+		if (!fstatat(dirfd(open_folder), entry->d_name, &st, 0) &&
+		    S_ISREG(st.st_mode) && (uint64_t)st.st_size > bytes)
+			bytes = (uint64_t)st.st_size;
+	(void)closedir(open_folder);
+	return bytes;
 }
 
-/* As a full disk would: writes beyond fail. */
-static void write_at_most(struct move *move, enum move_over over,
-			  uint64_t bytes)
+static void fill_disk(struct small_vm *vm, enum ramjet_state state)
+{
+	struct rlimit limit;
+
+	(void)vm;
+	if (state != disk.at || getrlimit(RLIMIT_FSIZE, &limit))
+		return;
+	limit.rlim_cur = largest_file(disk.folder) + disk.room;
+	(void)setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void move_onto_full_disk(struct move *move, enum move_over over,
+				enum ramjet_state at, uint64_t room)
 {
 	struct small_vm_options is = move_machine;
-	struct rlimit old, limit;
+	struct rlimit old;
 
 	is.dirty = VM_DIRTY_NONE;
 	move_init(move, &is);
-	move->source_params.backend = RAMJET_BACKEND_SYSCALLS;
+	disk.folder = move->folder;
+	disk.at = at;
+	disk.room = room;
+	move->source.on_state = fill_disk;
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-	limit = old;
-	limit.rlim_cur = bytes;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	move_begin(move, over);
-	(void)setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	move_await(move);
+	assert_int_equal(move->source_rc, -EFBIG);
+	assert_int_equal(small_vm_calls(&move->target, VM_START), 0);
 }
 
 static void a_disk_full_before_the_commit_lets_the_guest_run_on(void **state)
 {
 	struct move *move = *state;
-	const uint64_t bytes = image_bytes(move);
 
-	/* By name, COMMIT is no exception: nobody has seen the file. */
-	for (unsigned i = 0; i <= 6; i++) {
-		write_at_most(move, i > 3 ? MOVE_FILE_FD : MOVE_FILE,
-			      bytes - (i > 3 ? i - 3 : i) * FRAME_BYTES - 1);
-		assert_int_equal(move->source_rc, -EFBIG);
+	for (unsigned i = 0; i < 6; i++) {
+		move_onto_full_disk(move, i % 2 ? MOVE_FILE_FD : MOVE_FILE,
+				    RAMJET_STATE_SWITCHOVER, i * 17);
 		move_expect_stayed(move);
 		small_vm_expect_last(&move->source, RAMJET_STATE_FAILED);
 		move_done(move);
 	}
 }
 
+/* By name, COMMIT is no exception: nobody sees the file before. */
 static void a_disk_full_at_the_commit_leaves_it_to_a_person(void **state)
 {
 	struct move *move = *state;
-	const uint64_t bytes = image_bytes(move);
 
-	write_at_most(move, MOVE_FILE_FD, bytes - 1);
-	assert_int_equal(move->source_rc, -EFBIG);
-	small_vm_expect_last(&move->source, RAMJET_STATE_UNCONFIRMED);
-	assert_false(atomic_load(&move->source.running));
-	assert_int_equal(small_vm_calls(&move->target, VM_START), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		move_onto_full_disk(move, MOVE_FILE_FD, RAMJET_STATE_COMMITTED,
+				    i * 31);
+		small_vm_expect_last(&move->source, RAMJET_STATE_UNCONFIRMED);
+		assert_false(atomic_load(&move->source.running));
+		move_expect_error(&move->source_err, -EFBIG, "unconfirmed");
+		move_done(move);
+	}
 }
 
 int main(void)

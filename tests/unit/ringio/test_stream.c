@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fd: and exec:, and whole-buffer transfers. */
+/* fd:, and whole-buffer transfers. */
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ringio/endpoint.h"
@@ -84,6 +81,22 @@ static void a_given_descriptor_stays_the_givers(void **state)
 	(void)close(ends[1]);
 }
 
+/* The pipe takes what nobody will ever read. */
+static void a_pipe_whose_reader_has_gone_is_not_in_order(void **state)
+{
+	struct ramjet_error err = { 0 };
+	struct pair pair;
+
+	(void)state;
+	assert_true(pair_open(PAIR_PIPE, &pair));
+	assert_int_equal(rj_send_all(pair.source.fd, "x", 1, 0, -1), 0);
+	assert_int_equal(rj_conn_sync(&pair.source, 0, &err), 0);
+	assert_int_equal(rj_conn_close(&pair.target, 0, NULL), 0);
+	assert_int_equal(rj_conn_sync(&pair.source, 0, &err), -EPIPE);
+	assert_says(&err, "no reader any more");
+	pair_close(&pair);
+}
+
 static void an_end_tells_whether_it_was_clean(void **state)
 {
 	(void)state;
@@ -117,102 +130,15 @@ static void writing_to_a_closed_pipe_is_an_error_not_a_signal(void **state)
 	pair_close(&pair);
 }
 
-static void a_command_takes_and_gives_the_stream(void **state)
-{
-	char directory[32], path[64], got[6] = { 0 };
-	struct rj_uri uri = uri_of("exec:cat >%s",
-				   fresh_path(directory, path, sizeof(path)));
-	struct rj_conn conn = connected_to(&uri);
-	char text[64];
-
-	(void)state;
-	assert_int_equal(conn.kind, RJ_CONN_PIPE);
-	assert_true(conn.child > 0);
-	rj_conn_describe(&conn, text, sizeof(text));
-	assert_memory_equal(text, "exec process ", 13);
-	assert_int_equal(rj_send_all(conn.fd, "hello", 5, 0, -1), 0);
-	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
-	assert_int_equal(conn.child, 0);
-	uri = uri_of("exec:cat %s", path);
-	conn = incoming_of(&uri);
-	assert_int_equal(rj_recv_all(conn.fd, got, 5, 0, -1), 0);
-	assert_string_equal(got, "hello");
-	assert_int_equal(rj_recv_all(conn.fd, got, 1, 0, -1), -ENODATA);
-	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rmdir(directory), 0);
-}
-
-static void a_command_that_fails_says_how(void **state)
-{
-	struct rj_uri uri = uri_of("exec:exit 3");
-	struct rj_conn conn = incoming_of(&uri);
-	struct ramjet_error err = { 0 };
-
-	(void)state;
-	assert_int_equal(rj_conn_close(&conn, 0, &err), -EPIPE);
-	assert_says(&err, "exec: command exited with status 3");
-	assert_int_equal(rj_conn_close(&conn, 0, &err), 0);
-	uri = uri_of("exec:kill -9 $$");
-	conn = connected_to(&uri);
-	err = (struct ramjet_error){ 0 };
-	assert_int_equal(rj_conn_close(&conn, 0, &err), -EPIPE);
-	assert_says(&err, "killed by signal 9");
-}
-
-static void a_command_that_does_not_end_is_killed_with_its_group(void **state)
-{
-	struct rj_uri uri = uri_of("exec:sleep 1000 & echo up; sleep 1000");
-	struct rj_conn conn = incoming_of(&uri);
-	struct ramjet_error err = { 0 };
-	pid_t group = conn.child, child;
-	char up[3];
-	int status;
-
-	(void)state;
-	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-	assert_int_equal(rj_recv_all(conn.fd, up, sizeof(up), 0, -1), 0);
-	assert_int_equal(rj_conn_close(&conn, 1, &err), -ETIMEDOUT);
-	assert_says(&err, "killed");
-	/* Its orphans are ours now, and dead. */
-	while ((child = waitpid(-group, &status, 0)) > 0)
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	assert_int_equal(errno, ECHILD);
-	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
-}
-
-static void a_command_inherits_nothing_of_ours(void **state)
-{
-	int leak = dup2(STDIN_FILENO, 77);
-	struct rj_uri uri = uri_of("exec:test ! -e /proc/self/fd/77 && "
-				   "test -z \"$(cat)\" && kill -PIPE $$");
-	struct ramjet_error err = { 0 };
-	struct rj_conn conn;
-
-	(void)state;
-	assert_int_equal(leak, 77);
-	/* Ignored here; the command must not find it so. */
-	(void)signal(SIGPIPE, SIG_IGN);
-	conn = incoming_of(&uri);
-	assert_int_equal(rj_conn_close(&conn, 0, &err), -EPIPE);
-	assert_says(&err, "killed by signal 13");
-	(void)signal(SIGPIPE, SIG_DFL);
-	(void)close(leak);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unfit_descriptors_are_refused_with_the_reason),
 		cmocka_unit_test(a_given_descriptor_stays_the_givers),
+		cmocka_unit_test(a_pipe_whose_reader_has_gone_is_not_in_order),
 		cmocka_unit_test(an_end_tells_whether_it_was_clean),
 		cmocka_unit_test(
 			writing_to_a_closed_pipe_is_an_error_not_a_signal),
-		cmocka_unit_test(a_command_takes_and_gives_the_stream),
-		cmocka_unit_test(a_command_that_fails_says_how),
-		cmocka_unit_test(
-			a_command_that_does_not_end_is_killed_with_its_group),
-		cmocka_unit_test(a_command_inherits_nothing_of_ours),
 	};
 
 	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
