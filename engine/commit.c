@@ -125,10 +125,21 @@ static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
 	return rj_source_await(m, is_running, "RUNNING from the target", err);
 }
 
+int rj_source_say_commit(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_COMMIT,
+		.payload_bytes = RJ_COMMIT_BYTES,
+	};
+
+	m->out->commit_sent = true;
+	return rj_link_send(&m->out->link, &frame, m->out->commit_token,
+			    rj_migration_reply_deadline(m), err);
+}
+
 static int hand_over(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	const int rc = rj_link_send_type(&m->out->link, RJ_FRAME_COMMIT,
-					 rj_migration_reply_deadline(m), err);
+	const int rc = rj_source_say_commit(m, err);
 
 	rj_rounds_kick(&m->out->rounds);
 	if (rc)

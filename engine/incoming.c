@@ -186,9 +186,13 @@ static int answer_running(struct ramjet_migration *m, struct ramjet_error *err)
 		.type = RJ_FRAME_RUNNING,
 		.payload_bytes = RJ_RUNNING_BYTES,
 	};
+	const struct rj_running running = {
+		.start_us = rj_now_us() - m->in->committed_us,
+		.token = m->in->commit_token,
+	};
 	uint8_t body[RJ_RUNNING_BYTES];
 
-	rj_running_encode(rj_now_us() - m->in->committed_us, body);
+	rj_running_encode(&running, body);
 	return rj_link_send(&m->in->link, &frame, body,
 			    rj_migration_reply_deadline(m), err);
 }

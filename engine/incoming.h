@@ -55,6 +55,7 @@ struct rj_incoming {
 	bool ready;            /* READY was answered */
 	bool committed;
 	uint64_t committed_us; /* when */
+	uint64_t commit_token;
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
 };

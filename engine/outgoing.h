@@ -35,6 +35,9 @@ struct rj_outgoing {
 	unsigned channel_count;
 	struct rj_governor governor; /* any thread's */
 	struct rj_hello hello;       /* what the control link began with */
+	/* Says COMMIT, returns RUNNING: so it is surely an answer to it. */
+	uint8_t commit_token[RJ_COMMIT_BYTES];
+	bool commit_sent;
 	struct rj_channel_plan plan;
 
 	/* set up by source_memory.c */
@@ -52,8 +55,8 @@ struct rj_outgoing {
 	bool running;
 	uint16_t accepted_channels;
 	struct rj_ready ready_says; /* with what took the target so long */
-	uint64_t target_start_us;   /* RUNNING: from COMMIT to its start */
-	uint32_t applied;           /* rounds in the target's memory */
+	struct rj_running running_says;
+	uint32_t applied; /* rounds in the target's memory */
 
 	/* precopy.c */
 	struct rj_estimate estimate;
@@ -131,6 +134,9 @@ RJ_NODISCARD int rj_source_send_state(struct ramjet_migration *m,
 RJ_NODISCARD int rj_source_await(struct ramjet_migration *m,
 				 bool (*done)(struct rj_outgoing *),
 				 const char *what, struct ramjet_error *err);
+/* Say COMMIT. */
+RJ_NODISCARD int rj_source_say_commit(struct ramjet_migration *m,
+				      struct ramjet_error *err);
 /* COMMIT, and RUNNING. The source never resumes after this returned, unless
  * with -ECANCELED (cancelled before the commit). */
 RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,

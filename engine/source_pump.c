@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "engine/bytes.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
 #include "engine/outgoing.h"
@@ -26,6 +27,26 @@ static int take_applied(struct rj_outgoing *out, uint32_t round,
 			       "of %u sent",
 			       round, out->applied, out->round + 1);
 	out->applied++;
+	return 0;
+}
+
+static int take_running(struct rj_outgoing *out,
+			const struct rj_message *message,
+			struct ramjet_error *err)
+{
+	int rc = rj_running_decode(message->payload,
+				   message->frame.payload_bytes,
+				   &out->running_says, err);
+
+	if (rc)
+		return rc;
+	/* It may have been said before COMMIT was there, and read now. */
+	if (out->running_says.token != rj_get64(out->commit_token))
+		return rj_fail(err, -EPROTO,
+			       "RUNNING: token 0x%016llx, wanted the one that "
+			       "COMMIT names: the target has not read it",
+			       (unsigned long long)out->running_says.token);
+	out->running = true;
 	return 0;
 }
 
@@ -54,12 +75,8 @@ static int take_message(struct ramjet_migration *m,
 				       message->frame.payload_bytes,
 				       &out->ready_says, err);
 	case RJ_FRAME_RUNNING:
-		if (!out->ready)
-			return unexpected(message, err);
-		out->running = true;
-		return rj_running_decode(message->payload,
-					 message->frame.payload_bytes,
-					 &out->target_start_us, err);
+		return out->commit_sent ? take_running(out, message, err)
+					: unexpected(message, err);
 	case RJ_FRAME_FAILED:
 	case RJ_FRAME_CANCEL:
 		return rj_take_last_words(m, message, "target", err);

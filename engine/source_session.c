@@ -156,7 +156,9 @@ int rj_source_connect(struct ramjet_migration *m, struct ramjet_error *err)
 
 	hello->version_min = hello->version_max = RJ_WIRE_VERSION;
 	if (getrandom(hello->session, sizeof(hello->session), 0) !=
-	    sizeof(hello->session))
+		    sizeof(hello->session) ||
+	    getrandom(m->out->commit_token, RJ_COMMIT_BYTES, 0) !=
+		    RJ_COMMIT_BYTES)
 		return rj_fail_errno(err, -errno, "session: getrandom");
 	if (rj_uri_is_multi(&m->uri))
 		rc = connect_many(m, &params, hello, err);

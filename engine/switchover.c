@@ -219,8 +219,7 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 	 * looked at, while the guest may still go on here. */
 	if (!rc && m->out->one_way &&
 	    rj_conn_is_held_back(&m->out->senders[0].conn)) {
-		rc = rj_link_send_type(&m->out->link, RJ_FRAME_COMMIT,
-				       rj_migration_reply_deadline(m), err);
+		rc = rj_source_say_commit(m, err);
 		m->out->commit_held_back = true;
 	}
 	rj_rounds_kick(&m->out->rounds);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "engine/bytes.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
 #include "util/clock.h"
@@ -146,6 +147,7 @@ static int take_message(struct ramjet_migration *m, struct rj_message *message,
 			break;
 		m->in->committed = true;
 		m->in->committed_us = rj_now_us();
+		m->in->commit_token = rj_get64(message->payload);
 		return 0;
 	case RJ_FRAME_CANCEL:
 	case RJ_FRAME_FAILED:

@@ -203,10 +203,18 @@ RJ_NODISCARD int rj_ready_decode(const uint8_t *in, size_t bytes,
 				 struct rj_ready *ret,
 				 struct ramjet_error *err);
 
+/* COMMIT: a token nobody can know before, which RUNNING returns. */
+#define RJ_COMMIT_BYTES 8u
+
 /* RUNNING: microseconds from reading COMMIT until the guest ran. */
 #define RJ_RUNNING_BYTES 16u
-void rj_running_encode(uint64_t start_us, uint8_t out[RJ_RUNNING_BYTES]);
+struct rj_running {
+	uint64_t start_us;
+	uint64_t token; /* that of COMMIT */
+};
+void rj_running_encode(const struct rj_running *running,
+		       uint8_t out[RJ_RUNNING_BYTES]);
 RJ_NODISCARD int rj_running_decode(const uint8_t *in, size_t bytes,
-				   uint64_t *ret_start_us,
+				   struct rj_running *ret,
 				   struct ramjet_error *err);
 #endif

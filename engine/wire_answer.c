@@ -81,18 +81,22 @@ int rj_ready_decode(const uint8_t *in, size_t bytes, struct rj_ready *ret,
 	return 0;
 }
 
-/* RUNNING: 0 start_us u64, 8 reserved[8]. */
-void rj_running_encode(uint64_t start_us, uint8_t out[RJ_RUNNING_BYTES])
+/* RUNNING: 0 start_us u64, 8 token u64. */
+void rj_running_encode(const struct rj_running *running,
+		       uint8_t out[RJ_RUNNING_BYTES])
 {
-	memset(out, 0, RJ_RUNNING_BYTES);
-	rj_put64(out, start_us);
+	rj_put64(out, running->start_us);
+	rj_put64(out + 8, running->token);
 }
 
-int rj_running_decode(const uint8_t *in, size_t bytes, uint64_t *ret_start_us,
+int rj_running_decode(const uint8_t *in, size_t bytes, struct rj_running *ret,
 		      struct ramjet_error *err)
 {
-	if (bytes != RJ_RUNNING_BYTES || !all_zero(in + 8, 8))
+	if (bytes != RJ_RUNNING_BYTES)
 		return rj_fail(err, -EPROTO, "RUNNING: malformed");
-	*ret_start_us = rj_get64(in);
+	*ret = (struct rj_running){
+		.start_us = rj_get64(in),
+		.token = rj_get64(in + 8),
+	};
 	return 0;
 }

@@ -123,13 +123,13 @@ static int again_ready(const struct part *part, struct ramjet_error *err)
 
 static int again_running(const struct part *part, struct ramjet_error *err)
 {
-	uint64_t start_us;
+	struct rj_running running;
 	int rc;
 
-	rc = rj_running_decode(part->body, part->frame->payload_bytes,
-			       &start_us, err);
+	rc = rj_running_decode(part->body, part->frame->payload_bytes, &running,
+			       err);
 	if (!rc)
-		rj_running_encode(start_us, part->body_again);
+		rj_running_encode(&running, part->body_again);
 	return rc;
 }
 

@@ -13,6 +13,7 @@ from frames import (BOTH, CHECKED, CONTROL, DATA, FINAL, MORE, ONE_WAY, OPTIONAL
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIB = 1 << 40
+TOKEN = 0xfedcba9876543210
 
 
 def hello_frame(*args, **kw):
@@ -36,9 +37,13 @@ def accept(count, tail=0):
                                  u8(tail, "reserved, 0")])
 
 
-def running(us, tail=0):
+def commit():
+    return frame("COMMIT", body=[u64(TOKEN, "token")])
+
+
+def running(us):
     return frame("RUNNING", body=[u64(us, "us from COMMIT to the start"),
-                                  u64(tail, "reserved, 0")])
+                                  u64(TOKEN, "token of COMMIT")])
 
 
 def token(kind, value):
@@ -102,12 +107,12 @@ GOOD = {
     "applied": frame("APPLIED", round_=5),
     "switchover": frame("SWITCHOVER", round_=6),
     "ready": ready(2),
-    "commit": frame("COMMIT"),
+    "commit": commit(),
     "running": running(1234567),
     "optional_unknown": frame(0x7f, flags=OPTIONAL, block=9, round_=9, aux=9,
                               table=[u64(2**64 - 1, "a table entry")],
                               body=[(b"hello", "payload")]) +
-    frame("COMMIT"),
+    commit(),
     "optional_unknown_checked": frame(0x7e, flags=OPTIONAL | CHECKED,
                                       sum_=2**64 - 1, body=[(b"?", "payload")]),
     "optional_known": frame("APPLIED", round_=1, flags=OPTIONAL),
@@ -122,7 +127,7 @@ GOOD = {
         frame("FENCE", round_=1, flags=FINAL) +
         state(b"device", 1) +
         frame("DIGESTS", body=digest(1, 2) + digest(3, 4)) +
-        frame("SWITCHOVER", round_=1) + frame("COMMIT"),
+        frame("SWITCHOVER", round_=1) + commit(),
 }
 
 
@@ -135,19 +140,19 @@ def bad_blocks(*entries, **kw):
 
 
 ERRORS = {
-    "magic": (frame("COMMIT", magic=b"QEVM"),
+    "magic": (frame("CANCEL", magic=b"QEVM"),
               "bad magic 0x4d564551, want 0x314a4d52: this is not a ramjet "
               "stream"),
-    "flags_unknown": (frame("COMMIT", flags=0x12),
+    "flags_unknown": (frame("CANCEL", flags=0x12),
                       "unknown frame flags 0x12"),
-    "flags_of_another_type": (frame("COMMIT", flags=FINAL),
-                              "COMMIT frame: flags 0x04, allowed 0x00"),
-    "header_reserved": (frame("COMMIT", reserved=0x80000000),
+    "flags_of_another_type": (frame("CANCEL", flags=FINAL),
+                              "CANCEL frame: flags 0x04, allowed 0x00"),
+    "header_reserved": (frame("CANCEL", reserved=0x80000000),
                         "reserved header bytes are 0x80000000, wanted 0"),
     "type_unknown": (frame(0x7f), "unknown mandatory frame type 0x7f"),
     "flags_checked_without_pages": (
-        frame("COMMIT", flags=CHECKED, sum_=0),
-        "COMMIT frame: flags 0x08, allowed 0x00"),
+        frame("CANCEL", flags=CHECKED, sum_=0),
+        "CANCEL frame: flags 0x08, allowed 0x00"),
     **{"type_reserved_for_" + name.replace(" ", "_").replace("-", "_"): (
         frame(kind), f"frame type 0x{kind:02x} is reserved for {name}, which "
         "this side does not know") for kind, name in (
@@ -177,8 +182,8 @@ ERRORS = {
                            "PAGES frame: 0 runs, wanted at least 1"),
     "runs_unwanted": (frame("CANCEL", table=[run(0, 1, ZERO)]),
                       "CANCEL frame: 1 runs, wanted none"),
-    "round_unwanted": (frame("COMMIT", round_=1),
-                       "COMMIT frame: block 0, round 1, aux 0: fields it does "
+    "round_unwanted": (frame("CANCEL", round_=1),
+                       "CANCEL frame: block 0, round 1, aux 0: fields it does "
                        "not use must be 0"),
     "block_unwanted": (frame("FENCE", block=2),
                        "FENCE frame: block 2, round 0, aux 0: fields it does "
@@ -297,7 +302,8 @@ ERRORS = {
                               "FAILED: code 4096, wanted an errno"),
     "ready_reserved": (ready(1, 1), "READY: malformed"),
     "ready_reserved_tail": (ready(1, tail=1), "READY: malformed"),
-    "running_reserved": (running(1, tail=1), "RUNNING: malformed"),
+    "running_short": (frame("RUNNING", body=[u64(1, "us")]),
+                      "RUNNING frame: payload of 8 bytes, wanted 16 to 16"),
     "accept_reserved": (accept(1, tail=1), "ACCEPT: malformed"),
     "accept_none": (accept(0), "ACCEPT: 0 channels, wanted 1 to 256"),
     "accept_too_many": (accept(257), "ACCEPT: 257 channels, wanted 1 to 256"),
@@ -315,7 +321,7 @@ def damaged(kind, **kw):
             f"0x{right:08x}: the stream is damaged")
 
 
-ERRORS["damaged_header"] = damaged("COMMIT")
+ERRORS["damaged_header"] = damaged("CANCEL")
 ERRORS["damaged_table"] = damaged("PAGES", table=[run(1, 2, ZERO)])
 ERRORS["damaged_body"] = damaged("FAILED", body=failed(5, "x"))
 

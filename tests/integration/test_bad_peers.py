@@ -200,7 +200,7 @@ class BadPeers(rig.Case):
                      "reserved")
 
     def test_control_frame_on_a_data_channel(self):
-        self.hostile(Frame(wire.COMMIT), "COMMIT")
+        self.hostile(Frame(wire.COMMIT, payload=bytes(8)), "COMMIT")
 
     def test_end_in_the_middle_of_a_page(self):
         _, data = self.session()
@@ -217,7 +217,7 @@ class BadPeers(rig.Case):
             self.give(control, frame)
 
     def test_commit_out_of_the_blue(self):
-        self.commands(Frame(wire.COMMIT))
+        self.commands(Frame(wire.COMMIT, payload=bytes(8)))
         self.refuses("COMMIT")
 
     def test_ready_from_the_source(self):
@@ -230,7 +230,7 @@ class BadPeers(rig.Case):
 
     def test_unknown_optional_frame_is_skipped(self):
         self.commands(Frame(0x7F, flags=wire.OPTIONAL, payload=b"future"),
-                      Frame(wire.COMMIT))
+                      Frame(wire.COMMIT, payload=bytes(8)))
         self.refuses("COMMIT")
 
 

@@ -13,18 +13,28 @@
 #include "engine/bytes.h"
 #include "tests/unit/engine/fake_source.h"
 
+#define TOKEN UINT64_C(0x1122334455667788)
+
 #define BAD_PAGE 40u /* what refused frames try to write */
 
 static void the_whole_course_works(void **state)
 {
 	struct fake_source *s = *state;
+	uint8_t body[RJ_RUNNING_BYTES];
+	struct rj_running running;
 	struct rj_frame frame;
 
 	fake_source_begin(s);
 	fake_source_reach(s, STEP_READY);
 	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 0);
-	assert_true(fake_source_say_type(s, RJ_FRAME_COMMIT));
-	assert_true(wire_peer_await(s->peer.control, RJ_FRAME_RUNNING, &frame));
+	assert_true(wire_peer_send_commit(s->peer.control, TOKEN));
+	do
+		assert_true(wire_peer_read(s->peer.control, &frame, body,
+					   sizeof(body)));
+	while (frame.type != RJ_FRAME_RUNNING);
+	assert_int_equal(rj_running_decode(body, sizeof(body), &running, NULL),
+			 0);
+	assert_true(running.token == TOKEN);
 	fake_source_await_target(s);
 	assert_int_equal(s->move.target_rc, 0);
 	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 1);
@@ -91,7 +101,8 @@ static const struct bad_frame bad_frames[] = {
 	  -EPROTO, "round 4294967295" },
 	{ { .type = RJ_FRAME_ACCEPT, .payload_bytes = RJ_ACCEPT_BYTES },
 	  { 0 }, -EPROTO, "ACCEPT" },
-	{ { .type = RJ_FRAME_COMMIT }, { 0 }, -EPROTO, "COMMIT" },
+	{ { .type = RJ_FRAME_COMMIT, .payload_bytes = RJ_COMMIT_BYTES },
+	  { 0 }, -EPROTO, "COMMIT" },
 	{ { .type = RJ_FRAME_SWITCHOVER }, { 0 }, -EPROTO, "SWITCHOVER" },
 	{ { .type = RJ_FRAME_STATE, .aux = 1 }, { 0 }, -EPROTO, "STATE" },
 	{ { .type = 0x7e }, { 0 }, -EPROTO, "0x7e" },
@@ -193,7 +204,7 @@ static void optional_frames_nobody_knows_are_skipped(void **state)
 	assert_true(fake_source_say(s, &control, payload));
 	assert_true(fake_source_say_type(s, RJ_FRAME_SWITCHOVER));
 	assert_true(wire_peer_await(s->peer.control, RJ_FRAME_READY, &read));
-	assert_true(fake_source_say_type(s, RJ_FRAME_COMMIT));
+	assert_true(wire_peer_send_commit(s->peer.control, TOKEN));
 	fake_source_await_target(s);
 	assert_int_equal(s->move.target_rc, 0);
 	fake_source_expect_clean(s);
@@ -243,7 +254,7 @@ static void expect_refusal(struct fake_source *s, unsigned which, int code)
 static void expect_whole_course(struct fake_source *s)
 {
 	fake_source_go_on(s, STEP_READY);
-	assert_true(fake_source_say_type(s, RJ_FRAME_COMMIT));
+	assert_true(wire_peer_send_commit(s->peer.control, TOKEN));
 	fake_source_await_target(s);
 	assert_int_equal(s->move.target_rc, 0);
 	fake_source_expect_clean(s);
@@ -438,7 +449,7 @@ static void a_target_that_is_ready_is_bound(void **state)
 	fake_source_begin(s);
 	fake_source_reach(s, STEP_READY);
 	assert_int_equal(ramjet_cancel(s->move.incoming), -EBUSY);
-	assert_true(fake_source_say_type(s, RJ_FRAME_COMMIT));
+	assert_true(wire_peer_send_commit(s->peer.control, TOKEN));
 	assert_true(wire_peer_await(s->peer.control, RJ_FRAME_RUNNING, &frame));
 	fake_source_await_target(s);
 	assert_int_equal(s->move.target_rc, 0);

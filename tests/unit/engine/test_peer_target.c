@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/bytes.h"
 #include "tests/unit/engine/move.h"
 #include "tests/unit/engine/wire_peer.h"
 
@@ -28,6 +29,7 @@ enum step {
 struct scene {
 	struct move move; /* only its source is used */
 	struct wire_peer peer;
+	uint8_t token[RJ_COMMIT_BYTES]; /* of COMMIT */
 };
 
 static int setup(void **state)
@@ -133,8 +135,10 @@ static void reach(struct scene *s, enum step step)
 		wire_peer_report_final(peer);
 	if (step >= STEP_READY) {
 		assert_true(wire_peer_send_ready(peer->control, 1));
-		assert_true(wire_peer_await(peer->control, RJ_FRAME_COMMIT,
-					    &frame));
+		do
+			assert_true(wire_peer_read(peer->control, &frame,
+						   s->token, sizeof(s->token)));
+		while (frame.type != RJ_FRAME_COMMIT);
 	}
 }
 
@@ -230,10 +234,35 @@ static void a_commit_sent_cannot_be_cancelled(void **state)
 	begin(s);
 	reach(s, STEP_READY);
 	assert_int_equal(ramjet_cancel(s->move.outgoing), -EALREADY);
-	assert_true(wire_peer_send_running(s->peer.control));
+	assert_true(
+		wire_peer_send_running(s->peer.control, rj_get64(s->token)));
 	await_source(s);
 	assert_int_equal(s->move.source_rc, 0);
 	assert_false(atomic_load(&s->move.source.running));
+}
+
+/* "Completed" is what the target says once it has read COMMIT. */
+static void running_said_without_the_commit_is_not_believed(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s);
+	reach(s, STEP_APPLIED);
+	/* One message for the source to read: COMMIT may be out before it
+	 * comes to RUNNING, or not. */
+	assert_true(wire_peer_send_ready(s->peer.control, 1));
+	assert_true(wire_peer_send_running(s->peer.control, 0));
+	await_source(s);
+	move_expect_error(&s->move.source_err, -EPROTO, "RUNNING");
+	done(s);
+
+	begin(s);
+	reach(s, STEP_READY);
+	assert_true(
+		wire_peer_send_running(s->peer.control, ~rj_get64(s->token)));
+	expect_handed_over(s);
+	move_expect_error(&s->move.source_err, -EPROTO,
+			  "the target has not read it");
 }
 
 /* Whoever gives the handle up need not wait for ever for the answer. */
@@ -461,7 +490,10 @@ static void frames_out_of_turn_are_refused(void **state)
 		  STEP_APPLIED,
 		  { .type = RJ_FRAME_RUNNING,
 		    .payload_bytes = RJ_RUNNING_BYTES } },
-		{ STEP_HELLO, STEP_READY, { .type = RJ_FRAME_COMMIT } },
+		{ STEP_HELLO,
+		  STEP_READY,
+		  { .type = RJ_FRAME_COMMIT,
+		    .payload_bytes = RJ_COMMIT_BYTES } },
 		{ STEP_HELLO, STEP_READY, { .type = RJ_FRAME_SWITCHOVER } },
 		{ STEP_HELLO,
 		  STEP_READY,
@@ -564,6 +596,7 @@ int main(void)
 		PEER_TEST(a_target_that_says_nothing_is_given_up),
 		PEER_TEST(a_hanging_target_does_not_keep_a_cancel_waiting),
 		PEER_TEST(a_commit_sent_cannot_be_cancelled),
+		PEER_TEST(running_said_without_the_commit_is_not_believed),
 		PEER_TEST(a_handle_freed_after_the_commit_is_unconfirmed),
 		PEER_TEST(a_target_that_takes_no_pages_is_found_to_stall),
 		PEER_TEST(a_control_link_closed_at_any_step),

@@ -270,8 +270,12 @@ static void ready_and_running_carry_every_bit(void **state)
 		.helpers_us = UINT64_C(0x4122334455667788),
 	};
 	uint8_t body[RJ_READY_BYTES + 1] = { 0 };
+	const struct rj_running running = {
+		.start_us = UINT64_C(0xf1f2f3f4f5f6f7f8),
+		.token = UINT64_C(0xe1e2e3e4e5e6e7e8),
+	};
 	struct rj_ready back;
-	uint64_t us = 0;
+	struct rj_running ran;
 
 	(void)state;
 	rj_ready_encode(&ready, body);
@@ -285,13 +289,14 @@ static void ready_and_running_carry_every_bit(void **state)
 			 -EPROTO);
 	assert_int_equal(rj_ready_decode(body, RJ_READY_BYTES + 1, &back, NULL),
 			 -EPROTO);
-	rj_running_encode(UINT64_C(0xf1f2f3f4f5f6f7f8), body);
-	assert_int_equal(rj_running_decode(body, RJ_RUNNING_BYTES, &us, &err),
+	rj_running_encode(&running, body);
+	assert_int_equal(rj_running_decode(body, RJ_RUNNING_BYTES, &ran, &err),
 			 0);
-	assert_true(us == UINT64_C(0xf1f2f3f4f5f6f7f8));
-	body[15] = 1;
-	assert_int_equal(rj_running_decode(body, RJ_RUNNING_BYTES, &us, NULL),
-			 -EPROTO);
+	assert_true(ran.start_us == running.start_us);
+	assert_true(ran.token == running.token);
+	assert_int_equal(
+		rj_running_decode(body, RJ_RUNNING_BYTES + 1, &ran, NULL),
+		-EPROTO);
 }
 
 static void accept_names_1_channel_up_to_the_wish(void **state)

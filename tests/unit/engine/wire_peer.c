@@ -314,12 +314,21 @@ bool wire_peer_send_ready(int fd, uint32_t verified_blocks)
 	return send_body(fd, RJ_FRAME_READY, body, sizeof(body));
 }
 
-bool wire_peer_send_running(int fd)
+bool wire_peer_send_running(int fd, uint64_t token)
 {
+	const struct rj_running running = { .start_us = 1, .token = token };
 	uint8_t body[RJ_RUNNING_BYTES];
 
-	rj_running_encode(1, body);
+	rj_running_encode(&running, body);
 	return send_body(fd, RJ_FRAME_RUNNING, body, sizeof(body));
+}
+
+bool wire_peer_send_commit(int fd, uint64_t token)
+{
+	uint8_t body[RJ_COMMIT_BYTES];
+
+	rj_put64(body, token);
+	return send_body(fd, RJ_FRAME_COMMIT, body, sizeof(body));
 }
 
 bool wire_peer_send_ping(int fd, enum rj_frame_type type, uint64_t token)

@@ -61,7 +61,8 @@ bool wire_peer_send_failed(int fd, int code, const char *text);
 bool wire_peer_send_hello(int fd, const struct rj_hello *hello);
 bool wire_peer_send_accept(int fd, uint16_t channels);
 bool wire_peer_send_ready(int fd, uint32_t verified_blocks);
-bool wire_peer_send_running(int fd);
+bool wire_peer_send_running(int fd, uint64_t token);
+bool wire_peer_send_commit(int fd, uint64_t token);
 bool wire_peer_send_ping(int fd, enum rj_frame_type type, uint64_t token);
 /* How long it is on the wire. */
 uint64_t wire_peer_frame_bytes(const struct rj_frame *frame);
