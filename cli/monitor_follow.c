@@ -72,6 +72,7 @@ static void take_migration(struct ramjet_info *info, const json_t *object)
 		.capacity_bytes_per_s = number(object, "x-ramjet-capacity"),
 		.known = rj_cli_known_read(
 			json_object_get(object, "x-ramjet-known")),
+		.limit_needed_us = number(object, "x-ramjet-limit-needed-us"),
 		.called_off = (uint32_t)number(object, "x-ramjet-called-off"),
 	};
 	if (json_object_get(object, "x-ramjet-converges-in-us"))

@@ -214,6 +214,10 @@ static void add_times(json_t *object, const struct ramjet_info *info)
 	add(object, "x-ramjet-capacity",
 	    whole_if(rj_cli_knows(info, RAMJET_KNOWN_CAPACITY),
 		     info->capacity_bytes_per_s));
+	/* Absent: the limit is in reach. */
+	if (!final && info->limit_needed_us)
+		add(object, "x-ramjet-limit-needed-us",
+		    whole(info->limit_needed_us));
 	add(object, "x-ramjet-called-off", whole(info->called_off));
 }
 

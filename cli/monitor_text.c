@@ -175,6 +175,9 @@ static void print_fit(const json_t *report, const json_t *migration, FILE *out)
 		line(out, "", "%s",
 		     json_is_number(fit) ? "fits the limit now"
 					 : "never fits the limit at this pace");
+	if (json_is_number(member(report, "limit_needed_ms")))
+		line(out, "", "the limit is out of reach: %s would do",
+		     rj_cli_human_time(us(report, "limit_needed_ms"), time));
 }
 
 static void print_terms(const json_t *report, FILE *out)

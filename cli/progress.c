@@ -144,6 +144,9 @@ static void describe_pause(const struct ramjet_info *info, char *text,
 			text, bytes, "left %s  pause %s",
 			rj_cli_human_size(info->ram.remaining_bytes, left),
 			pause);
+	else if (info->limit_needed_us)
+		(void)snprintf(text, bytes, "pause %s, needs %s", pause,
+			       rj_cli_human_time(info->limit_needed_us, span));
 	else if (!rj_cli_knows(info, RAMJET_KNOWN_CONVERGENCE))
 		(void)snprintf(text, bytes, "pause %s", pause);
 	else if (info->convergence_us > FITS_US_MAX)

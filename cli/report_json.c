@@ -279,6 +279,8 @@ static void add_work(json_t *object, const struct ramjet_info *info)
 	    json_pack("{s:o, s:o}", "control", seconds(info->control_cpu_us),
 		      "workers", seconds(info->workers_cpu_us)));
 	add(object, "verify", verify_object(info));
+	add(object, "limit_needed_ms",
+	    info->limit_needed_us ? ms(info->limit_needed_us) : json_null());
 	add(object, "called_off", json_integer(info->called_off));
 	add(object, "guest_stall_ms", ms(info->guest_stall_us));
 	add(object, "throttled_ms", ms(info->throttled_us));

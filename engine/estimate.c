@@ -128,11 +128,12 @@ static void pages_term(const struct rj_estimate *estimate,
 		       double *ret_spread)
 {
 	const struct rj_smooth *capacity = &estimate->capacity;
-	double mean = inputs->capacity, slow;
+	/* One that is given has no spread; least of all the measured one's. */
+	const bool given = inputs->capacity > 0;
+	const double mean = given ? inputs->capacity : capacity->mean;
+	const double spread = given ? 0 : rj_smooth_spread(capacity);
+	const double slow = fmax(mean - spread, mean * SLOWEST_SHARE);
 
-	if (mean <= 0)
-		mean = capacity->mean;
-	slow = fmax(mean - rj_smooth_spread(capacity), mean * SLOWEST_SHARE);
 	*ret_mean = pages_us(estimate, inputs, mean);
 	*ret_spread = pages_us(estimate, inputs, slow) - *ret_mean +
 		      rj_smooth_spread(&estimate->latency_us);

@@ -13,6 +13,7 @@
 #include "engine/meter.h"
 #include "engine/migration.h"
 #include "engine/numa.h"
+#include "engine/outlook.h"
 #include "engine/rounds.h"
 #include "engine/sender.h"
 #include "engine/source_channels.h"
@@ -64,6 +65,7 @@ struct rj_outgoing {
 	struct rj_meter meter;
 	struct rj_wire_now wire; /* at the latest tick */
 	struct rj_convergence convergence;
+	struct rj_outlook outlook;
 	uint64_t convergence_us;
 	uint64_t next_us; /* the pause, a round later */
 	uint64_t throttled_since_us;

@@ -270,6 +270,47 @@ static void predict(struct ramjet_migration *m)
 		rj_estimate_convergence(&out->estimate, &inputs, limit_us);
 }
 
+static bool fits(struct ramjet_migration *m)
+{
+	return m->out->pause.known &&
+	       m->out->pause.p90_us <= atomic_load(&m->downtime_limit_us);
+}
+
+static void say_what_would_do(struct ramjet_migration *m)
+{
+	const struct rj_outgoing *out = m->out;
+	const bool can_throttle =
+		!rj_migration_params(m).throttle && m->guest->ops.throttle;
+
+	rj_log(&m->log, RJ_LOG_WARNING,
+	       "a pause within %.1f ms is out of reach: the guest writes %.1f "
+	       "MiB/s, the wire takes %.1f MiB/s; a limit of %.1f ms would "
+	       "do%s",
+	       (double)atomic_load(&m->downtime_limit_us) / 1000.0,
+	       (double)m->stats.dirty_pages_per_s * RAMJET_PAGE_BYTES /
+		       1048576.0,
+	       out->estimate.capacity.mean / 1048576.0,
+	       (double)out->outlook.needed_us / 1000.0,
+	       can_throttle ? ", throttling the guest may" : "");
+}
+
+/* A limit that is out of reach is told, and what would do instead. */
+static void look_out(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	bool say;
+
+	if (!out->pause.known)
+		return;
+	say = rj_outlook_look(&out->outlook, out->pause.p90_us, fits(m),
+			      rj_now_us());
+	rj_lock(&m->lock);
+	m->stats.limit_needed_us = out->outlook.needed_us;
+	rj_unlock(&m->lock);
+	if (say)
+		say_what_would_do(m);
+}
+
 /* What was sent must have arrived, or be on its way for no longer than the
  * pause may take: a target that is further behind would need that time. */
 static bool is_caught_up(struct ramjet_migration *m)
@@ -307,8 +348,7 @@ static enum rj_advice advise(struct ramjet_migration *m,
 		.p50_us = out->pause.p50_us,
 		.next_us = out->next_us,
 		.known = out->pause.known,
-		.fits = out->pause.known &&
-			out->pause.p90_us <= atomic_load(&m->downtime_limit_us),
+		.fits = fits(m),
 		.caught_up = is_caught_up(m),
 		.wanted = atomic_load(&m->switch_now),
 		.can_throttle = params.throttle && m->guest->ops.throttle,
@@ -437,6 +477,7 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 			return rc;
 		predict(m);
 		record_round(m, &round, dirtied);
+		look_out(m);
 		rc = follow(m, advise(m, &round, dirtied), err);
 		if (rc)
 			return rc < 0 ? rc : 0;

@@ -78,6 +78,7 @@ void rj_statistics_end(struct rj_statistics *stats, uint64_t now_us)
 	stats->current_bytes_per_s = 0;
 	stats->known &= ~(uint64_t)RAMJET_KNOWN_CURRENT_RATE;
 	stats->throttle_percent = 0;
+	stats->limit_needed_us = 0;
 }
 
 static struct rj_fast_path *path_named(struct rj_statistics *stats,

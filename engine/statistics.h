@@ -35,6 +35,7 @@ struct rj_statistics {
 	uint64_t capacity_bytes_per_s;
 	uint64_t capacity_spread_bytes_per_s;
 	uint64_t convergence_us;
+	uint64_t limit_needed_us;
 	uint32_t throttle_percent;
 	uint32_t called_off;
 	uint64_t guest_stall_us;

@@ -623,6 +623,9 @@ struct ramjet_info {
 	const struct ramjet_helper_info *helpers;
 	size_t helper_count;
 	uint64_t known; /* enum ramjet_known */
+	/* The limit has been out of reach for some seconds, and the pause does
+	 * not become shorter: with this one it would switch. Else 0. */
+	uint64_t limit_needed_us;
 };
 #define RAMJET_ROUNDS_MAX 1024u
 

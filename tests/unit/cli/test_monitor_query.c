@@ -156,10 +156,13 @@ static void what_is_not_known_is_absent(void **state)
 	info.convergence_us = UINT64_MAX;
 	object = rj_cli_migration_object(&info, NULL);
 	assert_null(json_object_get(object, "x-ramjet-converges-in-us"));
+	assert_null(json_object_get(object, "x-ramjet-limit-needed-us"));
 	json_decref(object);
 	info.convergence_us = 7;
+	info.limit_needed_us = 8;
 	object = rj_cli_migration_object(&info, NULL);
 	assert_int_equal(whole(object, "x-ramjet-converges-in-us"), 7);
+	assert_int_equal(whole(object, "x-ramjet-limit-needed-us"), 8);
 	json_decref(object);
 }
 

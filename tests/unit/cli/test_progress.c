@@ -86,6 +86,9 @@ static void a_limit_that_is_missed_says_when_it_will_be_met(void **state)
 	fake.info.convergence_us = UINT64_MAX;
 	rj_cli_progress_update(&w->progress, &fake.info);
 	assert_non_null(strstr(w->text, "pause 280-300 ms, does not fit"));
+	fake.info.limit_needed_us = 330000;
+	rj_cli_progress_update(&w->progress, &fake.info);
+	assert_non_null(strstr(w->text, "pause 280-300 ms, needs 330.0 ms"));
 	close_world(w);
 }
 

@@ -38,7 +38,9 @@ struct move {
 	struct ramjet_info *info;        /* the source's */
 	struct ramjet_info *target_info; /* the target's */
 
-	uint64_t known_when_active; /* for callbacks that ask */
+	/* for callbacks that note something */
+	uint64_t known_when_active;
+	char told[512];
 };
 
 /* The usual machines: 6 and 2 MiB and a page, some device state. */

@@ -82,6 +82,19 @@ static void a_given_capacity_replaces_the_measured_one(void **state)
 	assert_in_range(pause_of(&e, &inputs).pages_us, 1000000, 1010000);
 }
 
+/* Nor has it a spread, which was of another. */
+static void a_given_capacity_has_no_spread(void **state)
+{
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { .unsent_pages = 25600,
+						.capacity = 10 * MIB };
+	const uint64_t calm_us = pause_of(&e, &inputs).p90_us;
+
+	(void)state;
+	e.capacity.variance = 50 * MIB * 50 * MIB;
+	assert_int_equal(pause_of(&e, &inputs).p90_us, calm_us);
+}
+
 static void spread_widens_the_p90_and_not_the_p50(void **state)
 {
 	struct rj_estimate e = known_wire();
@@ -221,6 +234,7 @@ int main(void)
 		cmocka_unit_test(queued_bytes_go_first),
 		cmocka_unit_test(zero_pages_cost_nothing_on_the_wire),
 		cmocka_unit_test(a_given_capacity_replaces_the_measured_one),
+		cmocka_unit_test(a_given_capacity_has_no_spread),
 		cmocka_unit_test(spread_widens_the_p90_and_not_the_p50),
 		cmocka_unit_test(a_stalled_channel_predicts_a_long_pause),
 		cmocka_unit_test(helpers_overlap_with_pages),

@@ -323,6 +323,41 @@ static void nobody_gives_up_on_a_wire_that_was_not_measured_yet(void **state)
 	move_expect_done(move);
 }
 
+/* Told that the limit is out of reach, allow what is said to do: again, if the
+ * machine has become slower. */
+static void take_the_advice(void *user, int level, const char *message)
+{
+	struct move *move = user;
+	struct ramjet_params params = move->source_params;
+	struct ramjet_info *info = NULL;
+
+	(void)level;
+	if (!strstr(message, "out of reach") ||
+	    ramjet_info(move_handle(move, &move->source), &info))
+		return;
+	if (!move->told[0])
+		(void)snprintf(move->told, sizeof(move->told), "%s", message);
+	params.downtime_limit_us = info->limit_needed_us;
+	ramjet_info_free(info);
+	(void)ramjet_set_params(move_handle(move, &move->source), &params,
+				NULL);
+}
+
+static void a_limit_out_of_reach_is_told_with_what_would_do(void **state)
+{
+	struct move *move = *state;
+
+	begin(move, always);
+	move->source_params.log = take_the_advice;
+	move->source_params.log_user = move;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_done(move);
+	assert_non_null(strstr(move->told, "within 2000.0 ms is out of reach"));
+	assert_true(move->info->downtime_limit_us > 5000000);
+	assert_int_equal(move->info->limit_needed_us, 0);
+}
+
 /* ---- the worst of estimates ------------------------------------------------------ */
 
 static uint64_t nothing(struct small_vm *vm)
@@ -522,6 +557,7 @@ int main(void)
 		MOVE_TEST(a_migration_that_never_converges_may_fail),
 		MOVE_TEST(a_migration_that_never_converges_may_go_anyway),
 		MOVE_TEST(nobody_gives_up_on_a_wire_that_was_not_measured_yet),
+		MOVE_TEST(a_limit_out_of_reach_is_told_with_what_would_do),
 		MOVE_TEST(an_idle_guest_goes_whatever_is_thought_of_the_wire),
 		MOVE_TEST(a_longer_pause_allowed_live_ends_the_rounds),
 		MOVE_TEST(a_guest_is_slowed_down_and_let_off_in_steps),
