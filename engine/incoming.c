@@ -240,6 +240,8 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_migration_error(m).code;
 	if (!rc)
+		rc = rj_target_look(m, err);
+	if (!rc)
 		rc = answer_ready(m, &ready, err);
 	if (!rc)
 		rc = rj_target_await_commit(m, err);

@@ -368,6 +368,20 @@ static void describe_failure(struct rj_receiver *r, int rc,
 	err->code = rc;
 }
 
+/* What is wrong in a control frame that was read before is the better reason:
+ * it may be why the stream ends here. */
+static void give_up(struct rj_receiver *r, const struct ramjet_error *err)
+{
+	if (!r->inbox || err->code == -ECANCELED) {
+		rj_migration_fail(r->m, err);
+		return;
+	}
+	r->end = *err;
+	/* pairs with the acquire in rj_target_look() */
+	atomic_store_explicit(&r->ended, true, memory_order_release);
+	rj_event_signal(r->m->event_fd);
+}
+
 static void *receiver_thread(void *arg)
 {
 	struct rj_receiver *r = arg;
@@ -390,7 +404,7 @@ static void *receiver_thread(void *arg)
 	free(r->buffers);
 	if (rc) {
 		describe_failure(r, rc, &err);
-		rj_migration_fail(r->m, &err);
+		give_up(r, &err);
 	}
 	return NULL;
 }

@@ -58,6 +58,11 @@ struct rj_receiver {
 	struct rj_bounce bounce;
 	struct rj_populate_ahead ahead;
 	bool asked_ahead, asked_behind; /* for such a thread */
+
+	/* In band, a failure is the control thread's to take, after all that
+	 * came before it: `end` is written before `ended` (release). */
+	struct ramjet_error end;
+	_Atomic bool ended;
 };
 
 /* `r` is filled in up to `backend`, and stream_base. */

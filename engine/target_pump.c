@@ -251,6 +251,18 @@ static void record_rate(struct ramjet_migration *m)
 	rj_unlock(&m->lock);
 }
 
+int rj_target_look(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_receiver *r = &m->in->receivers[0];
+	/* Before the messages: then all it read is among them. */
+	const bool ended =
+		atomic_load_explicit(&r->ended, memory_order_acquire);
+	const int rc = take_messages(m, err);
+
+	return rc || !ended ? rc
+			    : rj_fail(err, r->end.code, "%s", r->end.message);
+}
+
 static int pump(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -265,7 +277,7 @@ static int pump(struct ramjet_migration *m, struct ramjet_error *err)
 		return rj_fail_errno(err, -errno, "control thread: poll");
 	rj_event_clear(m->event_fd);
 	record_rate(m);
-	rc = take_messages(m, err);
+	rc = rj_target_look(m, err);
 	if (!rc)
 		rc = report_applied(m, err);
 	if (!rc && fds[2].revents)

@@ -8,6 +8,10 @@
  * of the end are all there. */
 RJ_NODISCARD int rj_target_await_all(struct ramjet_migration *m,
 				     struct ramjet_error *err);
+/* Without waiting: what the source has said by now, and whether its stream
+ * has failed (in band) behind that. */
+RJ_NODISCARD int rj_target_look(struct ramjet_migration *m,
+				struct ramjet_error *err);
 /* READY was answered: until COMMIT, or the news that it will not come. */
 RJ_NODISCARD int rj_target_await_commit(struct ramjet_migration *m,
 					struct ramjet_error *err);

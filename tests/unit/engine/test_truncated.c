@@ -316,6 +316,41 @@ static void a_commit_before_the_final_fence_is_refused(void **state)
 	expect_copy_refused(s, commit, find(s, RJ_FRAME_STATE, 0), "COMMIT");
 }
 
+/* Frame `i` comes twice, and what follows the second is cut off, or damaged. */
+static void expect_blamed(struct scene *s, unsigned i, bool damaged,
+			  const char *part)
+{
+	const size_t from = s->frames[i], to = s->frames[i + 1];
+	const size_t bytes = s->bytes;
+	uint8_t *whole = malloc(bytes);
+	struct ramjet_error err = { 0 };
+	char place[64];
+
+	memcpy(whole, s->stream, bytes);
+	memcpy(s->stream + to, whole + from, bytes - from);
+	s->stream[to + (to - from)] ^= damaged;
+	(void)!read_back(s, damaged ? bytes : to + (to - from), &err);
+	memcpy(s->stream, whole, bytes);
+	free(whole);
+	(void)snprintf(place, sizeof(place), "offset %zu: ", to);
+	move_expect_error(&err, -EPROTO, place);
+	move_expect_error(&err, -EPROTO, part);
+	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 0);
+}
+
+/* The worker runs ahead of who judges control frames. */
+static void the_first_fault_is_named_not_the_end_it_led_to(void **state)
+{
+	struct scene *s = *state;
+	const unsigned device = find(s, RJ_FRAME_STATE, 0);
+	const unsigned last = find(s, RJ_FRAME_SWITCHOVER, 0);
+
+	for (unsigned i = 0; i < 40; i++) {
+		expect_blamed(s, device, i % 2, "complete already");
+		expect_blamed(s, last, i % 2, "comes twice");
+	}
+}
+
 #define STREAM_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -325,6 +360,7 @@ int main(void)
 		STREAM_TEST(a_stream_cut_off_anywhere_is_refused),
 		STREAM_TEST(a_stream_damaged_anywhere_is_refused),
 		STREAM_TEST(a_damaged_page_is_refused_where_it_is),
+		STREAM_TEST(the_first_fault_is_named_not_the_end_it_led_to),
 		STREAM_TEST(bytes_after_the_end_are_refused),
 		STREAM_TEST(pages_without_a_sum_are_refused),
 		STREAM_TEST(a_stream_with_a_frame_missing_is_refused),
