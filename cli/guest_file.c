@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/guest_attach.h"
+#include "cli/huge_pool.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -203,6 +204,28 @@ static int populate(const struct file_guest *guest, struct ramjet_error *err)
 		  : 0;
 }
 
+/* On hugetlbfs a mapping reserves what the file does not have yet. */
+static int map_failed(const struct file_guest *guest, int code,
+		      struct ramjet_error *err)
+{
+	struct rj_huge_pool pool;
+	char what[256] = "";
+
+	if (code == -ENOMEM && guest->page_bytes > RAMJET_PAGE_BYTES) {
+		rj_huge_pool_read("", guest->page_bytes, &pool);
+		rj_huge_pool_describe(&pool, guest->page_bytes, what,
+				      sizeof(what));
+		return rj_fail(
+			err, code,
+			"guest file %s: of the pool of huge pages, %s; "
+			"the file is to have %llu",
+			guest->path, what,
+			(unsigned long long)(guest->bytes / guest->page_bytes));
+	}
+	return rj_fail_errno(err, code, "guest file %s: mmap of %llu bytes",
+			     guest->path, (unsigned long long)guest->bytes);
+}
+
 static int map(struct file_guest *guest, bool prealloc,
 	       struct ramjet_error *err)
 {
@@ -211,9 +234,7 @@ static int map(struct file_guest *guest, bool prealloc,
 		mmap(NULL, guest->bytes, protection, MAP_SHARED, guest->fd, 0);
 
 	if (host == MAP_FAILED)
-		return rj_fail_errno(
-			err, -errno, "guest file %s: mmap of %llu bytes",
-			guest->path, (unsigned long long)guest->bytes);
+		return map_failed(guest, -errno, err);
 	guest->host = host;
 	guest->pinnable = guest->pinnable && (protection & PROT_WRITE);
 	return prealloc ? populate(guest, err) : 0;

@@ -6,37 +6,26 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cli/huge_pool.h"
 #include "cli/parallel.h"
 #include "util/error.h"
 
 #define HUGE_SHIFT 21
 #define HUGE_BYTES (UINT64_C(1) << HUGE_SHIFT)
 
-static long free_huge_pages(void)
-{
-	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/"
-			   "free_hugepages",
-			   "re");
-	long count = 0;
-
-	if (file) {
-		if (fscanf(file, "%ld", &count) != 1)
-			count = 0;
-		(void)fclose(file);
-	}
-	return count;
-}
-
 static int map_failed(uint64_t bytes, enum rj_cli_pages pages, int code,
 		      struct ramjet_error *err)
 {
+	struct rj_huge_pool pool;
+	char what[256];
+
+	rj_huge_pool_read("", HUGE_BYTES, &pool);
+	rj_huge_pool_describe(&pool, HUGE_BYTES, what, sizeof(what));
 	if (pages == RJ_CLI_PAGES_2M)
 		return rj_fail(err, code,
-			       "guest memory: pages=2M: the pool has %ld free "
-			       "pages of 2 MiB, wanted %llu "
-			       "(see /proc/sys/vm/nr_hugepages)",
-			       free_huge_pages(),
-			       (unsigned long long)(bytes >> HUGE_SHIFT));
+			       "guest memory: pages=2M: of the pool, %s, "
+			       "wanted %llu (see /proc/sys/vm/nr_hugepages)",
+			       what, (unsigned long long)(bytes >> HUGE_SHIFT));
 	return rj_fail_errno(err, code, "guest memory: mmap of %llu bytes",
 			     (unsigned long long)bytes);
 }

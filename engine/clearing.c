@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/backing.h"
 #include "engine/event.h"
 #include "engine/migration.h"
 #include "engine/region.h"
@@ -146,6 +147,10 @@ static int clear_piece(struct rj_clearing *c, unsigned self,
 		       populated.chunk_count) {
 		uint64_t words[RJ_CHUNK_WORDS] = { 0 };
 
+		rc = rj_backing_check(piece->block, 0, piece->block->page_count,
+				      err);
+		if (rc)
+			break;
 		(void)rj_bitmap_claim_chunk(&populated, chunk, words);
 		clear_chunk(c, self, piece,
 			    piece->first + chunk * RJ_CHUNK_PAGES, words);

@@ -10,9 +10,11 @@
 #include <xxhash.h>
 
 #include "dirty/populated.h"
+#include "engine/backing.h"
 #include "engine/region.h"
 #include "engine/zero.h"
 #include "util/clock.h"
+#include "util/error.h"
 #include "util/mutex.h"
 #include "util/thread.h"
 
@@ -45,6 +47,7 @@ struct job {
 	struct rj_mutex lock;
 	/* guarded by lock */
 	struct rj_digest sum;
+	struct ramjet_error failure; /* the first */
 };
 
 static void add_chunk(struct job *job, uint64_t chunk, struct rj_digest *sum)
@@ -72,9 +75,20 @@ static bool is_awake(const struct job *job)
 	return job->wake_fd >= 0 && poll(&wake, 1, 0) > 0;
 }
 
+/* What is to be read is there? Else all threads end. */
+static bool is_there(struct job *job, struct ramjet_error *err)
+{
+	if (!rj_backing_check(job->block, 0, job->block->page_count, err))
+		return true;
+	atomic_store_explicit(&job->next_chunk, job->populated->chunk_count,
+			      memory_order_relaxed);
+	return false;
+}
+
 static void *hash_chunks(void *arg)
 {
 	struct job *job = arg;
+	struct ramjet_error err = { 0 };
 	const uint64_t end = job->populated->chunk_count;
 	struct rj_digest sum = { 0 };
 
@@ -85,13 +99,18 @@ static void *hash_chunks(void *arg)
 
 		if (chunk >= end || is_awake(job))
 			break;
-		if (rj_bitmap_next_chunk(job->populated, chunk, chunk + 1) ==
+		if (rj_bitmap_next_chunk(job->populated, chunk, chunk + 1) !=
 		    chunk)
-			add_chunk(job, chunk, &sum);
+			continue;
+		if (!is_there(job, &err))
+			break;
+		add_chunk(job, chunk, &sum);
 	}
 	rj_lock(&job->lock);
 	job->sum.low += sum.low;
 	job->sum.high += sum.high;
+	if (err.code && !job->failure.code)
+		job->failure = err;
 	rj_unlock(&job->lock);
 	return NULL;
 }
@@ -167,6 +186,9 @@ int rj_digest_block_until(const struct rj_block *block, enum rj_digest_of of,
 		rj_mutex_done(&job.lock);
 		*ret = job.sum;
 		rc = is_awake(&job) ? -ECANCELED : 0;
+		if (job.failure.code)
+			rc = rj_fail(err, job.failure.code, "%s",
+				     job.failure.message);
 	}
 	rj_bitmap_done(&populated);
 	return rc;
@@ -186,6 +208,7 @@ uint64_t rj_digest_predict_us(const struct rj_block *block,
 	uint64_t tried = 0, chunk = 0;
 
 	while (tried < TRIAL_PAGES &&
+	       !rj_backing_check(block, 0, block->page_count, NULL) &&
 	       (chunk = rj_bitmap_next_chunk(populated, chunk,
 					     populated->chunk_count)) <
 		       populated->chunk_count) {

@@ -177,7 +177,8 @@ static int write_part(const struct rj_block *block, const uint8_t *host,
 			const int rc = n ? -errno : -EIO;
 
 			(void)rj_fail_errno(
-				err, rc, "block %s: writing at %llu",
+				err, rc,
+				"block %s, offset %llu: writing its file",
 				block->name, (unsigned long long)(at + done));
 			return rc;
 		}

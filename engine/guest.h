@@ -23,6 +23,7 @@ struct rj_block {
 	uint64_t fd_offset;
 	uint32_t kind;
 	uint32_t flags;
+	bool is_file; /* a shared mapping of fd: noted when a session begins */
 };
 
 struct ramjet_guest {

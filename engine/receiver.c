@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/backing.h"
 #include "engine/event.h"
 #include "ringio/wait.h"
 #include "util/clock.h"
@@ -84,6 +85,15 @@ static void populate_ahead(struct rj_receiver *r,
 				scatter->count);
 }
 
+/* The kernel could not write where the pages go. */
+static int blame(const struct rj_receiver *r, unsigned block,
+		 const struct rj_scatter *scatter, struct ramjet_error *err)
+{
+	return err->code ? err->code
+			 : rj_backing_blame(&r->memory->blocks[block],
+					    scatter->iov, scatter->count, err);
+}
+
 static int take_payload(struct rj_receiver *r, unsigned block,
 			const struct rj_scatter *scatter,
 			struct ramjet_error *err)
@@ -96,7 +106,7 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 	if (scatter->untouched_count && rj_first_touch_enter(touch)) {
 		rc = take_by_file(r, touch, scatter, next, err);
 		rj_first_touch_leave(touch);
-		return rc;
+		return rc == -EFAULT ? blame(r, block, scatter, err) : rc;
 	}
 	if (scatter->untouched_count && touch->small_pages)
 		populate_ahead(r, scatter);
@@ -105,7 +115,7 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 	rc = rj_channel_recv(r->channel, r->buffers->iov, scatter->count + 1);
 	if (!rc)
 		rj_payload_sum_add(r->sum);
-	return rc;
+	return rc == -EFAULT ? blame(r, block, scatter, err) : rc;
 }
 
 /* What came must be what was sent. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/backing.h"
 #include "engine/event.h"
 #include "engine/outgoing.h"
 #include "engine/zero.h"
@@ -206,12 +207,14 @@ static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
 static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 		      struct ramjet_error *err)
 {
+	const struct rj_block *block = &s->rounds->blocks[claim->block];
 	struct rj_run run = { 0 };
 	uint64_t from = 0;
-	int rc = 0;
+	int rc;
 
 	rj_count(&s->counters->claimed_pages, claim->pages);
-	if (s->dirty)
+	rc = rj_backing_check(block, 0, block->page_count, err);
+	if (!rc && s->dirty)
 		rc = rj_dirty_set_rearm(s->dirty, claim->block,
 					claim->first_page, claim->words,
 					RJ_CHUNK_WORDS, err);
@@ -479,6 +482,17 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 	return rc ? rc : apply_rate(s);
 }
 
+/* The kernel could not read what it was to send: a block lost its file. */
+static void blame_block(struct rj_sender *s, int rc)
+{
+	for (unsigned i = 0;
+	     rc == -EFAULT && !s->err.code && i < s->rounds->block_count; i++) {
+		const struct rj_block *block = &s->rounds->blocks[i];
+
+		(void)!rj_backing_check(block, 0, block->page_count, &s->err);
+	}
+}
+
 static void *sender_thread(void *arg)
 {
 	struct rj_sender *s = arg;
@@ -497,6 +511,7 @@ static void *sender_thread(void *arg)
 	free(s->frames[1]);
 	free(s->staging);
 	if (rc) {
+		blame_block(s, rc);
 		if (!s->err.code)
 			(void)rj_fail_errno(&s->err, rc, "sending");
 		rj_error_prefix(&s->err, "channel %u", s->index);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "dirty/populated.h"
+#include "engine/backing.h"
 #include "engine/digest.h"
 #include "engine/outgoing.h"
 #include "engine/region.h"
@@ -19,8 +20,16 @@ static int start_tracking(struct ramjet_migration *m, struct ramjet_error *err)
 	out->regions = calloc(guest->block_count, sizeof(*out->regions));
 	if (!out->regions)
 		return rj_fail(err, -ENOMEM, "session: out of memory");
-	for (unsigned i = 0; i < guest->block_count; i++)
+	for (unsigned i = 0; i < guest->block_count; i++) {
+		rj_backing_note(&guest->blocks[i]);
 		out->regions[i] = rj_block_region(&guest->blocks[i]);
+	}
+	for (unsigned i = 0; i < guest->block_count; i++) {
+		rc = rj_backing_check(&guest->blocks[i], 0,
+				      guest->blocks[i].page_count, err);
+		if (rc)
+			return rc;
+	}
 	rc = rj_dirty_set_start(&out->dirty, guest->sources,
 				guest->source_count, out->regions,
 				guest->block_count, err);

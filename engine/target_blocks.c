@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/backing.h"
 #include "engine/incoming.h"
 #include "util/error.h"
 
@@ -77,6 +78,10 @@ int rj_target_match_blocks(struct ramjet_migration *m,
 		if (rc)
 			return rc;
 		in->blocks[i] = *ours;
+		rj_backing_note(&in->blocks[i]);
+		rc = rj_backing_check(&in->blocks[i], 0, ours->page_count, err);
+		if (rc)
+			return rc;
 		if (theirs[i].page_bytes != ours->page_bytes)
 			rj_log(&m->log, RJ_LOG_INFO,
 			       "block %s: backing pages of %u bytes on the "

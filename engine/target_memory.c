@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/backing.h"
 #include "engine/zero.h"
 #include "util/error.h"
 
@@ -139,6 +140,10 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 		rj_error_prefix(err, "block %s", block->name);
 		return rc;
 	}
+	/* Zero runs are looked at here; the rest is the kernel's. */
+	rc = rj_backing_check(block, 0, block->page_count, err);
+	if (rc)
+		return rc;
 	ret->count = ret->untouched_count = 0;
 	ret->raw_pages = ret->zero_pages = 0;
 	for (uint32_t i = 0; i < frame->run_count; i++) {

@@ -391,7 +391,7 @@ static void huge_pages_are_there_or_refused_by_name(void **state)
 		0);
 	rc = rj_cli_guest_new(&spec, RJ_CLI_TARGET, &guest, &err);
 	assert_int_equal(rc, -ENOMEM);
-	assert_non_null(strstr(err.message, "pages=2M: the pool has "));
+	assert_non_null(strstr(err.message, "pages=2M: of the pool, "));
 }
 
 int main(void)

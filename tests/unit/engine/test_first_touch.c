@@ -125,7 +125,8 @@ static void a_write_that_fails_names_the_block(void **state)
 		rj_first_touch_write(&s->touch, &part, 1, page, &s->err),
 		-EBADF);
 	s->block.fd = saved;
-	assert_non_null(strstr(s->err.message, "block ram0: writing at 20480"));
+	assert_non_null(
+		strstr(s->err.message, "block ram0, offset 20480: writing"));
 }
 
 static void enough_workers_at_a_time(void **state)

@@ -93,7 +93,7 @@ static void an_error_is_told_and_stays(void **state)
 	s->block.fd = -1;
 	assert_int_equal(submit(s, &one, 1, data), 0);
 	assert_int_equal(rj_write_behind_flush(&s->behind, &s->err), -EBADF);
-	assert_non_null(strstr(s->err.message, "writing at 28672"));
+	assert_non_null(strstr(s->err.message, "offset 28672: writing"));
 	s->block.fd = fd;
 	memset(&s->err, 0, sizeof(s->err));
 	assert_int_equal(submit(s, &one, 1, data), -EBADF);
