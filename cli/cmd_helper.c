@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "cli/command_line.h"
+#include "cli/outlet.h"
 #include "cli/plain_options.h"
 #include "cli/state_file.h"
 #include "cli/terminal.h"
@@ -26,7 +29,14 @@ struct plan {
 	const char *file;
 	uint64_t limit;
 	bool help;
+	/* While it serves: a guest stands still until it answers, so it waits
+	 * for nobody who reads its log. */
+	struct rj_cli_outlet *outlet;
+	FILE *log;
 };
+
+/* For the log's reader, at the end. */
+#define PATIENCE_MS 1000u
 
 static const char usage[] =
 	"usage: ramjet helper run --bus ADDRESS --id ID --file FILE [--limit "
@@ -35,7 +45,7 @@ static const char usage[] =
 	"FILE\n"
 	"holds, Load replaces it. Says 'ready ID NAME' on standard output when "
 	"it can\n"
-	"be found, and serves until SIGTERM or SIGINT.\n\n"
+	"be found, and serves until SIGTERM, SIGINT or SIGHUP.\n\n"
 	"  --bus ADDRESS  the guest's bus: unix:path=... or unix:abstract=...\n"
 	"  --id ID        1 to 255 bytes, unique among the guest's helpers\n"
 	"  --file FILE    the state; need not be there before a Load\n"
@@ -104,6 +114,19 @@ static int parse(int argc, char **argv, struct plan *plan,
 	return 0;
 }
 
+RJ_PRINTF(2, 3)
+static void say(const struct plan *plan, const char *format, ...)
+{
+	va_list args;
+
+	if (!plan->log)
+		return;
+	va_start(args, format);
+	rj_cli_vsay(plan->log, format, args);
+	va_end(args);
+	(void)fflush(plan->log);
+}
+
 static int save(void *user, void **ret_data, size_t *ret_bytes,
 		struct ramjet_error *err)
 {
@@ -112,9 +135,9 @@ static int save(void *user, void **ret_data, size_t *ret_bytes,
 					ret_bytes, err);
 
 	if (rc < 0)
-		rj_cli_say(stderr, "ramjet: save: %s", err->message);
+		say(plan, "ramjet: save: %s", err->message);
 	else
-		(void)fprintf(stderr, "saved %zu bytes\n", *ret_bytes);
+		say(plan, "saved %zu bytes", *ret_bytes);
 	return rc;
 }
 
@@ -125,13 +148,13 @@ static int load(void *user, const void *data, size_t bytes,
 	int rc = rj_cli_state_file_write(plan->file, data, bytes, err);
 
 	if (rc < 0)
-		rj_cli_say(stderr, "ramjet: load: %s", err->message);
+		say(plan, "ramjet: load: %s", err->message);
 	else
-		(void)fprintf(stderr, "loaded %zu bytes\n", bytes);
+		say(plan, "loaded %zu bytes", bytes);
 	return rc;
 }
 
-/* SIGTERM and SIGINT end the serving, not a Load in the middle of it. */
+/* SIGTERM, SIGINT and SIGHUP end the serving, not a Load in the middle of it. */
 static int open_stop_fd(struct ramjet_error *err)
 {
 	sigset_t signals;
@@ -140,6 +163,7 @@ static int open_stop_fd(struct ramjet_error *err)
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
 	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? rj_fail_errno(err, -errno, "signalfd") : fd;
@@ -166,12 +190,17 @@ static enum rj_cli_exit serve(struct plan *plan)
 	/* Its words say what is wrong with an Id or an address. */
 	if (rc < 0)
 		return fail(&err, rc == -EINVAL);
+	plan->outlet = rj_cli_outlet_new(STDERR_FILENO);
+	plan->log = rj_cli_outlet_stream(plan->outlet);
 	rc = ramjet_helper_set_limit(helper, plan->limit);
 	(void)printf("ready %s %s\n", plan->id, ramjet_helper_bus_name(helper));
 	(void)fflush(stdout);
 	if (rc >= 0)
 		rc = ramjet_helper_run(helper, stop_fd, &err);
 	ramjet_helper_free(helper);
+	if (plan->log)
+		(void)fclose(plan->log);
+	(void)rj_cli_outlet_close(plan->outlet, PATIENCE_MS);
 	return rc < 0 ? fail(&err, false) : RJ_CLI_EXIT_COMPLETED;
 }
 

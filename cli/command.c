@@ -6,6 +6,7 @@
 
 #include "cli/cmd_helper.h"
 #include "cli/command_line.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "util/compiler.h"
 
@@ -94,6 +95,7 @@ int rj_cli_main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	rj_cli_signals_begin();
 	if (!name) {
 		print_usage(stderr);
 		return RJ_CLI_EXIT_USAGE;

@@ -18,11 +18,24 @@
 /* Rounds beyond these get a line a second at most, and only beside a live
  * line: a held migration makes thousands. */
 #define ROUNDS_SAID_MAX 12u
+/* For a reader that is slow, while it takes nothing at all. */
+#define PATIENCE_MS 1000u
 
 void rj_cli_progress_init(struct rj_cli_progress *p,
 			  enum rj_cli_progress_style style, FILE *out)
 {
-	*p = (struct rj_cli_progress){ .out = out, .style = style };
+	FILE *stream = NULL;
+
+	*p = (struct rj_cli_progress){ .screen = out,
+				       .out = out,
+				       .style = style };
+	(void)fflush(out);
+	if (fileno(out) >= 0)
+		p->outlet = rj_cli_outlet_new(fileno(out));
+	if (p->outlet)
+		stream = rj_cli_outlet_stream(p->outlet);
+	if (stream)
+		p->out = stream;
 	if (style == RJ_CLI_PROGRESS_AUTO)
 		p->style = rj_cli_is_terminal(out) ? RJ_CLI_PROGRESS_BAR
 						   : RJ_CLI_PROGRESS_PLAIN;
@@ -34,7 +47,17 @@ void rj_cli_progress_init(struct rj_cli_progress *p,
 
 void rj_cli_progress_done(struct rj_cli_progress *p)
 {
+	if (p->out != p->screen)
+		(void)fclose(p->out);
+	p->out = p->screen;
+	(void)rj_cli_outlet_close(p->outlet, PATIENCE_MS);
+	p->outlet = NULL;
 	rj_mutex_done(&p->lock);
+}
+
+void rj_cli_progress_drain(struct rj_cli_progress *p)
+{
+	(void)rj_cli_outlet_drain(p->outlet, PATIENCE_MS);
 }
 
 void rj_cli_progress_restart(struct rj_cli_progress *p)
@@ -241,7 +264,7 @@ static void say_live_locked(struct rj_cli_progress *p,
 	wipe_locked(p);
 	/* All of it is ASCII. The last column stays empty: a cursor beyond it
 	 * is on the next line on some terminals. */
-	(void)fprintf(p->out, "%.*s", (int)rj_cli_columns(p->out) - 1, line);
+	(void)fprintf(p->out, "%.*s", (int)rj_cli_columns(p->screen) - 1, line);
 	p->live = true;
 }
 

@@ -6,15 +6,20 @@
  * that stays for each round; otherwise a plain line a second at most. Owns
  * its stream while it lives: other lines go through _note, so that they don't
  * run into the live one. Thread safe.
+ *
+ * Nobody waits here for a reader: see cli/outlet.h.
  */
 #include <stdio.h>
 
 #include "cli/command_line.h"
+#include "cli/outlet.h"
 #include "util/mutex.h"
 
 struct rj_cli_progress {
 	/* immutable after _init */
-	FILE *out;
+	FILE *screen;                 /* where it is to be seen */
+	FILE *out;                    /* into the outlet, or the screen */
+	struct rj_cli_outlet *outlet; /* NULL: the screen has no descriptor */
 	enum rj_cli_progress_style style; /* never auto */
 	bool every_round;                 /* plain style too says each round */
 	struct rj_mutex lock;
@@ -34,7 +39,12 @@ struct rj_cli_progress {
 /* `out` is borrowed. */
 void rj_cli_progress_init(struct rj_cli_progress *progress,
 			  enum rj_cli_progress_style style, FILE *out);
+/* Lines that somebody still reads are written first; the count of those that
+ * nobody did is lost with the last of them. */
 void rj_cli_progress_done(struct rj_cli_progress *progress);
+/* Before anything else goes to the same terminal: what was said so far is
+ * there, unless nobody reads it. */
+void rj_cli_progress_drain(struct rj_cli_progress *progress);
 /* Another migration begins: its rounds count from 1 again. */
 void rj_cli_progress_restart(struct rj_cli_progress *progress);
 /* Call about ten times a second. */

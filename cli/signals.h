@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_CLI_SIGNALS_H
 #define RJ_CLI_SIGNALS_H
-/* SIGINT and SIGTERM ask to cancel, once; a second one kills as usual.
- * SIGUSR1 asks a held migration to switch over. SIGPIPE is an error code. */
+/* SIGINT, SIGTERM and SIGHUP ask to cancel. More of them within a second of
+ * the first are the same wish (a shell, timeout(1) and a process group may
+ * each deliver one); a later one kills as usual. SIGUSR1 asks a held migration
+ * to switch over. SIGPIPE and SIGXFSZ are error codes. */
 #include <stdbool.h>
 
+/* For every command, before anything else: what may have been inherited is as
+ * a fresh process has it (nothing of the above blocked, SIGCHLD's default),
+ * and a file size limit is an error code. */
+void rj_cli_signals_begin(void);
+/* For commands that move a guest. SIGHUP stays ignored if it was (nohup). */
 void rj_cli_signals_install(void);
 /* The signal that asked to cancel, or 0. */
 int rj_cli_signals_cancel(void);

@@ -73,6 +73,7 @@ static int fill_attributes(posix_spawnattr_t *attributes)
 	(void)sigemptyset(&defaults);
 	(void)sigaddset(&defaults, SIGPIPE);
 	(void)sigaddset(&defaults, SIGCHLD);
+	(void)sigaddset(&defaults, SIGXFSZ);
 	rc = posix_spawnattr_setflags(
 		attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
 				    POSIX_SPAWN_SETSIGMASK);
