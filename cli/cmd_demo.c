@@ -271,8 +271,9 @@ static void say_helpers_result(const struct demo *demo)
 	}
 }
 
-static void say_result(const struct demo *demo)
+static void say_result(void *user)
 {
+	const struct demo *demo = user;
 	const struct ramjet_info *info = demo->session.info;
 	char pause[RJ_CLI_HUMAN_BYTES];
 
@@ -289,7 +290,6 @@ static void say_result(const struct demo *demo)
 		     rj_cli_ink(stdout, RJ_CLI_GOOD),
 		     rj_cli_ink(stdout, RJ_CLI_PLAIN), pause,
 		     info->verified ? ", proof included" : "");
-	(void)fflush(stdout);
 }
 
 int rj_cli_demo(int argc, char **argv)
@@ -313,7 +313,7 @@ int rj_cli_demo(int argc, char **argv)
 		move(&demo);
 	hear_target(&demo);
 	if (!demo.session.exit_status && !prove(&demo))
-		say_result(&demo);
+		rj_cli_session_print(&demo.session, say_result, &demo);
 	rj_cli_demo_target_done(&demo.target);
 	rj_cli_demo_helpers_done(&demo.helpers);
 	return rj_cli_session_finish(&demo.session);

@@ -3,9 +3,9 @@
 #include <sys/utsname.h>
 
 #include "cli/command.h"
+#include "cli/report_file.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
-#include "util/cleanup.h"
 #include "util/error.h"
 
 static void print_table(const struct ramjet_feature *features, size_t count)
@@ -42,18 +42,37 @@ static json_t *features_object(const struct ramjet_feature *features,
 			 "features", array);
 }
 
-static int write_json(const char *path, const struct ramjet_feature *features,
-		      size_t count, struct ramjet_error *err)
+static int write_json(struct rj_cli_report_file *file,
+		      const struct ramjet_feature *features, size_t count,
+		      struct ramjet_error *err)
 {
-	rj_autoclose int fd = rj_cli_report_open(path, err);
-	json_t *object;
-	int rc;
+	json_t *object = features_object(features, count);
+	int rc = rj_cli_report_write(file, object, err);
 
-	if (fd < 0)
-		return fd;
-	object = features_object(features, count);
-	rc = rj_cli_report_write(fd, object, err);
 	json_decref(object);
+	return rc;
+}
+
+static int probe(const struct rj_cli_command_line *line,
+		 struct ramjet_error *err)
+{
+	struct rj_cli_report_file json = RJ_CLI_REPORT_FILE_NONE;
+	struct ramjet_feature *features;
+	size_t count;
+	int rc = line->json ? rj_cli_report_open(line->json, &json, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = ramjet_features(&features, &count);
+	if (rc < 0) {
+		(void)rj_fail_errno(err, rc, "probing");
+	} else {
+		print_table(features, count);
+		if (line->json)
+			rc = write_json(&json, features, count, err);
+		ramjet_features_free(features, count);
+	}
+	rj_cli_report_close(&json);
 	return rc;
 }
 
@@ -61,9 +80,6 @@ int rj_cli_features(int argc, char **argv)
 {
 	struct ramjet_error error = { 0 };
 	struct rj_cli_command_line line;
-	struct ramjet_feature *features;
-	size_t count;
-	int rc;
 
 	if (rj_cli_command_line_parse(RJ_CLI_FEATURES, argc, argv, &line,
 				      &error))
@@ -72,16 +88,7 @@ int rj_cli_features(int argc, char **argv)
 		rj_cli_command_line_help(RJ_CLI_FEATURES, stdout);
 		return RJ_CLI_EXIT_COMPLETED;
 	}
-	rc = ramjet_features(&features, &count);
-	if (rc < 0) {
-		(void)rj_fail_errno(&error, rc, "probing");
-	} else {
-		print_table(features, count);
-		if (line.json)
-			rc = write_json(line.json, features, count, &error);
-		ramjet_features_free(features, count);
-	}
-	if (rc >= 0)
+	if (probe(&line, &error) >= 0)
 		return RJ_CLI_EXIT_COMPLETED;
 	rj_cli_say(stderr, "ramjet features: %s", error.message);
 	return RJ_CLI_EXIT_FAILED;

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/monitor_text.h"
 #include "cli/monitor_verb.h"
-#include "cli/report_json.h"
+#include "cli/report_file.h"
 #include "util/error.h"
 
 static const struct rj_cli_verb verb = {
@@ -20,8 +20,10 @@ static const struct rj_cli_verb verb = {
 
 static int print_json(const json_t *report, struct ramjet_error *err)
 {
-	(void)fflush(stdout);
-	return rj_cli_report_write(fileno(stdout), report, err);
+	struct rj_cli_report_file out = RJ_CLI_REPORT_FILE_NONE;
+	int rc = rj_cli_report_open("-", &out, err);
+
+	return rc < 0 ? rc : rj_cli_report_write(&out, report, err);
 }
 
 int rj_cli_info(int argc, char **argv)

@@ -54,6 +54,6 @@ int rj_cli_recv(int argc, char **argv)
 	if (rj_cli_session_open(&session) >= 0)
 		rj_cli_session_run(&session, line.uri, say_ready);
 	if (!session.exit_status)
-		rj_cli_result_print(&session, stdout);
+		rj_cli_session_print(&session, rj_cli_result_show, &session);
 	return rj_cli_session_finish(&session);
 }

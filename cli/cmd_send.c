@@ -33,6 +33,6 @@ int rj_cli_send(int argc, char **argv)
 		rj_cli_session_run(&session, line.uri, NULL);
 	}
 	if (!session.exit_status)
-		rj_cli_result_print(&session, stdout);
+		rj_cli_session_print(&session, rj_cli_result_show, &session);
 	return rj_cli_session_finish(&session);
 }

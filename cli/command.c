@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/build.h"
 #include "cli/cmd_helper.h"
 #include "cli/command_line.h"
 #include "cli/signals.h"
@@ -53,7 +55,8 @@ static int version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	(void)printf("ramjet %s\n", ramjet_version());
+	(void)printf(*RJ_CLI_BUILD_ID ? "ramjet %s (%s)\n" : "ramjet %s\n",
+		     ramjet_version(), RJ_CLI_BUILD_ID);
 	return RJ_CLI_EXIT_COMPLETED;
 }
 
@@ -91,6 +94,17 @@ static int help(int argc, char **argv)
 	return RJ_CLI_EXIT_COMPLETED;
 }
 
+/* Words that could not be written were not said. A session looks after its
+ * own: its status is that of the migration. */
+static int say_all(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	(void)fprintf(stderr, "ramjet: standard output: %s\n", strerror(errno));
+	clearerr(stdout);
+	return status ? status : RJ_CLI_EXIT_FAILED;
+}
+
 int rj_cli_main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
@@ -104,5 +118,5 @@ int rj_cli_main(int argc, char **argv)
 		name = "help";
 	if (!strcmp(name, "--version"))
 		name = "version";
-	return run_command(name, argc - 1, argv + 1);
+	return say_all(run_command(name, argc - 1, argv + 1));
 }

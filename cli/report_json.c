@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/report_json.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "cli/json_text.h"
 #include "cli/known.h"
-#include "util/cleanup.h"
-#include "util/error.h"
 
 static json_t *ms(uint64_t us)
 {
@@ -303,47 +297,4 @@ json_t *rj_cli_report_build(const struct rj_cli_report *report)
 	if (report->target)
 		(void)json_object_set(object, "target", report->target);
 	return object;
-}
-
-int rj_cli_report_open(const char *path, struct ramjet_error *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-
-	if (fd < 0)
-		return rj_fail_errno(err, -errno, "--json %s: open", path);
-	return fd;
-}
-
-static int write_all(int fd, const char *text, size_t bytes)
-{
-	while (bytes) {
-		ssize_t wrote = write(fd, text, bytes);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			return wrote < 0 ? -errno : -EIO;
-		text += wrote;
-		bytes -= (size_t)wrote;
-	}
-	return 0;
-}
-
-int rj_cli_report_write(int fd, const json_t *object, struct ramjet_error *err)
-{
-	rj_autofree char *text =
-		object ? rj_json_dump(object, JSON_INDENT(2)) : NULL;
-	struct stat status;
-	int rc = 0;
-
-	if (!text)
-		return rj_fail(err, -ENOMEM, "--json: out of memory");
-	/* A pipe or a terminal can't be cut, and needn't be. */
-	if (!fstat(fd, &status) && S_ISREG(status.st_mode) && ftruncate(fd, 0))
-		rc = -errno;
-	if (!rc)
-		rc = write_all(fd, text, strlen(text));
-	if (!rc)
-		rc = write_all(fd, "\n", 1);
-	return rc ? rj_fail_errno(err, rc, "--json: write") : 0;
 }

@@ -28,11 +28,4 @@ enum rj_cli_exit rj_cli_exit_of(enum ramjet_state state);
 
 /* The object, *returned*; NULL when out of memory. */
 json_t *rj_cli_report_build(const struct rj_cli_report *report);
-
-/* Open FILE for a later rj_cli_report_write(): a path that can't be written
- * is better known before anything has happened. Returns the descriptor. */
-RJ_NODISCARD int rj_cli_report_open(const char *path, struct ramjet_error *err);
-/* Replaces what the file held. */
-RJ_NODISCARD int rj_cli_report_write(int fd, const json_t *object,
-				     struct ramjet_error *err);
 #endif

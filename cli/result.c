@@ -218,3 +218,8 @@ void rj_cli_result_print(const struct rj_cli_session *session, FILE *out)
 	if (session->role == RJ_CLI_TARGET && session->checked)
 		print_guest(session, out);
 }
+
+void rj_cli_result_show(void *session)
+{
+	rj_cli_result_print(session, stdout);
+}

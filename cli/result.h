@@ -18,4 +18,7 @@ void rj_cli_result_paths(const struct ramjet_info *info, FILE *out);
 void rj_cli_result_helpers(const struct ramjet_info *info, FILE *out);
 /* "memory proven equal: ...", or that it was not asked for. */
 void rj_cli_result_proof(const struct ramjet_info *info, FILE *out);
+/* As that, to standard output, for rj_cli_session_print(); `session` is a
+ * struct rj_cli_session. */
+void rj_cli_result_show(void *session);
 #endif

@@ -89,15 +89,14 @@ void rj_cli_session_init(struct rj_cli_session *s,
 		.line = line,
 		.role = line->command == RJ_CLI_RECV ? RJ_CLI_TARGET
 						     : RJ_CLI_SOURCE,
-		.json_fd = -1,
+		.json = RJ_CLI_REPORT_FILE_NONE,
 	};
 	rj_cli_progress_init(&s->progress, line->progress, stderr);
 	if (rc)
 		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_USAGE);
 	if (!line->json)
 		return;
-	s->json_fd = rj_cli_report_open(line->json, &error);
-	if (s->json_fd < 0)
+	if (rj_cli_report_open(line->json, &s->json, &error) < 0)
 		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_USAGE);
 }
 
@@ -252,6 +251,11 @@ int rj_cli_session_wait(struct rj_cli_session *s)
 		rj_error_clear(&error);
 		rc = ramjet_wait(s->migration, -1, &error);
 	}
+	/* A wish to cancel that came too late is none. */
+	if (rc >= 0) {
+		rj_error_clear(&s->error);
+		s->exit_status = RJ_CLI_EXIT_COMPLETED;
+	}
 	if (ramjet_info(s->migration, &s->info) < 0)
 		s->info = NULL;
 	rj_cli_progress_finish(&s->progress, s->info);
@@ -359,61 +363,4 @@ void rj_cli_session_run(struct rj_cli_session *s, const char *uri,
 	if (rj_cli_session_begin(s, uri) >= 0 && (!begun || begun(s) >= 0))
 		(void)rj_cli_session_wait(s);
 	(void)rj_cli_session_aftermath(s);
-}
-
-static void write_report(struct rj_cli_session *s)
-{
-	struct rj_cli_report report = {
-		.line = s->line,
-		.uri = s->migration && s->role == RJ_CLI_TARGET
-			       ? ramjet_listen_uri(s->migration)
-			       : NULL,
-		.info = s->info,
-		.error = &s->error,
-		.exit_status = s->exit_status,
-		.check = s->checked ? &s->check : NULL,
-		.check_clean = s->check_clean,
-		.target = s->target,
-	};
-	struct ramjet_error error = { 0 };
-	json_t *object;
-
-	if (s->json_fd < 0)
-		return;
-	object = rj_cli_report_build(&report);
-	if (rj_cli_report_write(s->json_fd, object, &error) < 0) {
-		rj_cli_say(stderr, "ramjet %s: %s", name_of(s), error.message);
-		if (!s->exit_status)
-			s->exit_status = RJ_CLI_EXIT_FAILED;
-	}
-	json_decref(object);
-}
-
-int rj_cli_session_finish(struct rj_cli_session *s)
-{
-	rj_cli_session_say_error(s);
-	write_report(s);
-	ramjet_info_free(s->info);
-	ramjet_migration_free(s->migration);
-	ramjet_guest_free(s->handle);
-	rj_cli_guest_free(s->guest);
-	rj_cli_session_free_monitor(s);
-	rj_cli_progress_done(&s->progress);
-	json_decref(s->target);
-	rj_close_fd(&s->json_fd);
-	return s->exit_status;
-}
-
-int rj_cli_session_usage(const struct rj_cli_command_line *line,
-			 const struct ramjet_error *error)
-{
-	struct rj_cli_session s;
-
-	/* A report speaks of a migration; `features` has none. */
-	rj_cli_session_init(&s, line);
-	if (line->command == RJ_CLI_FEATURES)
-		rj_close_fd(&s.json_fd);
-	s.error = *error;
-	s.exit_status = RJ_CLI_EXIT_USAGE;
-	return rj_cli_session_finish(&s);
 }

@@ -9,6 +9,7 @@
  * decides report and exit status, so callers just go on to _finish.
  */
 #include "cli/progress.h"
+#include "cli/report_file.h"
 #include "cli/report_json.h"
 
 struct rj_cli_monitor;
@@ -23,7 +24,7 @@ struct rj_cli_session {
 	struct rj_cli_progress progress;
 	struct ramjet_error error;
 	enum rj_cli_exit exit_status;
-	int json_fd; /* -1: none wanted */
+	struct rj_cli_report_file json;
 	bool ready_said;
 	bool error_said;
 	bool bound_said; /* that the target may not cancel any more */
@@ -32,6 +33,9 @@ struct rj_cli_session {
 	struct rj_cli_guest_check check;
 	json_t *target; /* demo: the other side's report; *taken* */
 	struct rj_cli_monitor *monitor; /* NULL without --monitor */
+	/* A thread still writes for somebody who doesn't read: */
+	bool report_stuck;
+	bool result_stuck; /* and may look at what this session has */
 };
 
 /* Never fails; what went wrong is kept. `line` is borrowed. */
@@ -59,7 +63,12 @@ void rj_cli_session_run(struct rj_cli_session *session, const char *uri,
 			int (*begun)(struct rj_cli_session *session));
 /* Say the error, if any, once. */
 void rj_cli_session_say_error(struct rj_cli_session *session);
-/* Say the error, if any; write the report; free all. The exit status. */
+/* Call `print`, which writes to standard output. Whatever becomes of that
+ * changes nothing about the outcome. */
+void rj_cli_session_print(struct rj_cli_session *session,
+			  void (*print)(void *user), void *user);
+/* Say the error, if any; write the report; free all. The exit status, which is
+ * the outcome's, whatever becomes of the report. */
 int rj_cli_session_finish(struct rj_cli_session *session);
 
 /* Keep a failure that happened outside; the first one stays. */

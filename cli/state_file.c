@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "util/beside.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -89,38 +89,24 @@ static int write_whole(int fd, const void *data, size_t bytes)
 	return 0;
 }
 
-static int replace(const char *path, const char *fresh, int fd,
-		   const void *data, size_t bytes)
-{
-	int rc = write_whole(fd, data, bytes);
-
-	if (rc >= 0 && fsync(fd))
-		rc = -errno;
-	if (rc >= 0 && rename(fresh, path))
-		rc = -errno;
-	if (rc < 0)
-		(void)unlink(fresh);
-	return rc;
-}
-
 int rj_cli_state_file_write(const char *path, const void *data, size_t bytes,
 			    struct ramjet_error *err)
 {
-	rj_autofree char *fresh = NULL;
-	rj_autoclose int fd = -1;
+	struct rj_beside file = RJ_BESIDE_NONE;
 	int rc;
 
 	if (!strcmp(path, "-")) {
+		(void)fflush(stdout);
 		rc = write_whole(STDOUT_FILENO, data, bytes);
 		return rc < 0 ? rj_fail_errno(err, rc, "standard output") : 0;
 	}
-	if (asprintf(&fresh, "%s.XXXXXX", path) < 0) {
-		fresh = NULL;
-		return rj_fail(err, -ENOMEM, "%s: out of memory", path);
+	rc = rj_beside_open(path, O_WRONLY | O_TRUNC, 0600, &file, err);
+	if (rc < 0)
+		return rc;
+	rc = write_whole(file.fd, data, bytes);
+	if (rc < 0) {
+		rj_beside_abandon(&file);
+		return rj_fail_errno(err, rc, "%s: writing", path);
 	}
-	fd = mkostemp(fresh, O_CLOEXEC);
-	if (fd < 0)
-		return rj_fail_errno(err, -errno, "%s", path);
-	rc = replace(path, fresh, fd, data, bytes);
-	return rc < 0 ? rj_fail_errno(err, rc, "%s: writing", path) : 0;
+	return rj_beside_commit(&file, err);
 }

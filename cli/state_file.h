@@ -11,7 +11,8 @@
 RJ_NODISCARD int rj_cli_state_file_read(const char *path, size_t max,
 					void **ret_data, size_t *ret_bytes,
 					struct ramjet_error *err);
-/* All or nothing: a new file (mode 0600) takes the old one's place. */
+/* All or nothing: a new file (mode 0600) takes the old one's place, see
+ * util/beside.h; what is no regular file is written in place. */
 RJ_NODISCARD int rj_cli_state_file_write(const char *path, const void *data,
 					 size_t bytes,
 					 struct ramjet_error *err);

@@ -58,7 +58,8 @@ class Command:
 
     def __init__(self, program):
         self.program = program
-        self.version = self.ask("--version").strip()
+        # What follows is the commit.
+        self.version = " ".join(self.ask("--version").split()[:2])
         self.helps = {name: self.ask(name, "--help") for name in re.findall(
             r"^  ([a-z]+) +\S", self.ask("--help"), flags=re.M)}
         # Wrong usage, so nothing runs; a report is written all the same.

@@ -530,7 +530,9 @@ static void wrong_usage_exits_with_2_and_is_reported(void **state)
 	assert_complete(w);
 	assert_int_equal(run(w, "send file:a --to fd:0 --json /no/such/dir"),
 			 2);
-	assert_says(w, "--json /no/such/dir: open: No such file");
+	assert_says(
+		w,
+		"--json /no/such/dir: making a file beside it: No such file");
 	assert_int_equal(run(w, "fly"), 2);
 	assert_says(w, "'fly' is not a command");
 	assert_int_equal(run(w, "demo --bogus"), 2);
@@ -554,7 +556,7 @@ static void help_goes_to_standard_output(void **state)
 	assert_int_equal(run(w, "helpers --help"), 0);
 	assert_says(w, "usage: ramjet helpers ");
 	assert_int_equal(run(w, "--version"), 0);
-	assert_says(w, "ramjet 0.0.fake\n");
+	assert_says(w, "ramjet 0.0.fake");
 }
 
 static void features_come_as_table_and_json(void **state)
