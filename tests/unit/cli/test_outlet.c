@@ -96,6 +96,8 @@ static void nobody_waits_for_a_reader_that_stopped(void **state)
 
 	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	/* Less than the queue holds. */
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);
 	outlet = rj_cli_outlet_new(ends[1]);
 	put_lines(outlet, 0, LINES); /* returns */
 	assert_false(rj_cli_outlet_drain(outlet, 10));
@@ -126,6 +128,7 @@ static void closing_leaves_a_stuck_write_behind(void **state)
 
 	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);
 	outlet = rj_cli_outlet_new(ends[1]);
 	put_lines(outlet, 0, LINES);
 	assert_true(rj_cli_outlet_close(outlet, 10) > 0);
