@@ -26,6 +26,8 @@ static const struct rj_cli_verb verb = {
 		 "  throttle=auto|off|INITIAL:STEP:MAX\n"
 		 "  on-no-convergence=continue|switch|fail\n"
 		 "  hold=on|off\n"
+		 "  timeout, stall-timeout, switchover-timeout, reply-timeout"
+		 "=TIME\n"
 		 "  channels=N               only before it begins\n\n"
 		 "or any parameter of migrate-set-parameters by its own name.",
 	.takes_words = true,
@@ -63,6 +65,18 @@ static int put_downtime(json_t *object, const char *name, const char *value,
 			       "or more",
 			       value);
 	return rc ? rc : put(object, name, json_integer((json_int_t)us));
+}
+
+/* As the library counts them; never shorter. */
+static int put_ms(json_t *object, const char *name, const char *value,
+		  struct ramjet_error *err)
+{
+	uint64_t us;
+	int rc = rj_parse_duration_us(name, value, &us, err);
+
+	return rc ? rc
+		  : put(object, name,
+			json_integer((json_int_t)(us / 1000 + !!(us % 1000))));
 }
 
 static int put_text(json_t *object, const char *name, const char *value,
@@ -129,6 +143,10 @@ static const struct {
 	{ "throttle", "x-ramjet-throttle", put_throttle },
 	{ "on-no-convergence", "x-ramjet-on-no-convergence", put_text },
 	{ "hold", "x-ramjet-hold", put_any },
+	{ "timeout", "x-ramjet-total-timeout-ms", put_ms },
+	{ "stall-timeout", "x-ramjet-stall-timeout-ms", put_ms },
+	{ "switchover-timeout", "x-ramjet-switchover-timeout-ms", put_ms },
+	{ "reply-timeout", "x-ramjet-reply-timeout-ms", put_ms },
 	{ "channels", "multifd-channels", put_any },
 };
 

@@ -216,8 +216,11 @@ static void print_option(const struct rj_cli_option *row, unsigned command,
 	(void)snprintf(left, sizeof(left), "--%s%s%s", row->name,
 		       row->argument ? " " : "",
 		       row->argument ? row->argument : "");
-	if (strlen(left) > 22)
+	/* "  LEFT  HELP" */
+	if (strlen(left) > 22 && strlen(left) + strlen(help) > 76)
 		(void)fprintf(out, "  %s\n  %-22s %s\n", left, "", help);
+	else if (strlen(left) > 22)
+		(void)fprintf(out, "  %s  %s\n", left, help);
 	else
 		(void)fprintf(out, "  %-22s %s\n", left, help);
 }

@@ -87,6 +87,8 @@ static const struct row rows[] = {
 	  NUMBER(params.reply_timeout_ms, 0, MS_MAX, 1) },
 	{ "x-ramjet-stall-timeout-ms", LIVE,
 	  NUMBER(params.stall_timeout_ms, 0, MS_MAX, 1) },
+	{ "x-ramjet-switchover-timeout-ms", LIVE,
+	  NUMBER(params.switchover_timeout_us, 0, MS_MAX, 1000) },
 	{ "x-ramjet-total-timeout-ms", LIVE,
 	  NUMBER(params.total_timeout_ms, 0, MS_MAX, 1) },
 };

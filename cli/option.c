@@ -164,6 +164,26 @@ static int set_stall_timeout(const struct rj_cli_setting *s,
 	return parse_ms(s, &us, &s->line->params.stall_timeout_ms, err);
 }
 
+static int set_reply_timeout(const struct rj_cli_setting *s,
+			     struct ramjet_error *err)
+{
+	uint64_t us;
+
+	return parse_ms(s, &us, &s->line->params.reply_timeout_ms, err);
+}
+
+/* 0 is none, as of the other timeouts; for the library, it is the default. */
+static int set_switchover_timeout(const struct rj_cli_setting *s,
+				  struct ramjet_error *err)
+{
+	uint64_t us;
+	int rc = rj_parse_duration_us(s->what, s->value, &us, err);
+
+	if (!rc)
+		s->line->params.switchover_timeout_us = us ? us : UINT64_MAX;
+	return rc;
+}
+
 static int set_uncapped_switchover(const struct rj_cli_setting *s,
 				   struct ramjet_error *err)
 {
@@ -500,6 +520,10 @@ static const struct rj_cli_option options[] = {
 	  "give up when it takes longer" },
 	{ "stall-timeout", "TIME", MOVERS, set_stall_timeout,
 	  "give up when nothing moves for this long" },
+	{ "switchover-timeout", "TIME", MOVERS, set_switchover_timeout,
+	  "then the guest runs on (10 limits, 5s)" },
+	{ "reply-timeout", "TIME", ALL, set_reply_timeout,
+	  "give up when the peer owes an answer for so long (30s)" },
 	{ "run", "TIME", RJ_CLI_DEMO | RJ_CLI_RECV, set_run,
 	  "how long the guest runs before its self-check (300ms)" },
 	{ "monitor", "unix:PATH", ALL, set_monitor,

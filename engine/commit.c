@@ -7,6 +7,7 @@
 
 #include "engine/last_words.h"
 #include "engine/outgoing.h"
+#include "engine/pause_limit.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -42,13 +43,18 @@ int rj_source_await(struct ramjet_migration *m,
 		const uint64_t timeout_us = patience_us(m);
 		/* Workers tell their bytes a frame at a time, which may take
 		 * long; the kernel knows better. */
+		const struct rj_wire_now wire = rj_meter_look(m);
 		const uint64_t now_moved = rj_source_sent(m).wire_bytes +
-					   rj_meter_look(m).acked +
-					   m->out->applied;
+					   wire.acked + m->out->applied;
 
-		if (now_moved != moved)
+		if (now_moved != moved || rj_wire_is_held_back(&wire))
 			since_us = rj_now_us();
 		moved = now_moved;
+		if (ramjet_migration_state(m) < RAMJET_STATE_COMMITTED) {
+			rc = rj_pause_check(m, what, err);
+			if (rc)
+				return rc;
+		}
 		if (timeout_us && rj_now_us() - since_us > timeout_us)
 			return rj_fail(err, -ETIMEDOUT,
 				       "switchover: no %s within %llu ms", what,

@@ -122,7 +122,8 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 	/* Under a cap, frames wait for it rather than in a socket. */
 	const bool queued = now->queued || now->held;
 
-	if (now->acked > meter->moved || !meter->moved_us) {
+	if (now->acked > meter->moved || !meter->moved_us ||
+	    rj_wire_is_held_back(now)) {
 		meter->moved = now->acked;
 		meter->moved_us = now_us;
 	}

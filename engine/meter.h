@@ -33,6 +33,11 @@ struct rj_wire_now {
 	uint64_t in_hand_pages; /* claimed by workers, not launched */
 	bool held;              /* more would be launched but for the cap */
 };
+/* Nothing is under way, and the cap alone keeps more from being so. */
+static inline bool rj_wire_is_held_back(const struct rj_wire_now *wire)
+{
+	return wire->held && !wire->queued;
+}
 struct rj_wire_now rj_meter_look(const struct ramjet_migration *m);
 
 /* Account the time since the last call; `busy`: workers had work throughout.
@@ -45,6 +50,6 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
  * as long as little was measured; whatever went wrong before is mended by it. */
 void rj_meter_arrived(const struct rj_meter *meter, uint64_t bytes, uint64_t us,
 		      struct rj_smooth *capacity);
-/* How long no byte has been acknowledged. */
+/* How long no byte has been acknowledged, the cap permitting. */
 uint64_t rj_meter_still_us(const struct rj_meter *meter, uint64_t now_us);
 #endif

@@ -88,7 +88,8 @@ struct rj_outgoing {
 	bool announced; /* SWITCHOVER is sent: READY may come */
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
-	uint64_t term_us; /* the latest one measured */
+	uint64_t term_us;   /* the latest one measured */
+	uint64_t hashed_us; /* of the pause, for `verify`, on this side */
 	uint32_t final_round;
 	/* COMMIT is in the stream, which nobody sees before the commit. */
 	bool commit_held_back;

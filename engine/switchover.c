@@ -16,6 +16,7 @@
 #include "engine/callback.h"
 #include "engine/digest.h"
 #include "engine/outgoing.h"
+#include "engine/pause_limit.h"
 #include "engine/source_helpers.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -55,6 +56,7 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	out->pause_began_us = out->term_began_us = rj_now_us();
+	out->hashed_us = 0;
 	/* Half stopped counts as stopped: start is called whatever happens. */
 	out->guest_stopped = true;
 	rc = rj_call_stop(m, err);
@@ -128,7 +130,7 @@ int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
 		};
 
 		rc = rj_link_send(&m->out->link, &frame, data + at,
-				  rj_migration_reply_deadline(m), err);
+				  rj_pause_deadline_ns(m), err);
 		at += piece;
 	} while (!rc && at < bytes);
 	rj_rounds_kick(&m->out->rounds);
@@ -177,6 +179,7 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 		.aux = rj_source_digest_of(m),
 		.payload_bytes = (uint32_t)bytes,
 	};
+	const uint64_t began_us = rj_now_us();
 	rj_autofree uint8_t *body = malloc(bytes);
 	int rc = 0;
 
@@ -189,9 +192,10 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 					   m->wake_fd, &digest, err);
 		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
 	}
+	m->out->hashed_us = rj_now_us() - began_us;
 	if (!rc)
 		rc = rj_link_send(&m->out->link, &frame, body,
-				  rj_migration_reply_deadline(m), err);
+				  rj_pause_deadline_ns(m), err);
 	rj_rounds_kick(&m->out->rounds);
 	if (m->out->one_way) {
 		rj_lock(&m->lock);
@@ -213,8 +217,8 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	m->out->announced = true;
-	rc = rj_link_send(&m->out->link, &frame, NULL,
-			  rj_migration_reply_deadline(m), err);
+	rc = rj_link_send(&m->out->link, &frame, NULL, rj_pause_deadline_ns(m),
+			  err);
 	/* Nobody sees this stream before the commit: it can be made whole, and
 	 * looked at, while the guest may still go on here. */
 	if (!rc && m->out->one_way &&

@@ -408,6 +408,10 @@ struct ramjet_params {
 	 * of what was touched says: it is proven, too. Costs a read of the
 	 * whole size of the guest, and shared memory is populated by it. */
 	bool verify_all;
+	/* The guest runs on (failed) when READY takes longer, digests not
+	 * counted. 0: ten downtime limits, at least 5 s, and twice what is
+	 * predicted of a forced pause; UINT64_MAX: never. Live. */
+	uint64_t switchover_timeout_us;
 };
 #define RAMJET_CHANNELS_MAX 256u
 /* In the order of the fields, as C++ wants it. */

@@ -47,6 +47,23 @@ class Caps(monitor_rig.Case):
                 self.quits(target, at_target)
                 self.assertTrue(source.json["verify"]["identical"])
 
+    def test_what_the_cap_holds_back_does_not_stall(self):
+        source = self.source("--bandwidth", "30k", "--stall-timeout", "1s",
+                             guest=GUEST)
+        target = self.target(guest=GUEST)
+        at_source, at_target = self.client(source), self.client(target)
+        at_source.execute("migrate", uri=self.incoming(at_target))
+        at_source.wait_status("active")
+        # Three frames of 64 KiB, more than two seconds apart.
+        while (info := at_source.execute("query-migrate"))["ram"][
+                "transferred"] < 3 << 16:
+            self.assertEqual(info["status"], "active", source.story())
+        at_source.execute("migrate-set-parameters", max_bandwidth=0)
+        at_source.wait_status("completed")
+        at_target.wait_status("completed")
+        self.quits(source, at_source)
+        self.quits(target, at_target)
+
 
 if __name__ == "__main__":
     rig.main()

@@ -40,6 +40,24 @@ static void bytes_over_busy_time_are_the_capacity(void **state)
 	assert_in_range((uint64_t)rj_smooth_spread(&w.capacity), 0, 1);
 }
 
+/* What the cap alone holds back does not stall; what is under way may. */
+static void a_cap_is_no_stall(void **state)
+{
+	struct wire w = begin();
+
+	(void)state;
+	w.now.held = true;
+	pass(&w, 0, 1, true);
+	pass(&w, 3 * SECOND_US, 0, true);
+	assert_int_equal(rj_meter_still_us(&w.meter, w.now_us), 3 * SECOND_US);
+	w.now.queued = 0;
+	pass(&w, 3 * SECOND_US, 0, true);
+	assert_int_equal(rj_meter_still_us(&w.meter, w.now_us), 0);
+	w.now.held = false;
+	pass(&w, 3 * SECOND_US, 0, true);
+	assert_int_equal(rj_meter_still_us(&w.meter, w.now_us), 3 * SECOND_US);
+}
+
 /* A guest that writes little says nothing about the wire. */
 static void idle_time_does_not_count(void **state)
 {
@@ -217,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_over_busy_time_are_the_capacity),
+		cmocka_unit_test(a_cap_is_no_stall),
 		cmocka_unit_test(idle_time_does_not_count),
 		cmocka_unit_test(a_wire_that_runs_dry_is_not_measured),
 		cmocka_unit_test(a_wire_the_cap_keeps_dry_is_measured),

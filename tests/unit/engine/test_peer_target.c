@@ -210,6 +210,19 @@ static void a_target_that_says_nothing_is_given_up(void **state)
 	}
 }
 
+static void a_silent_target_keeps_no_guest_standing_still(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s);
+	s->move.source_params.reply_timeout_ms = 0;
+	s->move.source_params.switchover_timeout_us = 50000;
+	reach(s, STEP_APPLIED);
+	expect_end(s, STEP_APPLIED);
+	move_expect_error(&s->move.source_err, -ETIMEDOUT,
+			  "is 50 (switchover timeout)");
+}
+
 static void a_hanging_target_does_not_keep_a_cancel_waiting(void **state)
 {
 	struct scene *s = *state;
@@ -594,6 +607,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PEER_TEST(a_target_that_says_nothing_is_given_up),
+		PEER_TEST(a_silent_target_keeps_no_guest_standing_still),
 		PEER_TEST(a_hanging_target_does_not_keep_a_cancel_waiting),
 		PEER_TEST(a_commit_sent_cannot_be_cancelled),
 		PEER_TEST(running_said_without_the_commit_is_not_believed),
