@@ -9,6 +9,8 @@
  * started, sleep until something completes, look at what did.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -40,6 +42,8 @@ struct op {
 	bool zero_copy; /* what is in flight */
 	int result;     /* the receive's; a send's goes to base.send_error */
 	struct rj_iov *iov; /* NULL: nothing to do */
+	uint64_t started_ns;
+	uint64_t lasted_ns; /* the one before */
 	struct msghdr message;
 };
 
@@ -169,6 +173,26 @@ static void start_op(struct uring_channel *c, struct op *op, uint64_t bytes_max)
 		prepare_transfer(c, op, bytes_max, sqe);
 	io_uring_sqe_set_data64(sqe, op->id);
 	op->in_flight = true;
+	op->started_ns = rj_now_ns();
+}
+
+/*
+ * A send for which the kernel waits until all is gone says how much was, when
+ * TCP gives up in the middle, and forgets why; the next one sees a closed
+ * socket only. So whether it stood still for as long as TCP waits tells: some
+ * of that time is the send's before it.
+ */
+static int explain_close(const struct uring_channel *c, const struct op *op)
+{
+	unsigned limit_ms = 0;
+	socklen_t bytes = sizeof(limit_ms);
+
+	if (op->id == OP_SEND &&
+	    !getsockopt(c->base.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms,
+			&bytes) &&
+	    limit_ms && op->lasted_ns >= limit_ms * UINT64_C(500000))
+		return -ETIMEDOUT;
+	return -EPIPE;
 }
 
 /* Refusals of zero copy itself; plain sends may still work. */
@@ -207,8 +231,11 @@ static int take_result(struct uring_channel *c, struct op *op, int result)
 		c->base.zero_copy.refused = result;
 		return 0;
 	}
+	if (result == -EPIPE)
+		return explain_close(c, op);
 	if (result < 0)
 		return result;
+	op->lasted_ns = rj_now_ns() - op->started_ns;
 	if (result == 0)
 		return op->id == OP_SEND || op->begun ? -EPIPE : -ENODATA;
 	op->begun = true;

@@ -155,10 +155,8 @@ static int connect_tcp(const struct rj_uri *uri, uint64_t deadline_ns,
 	if (rc == -ECANCELED)
 		return rj_fail_errno(err, rc, "connect %s", text);
 	if (rc)
-		return rj_fail(err, rc,
-			       "connect %s: %s, wanted a listener "
-			       "there",
-			       text, reasons);
+		return rj_fail(err, rc, "connect %s: %s, wanted %s", text,
+			       reasons, rj_wanted(rc, "a listener there"));
 	return 0;
 }
 
@@ -181,9 +179,8 @@ static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
 	fd = socket(vsock ? AF_VSOCK : AF_UNIX,
 		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return rj_fail_errno(err, -errno,
-				     "connect %s: sockets of this kind wanted",
-				     text);
+		return rj_fail_wanted(err, -errno, "a socket", "connect %s",
+				      text);
 	rc = rj_tune(fd, kind);
 	if (rc)
 		return rj_fail_errno(err, rc, "connect %s: socket options",
@@ -192,8 +189,8 @@ static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
 	rc = (vsock ? connect_remote : connect_unix)(fd, &address, bytes,
 						     deadline_ns, wake_fd);
 	if (rc)
-		return rj_fail_errno(err, rc, "connect %s: listener wanted",
-				     text);
+		return rj_fail_wanted(err, rc, "a listener there", "connect %s",
+				      text);
 	*ret = (struct rj_conn){
 		.fd = rj_steal_fd(&fd),
 		.kind = kind,

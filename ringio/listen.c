@@ -88,10 +88,8 @@ static int listen_tcp(const struct rj_uri *uri, struct ramjet_error *err)
 	freeaddrinfo(list);
 	rj_uri_format(uri, text, sizeof(text));
 	return rc >= 0 ? rc
-		       : rj_fail_errno(err, rc,
-				       "listen %s: free address of this host "
-				       "wanted",
-				       text);
+		       : rj_fail_wanted(err, rc, "a free address of this host",
+					"listen %s", text);
 }
 
 static int listen_vsock(const struct rj_uri *uri, struct ramjet_error *err)
@@ -103,13 +101,13 @@ static int listen_vsock(const struct rj_uri *uri, struct ramjet_error *err)
 
 	rj_uri_format(uri, text, sizeof(text));
 	if (fd < 0)
-		return rj_fail_errno(err, -errno,
-				     "listen %s: vsock support wanted", text);
+		return rj_fail_wanted(err, -errno, "vsock support", "listen %s",
+				      text);
 	/* accepted connections get the listener's window */
 	if (rj_tune(fd, RJ_CONN_VSOCK) || bind(fd, &address.any, bytes) ||
 	    listen(fd, SOMAXCONN))
-		return rj_fail_errno(err, -errno, "listen %s: free port wanted",
-				     text);
+		return rj_fail_wanted(err, -errno, "a free port", "listen %s",
+				      text);
 	return rj_steal_fd(&fd);
 }
 
@@ -182,8 +180,9 @@ int rj_accept(struct rj_listener *listener, uint64_t deadline_ns, int wake_fd,
 		if (fd < 0 && is_of_the_connection(errno))
 			continue;
 		if (fd < 0)
-			return rj_fail_errno(err, -errno, "accept on %s",
-					     listener->bound_uri);
+			return rj_fail_wanted(err, -errno, "a connection",
+					      "accept on %s",
+					      listener->bound_uri);
 		rc = rj_tune(fd, listener->kind);
 		if (rc)
 			return rj_fail_errno(err, rc,

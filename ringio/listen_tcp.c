@@ -227,9 +227,8 @@ static int refuse(const struct rj_uri *uri, int rc, const struct addrinfo *at,
 			"listen %s: %s: ports below %u are privileged "
 			"here, wanted a higher one or CAP_NET_BIND_SERVICE",
 			text, why, privileged);
-	return rj_fail(err, rc,
-		       "listen %s: %s, wanted a free address of this host",
-		       text, why);
+	return rj_fail(err, rc, "listen %s: %s, wanted %s", text, why,
+		       rj_wanted(rc, "a free address of this host"));
 }
 
 int rj_listen_tcp(const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,

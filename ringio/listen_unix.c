@@ -68,7 +68,8 @@ static int remove_stale(const char *path, const union rj_address *address,
 			       "has this name, want a free one",
 			       path);
 	if (fd < 0)
-		return rj_fail_errno(err, fd, "listen unix:%s", path);
+		return rj_fail_wanted(err, fd, "a socket", "listen unix:%s",
+				      path);
 	if (!connect(fd, &address->any, bytes) || errno != ECONNREFUSED)
 		return rj_fail(err, -EADDRINUSE,
 			       "listen unix:%s: somebody listens there, want a "
@@ -87,7 +88,8 @@ int rj_listen_unix(const struct rj_uri *uri, struct ramjet_error *err)
 	int rc = 0;
 
 	if (fd < 0)
-		return rj_fail_errno(err, fd, "listen unix:%s", uri->path);
+		return rj_fail_wanted(err, fd, "a socket", "listen unix:%s",
+				      uri->path);
 	/* Linux gives the file the socket's own mode, less the umask: there
 	 * is no moment at which others could connect. */
 	if (fchmod(fd, S_IRUSR | S_IWUSR))
@@ -95,16 +97,18 @@ int rj_listen_unix(const struct rj_uri *uri, struct ramjet_error *err)
 				     uri->path);
 	if (bind(fd, &address.any, bytes)) {
 		if (errno != EADDRINUSE)
-			return rj_fail_errno(err, -errno,
-					     "listen unix:%s: binding",
-					     uri->path);
+			return rj_fail_wanted(err, -errno,
+					      "a free name in a folder that is "
+					      "there",
+					      "listen unix:%s", uri->path);
 		rc = remove_stale(uri->path, &address, bytes, err);
 		if (rc)
 			return rc;
 		if (bind(fd, &address.any, bytes))
-			return rj_fail_errno(err, -errno,
-					     "listen unix:%s: binding",
-					     uri->path);
+			return rj_fail_wanted(err, -errno,
+					      "a free name in a folder that is "
+					      "there",
+					      "listen unix:%s", uri->path);
 	}
 	if (listen(fd, SOMAXCONN)) {
 		rc = rj_fail_errno(err, -errno, "listen unix:%s", uri->path);

@@ -38,9 +38,16 @@ int rj_fail(struct ramjet_error *err, int code, const char *format, ...)
 	return code;
 }
 
-int rj_fail_errno(struct ramjet_error *err, int code, const char *format, ...)
+static void append_errno(struct ramjet_error *err, int code)
 {
 	char buffer[128];
+
+	append(err, ": ");
+	append(err, strerror_r(-code, buffer, sizeof(buffer)));
+}
+
+int rj_fail_errno(struct ramjet_error *err, int code, const char *format, ...)
+{
 	va_list args;
 
 	if (!err || err->code)
@@ -49,8 +56,46 @@ int rj_fail_errno(struct ramjet_error *err, int code, const char *format, ...)
 	va_start(args, format);
 	put(err, format, args);
 	va_end(args);
-	append(err, ": ");
-	append(err, strerror_r(-code, buffer, sizeof(buffer)));
+	append_errno(err, code);
+	return code;
+}
+
+const char *rj_wanted(int code, const char *otherwise)
+{
+	switch (-code) {
+	case EMFILE:
+		return "a free descriptor of this process (ulimit -n)";
+	case ENFILE:
+		return "a free descriptor of this machine (fs.file-max)";
+	case ENOMEM:
+	case ENOBUFS:
+		return "free memory";
+	case EACCES:
+	case EPERM:
+		return "permission";
+	case EAFNOSUPPORT:
+	case ESOCKTNOSUPPORT:
+	case EPROTONOSUPPORT:
+		return "sockets of this kind in this kernel";
+	default:
+		return otherwise;
+	}
+}
+
+int rj_fail_wanted(struct ramjet_error *err, int code, const char *wanted,
+		   const char *format, ...)
+{
+	va_list args;
+
+	if (!err || err->code)
+		return code;
+	err->code = code;
+	va_start(args, format);
+	put(err, format, args);
+	va_end(args);
+	append_errno(err, code);
+	append(err, ", wanted ");
+	append(err, rj_wanted(code, wanted));
 	return code;
 }
 

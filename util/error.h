@@ -14,6 +14,13 @@ RJ_COLD RJ_PRINTF(3, 4) int rj_fail(struct ramjet_error *err, int code,
 /* As rj_fail, and appends ": " and the text of the errno. */
 RJ_COLD RJ_PRINTF(3, 4) int rj_fail_errno(struct ramjet_error *err, int code,
 					  const char *format, ...);
+/* As rj_fail_errno, and what was wanted after it: `wanted`, unless the errno
+ * itself says what is missing, such as descriptors. */
+RJ_COLD RJ_PRINTF(4, 5) int rj_fail_wanted(struct ramjet_error *err, int code,
+					   const char *wanted,
+					   const char *format, ...);
+/* The last words of that. */
+const char *rj_wanted(int code, const char *otherwise);
 /* Put "prefix: " before the message of err, if there is one. */
 RJ_PRINTF(2, 3)
 void rj_error_prefix(struct ramjet_error *err, const char *format, ...);

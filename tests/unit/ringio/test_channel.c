@@ -3,6 +3,8 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -283,6 +285,25 @@ static void a_peer_that_goes_away_is_an_error(void **state)
 	free(data);
 }
 
+/* A stopped process: its kernel answers, and takes nothing. */
+static void a_peer_that_takes_nothing_is_timed_out(void **state)
+{
+	const unsigned limit_ms = 400;
+	uint8_t *data = calloc(1, stuck_bytes(state));
+	struct fixture f;
+
+	begin(state, &f);
+	assert_int_equal(setsockopt(f.pair.source.fd, IPPROTO_TCP,
+				    TCP_USER_TIMEOUT, &limit_ms,
+				    sizeof(limit_ms)),
+			 0);
+	make_source(state, &f);
+	assert_int_equal(move_one(f.source, data, stuck_bytes(state), send_now),
+			 -ETIMEDOUT);
+	end(&f);
+	free(data);
+}
+
 static void a_send_in_flight_goes_on_by_asking(void **state)
 {
 	struct fixture f;
@@ -492,6 +513,7 @@ static void a_held_back_send_ends_on_a_wake(void **state)
 
 #define ALL_KINDS  ((1u << PAIR_KINDS) - 1)
 #define CAN_BLOCK  (ALL_KINDS & ~(1u << PAIR_FILE))
+#define IS_TCP     ((1u << PAIR_TCP4) | (1u << PAIR_TCP6))
 #define IS_TWO_WAY (CAN_BLOCK & ~(1u << PAIR_PIPE))
 
 #define CASE(fn, kinds)        \
@@ -513,6 +535,7 @@ static const struct {
 	CASE(a_wake_ends_a_blocked_send, CAN_BLOCK),
 	CASE(a_channel_works_again_once_the_wake_is_taken_back, CAN_BLOCK),
 	CASE(a_peer_that_goes_away_is_an_error, CAN_BLOCK),
+	CASE(a_peer_that_takes_nothing_is_timed_out, IS_TCP),
 	CASE(a_send_in_flight_goes_on_by_asking, CAN_BLOCK),
 	CASE(a_channel_is_freed_with_a_send_in_flight, CAN_BLOCK),
 	CASE(both_ways_at_once_never_lock_up, IS_TWO_WAY),

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,6 +16,7 @@
 #include "tests/unit/ringio/calls.h"
 #include "tests/unit/ringio/pair.h"
 #include "util/clock.h"
+#include "util/compiler.h"
 
 static void exchange(struct rj_listener *listener, struct rj_conn *source)
 {
@@ -183,6 +185,33 @@ static void all_addresses_of_a_name_are_tried(void **state)
 		-ECONNREFUSED);
 	assert_says(&err, "127.0.0.1:");
 	assert_says(&err, "wanted a listener");
+}
+
+/* What is missing is on this side, not over there. */
+static void without_a_descriptor_that_is_what_is_wanted(void **state)
+{
+	static const char *const uris[] = { "tcp:127.0.0.1:1", "unix:/nobody" };
+	struct rlimit before, none;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(uris); i++) {
+		const struct rj_uri uri = uri_of("%s", uris[i]);
+		struct ramjet_error err = { 0 }, heard = { 0 };
+		struct rj_listener listener;
+		struct rj_conn conn;
+
+		assert_int_equal(rj_connect(&uri, 0, -1, &conn, &err), -EMFILE);
+		assert_says(&err, "Too many open files, wanted a free "
+				  "descriptor of this process (ulimit -n)");
+		assert_null(strstr(err.message, "listener"));
+		assert_int_equal(rj_listen(&uri, &listener, &heard), -EMFILE);
+		assert_says(&heard, "wanted a free descriptor");
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 static void looking_a_name_up_is_abandoned_on_a_wake(void **state)
@@ -367,6 +396,7 @@ int main(void)
 		cmocka_unit_test(the_empty_host_takes_both_families),
 		cmocka_unit_test(a_taken_address_is_refused_by_name),
 		cmocka_unit_test(all_addresses_of_a_name_are_tried),
+		cmocka_unit_test(without_a_descriptor_that_is_what_is_wanted),
 		cmocka_unit_test(looking_a_name_up_is_abandoned_on_a_wake),
 		cmocka_unit_test(waits_end_on_a_wake_and_at_the_deadline),
 		cmocka_unit_test(a_connect_that_waits_ends_too),
