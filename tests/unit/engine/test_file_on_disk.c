@@ -80,7 +80,8 @@ static void in_place_the_commit_comes_last(void **state)
 	move_through_file(move, MOVE_FILE_FD, 0);
 	move_expect_done(move);
 	assert_int_equal(disk.count, 2);
-	assert_int_equal(disk.bytes[0] + RJ_HEADER_BYTES, disk.bytes[1]);
+	assert_int_equal(disk.bytes[0] + RJ_HEADER_BYTES + RJ_COMMIT_BYTES,
+			 disk.bytes[1]);
 	assert_int_equal(disk.bytes[1], image_bytes(move));
 }
 
