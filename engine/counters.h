@@ -29,7 +29,10 @@ struct rj_counters {
 	_Atomic uint32_t rtt_us;
 	_Atomic uint32_t mailing; /* control frames are being sent in band */
 	_Atomic uint32_t state;   /* enum rj_channel_state */
-} RJ_CACHE_ALIGNED;               /* else workers share lines */
+	/* Rounds whose fence is being sent, or was. Released before it is: pairs
+	 * with the acquire of who hears that it has arrived. */
+	_Atomic uint32_t fences;
+} RJ_CACHE_ALIGNED; /* else workers share lines */
 
 static inline void rj_count(_Atomic uint64_t *counter, uint64_t by)
 {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "engine/bytes.h"
 #include "ringio/endpoint.h"
 #include "ringio/wait.h"
 #include "util/error.h"
@@ -58,6 +59,36 @@ static int read_part(int fd, struct rj_hello_reader *reader, size_t wanted,
 	return rc;
 }
 
+/* Other software greets first, and then waits: its first bytes tell. */
+static int judge_first_bytes(const struct rj_hello_reader *reader,
+			     struct ramjet_error *err)
+{
+	const size_t have =
+		reader->have < RJ_HEADER_BYTES ? reader->have : RJ_HEADER_BYTES;
+	uint8_t magic[4];
+	char said[RJ_HEADER_BYTES + 1];
+	size_t length = 0;
+
+	rj_put32(magic, RJ_WIRE_MAGIC);
+	if (!have || !memcmp(reader->wire, magic, have < 4 ? have : 4))
+		return 0;
+	while (length < have && reader->wire[length] >= 0x20 &&
+	       reader->wire[length] < 0x7f) {
+		said[length] = (char)reader->wire[length];
+		length++;
+	}
+	said[length] = '\0';
+	if (length < 4)
+		return rj_fail(err, -EPROTO,
+			       "handshake, offset 0: bad magic 0x%08x, want "
+			       "0x%08x: this is not a ramjet stream",
+			       rj_get32(reader->wire), RJ_WIRE_MAGIC);
+	return rj_fail(err, -EPROTO,
+		       "handshake, offset 0: bad magic 0x%08x, want 0x%08x: "
+		       "this is not a ramjet stream: it begins with \"%s\"",
+		       rj_get32(reader->wire), RJ_WIRE_MAGIC, said);
+}
+
 static int judge_header(const uint8_t *header, struct rj_frame *ret,
 			struct ramjet_error *err)
 {
@@ -95,10 +126,13 @@ int rj_hello_read(int fd, struct rj_hello_reader *reader, struct rj_hello *ret,
 		  struct ramjet_error *err)
 {
 	struct rj_frame frame;
-	int rc = read_part(fd, reader, RJ_HEADER_BYTES, err);
+	struct ramjet_error why = { 0 };
+	int rc = read_part(fd, reader, RJ_HEADER_BYTES, &why);
 
+	if (judge_first_bytes(reader, err))
+		return -EPROTO;
 	if (rc <= 0)
-		return rc;
+		return rc ? rj_fail(err, rc, "%s", why.message) : 0;
 	/* Again for each piece of the rest, of which there are few. */
 	rc = judge_header(reader->wire, &frame, err);
 	if (rc)

@@ -202,6 +202,19 @@ static int read_message(struct rj_link *link, struct ramjet_error *err)
 	return 1;
 }
 
+/* From who reads the connection for us: a message, or why none follow. */
+static int take_mail(struct rj_link *link, struct rj_message *ret,
+		     struct ramjet_error *err)
+{
+	int rc = rj_mailbox_get(link->inbox, ret);
+
+	if (rc <= 0 || !ret->end)
+		return rc;
+	rc = rj_fail(err, ret->end->code, "%s", ret->end->message);
+	rj_message_done(ret);
+	return rc;
+}
+
 /* 1: *ret is the next frame; 0: none is there. */
 static int next_frame(struct rj_link *link, struct rj_message *ret,
 		      struct ramjet_error *err)
@@ -209,7 +222,7 @@ static int next_frame(struct rj_link *link, struct rj_message *ret,
 	int rc;
 
 	if (link->inbox)
-		return rj_mailbox_get(link->inbox, ret);
+		return take_mail(link, ret, err);
 	if (link->fd < 0)
 		return 0;
 	rc = read_message(link, err);

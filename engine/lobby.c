@@ -13,6 +13,8 @@ void rj_lobby_init(struct rj_lobby *lobby, struct rj_listener *listener)
 {
 	lobby->listener = listener;
 	lobby->hello_ns = RJ_LOBBY_HELLO_NS;
+	lobby->nap_ns = 0;
+	lobby->shortage = (struct ramjet_error){ 0 };
 	lobby->count = 0;
 }
 
@@ -57,14 +59,29 @@ static bool hear(struct rj_lobby *lobby, struct rj_arrival *ret)
 	return false;
 }
 
+/* Seats are for those who speak. */
+static void make_room(struct rj_lobby *lobby, struct rj_arrival *ret)
+{
+	ret->why = (struct ramjet_error){ 0 };
+	(void)rj_fail(&ret->why, -EBUSY,
+		      "handshake: no HELLO yet, and %u others wait",
+		      RJ_LOBBY_SEATS);
+	leave(lobby, 0, ret);
+}
+
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns && (!b_ns || a_ns < b_ns) ? a_ns : b_ns;
+}
+
 static int timeout_ms(const struct rj_lobby *lobby, uint64_t deadline_ns)
 {
 	const uint64_t now = rj_now_ns();
-	uint64_t first_ns = deadline_ns, left_ms;
+	uint64_t first_ns = earlier(deadline_ns, lobby->nap_ns);
+	uint64_t left_ms;
 
-	if (lobby->count &&
-	    (!first_ns || lobby->seats[0].deadline_ns < first_ns))
-		first_ns = lobby->seats[0].deadline_ns;
+	if (lobby->count)
+		first_ns = earlier(first_ns, lobby->seats[0].deadline_ns);
 	if (!first_ns)
 		return -1;
 	left_ms = first_ns > now ? (first_ns - now) / 1000000 + 1 : 0;
@@ -75,10 +92,10 @@ static int timeout_ms(const struct rj_lobby *lobby, uint64_t deadline_ns)
 static int watch(const struct rj_lobby *lobby, uint64_t deadline_ns,
 		 int wake_fd)
 {
-	const bool full = lobby->count == RJ_LOBBY_SEATS;
+	const bool naps = lobby->nap_ns > rj_now_ns();
 	struct pollfd fds[2 + RJ_LOBBY_SEATS] = {
 		{ .fd = wake_fd, .events = POLLIN },
-		{ .fd = full ? -1 : lobby->listener->fd, .events = POLLIN },
+		{ .fd = naps ? -1 : lobby->listener->fd, .events = POLLIN },
 	};
 
 	for (unsigned i = 0; i < lobby->count; i++)
@@ -93,6 +110,13 @@ static int watch(const struct rj_lobby *lobby, uint64_t deadline_ns,
 	return fds[1].revents != 0;
 }
 
+/* The machine's, or this process's: it may pass. */
+static bool is_shortage(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ||
+	       rc == -ENOBUFS;
+}
+
 static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
 {
 	struct rj_lobby_seat *seat = &lobby->seats[lobby->count];
@@ -101,14 +125,30 @@ static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
 	const int rc = rj_accept(lobby->listener, rj_now_ns(), wake_fd,
 				 &seat->conn, &why);
 
+	lobby->nap_ns = 0;
 	if (rc == -ETIMEDOUT)
 		return 0;
+	if (is_shortage(rc)) {
+		lobby->nap_ns = rj_now_ns() + RJ_LOBBY_NAP_NS;
+		lobby->shortage = why;
+		return 0;
+	}
 	if (rc)
 		return rj_fail(err, rc, "%s", why.message);
+	lobby->shortage = (struct ramjet_error){ 0 };
 	seat->deadline_ns = rj_now_ns() + lobby->hello_ns;
 	seat->reader.have = 0;
 	lobby->count++;
 	return 0;
+}
+
+static int give_up(const struct rj_lobby *lobby, int rc,
+		   struct ramjet_error *err)
+{
+	if (rc == -ETIMEDOUT && lobby->shortage.code)
+		return rj_fail(err, rc, "%s", lobby->shortage.message);
+	return rj_fail_errno(err, rc, "accept on %s",
+			     lobby->listener->bound_uri);
 }
 
 int rj_lobby_next(struct rj_lobby *lobby, uint64_t deadline_ns, int wake_fd,
@@ -120,8 +160,11 @@ int rj_lobby_next(struct rj_lobby *lobby, uint64_t deadline_ns, int wake_fd,
 		if (deadline_ns && rj_now_ns() >= deadline_ns)
 			rc = -ETIMEDOUT;
 		if (rc < 0)
-			return rj_fail_errno(err, rc, "accept on %s",
-					     lobby->listener->bound_uri);
+			return give_up(lobby, rc, err);
+		if (rc > 0 && lobby->count == RJ_LOBBY_SEATS) {
+			make_room(lobby, ret);
+			return 0;
+		}
 		if (rc > 0)
 			rc = let_in(lobby, wake_fd, err);
 		if (rc)

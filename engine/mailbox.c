@@ -15,6 +15,7 @@ struct rj_mail {
 void rj_message_done(struct rj_message *message)
 {
 	free(message->payload);
+	free(message->end);
 	*message = (struct rj_message){ 0 };
 }
 
@@ -86,6 +87,25 @@ int rj_mailbox_put(struct rj_mailbox *box, const struct rj_message *message,
 		free(message->payload);
 		return rc;
 	}
+	rj_event_signal(box->event_fd);
+	return 0;
+}
+
+int rj_mailbox_put_end(struct rj_mailbox *box, const struct ramjet_error *why)
+{
+	struct rj_mail *mail = calloc(1, sizeof(*mail));
+	struct ramjet_error *end = malloc(sizeof(*end));
+
+	if (!mail || !end) {
+		free(mail);
+		free(end);
+		return -ENOMEM;
+	}
+	*end = *why;
+	mail->message.end = end;
+	rj_lock(&box->lock);
+	append_locked(box, mail);
+	rj_unlock(&box->lock);
 	rj_event_signal(box->event_fd);
 	return 0;
 }

@@ -14,6 +14,8 @@ struct rj_message {
 	struct rj_frame frame;
 	uint8_t *payload; /* frame.payload_bytes, malloc()ed or NULL */
 	uint64_t offset;  /* of its first byte in the stream it came in */
+	/* malloc()ed: no message, but why none follow. NULL for messages. */
+	struct ramjet_error *end;
 };
 
 void rj_message_done(struct rj_message *message);
@@ -42,6 +44,9 @@ void rj_mailbox_done(struct rj_mailbox *box);
 RJ_NODISCARD int rj_mailbox_put(struct rj_mailbox *box,
 				const struct rj_message *message,
 				struct ramjet_error *err);
+/* The last that comes: whoever takes it has taken all before it. */
+RJ_NODISCARD int rj_mailbox_put_end(struct rj_mailbox *box,
+				    const struct ramjet_error *why);
 /* 1 and the oldest message, or 0. */
 int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret);
 bool rj_mailbox_is_empty(struct rj_mailbox *box);

@@ -278,7 +278,11 @@ static int end_round(struct rj_sender *s, bool final)
 	if (!rj_out_frame_is_empty(frame))
 		rj_out_frame_seal(frame, s->round);
 	rj_out_frame_fence(frame, s->round, final);
-	rc = launch(s);
+	rc = rj_channel_send_wait(s->channel);
+	atomic_store_explicit(&s->counters->fences, s->round + 1,
+			      memory_order_release);
+	if (!rc)
+		rc = launch(s);
 	if (!rc)
 		rj_rounds_leave(s->rounds, s->index, s->round);
 	return rc;

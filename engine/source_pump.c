@@ -18,14 +18,33 @@ static int unexpected(const struct rj_message *message,
 		       rj_frame_type_name(message->frame.type));
 }
 
-static int take_applied(struct rj_outgoing *out, uint32_t round,
+static bool is_fence_sent(const struct ramjet_migration *m, uint32_t round)
+{
+	const unsigned count =
+		atomic_load_explicit(&m->counter_count, memory_order_acquire);
+
+	for (unsigned i = 0; i < count; i++)
+		if (atomic_load_explicit(&m->counters[i].fences,
+					 memory_order_acquire) <= round)
+			return false;
+	return count;
+}
+
+static int take_applied(struct ramjet_migration *m, uint32_t round,
 			struct ramjet_error *err)
 {
+	struct rj_outgoing *out = m->out;
+
 	if (round != out->applied || round > out->round)
 		return rj_fail(err, -EPROTO,
 			       "round %u reported as applied, wanted round %u, "
 			       "of %u sent",
 			       round, out->applied, out->round + 1);
+	if (!is_fence_sent(m, round))
+		return rj_fail(err, -EPROTO,
+			       "round %u reported as applied before its fences "
+			       "were sent",
+			       round);
 	out->applied++;
 	return 0;
 }
@@ -66,7 +85,7 @@ static int take_message(struct ramjet_migration *m,
 					(uint16_t)out->plan.opened,
 					&out->accepted_channels, err);
 	case RJ_FRAME_APPLIED:
-		return take_applied(out, message->frame.round, err);
+		return take_applied(m, message->frame.round, err);
 	case RJ_FRAME_READY:
 		if (!out->announced || out->ready)
 			return unexpected(message, err);

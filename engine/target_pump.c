@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "engine/bytes.h"
 #include "engine/event.h"
@@ -294,6 +295,50 @@ static bool all_there(struct rj_incoming *in)
 	       rj_clearing_is_over(&in->memory.clearing);
 }
 
+/* Who has sent his final fence on a channel has nothing more to send there.
+ * Nobody reads it any longer; but it must not be there. */
+static int check_silence(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+
+	for (unsigned i = 0; !in->has_inbox && i < in->channel_count; i++) {
+		uint8_t byte;
+
+		if (recv(in->receivers[i].conn.fd, &byte, 1,
+			 MSG_PEEK | MSG_DONTWAIT) == 1)
+			return rj_fail(err, -EPROTO,
+				       "channel %u, offset %llu: more comes "
+				       "after the final fence",
+				       i,
+				       (unsigned long long)rj_counter(
+					       &m->counters[i].wire_bytes));
+	}
+	return 0;
+}
+
+/* The stream is over, or damaged: said by who reads ahead. */
+static bool is_from_stream(int rc)
+{
+	return rc == -ENODATA || rc == -EPIPE || rc == -EPROTO ||
+	       rc == -EBADMSG;
+}
+
+/* Announced, and sent: they must be the same, whatever came after. */
+static int check_last_round(struct rj_incoming *in, int rc,
+			    struct ramjet_error *err)
+{
+	bool final;
+	const uint32_t applied = rj_fences_applied(&in->fences, &final);
+
+	if (!in->announced || !final || in->final_round + 1 == applied)
+		return rc;
+	rj_error_clear(err);
+	return rj_fail(err, -EPROTO,
+		       "SWITCHOVER: names round %u as the last, the "
+		       "channels ended with %u",
+		       in->final_round, applied - 1);
+}
+
 int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -301,12 +346,9 @@ int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)
 
 	while (!rc && !all_there(in))
 		rc = pump(m, err);
-	if (!rc && in->final_round + 1 != in->reported)
-		rc = rj_fail(err, -EPROTO,
-			     "SWITCHOVER: names round %u as the last, the "
-			     "channels ended with %u",
-			     in->final_round, in->reported - 1);
-	return rc;
+	if (!rc || is_from_stream(rc))
+		rc = check_last_round(in, rc, err);
+	return rc ? rc : check_silence(m, err);
 }
 
 /* A command that fails says that this is not what it meant to write. */
@@ -327,5 +369,7 @@ int rj_target_await_commit(struct ramjet_migration *m, struct ramjet_error *err)
 
 	while (!rc && !m->in->committed)
 		rc = pump(m, err);
+	if (!rc)
+		rc = check_silence(m, err);
 	return rc || !m->in->one_way ? rc : end_command(m, err);
 }

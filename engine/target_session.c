@@ -174,13 +174,15 @@ static int await_while_alive(struct ramjet_migration *m, struct rj_lobby *lobby,
 	while (rc == -ETIMEDOUT) {
 		const uint64_t look_ns = rj_now_ns() + LOOK_NS;
 
+		/* That nobody came meanwhile is no error, and must not stand
+		 * in the way of one. */
+		rj_error_clear(err);
 		rc = check_control(m, err);
 		if (rc)
 			return rc;
 		if (deadline_ns && deadline_ns <= look_ns)
 			return rj_lobby_next(lobby, deadline_ns, m->wake_fd,
 					     ret, err);
-		rj_error_clear(err);
 		rc = rj_lobby_next(lobby, look_ns, m->wake_fd, ret, err);
 	}
 	return rc;

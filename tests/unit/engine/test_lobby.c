@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine/lobby.h"
@@ -149,14 +150,13 @@ static void the_silent_are_shown_out_in_time(void **state)
 	(void)rj_conn_close(&conn, 0, NULL);
 }
 
-/* Who finds no seat waits outside, and has one in time. */
-static void a_full_lobby_empties_by_itself(void **state)
+/* Who finds no seat has one all the same. */
+static void a_full_lobby_makes_room(void **state)
 {
 	struct rj_conn silent[RJ_LOBBY_SEATS], last;
 	struct door *door = *state;
 	struct rj_arrival arrival;
 
-	door->lobby.hello_ns = SHORT_NS;
 	for (unsigned i = 0; i < RJ_LOBBY_SEATS; i++)
 		silent[i] = knock(door);
 	last = knock(door);
@@ -167,7 +167,7 @@ static void a_full_lobby_empties_by_itself(void **state)
 		(void)rj_conn_close(&arrival.conn, 0, NULL);
 		if (!arrival.why.code)
 			break;
-		assert_int_equal(arrival.why.code, -ETIMEDOUT);
+		assert_int_equal(arrival.why.code, -EBUSY);
 	}
 	assert_int_equal(arrival.why.code, 0);
 	assert_int_equal(arrival.hello.channel_index, 7);
@@ -201,6 +201,56 @@ static void a_wake_and_a_deadline_end_the_wait(void **state)
 	(void)rj_conn_close(&conn, 0, NULL);
 }
 
+/* However many they are, who speaks is heard. */
+static void a_crowd_of_silent_ones_keeps_nobody_out(void **state)
+{
+	struct rj_conn silent[112], last;
+	struct door *door = *state;
+	struct rj_arrival arrival;
+	unsigned shown_out = 0;
+
+	for (unsigned i = 0; i < RJ_ARRAY_SIZE(silent); i++)
+		silent[i] = knock(door);
+	last = knock(door);
+	say_hello(&last, 7);
+	for (;;) {
+		assert_int_equal(next(door, 0, &arrival), 0);
+		(void)rj_conn_close(&arrival.conn, 0, NULL);
+		if (!arrival.why.code)
+			break;
+		assert_int_equal(arrival.why.code, -EBUSY);
+		shown_out++;
+	}
+	assert_int_equal(arrival.hello.channel_index, 7);
+	assert_int_equal(shown_out, RJ_ARRAY_SIZE(silent) + 1 - RJ_LOBBY_SEATS);
+	for (unsigned i = 0; i < RJ_ARRAY_SIZE(silent); i++)
+		(void)rj_conn_close(&silent[i], 0, NULL);
+	(void)rj_conn_close(&last, 0, NULL);
+}
+
+/* Descriptors come back: until then those at the door wait. */
+static void without_descriptors_it_waits_for_some(void **state)
+{
+	struct door *door = *state;
+	struct rj_conn conn = knock(door);
+	struct ramjet_error err = { 0 };
+	struct rj_arrival arrival;
+	struct rlimit all, few;
+
+	say_hello(&conn, 9);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(rj_lobby_next(&door->lobby, rj_now_ns() + SHORT_NS,
+				       door->wake_fd, &arrival, &err),
+			 -ETIMEDOUT);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_non_null(strstr(err.message, strerror(EMFILE)));
+	expect_arrival(door, 9);
+	(void)rj_conn_close(&conn, 0, NULL);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -208,7 +258,9 @@ int main(void)
 		CASE(whoever_speaks_goes_before_the_silent),
 		CASE(a_hello_in_pieces_is_put_together),
 		CASE(the_silent_are_shown_out_in_time),
-		CASE(a_full_lobby_empties_by_itself),
+		CASE(a_full_lobby_makes_room),
+		CASE(a_crowd_of_silent_ones_keeps_nobody_out),
+		CASE(without_descriptors_it_waits_for_some),
 		CASE(whoever_hangs_up_is_noticed),
 		CASE(a_wake_and_a_deadline_end_the_wait),
 	};

@@ -289,9 +289,7 @@ static void strangers_that_come_first_are_refused(void **state)
 	expect_refusal(s, 3, -EPROTO);
 	/* Other software. */
 	fd = wire_peer_connect(s->move.folder);
-	assert_true(wire_peer_send_bytes(fd, "GET / HTTP/1.1\r\nHost: ab\r\n\r",
-					 RJ_HEADER_BYTES - 4));
-	assert_true(wire_peer_send_bytes(fd, "\n\n\n\n", 4));
+	assert_true(wire_peer_send_bytes(fd, "GET / HTTP/1.1\r\n\r\n", 18));
 	wire_peer_hear_end(fd, &said);
 	wire_peer_close(&fd);
 	assert_int_equal(said.code, -EPROTO);
@@ -379,6 +377,46 @@ static void a_ping_is_answered_at_every_step(void **state)
 		assert_true(rj_get64(body) == (UINT64_C(77) << 40 | step));
 		fake_source_done(s);
 	}
+}
+
+/* Not of a time that was over while it was still there. */
+static void a_source_that_hangs_up_before_its_channels_is_named(void **state)
+{
+	struct fake_source *s = *state;
+	struct rj_frame frame;
+
+	fake_source_begin(s);
+	fake_source_connect(s, 1);
+	/* Answered while the target looks up from waiting for a connection:
+	 * the second one not before it has once waited in vain. */
+	for (uint64_t token = 1; token <= 3; token++) {
+		assert_true(wire_peer_send_ping(s->peer.control, RJ_FRAME_PING,
+						token));
+		assert_true(wire_peer_await(s->peer.control, RJ_FRAME_PONG,
+					    &frame));
+	}
+	wire_peer_close(&s->peer.control);
+	fake_source_await_target(s);
+	move_expect_error(&s->move.target_err, -ENODATA,
+			  "1 of 2 channels are missing: control link: the peer "
+			  "closed it");
+}
+
+static void frames_after_the_final_fence_are_refused(void **state)
+{
+	struct fake_source *s = *state;
+	char place[64];
+
+	fake_source_begin(s);
+	fake_source_reach(s, STEP_STATE);
+	(void)fake_source_place(s, false, place);
+	assert_true(fake_source_one_page(s, 0));
+	assert_true(fake_source_say_type(s, RJ_FRAME_SWITCHOVER));
+	fake_source_await_target(s);
+	move_expect_error(&s->move.target_err, -EPROTO, place);
+	move_expect_error(&s->move.target_err, -EPROTO,
+			  "more comes after the final fence");
+	assert_int_equal(small_vm_calls(&s->move.target, VM_START), 0);
 }
 
 /* ---- ends ------------------------------------------------------------------------------ */
@@ -504,6 +542,9 @@ int main(void)
 		FAKE_SOURCE_TEST(
 			a_stranger_that_says_failed_does_not_end_the_wait),
 		FAKE_SOURCE_TEST(a_ping_is_answered_at_every_step),
+		FAKE_SOURCE_TEST(
+			a_source_that_hangs_up_before_its_channels_is_named),
+		FAKE_SOURCE_TEST(frames_after_the_final_fence_are_refused),
 		FAKE_SOURCE_TEST(a_source_that_is_gone_at_any_step),
 		FAKE_SOURCE_TEST(the_sources_reason_is_passed_on),
 		FAKE_SOURCE_TEST(

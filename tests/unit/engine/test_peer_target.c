@@ -546,6 +546,57 @@ static void rounds_are_applied_in_order_and_once(void **state)
 	}
 }
 
+/* The target reads nothing: no fence can have arrived. */
+static void a_round_whose_fence_was_not_sent_is_not_applied(void **state)
+{
+	const struct small_vm_options is = {
+		.bytes = { 32u << 20 },
+		.dirty = VM_DIRTY_NONE,
+	};
+	struct scene *s = *state;
+
+	move_init(&s->move, &is);
+	wire_peer_init(&s->peer);
+	s->move.source_params.channels = WIRE_PEER_CHANNELS;
+	wire_peer_listen(&s->peer, s->move.folder);
+	reach(s, STEP_HELLO);
+	assert_true(wire_peer_send_accept(s->peer.control, WIRE_PEER_CHANNELS));
+	take_channels(&s->peer);
+	small_vm_await_state(&s->move.source, RAMJET_STATE_ACTIVE);
+	assert_true(
+		wire_peer_send_round(s->peer.control, RJ_FRAME_APPLIED, 0, 0));
+	expect_source_runs(s);
+	move_expect_error(&s->move.source_err, -EPROTO,
+			  "round 0 reported as applied before its fences");
+}
+
+/* Other software greets, and then waits for us. */
+static void a_server_of_another_kind_is_told_by_its_greeting(void **state)
+{
+	static const char *const greetings[] = { "SSH-2.0-OpenSSH_9.2\r\n",
+						 "220 mail\r\n" };
+	struct scene *s = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const size_t bytes = strlen(greetings[i]);
+		char part[64];
+
+		begin(s);
+		s->move.source_params.reply_timeout_ms = 0;
+		s->move.source_params.connect_timeout_ms = 0;
+		reach(s, STEP_CONNECTED);
+		assert_true(wire_peer_send_bytes(s->peer.control, greetings[i],
+						 bytes));
+		expect_end(s, STEP_CONNECTED);
+		(void)snprintf(part, sizeof(part),
+			       "this is not a ramjet stream: it begins with "
+			       "\"%.*s\"",
+			       (int)bytes - 2, greetings[i]);
+		move_expect_error(&s->move.source_err, -EPROTO, part);
+		done(s);
+	}
+}
+
 static void ready_must_come_with_all_blocks_verified(void **state)
 {
 	struct scene *s = *state;
@@ -624,6 +675,8 @@ int main(void)
 		PEER_TEST(a_wrong_check_word_at_any_step),
 		PEER_TEST(frames_out_of_turn_are_refused),
 		PEER_TEST(rounds_are_applied_in_order_and_once),
+		PEER_TEST(a_round_whose_fence_was_not_sent_is_not_applied),
+		PEER_TEST(a_server_of_another_kind_is_told_by_its_greeting),
 		PEER_TEST(ready_must_come_with_all_blocks_verified),
 		PEER_TEST(optional_frames_nobody_knows_are_skipped),
 		PEER_TEST(a_target_must_answer_the_same_session),

@@ -351,6 +351,25 @@ static void the_first_fault_is_named_not_the_end_it_led_to(void **state)
 	}
 }
 
+/* Reading ahead finds the end first; what is wrong comes before it. */
+static void the_end_of_a_stream_does_not_hide_what_came_before(void **state)
+{
+	struct scene *s = *state;
+	const unsigned i = find(s, RJ_FRAME_SWITCHOVER, 0);
+	uint8_t *at = s->stream + s->frames[i];
+	struct rj_frame frame;
+
+	assert_int_equal(rj_frame_decode(at, &frame, NULL), 0);
+	frame.round++;
+	rj_frame_encode(&frame, NULL, NULL, at);
+	for (unsigned turn = 0; turn < 50; turn++) {
+		struct ramjet_error err = { 0 };
+
+		assert_int_equal(read_back(s, s->frames[i + 1], &err), -EPROTO);
+		move_expect_error(&err, -EPROTO, "SWITCHOVER: names round");
+	}
+}
+
 #define STREAM_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -366,6 +385,7 @@ int main(void)
 		STREAM_TEST(a_stream_with_a_frame_missing_is_refused),
 		STREAM_TEST(a_stream_with_a_frame_twice_is_refused),
 		STREAM_TEST(what_comes_after_the_final_fence_is_refused),
+		STREAM_TEST(the_end_of_a_stream_does_not_hide_what_came_before),
 		STREAM_TEST(a_commit_before_the_final_fence_is_refused),
 	};
 
