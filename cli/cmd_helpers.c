@@ -10,6 +10,7 @@
 
 #include "cli/cmd_helper.h"
 #include "cli/command_line.h"
+#include "cli/helper_limits.h"
 #include "cli/plain_options.h"
 #include "cli/state_file.h"
 #include "cli/terminal.h"
@@ -48,7 +49,8 @@ static const char usage[] =
 	"output\n"
 	"                    (save) or input (load)\n"
 	"  --helper-uid UID  refuse helpers that run as another user\n"
-	"  --limit SIZE      most bytes of one helper's state (1M)\n"
+	"  --limit SIZE      most bytes of one helper's state (1M), at most "
+	"64M\n"
 	"  --timeout TIME    for all of them to answer (500ms)\n";
 
 /* ---- the command line ------------------------------------------------ */
@@ -79,18 +81,36 @@ static int take_option(int option, const char *text, void *user,
 		order->options.helper_uid = (int64_t)value;
 		break;
 	case 'l':
-		rc = rj_parse_size("--limit", text,
-				   &order->options.state_bytes_max, err);
+		rc = rj_cli_helper_state_max("--limit", text, &order->options,
+					     err);
 		break;
 	case 't':
-		rc = rj_parse_duration_us("--timeout", text, &value, err);
-		value = (value + 999) / 1000;
-		order->options.gather_timeout_ms =
-			value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
-		order->options.helper_timeout_ms =
-			order->options.gather_timeout_ms;
+		rc = rj_cli_helper_timeout("--timeout", text, &order->options,
+					   err);
 		break;
 	}
+	return rc;
+}
+
+static int never(void *user, struct ramjet_error *err)
+{
+	(void)user;
+	return rj_fail(err, -ENOSYS, "no guest here");
+}
+
+/* By the library itself, which would find out only once it connects. */
+static int check(const struct ramjet_helper_options *options,
+		 struct ramjet_error *err)
+{
+	struct ramjet_guest_ops ops = { RAMJET_GUEST_OPS_INIT, .stop = never,
+					.start = never };
+	struct ramjet_guest *guest;
+	int rc = ramjet_guest_new(&ops, NULL, &guest, err);
+
+	if (rc)
+		return rc;
+	rc = ramjet_guest_set_helpers(guest, options, err);
+	ramjet_guest_free(guest);
 	return rc;
 }
 
@@ -118,7 +138,9 @@ static int parse(int argc, char **argv, struct order *order,
 			order->verb = v;
 	}
 	if (order->verb == VERBS)
-		return rj_fail(err, -EINVAL, "wanted one of list, save, load");
+		return rj_fail(err, -EINVAL,
+			       "wanted: ramjet helpers list|save|load --bus "
+			       "ADDRESS [options]");
 	if (!order->options.bus_address)
 		return rj_fail(err, -EINVAL, "--bus ADDRESS is wanted");
 	if (!order->file)
@@ -128,7 +150,7 @@ static int parse(int argc, char **argv, struct order *order,
 		return rj_fail(err, -EINVAL,
 			       "--file FILE is wanted: states "
 			       "are not for a terminal");
-	return 0;
+	return check(&order->options, err);
 }
 
 /* ---- what is shown --------------------------------------------------- */

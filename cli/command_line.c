@@ -157,6 +157,14 @@ static int parse_guest(line_t *line, int argc, char **argv,
 	return rj_cli_guest_spec_parse(text, &line->guest, err);
 }
 
+/* An option that says something about helpers, or NULL. */
+static const char *of_helpers(const line_t *line)
+{
+	if (line->id_list)
+		return "--id-list";
+	return line->helper_uid >= 0 ? "--helper-uid" : line->helper_limit;
+}
+
 int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 			      line_t *ret, struct ramjet_error *err)
 {
@@ -167,6 +175,7 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 		.params = { RAMJET_PARAMS_INIT },
 		.run_us = RUN_US,
 		.helper_uid = -1,
+		.helper_limits = { RAMJET_HELPER_OPTIONS_INIT },
 		.json = find_json(argc, argv),
 		.log_level = RJ_LOG_WARNING,
 		.ready_fd = -1,
@@ -180,10 +189,10 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 	if (rc || ret->help)
 		return rc;
 	rc = parse_guest(ret, argc, argv, err);
-	if (!rc && !ret->helpers && (ret->id_list || ret->helper_uid >= 0))
+	if (!rc && !ret->helpers && of_helpers(ret))
 		rc = rj_fail(err, -EINVAL,
 			     "%s: means nothing without --helpers BUS",
-			     ret->id_list ? "--id-list" : "--helper-uid");
+			     of_helpers(ret));
 	if (rc || command == RJ_CLI_FEATURES || ret->uri)
 		return rc;
 	if (ret->monitor)

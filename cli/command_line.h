@@ -42,9 +42,12 @@ struct rj_cli_command_line {
 	const char *helpers; /* bus address; borrowed from argv, or NULL */
 	const char *id_list; /* as that */
 	int64_t helper_uid;  /* -1: any */
-	bool no_helpers;     /* demo */
-	const char *monitor; /* socket path; borrowed from argv, or NULL */
-	const char *json;    /* borrowed from argv; may be NULL */
+	/* Limits and timeouts of these; its address and list are not set. */
+	struct ramjet_helper_options helper_limits;
+	const char *helper_limit; /* the last option that set one, or NULL */
+	bool no_helpers;          /* demo */
+	const char *monitor;      /* socket path; borrowed from argv, or NULL */
+	const char *json;         /* borrowed from argv; may be NULL */
 	enum rj_cli_progress_style progress;
 	int log_level; /* enum rj_log_level */
 	int ready_fd;  /* -1: none */

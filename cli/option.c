@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "cli/helper_limits.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -85,6 +86,22 @@ static int set_helper_uid(const struct rj_cli_setting *s,
 	if (!rc)
 		s->line->helper_uid = (int64_t)uid;
 	return rc;
+}
+
+static int set_helper_state_max(const struct rj_cli_setting *s,
+				struct ramjet_error *err)
+{
+	s->line->helper_limit = "--helper-state-max";
+	return rj_cli_helper_state_max(s->what, s->value,
+				       &s->line->helper_limits, err);
+}
+
+static int set_helper_timeout(const struct rj_cli_setting *s,
+			      struct ramjet_error *err)
+{
+	s->line->helper_limit = "--helper-timeout";
+	return rj_cli_helper_timeout(s->what, s->value, &s->line->helper_limits,
+				     err);
 }
 
 static int set_no_helpers(const struct rj_cli_setting *s,
@@ -514,6 +531,10 @@ static const struct rj_cli_option options[] = {
 	  "exactly these helpers (all)" },
 	{ "helper-uid", "UID", PEERS, set_helper_uid,
 	  "refuse helpers that run as another user" },
+	{ "helper-state-max", "SIZE", PEERS, set_helper_state_max,
+	  "most bytes of one helper's state (1M)" },
+	{ "helper-timeout", "TIME", PEERS, set_helper_timeout,
+	  "for all helpers to save, or load (500ms)" },
 	{ "no-helpers", NULL, RJ_CLI_DEMO, set_no_helpers,
 	  "without helpers (else two, on a D-Bus on each side)" },
 	{ "timeout", "TIME", ALL, set_timeout,

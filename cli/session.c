@@ -102,14 +102,12 @@ void rj_cli_session_init(struct rj_cli_session *s,
 
 static int set_helpers(struct rj_cli_session *s, struct ramjet_error *err)
 {
-	struct ramjet_helper_options options = {
-		RAMJET_HELPER_OPTIONS_INIT,
-		.bus_address = s->line->helpers,
-		.id_list = s->line->id_list,
-	};
+	struct ramjet_helper_options options = s->line->helper_limits;
 
 	if (!s->line->helpers)
 		return 0;
+	options.bus_address = s->line->helpers;
+	options.id_list = s->line->id_list;
 	options.helper_uid = s->line->helper_uid;
 	options.rehearse = s->role == RJ_CLI_SOURCE;
 	return ramjet_guest_set_helpers(s->handle, &options, err);

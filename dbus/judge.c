@@ -105,24 +105,44 @@ static int judge_missing(const struct rj_roster *roster,
 		       rj_text_list_end(&missing));
 }
 
+/* Those beyond the limit, so that a list of them shows it too. */
+static int judge_count(struct rj_roster *roster, struct ramjet_error *err)
+{
+	const uint32_t limit = roster->rules.helpers_max;
+	uint32_t count = 0, seen = 0;
+
+	for (size_t i = 0; i < roster->count; i++)
+		count += roster->members[i]->takes_part;
+	if (count <= limit)
+		return 0;
+	for (size_t i = 0; i < roster->count; i++) {
+		struct rj_member *member = roster->members[i];
+
+		if (member->takes_part && ++seen > limit)
+			(void)refuse(member, -E2BIG, NULL,
+				     "one of %" PRIu32 " helpers, the limit is "
+				     "%" PRIu32,
+				     count, limit);
+	}
+	return rj_fail(err, -E2BIG,
+		       "helpers: %" PRIu32 " are on the bus, the limit is "
+		       "%" PRIu32 ", wanted an id-list of those that matter",
+		       count, limit);
+}
+
 int rj_roster_judge(struct rj_roster *roster, struct ramjet_error *err)
 {
-	uint64_t count = 0;
 	int first = 0, rc;
 
 	roster->judged = true;
 	for (size_t i = 0; i < roster->count; i++) {
 		rc = judge_member(roster, i, err);
 		first = first < 0 ? first : rc;
-		count += roster->members[i]->takes_part;
 	}
 	if (first >= 0)
 		first = judge_missing(roster, err);
-	if (first >= 0 && count > roster->rules.helpers_max)
-		first = rj_fail(err, -E2BIG,
-				"helpers: %" PRIu64 " are on the bus, the "
-				"limit is %" PRIu32,
-				count, roster->rules.helpers_max);
+	if (first >= 0)
+		first = judge_count(roster, err);
 	if (first >= 0)
 		roster->first = false;
 	return first;

@@ -133,13 +133,37 @@ class Command(dbus_rig.Case):
         for args in (["list"], ["--bus", "unix:path=/x"], ["frobnicate"],
                      ["list", "--bus"], ["list", "--frobnicate"],
                      ["list", "--bus", "unix:path=/x", "--timeout", "soon"],
-                     ["list", "--bus", "unix:path=/x", "--helper-uid", "me"]):
+                     ["list", "--bus", "unix:path=/x", "--helper-uid", "me"],
+                     ["list", "--bus", "xx"], ["list", "--bus", "tcp:host=x"],
+                     ["list", "--bus", "unix:path=/x", "--id-list", "a,"],
+                     ["list", "--bus", "unix:path=/x", "--limit", "0"],
+                     ["list", "--bus", "unix:path=/x", "--limit", "65M"],
+                     ["list", "--bus", "unix:path=/x", "--timeout", "0"],
+                     ["list", "--bus", "unix:path=/x", "--timeout", "2h"]):
             result = self.run_helpers(*args)
             self.assertEqual(result.returncode, 2, args)
             self.assertIn(b"see 'ramjet helpers --help'", result.stderr)
         result = self.run_helpers("--help")
         self.assertEqual(result.returncode, 0)
         self.assertIn(b"--id-list", result.stdout)
+
+    def test_too_many_helpers_are_seen_before_a_migration(self):
+        """65, of which 64 may take part: `list` says what `send` would."""
+        address = self.bus()
+        for n in range(65):
+            self.helper(address, f"h{n:02}", b"")
+        listed = self.run_helpers("list", "--bus", address)
+        self.assertEqual(listed.returncode, 1, listed.stdout)
+        self.assertEqual(listed.stdout.count(b"PROBLEM: one of 65 helpers, "
+                                             b"the limit is 64"), 1)
+        ids = ",".join(f"h{n:02}" for n in range(64))
+        listed = self.run_helpers("list", "--bus", address, "--id-list", ids)
+        self.assertEqual(listed.returncode, 0, listed.stderr)
+        sent = self.ramjet("send", "process:size=1M,write=0", "--to",
+                           "unix:" + self.path("nobody"), "--helpers",
+                           address)
+        self.assertEqual(sent.wait(), 1, sent.story())
+        self.assertIn("65 are on the bus, the limit is 64", sent.err)
 
     def test_wrong_bus_is_one_clear_line(self):
         result = self.run_helpers("list", "--bus", "unix:path=/nonexistent")

@@ -252,6 +252,7 @@ static void more_helpers_than_the_limit_are_refused(void **state)
 	s->options.helpers_max = 2;
 	assert_int_equal(scene_open(s, NULL), -E2BIG);
 	scene_message_has(s, "3 are on the bus, the limit is 2");
+	scene_message_has(s, "wanted an id-list");
 	scene_must_open(s, "a,b");
 }
 
