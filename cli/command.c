@@ -2,8 +2,10 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/build.h"
 #include "cli/cmd_helper.h"
@@ -105,10 +107,21 @@ static int say_all(int status)
 	return status ? status : RJ_CLI_EXIT_FAILED;
 }
 
+/* A file opened in the place of a closed standard stream would get our words.
+ * What stands there instead cannot be used either. */
+static void fill_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null",
+				    fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int rj_cli_main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	fill_streams();
 	rj_cli_signals_begin();
 	if (!name) {
 		print_usage(stderr);

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "cli/clash.h"
 #include "cli/option.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -165,8 +166,8 @@ static const char *of_helpers(const line_t *line)
 	return line->helper_uid >= 0 ? "--helper-uid" : line->helper_limit;
 }
 
-int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
-			      line_t *ret, struct ramjet_error *err)
+static int parse_line(unsigned command, int argc, char **argv, line_t *ret,
+		      struct ramjet_error *err)
 {
 	int rc;
 
@@ -208,6 +209,17 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 		       command == RJ_CLI_RECV ? "--from" : "--to");
 }
 
+int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
+			      line_t *ret, struct ramjet_error *err)
+{
+	const int rc = parse_line(command, argc, argv, ret, err);
+
+	/* What was not understood may still be an image. */
+	if (rc && rj_cli_clash_among(argc, argv, ret->json))
+		ret->json = NULL;
+	return rc;
+}
+
 /* demo makes its target itself. */
 static const char *help_of(const struct rj_cli_option *row, unsigned command)
 {
@@ -235,7 +247,8 @@ static void print_option(const struct rj_cli_option *row, unsigned command,
 }
 
 static const char guest_help[] =
-	"GUEST  file:PATH[,size=4G]   a RAM image, idle (recv: size= needed)\n"
+	"GUEST  file:PATH[,size=4G][,lock=off]   a RAM image, idle (recv: size= "
+	"needed)\n"
 	"       process:size=1G[,write=200M|max][,set=256M][,threads=1]"
 	"[,seed=1]\n"
 	"          [,pattern=sequential|random|hot][,zero=30%]"

@@ -48,6 +48,9 @@ struct rj_cli_guest_kind {
 	/* One line for people: what it is and does. */
 	void (*describe)(const struct rj_cli_guest *guest, char *text,
 			 size_t bytes);
+	/* Target, once it has run: what the guest leaves behind is on disk on
+	 * return. NULL: it leaves nothing. */
+	int (*settle)(struct rj_cli_guest *guest, struct ramjet_error *err);
 	/* The rest is for live guests, NULL otherwise. */
 	/* Source: let the program go for the first time. */
 	int (*run)(struct rj_cli_guest *guest, struct ramjet_error *err);

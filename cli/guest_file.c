@@ -12,9 +12,16 @@
 
 #include "cli/guest_attach.h"
 #include "cli/huge_pool.h"
+#include "util/beside.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
+/*
+ * A target's image is made beside the one that has the name, and takes its
+ * place when the guest starts. What can only be written in place (a mount
+ * point of its own, a folder where nothing can be made) is cleared once a
+ * source's blocks are accepted.
+ */
 struct file_guest {
 	struct rj_cli_guest base;
 	enum rj_cli_role role;
@@ -24,9 +31,9 @@ struct file_guest {
 	uint64_t bytes;
 	uint32_t page_bytes;
 	bool pinnable; /* memory of its own, not a page cache of a disk */
-	/* Target: what was there before, which stays until something comes. */
+	struct rj_beside beside; /* target */
+	/* In place: what was there before, which stays until something comes. */
 	uint64_t old_bytes;
-	bool made;    /* there was no such file */
 	bool resized; /* old_bytes is known, the length may be another */
 	bool arrived; /* a source's blocks were accepted */
 };
@@ -38,12 +45,15 @@ static int idle_stop(void *user, struct ramjet_error *err)
 	return 0;
 }
 
-/* Target: all is there. What the file had beyond that goes. */
+/* Target: all is there. It gets its name; what a file written in place had
+ * beyond that goes. */
 static int idle_start(void *user, struct ramjet_error *err)
 {
 	struct rj_cli_guest *base = user;
 	struct file_guest *guest =
 		rj_container_of(base, struct file_guest, base);
+	struct ramjet_error error = { 0 };
+	int rc;
 
 	if (guest->role == RJ_CLI_SOURCE)
 		return 0;
@@ -53,7 +63,11 @@ static int idle_start(void *user, struct ramjet_error *err)
 		return rj_fail_errno(
 			err, -errno, "guest file %s: ftruncate to %llu bytes",
 			guest->path, (unsigned long long)guest->bytes);
-	return 0;
+	rc = rj_beside_rename(&guest->beside, &error);
+	if (!rc)
+		return 0;
+	rj_beside_keep(&guest->beside); /* the only copy there is */
+	return rj_fail(err, rc, "guest file %s", error.message);
 }
 
 static const struct ramjet_guest_ops file_ops = {
@@ -62,42 +76,86 @@ static const struct ramjet_guest_ops file_ops = {
 	.start = idle_start,
 };
 
-static int open_source(const char *path)
+static bool is_in_memory(int fd)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct statfs filesystem;
 
-	if (fd < 0 && (errno == EACCES || errno == EROFS))
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd;
+	return !fstatfs(fd, &filesystem) &&
+	       (filesystem.f_type == HUGETLBFS_MAGIC ||
+		filesystem.f_type == TMPFS_MAGIC);
 }
 
-static int open_target(const char *path, bool *ret_made)
+/* To be read. Writable only where that serves: memory can be pinned then. An
+ * image that nobody may change, or one that an overlay would copy up whole,
+ * needs no more. */
+static int open_source(const char *path)
 {
-	const int flags = O_RDWR | O_CLOEXEC | O_CREAT;
-	int fd = open(path, flags | O_EXCL, 0600);
+	rj_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat read_only, writable;
+	rj_autoclose int better = -1;
 
-	*ret_made = fd >= 0;
-	if (fd < 0 && errno == EEXIST)
-		fd = open(path, flags, 0600);
-	return fd;
+	if (fd < 0)
+		return -errno;
+	if (is_in_memory(fd))
+		better = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (better < 0 || fstat(fd, &read_only) || fstat(better, &writable) ||
+	    read_only.st_dev != writable.st_dev ||
+	    read_only.st_ino != writable.st_ino)
+		return rj_steal_fd(&fd);
+	return rj_steal_fd(&better);
+}
+
+static int open_target(struct file_guest *guest, struct ramjet_error *err)
+{
+	struct ramjet_error error = { 0 };
+	int rc = rj_beside_open(guest->path, O_RDWR, 0600, &guest->beside,
+				&error);
+
+	if (rc < 0)
+		return rj_fail(err, rc, "guest file %s", error.message);
+	guest->fd = fcntl(guest->beside.fd, F_DUPFD_CLOEXEC, 3);
+	return guest->fd < 0 ? rj_fail_errno(err, -errno, "guest file %s: dup",
+					     guest->path)
+			     : 0;
+}
+
+static int lock(const struct file_guest *guest, int fd,
+		struct ramjet_error *err)
+{
+	const bool source = guest->role == RJ_CLI_SOURCE;
+
+	if (fd < 0 || !flock(fd, (source ? LOCK_SH : LOCK_EX) | LOCK_NB))
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return rj_fail_errno(err, -errno,
+				     "guest file %s: in use by another ramjet",
+				     guest->path);
+	return rj_fail_errno(
+		err, -errno,
+		"guest file %s: its file system gave no lock to keep another "
+		"ramjet from it; lock=off does without",
+		guest->path);
 }
 
 /* Two ramjets on one file would eat each other's image; a lock prevents it. */
-static int open_locked(struct file_guest *guest, struct ramjet_error *err)
+static int open_locked(struct file_guest *guest, bool unlocked,
+		       struct ramjet_error *err)
 {
-	bool source = guest->role == RJ_CLI_SOURCE;
+	int rc;
 
-	guest->fd = source ? open_source(guest->path)
-			   : open_target(guest->path, &guest->made);
-	if (guest->fd < 0)
-		return rj_fail_errno(err, -errno, "guest file %s: open",
-				     guest->path);
-	if (!flock(guest->fd, (source ? LOCK_SH : LOCK_EX) | LOCK_NB))
-		return 0;
-	guest->made = false; /* whoever was faster has it */
-	return rj_fail_errno(err, -errno,
-			     "guest file %s: in use by another ramjet",
-			     guest->path);
+	if (guest->role == RJ_CLI_SOURCE) {
+		guest->fd = open_source(guest->path);
+		rc = guest->fd < 0
+			     ? rj_fail_errno(err, guest->fd,
+					     "guest file %s: open", guest->path)
+			     : 0;
+	} else {
+		rc = open_target(guest, err);
+	}
+	if (rc < 0 || unlocked)
+		return rc;
+	rc = lock(guest, guest->fd, err);
+	return rc < 0 ? rc : lock(guest, guest->beside.old_fd, err);
 }
 
 static int check_size(const struct file_guest *guest, struct ramjet_error *err)
@@ -130,8 +188,8 @@ static int source_size(struct file_guest *guest, const struct stat *status,
 	return check_size(guest, err);
 }
 
-/* Long enough to be mapped. An old image stays as it is: the engine clears it
- * once a source's blocks are accepted. */
+/* Long enough to be mapped. An old image in this very file stays as it is: the
+ * engine clears it once a source's blocks are accepted. */
 static int target_size(struct file_guest *guest, const struct stat *status,
 		       const struct rj_cli_guest_spec *spec,
 		       struct ramjet_error *err)
@@ -166,6 +224,9 @@ static int inspect(struct file_guest *guest,
 
 	if (fstat(guest->fd, &status) || fstatfs(guest->fd, &filesystem))
 		return rj_fail_errno(err, -errno, "guest file %s: fstat",
+				     guest->path);
+	if (S_ISDIR(status.st_mode))
+		return rj_fail_errno(err, -EISDIR, "guest file %s",
 				     guest->path);
 	if (!S_ISREG(status.st_mode))
 		return rj_fail(err, -EINVAL,
@@ -241,17 +302,11 @@ static int map(struct file_guest *guest, bool prealloc,
 }
 
 /* Nothing came, so nothing has changed. */
-static void undo(const struct file_guest *guest)
+static void undo(struct file_guest *guest)
 {
-	struct stat ours, named;
-
-	if (guest->resized && guest->old_bytes < guest->bytes)
+	if (guest->beside.in_place && guest->resized &&
+	    guest->old_bytes < guest->bytes)
 		(void)!ftruncate(guest->fd, (off_t)guest->old_bytes);
-	/* It may have been renamed meanwhile. */
-	if (guest->made && !fstat(guest->fd, &ours) &&
-	    !lstat(guest->path, &named) && ours.st_dev == named.st_dev &&
-	    ours.st_ino == named.st_ino)
-		(void)unlink(guest->path);
 }
 
 static void file_free(struct rj_cli_guest *base)
@@ -263,6 +318,7 @@ static void file_free(struct rj_cli_guest *base)
 		(void)munmap(guest->host, guest->bytes);
 	if (guest->fd >= 0 && guest->role == RJ_CLI_TARGET && !guest->arrived)
 		undo(guest);
+	rj_beside_abandon(&guest->beside);
 	rj_close_fd(&guest->fd);
 	free(guest);
 }
@@ -279,8 +335,9 @@ static int file_create(const struct rj_cli_guest_spec *spec,
 	guest->base.kind = &rj_cli_guest_file;
 	guest->role = role;
 	guest->fd = -1;
+	guest->beside = (struct rj_beside)RJ_BESIDE_NONE;
 	(void)snprintf(guest->path, sizeof(guest->path), "%s", spec->path);
-	rc = open_locked(guest, err);
+	rc = open_locked(guest, spec->unlocked, err);
 	if (!rc)
 		rc = inspect(guest, spec, err);
 	if (!rc)
@@ -331,6 +388,19 @@ static int file_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 					  err);
 }
 
+/* Target: the guest has started. */
+static int file_settle(struct rj_cli_guest *base, struct ramjet_error *err)
+{
+	struct file_guest *guest =
+		rj_container_of(base, struct file_guest, base);
+	struct ramjet_error error = { 0 };
+	int rc = rj_beside_commit(&guest->beside, &error);
+
+	if (rc < 0)
+		return rj_fail(err, rc, "guest file %s", error.message);
+	return 0;
+}
+
 static void file_describe(const struct rj_cli_guest *base, char *text,
 			  size_t bytes)
 {
@@ -347,5 +417,6 @@ const struct rj_cli_guest_kind rj_cli_guest_file = {
 	.create = file_create,
 	.attach = file_attach,
 	.describe = file_describe,
+	.settle = file_settle,
 	.free = file_free,
 };

@@ -29,6 +29,7 @@ static const char *const pages_names[] = {
 	[RJ_CLI_PAGES_THP] = "thp",
 	[RJ_CLI_PAGES_2M] = "2M",
 };
+static const char *const lock_names[] = { "on", "off" };
 static const char *const dirty_names[] = {
 	[RJ_CLI_DIRTY_LOG] = "log",
 	[RJ_CLI_DIRTY_RING] = "ring",
@@ -171,6 +172,18 @@ static int key_prealloc(struct parser *p, const char *value,
 	return rc;
 }
 
+static int key_lock(struct parser *p, const char *value,
+		    struct ramjet_error *err)
+{
+	unsigned chosen = 0;
+	int rc = choose(p->what, value, lock_names, RJ_ARRAY_SIZE(lock_names),
+			&chosen, err);
+
+	if (!rc)
+		p->spec.unlocked = chosen;
+	return rc;
+}
+
 static int key_dirty(struct parser *p, const char *value,
 		     struct ramjet_error *err)
 {
@@ -252,6 +265,7 @@ static const struct key {
 	{ "seed", LIVE, key_seed },
 	{ "pages", LIVE, key_pages },
 	{ "prealloc", ALL, key_prealloc },
+	{ "lock", FILE_KEY, key_lock },
 	{ "dirty", KVM_KEY, key_dirty },
 	{ "burst", PROCESS_KEY, key_burst },
 	{ "bursts", PROCESS_KEY, key_bursts },

@@ -35,6 +35,7 @@ struct rj_cli_guest_spec {
 	char kind[16];   /* "file", "process", "kvm" */
 	char path[4096]; /* file: */
 	char text[4352]; /* as it was given */
+	bool unlocked;   /* file: no lock on it */
 	uint64_t bytes;  /* 0: not given (file: its size; else 1 GiB) */
 	uint64_t write_bytes_per_s; /* dirtied memory; 0: idle */
 	uint64_t set_bytes;         /* the working set; pages of 4096 */

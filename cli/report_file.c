@@ -127,11 +127,14 @@ int rj_cli_report_write(struct rj_cli_report_file *file, const json_t *object,
 		if (rc)
 			rc = rj_fail_errno(&error, rc, "%s: write", file->path);
 	}
-	if (!rc)
+	if (rc) {
+		rj_beside_abandon(&file->place);
+	} else {
 		rc = rj_beside_commit(&file->place, &error);
+		rj_beside_keep(&file->place);
+	}
 	if (!rc)
 		return 0;
-	rj_beside_abandon(&file->place);
 	return rj_fail(err, rc, "--json %s", error.message);
 }
 

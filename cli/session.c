@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cli/clash.h"
 #include "cli/human.h"
 #include "cli/monitor_session.h"
 #include "cli/signals.h"
@@ -79,11 +81,27 @@ static int check_inherited(const char *uri, struct ramjet_error *err)
 		       uri);
 }
 
+/* Of what the command line names. A report that would be written over
+ * something else isn't. */
+static void check_clashes(struct rj_cli_session *s, const char **json)
+{
+	struct rj_cli_command_line others = *s->line;
+	struct ramjet_error error = { 0 };
+
+	if (!rj_cli_clash_check(s->line, s->role, s->line->uri, &error))
+		return;
+	rj_cli_session_fail(s, &error, RJ_CLI_EXIT_USAGE);
+	others.json = NULL;
+	if (!rj_cli_clash_check(&others, s->role, s->line->uri, NULL))
+		*json = NULL;
+}
+
 void rj_cli_session_init(struct rj_cli_session *s,
 			 const struct rj_cli_command_line *line)
 {
 	struct ramjet_error error = { 0 };
 	const int rc = check_inherited(line->uri, &error);
+	const char *json = line->json;
 
 	*s = (struct rj_cli_session){
 		.line = line,
@@ -94,9 +112,8 @@ void rj_cli_session_init(struct rj_cli_session *s,
 	rj_cli_progress_init(&s->progress, line->progress, stderr);
 	if (rc)
 		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_USAGE);
-	if (!line->json)
-		return;
-	if (rj_cli_report_open(line->json, &s->json, &error) < 0)
+	check_clashes(s, &json);
+	if (json && rj_cli_report_open(json, &s->json, &error) < 0)
 		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_USAGE);
 }
 
@@ -137,13 +154,33 @@ int rj_cli_session_open(struct rj_cli_session *s)
 	return rj_cli_session_keep(s, rc, &error);
 }
 
+/* A stream on standard output is nothing but that: what is for people goes to
+ * standard error from now on. */
+static int take_stdout(char *text, size_t bytes, const char **ret_uri,
+		       struct ramjet_error *err)
+{
+	const int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return rj_fail_errno(err, -errno, "fd:1: duplicating it");
+	(void)snprintf(text, bytes, "fd:%d", fd);
+	*ret_uri = text;
+	return 0;
+}
+
 int rj_cli_session_start(struct rj_cli_session *s, const char *uri,
 			 const struct ramjet_params *params,
 			 struct ramjet_migration **ret,
 			 struct ramjet_error *err)
 {
 	struct ramjet_params logged = *params;
+	char own[16];
+	int rc = rj_cli_clash_check(s->line, s->role, uri, err);
 
+	if (rc >= 0 && s->role == RJ_CLI_SOURCE && !strcmp(uri, "fd:1"))
+		rc = take_stdout(own, sizeof(own), &uri, err);
+	if (rc < 0)
+		return rc;
 	logged.log = log_line;
 	logged.log_user = s;
 	if (s->role == RJ_CLI_TARGET)
@@ -321,12 +358,30 @@ void rj_cli_session_say_error(struct rj_cli_session *s)
 	s->error_said = s->exit_status;
 }
 
+/* What came stays: if it can't, this is no success, whatever it was. */
+static int settle(struct rj_cli_session *s)
+{
+	struct ramjet_error error = { 0 };
+	int rc;
+
+	if (s->role == RJ_CLI_SOURCE || !s->guest || !s->guest->kind->settle ||
+	    !s->info || s->info->state != RAMJET_STATE_COMPLETED)
+		return 0;
+	rc = s->guest->kind->settle(s->guest, &error);
+	if (rc < 0)
+		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
+	rj_cli_session_say_error(s);
+	return rc;
+}
+
 int rj_cli_session_aftermath(struct rj_cli_session *s)
 {
 	bool source = s->role == RJ_CLI_SOURCE;
 	enum ramjet_state state;
 
 	rj_cli_session_say_error(s);
+	if (settle(s) < 0)
+		return -EIO;
 	if (!s->guest || !s->guest->kind->live ||
 	    s->exit_status == RJ_CLI_EXIT_USAGE)
 		return 0;

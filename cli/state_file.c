@@ -108,5 +108,7 @@ int rj_cli_state_file_write(const char *path, const void *data, size_t bytes,
 		rj_beside_abandon(&file);
 		return rj_fail_errno(err, rc, "%s: writing", path);
 	}
-	return rj_beside_commit(&file, err);
+	rc = rj_beside_commit(&file, err);
+	rj_beside_keep(&file);
+	return rc;
 }

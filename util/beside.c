@@ -158,10 +158,13 @@ static int make_temp(struct rj_beside *file, int flags, mode_t mode)
 	return -errno;
 }
 
-/* The mode is no affair of the umask's where it was asked for. */
+/* The mode is no affair of the umask's where it was asked for. The owner stays
+ * who it was, where we may say so. */
 static int set_mode(struct rj_beside *file, const struct place *place,
 		    mode_t mode)
 {
+	if (place->exists)
+		(void)!fchown(file->fd, place->now.st_uid, place->now.st_gid);
 	if (!mode && place->exists)
 		mode = place->now.st_mode & 07777;
 	return mode && fchmod(file->fd, mode) ? -errno : 0;
@@ -245,19 +248,26 @@ int rj_beside_sync(struct rj_beside *file, struct ramjet_error *err)
 	return 0;
 }
 
-int rj_beside_commit(struct rj_beside *file, struct ramjet_error *err)
+int rj_beside_rename(struct rj_beside *file, struct ramjet_error *err)
 {
-	const int rc = file->synced ? 0 : rj_beside_sync(file, err);
-
-	if (rc)
-		return rc;
-	if (!file->in_place &&
+	if (!file->in_place && *file->temp &&
 	    renameat(file->folder_fd, file->temp, file->folder_fd, file->name))
 		return rj_fail_errno(err, -errno,
 				     "%s: giving its name to %s, which holds "
 				     "all of it",
 				     file->path, file->temp);
 	*file->temp = '\0';
+	return 0;
+}
+
+int rj_beside_commit(struct rj_beside *file, struct ramjet_error *err)
+{
+	int rc = file->synced ? 0 : rj_beside_sync(file, err);
+
+	if (!rc)
+		rc = rj_beside_rename(file, err);
+	if (rc)
+		return rc;
 	if (!file->in_place && sync_fd(file->folder_fd))
 		return rj_fail_errno(err, -errno,
 				     "%s: getting its name on disk",

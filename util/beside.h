@@ -46,6 +46,10 @@ RJ_NODISCARD int rj_beside_open(const char *path, int flags, mode_t mode,
 /* The content is on disk on return: what is left of a commit takes no room. */
 RJ_NODISCARD int rj_beside_sync(struct rj_beside *file,
 				struct ramjet_error *err);
+/* It has its name, in no time, but that and the content need not be on disk: a
+ * commit follows. Fails as that does. */
+RJ_NODISCARD int rj_beside_rename(struct rj_beside *file,
+				  struct ramjet_error *err);
 /* Content and name are on disk on return, and `file` closed. In place there is
  * no name to give. On failure it stays as it is: what was written may be all
  * there is, and the message says where; abandon it, or keep it. */

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """File guests: afterwards the two files are byte-identical."""
 import os
+import resource
 import shutil
+import subprocess
 
 import rig
+import wire
+from relay import Relay, hold_at
 from rig import MIB
 
 
@@ -107,6 +111,81 @@ class Images(rig.Case):
         target.interrupt()
         self.ends(target, 1)
         self.assertFalse(os.path.exists(self.path("B")))
+
+    def names(self):
+        return sorted(n for n in os.listdir(self.folder)
+                      if not n.endswith(".json"))
+
+    def test_what_ends_half_way_leaves_nothing(self):
+        image = self.image("A", "random", 32 * MIB)
+        for old in (None, "random"):
+            for end in ("cancel", "kill", "cut"):
+                with self.subTest(old=old, end=end):
+                    before = self.path("before")
+                    if old:
+                        shutil.copyfile(self.image("B", old, 8 * MIB), before)
+                    names = self.names()
+                    target = self.recv(f"file:{self.path('B')},size=32M")
+                    relay = Relay(target.uri, hold_at(wire.PAGES, 3))
+                    self.addCleanup(relay.close)
+                    source = self.send(f"file:{image}", relay.uri)
+                    relay.wait_reached()
+                    if end == "cancel":
+                        target.interrupt()
+                    elif end == "kill":
+                        source.kill()
+                    relay.close()
+                    self.ends(target, 1)
+                    source.wait()
+                    self.assertEqual(self.names(), names)
+                    if old:
+                        self.same(self.path("B"), before)
+
+    def test_killed_there_is_no_image_of_that_name(self):
+        image = self.image("A", "random", 32 * MIB)
+        target = self.recv(f"file:{self.path('B')},size=32M")
+        relay = Relay(target.uri, hold_at(wire.PAGES, 3))
+        self.addCleanup(relay.close)
+        source = self.send(f"file:{image}", relay.uri)
+        relay.wait_reached()
+        target.kill()
+        target.wait()
+        relay.close()
+        self.ends(source, 1)
+        self.assertFalse(os.path.exists(self.path("B")))
+
+    def test_a_cut_stream_leaves_the_old_image(self):
+        image = self.image("A", "random", 8 * MIB)
+        stream, old = self.path("st"), self.image("B", "random", 8 * MIB)
+        before = self.path("before")
+        shutil.copyfile(old, before)
+        self.ends(self.send(f"file:{image}", "file:" + stream), 0)
+        os.truncate(stream, 4 * MIB)
+        target = self.migrating("recv", f"file:{old},size=8M", "--from",
+                                "file:" + stream)
+        self.ends(target, 1)
+        self.same(old, before)
+
+    def test_a_link_stays_one_and_the_mode_is_the_owners(self):
+        image = self.image("A", "mixed", 8 * MIB)
+        real = self.image("B", "random", 8 * MIB)
+        os.chmod(real, 0o644)
+        os.symlink("B", self.path("link"))
+        self.move(f"file:{image}", f"file:{self.path('link')},size=8M")
+        self.assertTrue(os.path.islink(self.path("link")))
+        self.same(image, real)
+        self.assertEqual(os.stat(real).st_mode & 0o7777, 0o600)
+
+    def test_larger_than_files_may_be(self):
+        target = subprocess.run(
+            [rig.RAMJET, "recv", f"file:{self.path('B')},size=8M", "--from",
+             "tcp:127.0.0.1:0"], capture_output=True, text=True, check=False,
+            timeout=rig.DEADLINE_S, env=rig.environment(),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                  (4 * MIB, 4 * MIB)))
+        self.assertEqual(target.returncode, 1, target.stderr)
+        self.assertIn("File too large", target.stderr)
+        self.assertEqual(self.names(), [])
 
     def test_preallocated_on_both_sides(self):
         size = 32 * MIB
