@@ -281,6 +281,7 @@ static void unwind(struct ramjet_migration *m)
 {
 	struct rj_incoming *in = m->in;
 	enum ramjet_state end = RAMJET_STATE_FAILED;
+	bool may_speak = !in->one_way;
 	struct ramjet_error error;
 
 	if (rj_migration_is_cancelled(m) &&
@@ -294,7 +295,11 @@ static void unwind(struct ramjet_migration *m)
 	if (end == RAMJET_STATE_FAILED && !in->one_way)
 		rj_hear_last_words(&in->link, m, "source");
 	error = rj_migration_error(m);
-	if (!in->one_way && in->link.fd >= 0) {
+	/* READY was a promise, which only a lost link ends: a word of ours could
+	 * be taken for one that still counts. */
+	if (end == RAMJET_STATE_CANCELLED && rj_migration_has_promised(m))
+		may_speak = false;
+	if (may_speak && in->link.fd >= 0) {
 		in->link.inbox = NULL;
 		rj_say_goodbye(&in->link, m, &error);
 	}

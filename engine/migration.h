@@ -111,6 +111,7 @@ bool rj_migration_is_cancelled(struct ramjet_migration *m);
 /* Target: from here on only the source, or a lost link, ends it. False: a
  * cancel came first. */
 bool rj_migration_promise(struct ramjet_migration *m);
+bool rj_migration_has_promised(struct ramjet_migration *m);
 /* Before the commit: a cancel after it may end the wait, not undo it. */
 void rj_migration_let_abandon(struct ramjet_migration *m);
 bool rj_migration_is_abandoned(struct ramjet_migration *m);

@@ -130,6 +130,16 @@ bool rj_migration_promise(struct ramjet_migration *m)
 	return promised;
 }
 
+bool rj_migration_has_promised(struct ramjet_migration *m)
+{
+	bool promised;
+
+	rj_lock(&m->lock);
+	promised = m->promised;
+	rj_unlock(&m->lock);
+	return promised;
+}
+
 void rj_migration_let_abandon(struct ramjet_migration *m)
 {
 	rj_lock(&m->lock);
