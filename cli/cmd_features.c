@@ -63,7 +63,7 @@ static int probe(const struct rj_cli_command_line *line,
 
 	if (rc < 0)
 		return rc;
-	rc = ramjet_features(&features, &count);
+	rc = ramjet_features_with(line->params.backend, &features, &count);
 	if (rc < 0) {
 		(void)rj_fail_errno(err, rc, "probing");
 	} else {

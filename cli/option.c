@@ -517,7 +517,7 @@ static const struct rj_cli_option options[] = {
 	  "do without that proof" },
 	{ "strict", NULL, ALL, set_strict,
 	  "fail rather than fall back to a slower path" },
-	{ "backend", "auto|uring|syscalls", ALL, set_backend,
+	{ "backend", "auto|uring|syscalls", EVERYWHERE, set_backend,
 	  "how data is sent and received" },
 	/* One way so far, so there is nothing to tell. */
 	{ "compress", "auto|none", MOVERS, set_choice, NULL },

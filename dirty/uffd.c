@@ -16,22 +16,21 @@
 #define UFFD_USER_MODE_ONLY 1
 #endif
 
-/* User mode only is what anybody may have. */
+/* The device first: a sandbox may kill whoever makes the system call. Of that,
+ * user mode only is what anybody may have. */
 int rj_uffd_open(struct ramjet_error *err)
 {
 	const int flags = O_CLOEXEC | O_NONBLOCK;
-	long fd = syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
-	int rc = fd < 0 ? -errno : 0;
-	rj_autoclose int device = -1;
+	rj_autoclose int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	long fd = -1;
 
-	if (!rc)
-		return (int)fd;
-	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 	if (device >= 0)
 		fd = ioctl(device, USERFAULTFD_IOC_NEW, flags);
+	if (fd < 0)
+		fd = syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
 	if (fd >= 0)
 		return (int)fd;
-	return rj_fail_errno(err, rc,
+	return rj_fail_errno(err, -errno,
 			     "userfaultfd: neither the system call nor "
 			     "/dev/userfaultfd may be used");
 }

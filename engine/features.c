@@ -171,13 +171,20 @@ static int copy_feature(struct ramjet_feature *to,
 
 RAMJET_API int ramjet_features(struct ramjet_feature **ret, size_t *ret_count)
 {
+	return ramjet_features_with(RAMJET_BACKEND_AUTO, ret, ret_count);
+}
+
+RAMJET_API int ramjet_features_with(uint32_t backend,
+				    struct ramjet_feature **ret,
+				    size_t *ret_count)
+{
 	struct rj_feature found[RJ_RINGIO_FEATURES_MAX + OWN_FEATURES_MAX];
 	struct ramjet_feature *features;
 	size_t count;
 
-	if (!ret || !ret_count)
+	if (!ret || !ret_count || backend > RAMJET_BACKEND_SYSCALLS)
 		return -EINVAL;
-	count = rj_ringio_features(found);
+	count = rj_ringio_features((enum ramjet_backend)backend, found);
 	probe_pagemap(&found[count++]);
 	probe_populate(&found[count++]);
 	probe_kvm(&found[count], &found[count + 1]);

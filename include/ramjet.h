@@ -749,6 +749,10 @@ struct ramjet_feature {
 /* Probes for real (takes some ms). Array is *returned*: ramjet_features_free.
  */
 int ramjet_features(struct ramjet_feature **ret, size_t *ret_count);
+/* As a migration with this enum ramjet_backend would find it: with SYSCALLS,
+ * no system call of io_uring is made. */
+int ramjet_features_with(uint32_t backend, struct ramjet_feature **ret,
+			 size_t *ret_count);
 void ramjet_features_free(struct ramjet_feature *features, size_t count);
 
 #ifdef __cplusplus

@@ -20,7 +20,8 @@ void rj_buffers_done(struct rj_buffers *buffers);
 RJ_NODISCARD int rj_buffers_add(struct rj_buffers *buffers,
 				struct io_uring *ring, void *base,
 				size_t bytes);
-/* Returns how many bytes it had. */
+/* Returns how many bytes were let go: all it had, or 0 where the kernel refuses;
+ * its number is then not given again. */
 size_t rj_buffers_remove(struct rj_buffers *buffers, struct io_uring *ring,
 			 int buffer);
 #endif

@@ -62,12 +62,9 @@ static struct uring_channel *uring_of(struct rj_channel *channel)
 
 static struct io_uring_sqe *new_entry(struct uring_channel *c)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
-
-	/* Two ops, two cancellations and a poll never fill the ring. */
-	if (!sqe)
-		abort();
-	return sqe;
+	/* Two ops, two cancellations and a poll never fill the ring, unless the
+	 * kernel takes nothing from it: then there is none, NULL. */
+	return io_uring_get_sqe(&c->ring);
 }
 
 static int how_to_send(const struct rj_channel *channel,
@@ -162,10 +159,13 @@ static void prepare_transfer(struct uring_channel *c, struct op *op,
 		io_uring_prep_readv(sqe, fd, entries, count, place);
 }
 
-static void start_op(struct uring_channel *c, struct op *op, uint64_t bytes_max)
+/* 0, or why it could not be started. */
+static int start_op(struct uring_channel *c, struct op *op, uint64_t bytes_max)
 {
 	struct io_uring_sqe *sqe = new_entry(c);
 
+	if (!sqe)
+		return -EBUSY;
 	if (op->polling)
 		io_uring_prep_poll_add(sqe, c->base.fd,
 				       op->id == OP_SEND ? POLLOUT : POLLIN);
@@ -174,6 +174,7 @@ static void start_op(struct uring_channel *c, struct op *op, uint64_t bytes_max)
 	io_uring_sqe_set_data64(sqe, op->id);
 	op->in_flight = true;
 	op->started_ns = rj_now_ns();
+	return 0;
 }
 
 /*
@@ -307,13 +308,15 @@ static bool pump(struct uring_channel *c)
 			&c->base.pacing, stretch(&c->base), rj_now_ns());
 
 		if (allowed) {
-			start_op(c, &c->send, allowed);
+			c->base.send_error = start_op(c, &c->send, allowed);
+			if (c->base.send_error)
+				c->base.send.bytes = 0;
 			started = true;
 		}
 	}
 	if (c->recv.iov && c->recv.iov->bytes && !c->recv.in_flight &&
 	    !c->recv.result) {
-		start_op(c, &c->recv, c->recv.iov->bytes);
+		c->recv.result = start_op(c, &c->recv, c->recv.iov->bytes);
 		started = true;
 	}
 	return started;
@@ -326,6 +329,8 @@ static void arm_wake(struct uring_channel *c)
 	if (c->wake_armed || c->base.wake_fd < 0)
 		return;
 	sqe = new_entry(c);
+	if (!sqe)
+		return;
 	io_uring_prep_poll_add(sqe, c->base.wake_fd, POLLIN);
 	io_uring_sqe_set_data64(sqe, OP_WAKE);
 	c->wake_armed = true;
@@ -387,8 +392,10 @@ static void cancel(struct uring_channel *c, struct op *op)
 	if (!op->in_flight)
 		return;
 	sqe = new_entry(c);
-	io_uring_prep_cancel64(sqe, op->id, 0);
-	io_uring_sqe_set_data64(sqe, OP_IGNORED);
+	if (sqe) {
+		io_uring_prep_cancel64(sqe, op->id, 0);
+		io_uring_sqe_set_data64(sqe, OP_IGNORED);
+	}
 	/* Beyond the harmless ones, errors are those of a broken ring. */
 	while (!rc && op->in_flight) {
 		struct io_uring_cqe *cqe;
@@ -518,8 +525,8 @@ int rj_channel_uring_new(struct rj_channel **ret, struct ramjet_error *err)
 	rc = rj_ring_open(&c->ring, &granted);
 	if (rc) {
 		free(c);
-		rj_ring_explain(rc, why, sizeof(why));
-		return rj_fail(err, rc, "io_uring: %s", why);
+		rj_ring_explain(rc, granted, why, sizeof(why));
+		return rj_fail(err, rc, "%s", why);
 	}
 	c->send.id = OP_SEND;
 	c->recv.id = OP_RECV;

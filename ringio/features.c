@@ -2,6 +2,7 @@
 #include "ringio/features.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,14 +74,20 @@ static int open_pair(struct rj_probe *probe)
 	return rc;
 }
 
-size_t rj_ringio_features(struct rj_feature *features)
+size_t rj_ringio_features(enum ramjet_backend backend,
+			  struct rj_feature *features)
 {
 	struct rj_probe probe = {
 		.source = RJ_CONN_NONE,
 		.target = RJ_CONN_NONE,
 	};
 
-	probe.ring_rc = rj_ring_open(&probe.ring, &probe.granted);
+	if (backend == RAMJET_BACKEND_SYSCALLS) {
+		probe.granted = "io_uring, by wish, not tried";
+		probe.ring_rc = -EOPNOTSUPP;
+	} else {
+		probe.ring_rc = rj_ring_open(&probe.ring, &probe.granted);
+	}
 	probe.pair_rc = open_pair(&probe);
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(table); i++) {
 		struct rj_feature *feature = &features[i];

@@ -13,6 +13,8 @@ struct rj_feature {
 	bool available;
 	char result[240];
 };
-/* Fills features[0..RJ_RINGIO_FEATURES_MAX), returns how many. */
-size_t rj_ringio_features(struct rj_feature *features);
+/* Fills features[0..RJ_RINGIO_FEATURES_MAX), returns how many. With the backend
+ * SYSCALLS nothing of io_uring is called. */
+size_t rj_ringio_features(enum ramjet_backend backend,
+			  struct rj_feature *features);
 #endif

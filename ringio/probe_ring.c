@@ -26,7 +26,7 @@ static bool no_ring(const struct rj_probe *probe, char *result, size_t size)
 bool rj_probe_ring(struct rj_probe *probe, char *result, size_t size)
 {
 	if (probe->ring_rc) {
-		rj_ring_explain(probe->ring_rc, result, size);
+		rj_ring_explain(probe->ring_rc, probe->granted, result, size);
 		return false;
 	}
 	(void)snprintf(result, size, "%s", probe->granted);
@@ -62,17 +62,17 @@ bool rj_probe_defer_taskrun(struct rj_probe *probe, char *result, size_t size)
 static bool has_opcode(struct rj_probe *probe, int opcode, char *result,
 		       size_t size)
 {
-	struct io_uring_probe *known;
-	bool has;
+	int rc;
 
 	if (no_ring(probe, result, size))
 		return false;
-	known = io_uring_get_probe_ring(&probe->ring);
-	has = known && io_uring_opcode_supported(known, opcode);
-	io_uring_free_probe(known);
+	/* Tried: what the kernel says of itself may be forbidden to read. */
+	rc = rj_ring_try(&probe->ring, opcode);
+	if (rc && rc != -EOPNOTSUPP)
+		return rj_probe_refused(rc, result, size);
 	(void)snprintf(result, size, "opcode %d %s", opcode,
-		       has ? "known" : "not known to this kernel");
-	return has;
+		       rc ? "not known to this kernel" : "known");
+	return !rc;
 }
 
 bool rj_probe_sendmsg(struct rj_probe *probe, char *result, size_t size)

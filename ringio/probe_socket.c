@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/tcp.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ringio/probe.h"
@@ -100,30 +99,43 @@ bool rj_probe_ktls(struct rj_probe *probe, char *result, size_t size)
 	return true;
 }
 
-static bool may_lock_anything(void)
+/*
+ * CAP_IPC_LOCK counts only in the first user namespace, and who has it there
+ * cannot be told from its bit: so more than the limit is locked, without being
+ * touched.
+ */
+static bool is_limit_lifted(uint64_t limit)
 {
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
+	const size_t bytes = (size_t)limit + RAMJET_PAGE_BYTES;
+	bool lifted;
+	void *memory;
 
-	return !syscall(SYS_capget, &header, data) &&
-	       data[0].effective & 1u << CAP_IPC_LOCK;
+	if (bytes < limit)
+		return false;
+	memory = mmap(NULL, bytes, PROT_NONE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	lifted = !mlock2(memory, bytes, MLOCK_ONFAULT);
+	(void)munmap(memory, bytes);
+	return lifted;
 }
 
 bool rj_probe_memlock(struct rj_probe *probe, char *result, size_t size)
 {
-	bool exempt = may_lock_anything();
 	struct rlimit limit;
+	bool lifted;
 
 	(void)probe;
 	if (getrlimit(RLIMIT_MEMLOCK, &limit))
 		return rj_probe_refused(-errno, result, size);
-	if (limit.rlim_cur == RLIM_INFINITY)
+	if (limit.rlim_cur == RLIM_INFINITY) {
 		(void)snprintf(result, size, "unlimited");
-	else
-		(void)snprintf(result, size, "%llu KiB%s",
-			       (unsigned long long)limit.rlim_cur >> 10,
-			       exempt ? ", but CAP_IPC_LOCK lifts it" : "");
-	return exempt || limit.rlim_cur >= PIECE_BYTES;
+		return true;
+	}
+	lifted = is_limit_lifted(limit.rlim_cur);
+	(void)snprintf(result, size, "%llu KiB%s",
+		       (unsigned long long)limit.rlim_cur >> 10,
+		       lifted ? ", but not for this process (tried)" : "");
+	return lifted || limit.rlim_cur >= PIECE_BYTES;
 }

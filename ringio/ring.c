@@ -2,8 +2,10 @@
 #include "ringio/ring.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* A send, a receive, a poll, and a cancel for each: with room to spare. */
 #define RING_ENTRIES    16u
@@ -32,7 +34,8 @@ static const struct {
  * not see: a ring at an address that was mapped, used and unmapped before
  * looks raced with that mapping. Each ring has one user, its worker; so what
  * is read from the ring itself is exempt, by liburing's inline functions and
- * by complete() of channel_uring.c, which looks at one completion; no more.
+ * by complete() of channel_uring.c and one_result(), which look at one
+ * completion; no more.
  */
 #ifdef RJ_TSAN
 const char *__tsan_default_suppressions(void);
@@ -40,9 +43,85 @@ const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
 	return "race:/liburing.h\n"
-	       "race:^complete$\n";
+	       "race:^complete$\n"
+	       "race:^one_result$\n";
 }
 #endif
+
+/* Nobody waits longer for something that needs no waiting. */
+#define TRIAL_S 1
+
+/* What channels cannot do without. */
+static const struct {
+	int opcode;
+	const char *name;
+} needed[] = {
+	{ IORING_OP_NOP, "io_uring_enter" },
+	{ IORING_OP_SENDMSG, "sendmsg by io_uring" },
+	{ IORING_OP_RECVMSG, "recvmsg by io_uring" },
+	{ IORING_OP_WRITEV, "writev by io_uring" },
+	{ IORING_OP_READV, "readv by io_uring" },
+	{ IORING_OP_POLL_ADD, "poll by io_uring" },
+	{ IORING_OP_ASYNC_CANCEL, "cancelling by io_uring" },
+};
+
+static int one_result(struct io_uring *ring, int *ret)
+{
+	struct __kernel_timespec timeout = { .tv_sec = TRIAL_S };
+	struct io_uring_cqe *cqe;
+	bool is_result = false;
+	int rc;
+
+	while (!is_result) {
+		rc = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &timeout,
+						      NULL);
+		if (rc < 0 && rc != -EINTR)
+			return rc;
+		if (rc < 0)
+			continue;
+		*ret = cqe->res;
+		is_result = !(cqe->flags & IORING_CQE_F_NOTIF);
+		io_uring_cqe_seen(ring, cqe);
+	}
+	return 0;
+}
+
+int rj_ring_try(struct io_uring *ring, int opcode)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct msghdr message = { 0 };
+	struct iovec none = { 0 };
+	int rc, result = 0;
+
+	if (!sqe)
+		return -EBUSY;
+	/* No file: so it is refused, but not as something unknown. */
+	io_uring_prep_rw(opcode, sqe, -1, &none, 1, 0);
+	if (opcode == IORING_OP_SENDMSG || opcode == IORING_OP_RECVMSG ||
+	    opcode == IORING_OP_SENDMSG_ZC)
+		io_uring_prep_rw(opcode, sqe, -1, &message, 1, 0);
+	else if (opcode == IORING_OP_POLL_ADD || opcode == IORING_OP_NOP ||
+		 opcode == IORING_OP_ASYNC_CANCEL)
+		io_uring_prep_rw(opcode, sqe, -1, NULL, 0, 0);
+	io_uring_sqe_set_data64(sqe, 0);
+	rc = one_result(ring, &result);
+	if (rc)
+		return rc;
+	return result == -EINVAL || result == -EOPNOTSUPP ? -EOPNOTSUPP : 0;
+}
+
+static int try_needed(struct io_uring *ring, const char **ret_refused)
+{
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(needed); i++) {
+		const int rc = rj_ring_try(ring, needed[i].opcode);
+
+		if (!rc)
+			continue;
+		*ret_refused = needed[i].name;
+		return rc;
+	}
+	return 0;
+}
 
 int rj_ring_open(struct io_uring *ret, const char **ret_granted)
 {
@@ -57,8 +136,15 @@ int rj_ring_open(struct io_uring *ret, const char **ret_granted)
 		rc = io_uring_queue_init_params(RING_ENTRIES, ret, &params);
 		*ret_granted = ladder[i].granted;
 	}
-	if (!rc) /* saves a lookup a call; refused by old kernels */
-		(void)io_uring_register_ring_fd(ret);
+	if (rc) {
+		*ret_granted = "io_uring_setup";
+		return rc;
+	}
+	/* saves a lookup a call; refused by old kernels */
+	(void)io_uring_register_ring_fd(ret);
+	rc = try_needed(ret, ret_granted);
+	if (rc)
+		rj_ring_close(ret);
 	return rc;
 }
 
@@ -67,7 +153,7 @@ void rj_ring_close(struct io_uring *ring)
 	io_uring_queue_exit(ring);
 }
 
-void rj_ring_explain(int rc, char *text, size_t size)
+void rj_ring_explain(int rc, const char *refused, char *text, size_t size)
 {
 	const char *hint = rc == -EPERM    ? " (seccomp or "
 					     "kernel.io_uring_disabled)"
@@ -75,6 +161,6 @@ void rj_ring_explain(int rc, char *text, size_t size)
 					   : "";
 	char error[64];
 
-	(void)snprintf(text, size, "%s%s",
+	(void)snprintf(text, size, "%s: %s%s", refused,
 		       strerror_r(-rc, error, sizeof(error)), hint);
 }

@@ -16,10 +16,17 @@
 /*
  * Steps down on EINVAL: an older kernel does not know a flag. *ret_granted
  * (static) names what was granted. Other errors are final: EPERM (seccomp,
- * kernel.io_uring_disabled), ENOSYS, ENOMEM (memlock).
+ * kernel.io_uring_disabled), ENOSYS, ENOMEM (memlock). A ring is one only if
+ * it can be entered, and knows what channels need (-EOPNOTSUPP), all of which is
+ * tried; *ret_granted then names what was refused.
  */
 RJ_NODISCARD int rj_ring_open(struct io_uring *ret, const char **ret_granted);
 void rj_ring_close(struct io_uring *ring);
-/* "Operation not permitted (seccomp or kernel.io_uring_disabled)". */
-void rj_ring_explain(int rc, char *text, size_t size);
+/* Does the ring carry out this kind of request? Tried on no file. 0,
+ * -EOPNOTSUPP when the kernel does not know it, or why the ring is of no use.
+ * Nothing may be under way. */
+RJ_NODISCARD int rj_ring_try(struct io_uring *ring, int opcode);
+/* "io_uring_setup: Operation not permitted (seccomp or
+ * kernel.io_uring_disabled)". */
+void rj_ring_explain(int rc, const char *refused, char *text, size_t size);
 #endif

@@ -359,8 +359,10 @@ void ramjet_info_free(struct ramjet_info *info)
 	free(info);
 }
 
-int ramjet_features(struct ramjet_feature **ret, size_t *ret_count)
+int ramjet_features_with(uint32_t backend, struct ramjet_feature **ret,
+			 size_t *ret_count)
 {
+	(void)backend;
 	static const struct ramjet_feature all[] = {
 		{ "pagemap_scan", true, "works", "dirty pages of processes" },
 		{ "io_uring", false, "EPERM", "rings" },
