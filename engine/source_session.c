@@ -107,6 +107,9 @@ static int connect_one(struct ramjet_migration *m,
 	}
 	if (rc)
 		return rc;
+	rc = rj_conn_begin(conn, err);
+	if (rc)
+		return rc;
 	out->one_way = !rj_conn_is_socket(conn);
 	rj_mailbox_init(&out->outbox, RJ_MAILBOX_ANY_BYTES, -1);
 	out->has_outbox = true;

@@ -92,6 +92,11 @@ int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err)
 	return conn->kind == RJ_CONN_FILE ? rj_file_lock(conn, err) : 0;
 }
 
+int rj_conn_begin(struct rj_conn *conn, struct ramjet_error *err)
+{
+	return conn->kind == RJ_CONN_FILE ? rj_file_begin(conn, err) : 0;
+}
+
 /* What fits into a pipe is taken from us even if nobody will ever read it. */
 static int check_reader(const struct rj_conn *conn, struct ramjet_error *err)
 {

@@ -75,11 +75,14 @@ int rj_conn_content(const struct rj_conn *conn);
 /* Files: nobody else writes what is read, or uses what is written (-EAGAIN),
  * until it is closed. */
 RJ_NODISCARD int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err);
+/* Files, written in place: what is there from here on goes. Or a stream that
+ * ends early could go on with an older one's frames, and look whole. */
+RJ_NODISCARD int rj_conn_begin(struct rj_conn *conn, struct ramjet_error *err);
 /* Nobody sees what is written before rj_conn_publish(). */
 bool rj_conn_is_held_back(const struct rj_conn *conn);
 /*
- * What was written to a file is all there, ends where the stream ends, and is
- * on disk on return; a pipe still has a reader (-EPIPE); nothing to do for
+ * What was written to a file is all there, nothing behind it, and on disk on
+ * return; a pipe still has a reader (-EPIPE); nothing to do for
  * others. `sent_bytes` is what a channel that still lives has moved. Takes as long as the disk does, whatever happens
  * meanwhile.
  */

@@ -200,6 +200,19 @@ int rj_file_lock(struct rj_conn *conn, struct ramjet_error *err)
 	return rj_fail_errno(err, rc, "%s: in use by another ramjet", name);
 }
 
+int rj_file_begin(struct rj_conn *conn, struct ramjet_error *err)
+{
+	const off_t place = lseek(conn->fd, 0, SEEK_CUR);
+	struct stat st;
+	char name[288];
+
+	if (place < 0 || fstat(conn->fd, &st) || !S_ISREG(st.st_mode) ||
+	    st.st_size <= place || !ftruncate(conn->fd, place))
+		return 0;
+	rj_conn_describe(conn, name, sizeof(name));
+	return rj_fail_errno(err, -errno, "%s: cutting off what it held", name);
+}
+
 /* All that was written must be there, and nothing else behind it. */
 static int check_length(struct rj_conn *conn, uint64_t sent_bytes,
 			const char *name, struct ramjet_error *err)
@@ -211,14 +224,6 @@ static int check_length(struct rj_conn *conn, uint64_t sent_bytes,
 	if (place < 0 || fstat(conn->fd, &st) || !S_ISREG(st.st_mode))
 		return 0;
 	end = (uint64_t)place + sent_bytes;
-	/* In place, what was there before may have been longer. */
-	if ((uint64_t)st.st_size > end &&
-	    !(fcntl(conn->fd, F_GETFL) & O_APPEND)) {
-		if (ftruncate(conn->fd, (off_t)end))
-			return rj_fail_errno(err, -errno, "%s: cutting it",
-					     name);
-		st.st_size = (off_t)end;
-	}
 	if ((uint64_t)st.st_size != end)
 		return rj_fail(err, -EIO,
 			       "%s: holds %llu bytes, want the %llu that were "

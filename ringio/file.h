@@ -21,6 +21,7 @@ void rj_file_close(struct rj_conn *conn);
 const char *rj_file_path(const struct rj_conn *conn);
 /* As rj_conn_lock() etc., for RJ_CONN_FILE. */
 RJ_NODISCARD int rj_file_lock(struct rj_conn *conn, struct ramjet_error *err);
+RJ_NODISCARD int rj_file_begin(struct rj_conn *conn, struct ramjet_error *err);
 RJ_NODISCARD int rj_file_sync(struct rj_conn *conn, uint64_t sent_bytes,
 			      struct ramjet_error *err);
 RJ_NODISCARD int rj_file_publish(struct rj_conn *conn,

@@ -144,7 +144,8 @@ static void what_is_no_file_is_used_as_it_is(void **state)
 	assert_int_equal(rj_conn_close(&reader, 0, NULL), 0);
 }
 
-/* What was longer before would be junk behind the stream. */
+/* What was there before, behind a stream that ends early, could be the rest
+ * of another one; behind a whole one it is junk. */
 static void a_given_file_ends_where_the_stream_ends(void **state)
 {
 	struct scene *s = *state;
@@ -156,6 +157,9 @@ static void a_given_file_ends_where_the_stream_ends(void **state)
 	assert_int_equal(lseek(fd, 5, SEEK_SET), 5);
 	conn = given(fd, true);
 	assert_false(rj_conn_is_held_back(&conn));
+	holds(s, "head and a long, long tail");
+	assert_int_equal(rj_conn_begin(&conn, NULL), 0);
+	holds(s, "head ");
 	say(&conn, "abc");
 	assert_int_equal(rj_conn_sync(&conn, 0, NULL), 0);
 	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
@@ -174,6 +178,7 @@ static void appending_goes_on_at_the_end(void **state)
 	fill(s, "head ");
 	fd = open(s->path, O_WRONLY | O_APPEND);
 	conn = given(fd, true);
+	assert_int_equal(rj_conn_begin(&conn, NULL), 0);
 	assert_int_equal(rj_conn_sync(&conn, 0, NULL), 0);
 	say(&conn, "abc");
 	assert_int_equal(rj_conn_sync(&conn, 0, NULL), 0);

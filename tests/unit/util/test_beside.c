@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -224,6 +226,85 @@ static void a_descriptor_under_proc_is_written_in_place(void **state)
 	assert_int_equal(entries(), 1);
 }
 
+#define NOBODY  65534
+#define ANOTHER 65533
+
+/* As somebody who may write the file, but not its folder. */
+static bool be_stranger(const char *path, uid_t owner, mode_t mode)
+{
+	if (geteuid())
+		return false;
+	assert_int_equal(chmod(folder, mode), 0);
+	assert_int_equal(chown(path, owner, NOBODY), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(seteuid(NOBODY), 0);
+	return true;
+}
+
+static void expect_in_place(const char *path)
+{
+	struct rj_beside file = begin(path, 0600);
+
+	assert_true(file.in_place);
+	assert_int_equal(rj_beside_commit(&file, NULL), 0);
+}
+
+static void where_nothing_can_be_made_it_is_in_place(void **state)
+{
+	struct rj_beside file = RJ_BESIDE_NONE;
+	bool stranger;
+
+	(void)state;
+	fill(path_of("f"), "older");
+	stranger = be_stranger(path_of("f"), NOBODY, 0755);
+	if (!stranger)
+		assert_int_equal(chmod(folder, 0500), 0);
+	expect_in_place(path_of("f"));
+	assert_int_equal(
+		rj_beside_open(path_of("g"), O_WRONLY, 0600, &file, NULL),
+		-EACCES);
+	if (stranger)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chmod(folder, 0700), 0);
+	holds(path_of("f"), "new");
+	assert_int_equal(mode_of(path_of("f")), 0600);
+}
+
+/* Writing it is allowed, replacing it is not. */
+static void anothers_file_in_a_sticky_folder_is_in_place(void **state)
+{
+	(void)state;
+	fill(path_of("f"), "older");
+	if (!be_stranger(path_of("f"), ANOTHER, 01777)) {
+		print_message("skipped: only root can give a file away\n");
+		skip();
+	}
+	expect_in_place(path_of("f"));
+	assert_int_equal(seteuid(0), 0);
+	holds(path_of("f"), "new");
+	assert_int_equal(entries(), 1);
+}
+
+static void a_mount_point_is_written_in_place(void **state)
+{
+	const char *path = path_of("f"), *under = path_of("under");
+
+	(void)state;
+	fill(path, "");
+	fill(under, "older");
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount(under, path, NULL, MS_BIND, NULL)) {
+		print_message("skipped: no mount namespace here: %s\n",
+			      strerror(errno));
+		skip();
+	}
+	expect_in_place(path);
+	assert_int_equal(umount(path), 0);
+	holds(under, "new");
+	holds(path, "");
+}
+
 static void all_that_there_is_survives_a_failed_commit(void **state)
 {
 	struct rj_beside file = begin(path_of("f"), 0600);
@@ -276,6 +357,9 @@ int main(void)
 		CASE(links_in_a_circle_are_refused),
 		CASE(what_is_no_file_is_written_in_place),
 		CASE(a_descriptor_under_proc_is_written_in_place),
+		CASE(where_nothing_can_be_made_it_is_in_place),
+		CASE(anothers_file_in_a_sticky_folder_is_in_place),
+		CASE(a_mount_point_is_written_in_place),
 		CASE(all_that_there_is_survives_a_failed_commit),
 		CASE(a_folder_is_refused),
 		CASE(the_longest_name_fits),
