@@ -14,21 +14,29 @@ static bool listens(const char *uri)
 	       !strncmp(uri, "vsock:", 6);
 }
 
-/* People read where to send to; scripts are told on a descriptor. */
+/* People read where to send to; scripts are told on a descriptor. A line for
+ * each address. */
 static int say_ready(struct rj_cli_session *session)
 {
-	const char *uri = ramjet_listen_uri(session->migration);
 	int fd = session->line->ready_fd;
 	struct ramjet_error error = { 0 };
+	const char *uri;
+	int written = 0;
 
-	if (session->line->progress != RJ_CLI_PROGRESS_NONE)
+	for (size_t i = 0; session->line->progress != RJ_CLI_PROGRESS_NONE &&
+			   (uri = ramjet_listen_uri_at(session->migration, i));
+	     i++)
 		rj_cli_progress_note(
 			&session->progress, "%s %s",
 			listens(uri) ? "listening on" : "reading from", uri);
 	if (fd < 0 || session->ready_said)
 		return 0;
 	session->ready_said = true;
-	if (dprintf(fd, "%s\n", uri) < 0) {
+	for (size_t i = 0; written >= 0 &&
+			   (uri = ramjet_listen_uri_at(session->migration, i));
+	     i++)
+		written = dprintf(fd, "%s\n", uri);
+	if (written < 0) {
 		(void)rj_fail_errno(&error, -errno, "--ready-fd %d: write", fd);
 		rj_cli_session_fail(session, &error, RJ_CLI_EXIT_USAGE);
 		return error.code;

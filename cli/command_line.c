@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "cli/clash.h"
 #include "cli/option.h"
+#include "util/cleanup.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -166,6 +169,21 @@ static const char *of_helpers(const line_t *line)
 	return line->helper_uid >= 0 ? "--helper-uid" : line->helper_limit;
 }
 
+/* A port of this machine itself; there may be no IPv4 at all. */
+static const char *own_address(void)
+{
+	const struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	rj_autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && !bind(fd, (const struct sockaddr *)&address,
+				sizeof(address))
+		       ? "tcp:127.0.0.1:0"
+		       : "tcp:[::1]:0";
+}
+
 static int parse_line(unsigned command, int argc, char **argv, line_t *ret,
 		      struct ramjet_error *err)
 {
@@ -184,7 +202,7 @@ static int parse_line(unsigned command, int argc, char **argv, line_t *ret,
 	if (command == RJ_CLI_DEMO) {
 		ret->params.channels = DEMO_CHANNELS;
 		ret->params.verify = true;
-		ret->uri = "tcp:127.0.0.1:0";
+		ret->uri = own_address();
 	}
 	rc = parse_options(ret, argc, argv, err);
 	if (rc || ret->help)
@@ -224,7 +242,8 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 static const char *help_of(const struct rj_cli_option *row, unsigned command)
 {
 	if (command == RJ_CLI_DEMO && !strcmp(row->name, "to"))
-		return "where its own target shall listen (tcp:127.0.0.1:0)";
+		return "its target listens there "
+		       "(tcp:127.0.0.1:0 or [::1])";
 	return row->help;
 }
 

@@ -174,6 +174,9 @@ static json_t *migration_object(void *user)
 		return rc == -ENOENT ? json_object() : NULL;
 	object = rj_cli_migration_object(info, *uri ? uri : NULL);
 	ramjet_info_free(info);
+	for (size_t i = 1;
+	     rj_cli_control_listen(&m->control, i, uri, sizeof(uri)); i++)
+		rj_cli_migration_add_address(object, uri);
 	return object;
 }
 

@@ -265,6 +265,20 @@ int rj_cli_control_info(struct rj_cli_control *c, struct ramjet_info **ret,
 	return rc;
 }
 
+bool rj_cli_control_listen(struct rj_cli_control *c, size_t index,
+			   char *ret_uri, size_t bytes)
+{
+	const char *uri = NULL;
+
+	rj_lock(&c->lock);
+	if (c->current && c->role == RJ_CLI_TARGET)
+		uri = ramjet_listen_uri_at(c->current, index);
+	if (uri)
+		(void)snprintf(ret_uri, bytes, "%s", uri);
+	rj_unlock(&c->lock);
+	return uri != NULL;
+}
+
 const char *rj_cli_control_run_state(struct rj_cli_control *c)
 {
 	enum ramjet_state state;

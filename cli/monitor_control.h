@@ -74,6 +74,9 @@ int rj_cli_control_enable(struct rj_cli_control *control, json_t *wanted,
 int rj_cli_control_info(struct rj_cli_control *control,
 			struct ramjet_info **ret, char *ret_listen_uri,
 			size_t bytes);
+/* Where a target listens, the address numbered `index`; false beyond. */
+bool rj_cli_control_listen(struct rj_cli_control *control, size_t index,
+			   char *ret_uri, size_t bytes);
 /* QEMU's RunState. Static. */
 const char *rj_cli_control_run_state(struct rj_cli_control *control);
 int rj_cli_control_stop(struct rj_cli_control *control,

@@ -181,6 +181,15 @@ static void add_where(json_t *object, const struct ramjet_info *info,
 	    rj_json_text(listen_uri ? listen_uri : info->uri));
 }
 
+void rj_cli_migration_add_address(json_t *object, const char *listen_uri)
+{
+	json_t *address = socket_address(listen_uri);
+
+	if (address)
+		(void)json_array_append_new(
+			json_object_get(object, "socket-address"), address);
+}
+
 static void add_times(json_t *object, const struct ramjet_info *info)
 {
 	const bool final = ramjet_state_is_final(info->state);

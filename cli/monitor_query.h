@@ -12,5 +12,7 @@ const char *rj_cli_migration_status(enum ramjet_state state);
  * or NULL. *returned*, NULL when out of memory. */
 json_t *rj_cli_migration_object(const struct ramjet_info *info,
 				const char *listen_uri);
+/* Where it listens as well. */
+void rj_cli_migration_add_address(json_t *object, const char *listen_uri);
 
 #endif

@@ -168,6 +168,23 @@ static int take_stdout(char *text, size_t bytes, const char **ret_uri,
 	return 0;
 }
 
+/* A signal also ends the look-up of a name, which may take long. */
+static int listen_for_it(struct rj_cli_session *s, const char *uri,
+			 struct ramjet_params *params,
+			 struct ramjet_migration **ret,
+			 struct ramjet_error *err)
+{
+	const int fd = rj_cli_signals_fd();
+	int rc;
+
+	params->cancel_fd = fd > 0 ? fd : 0;
+	rc = ramjet_incoming(s->handle, uri, params, ret, err);
+	if (rc == -ECANCELED && rj_cli_signals_cancel())
+		rj_error_prefix(err, "cancelled by signal %d",
+				rj_cli_signals_cancel());
+	return rc;
+}
+
 int rj_cli_session_start(struct rj_cli_session *s, const char *uri,
 			 const struct ramjet_params *params,
 			 struct ramjet_migration **ret,
@@ -184,7 +201,7 @@ int rj_cli_session_start(struct rj_cli_session *s, const char *uri,
 	logged.log = log_line;
 	logged.log_user = s;
 	if (s->role == RJ_CLI_TARGET)
-		return ramjet_incoming(s->handle, uri, &logged, ret, err);
+		return listen_for_it(s, uri, &logged, ret, err);
 	return ramjet_migrate(s->handle, uri, &logged, ret, err);
 }
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/signals.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "util/clock.h"
 
@@ -22,15 +26,30 @@ static void die_of(int number)
 	(void)raise(number); /* once the handler has returned */
 }
 
+/* For calls that wait and can be told to stop; -1: nobody has asked for it. */
+static volatile sig_atomic_t told_fd = -1;
+
+static void tell(void)
+{
+	const uint64_t one = 1;
+	const int error = errno;
+
+	if (told_fd >= 0)
+		(void)!write(told_fd, &one, sizeof(one));
+	errno = error;
+}
+
 static void on_cancel(int number)
 {
 	const uint64_t now = rj_now_ns();
 	uint64_t first = 0;
 
-	if (atomic_compare_exchange_strong(&cancelled_ns, &first, now))
+	if (atomic_compare_exchange_strong(&cancelled_ns, &first, now)) {
 		cancel_signal = number;
-	else if (now > first && now - first >= SAME_WISH_NS)
+		tell();
+	} else if (now > first && now - first >= SAME_WISH_NS) {
 		die_of(number);
+	}
 }
 
 static void on_switchover(int number)
@@ -87,6 +106,15 @@ void rj_cli_signals_install(void)
 int rj_cli_signals_cancel(void)
 {
 	return cancel_signal;
+}
+
+int rj_cli_signals_fd(void)
+{
+	if (told_fd < 0)
+		told_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (cancel_signal)
+		tell();
+	return told_fd;
 }
 
 bool rj_cli_signals_take_switchover(void)

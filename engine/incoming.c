@@ -336,6 +336,16 @@ static void control_thread(struct ramjet_migration *m)
 	unwind(m);
 }
 
+/* A caller waits for it. */
+static uint64_t lookup_deadline(const struct ramjet_params *params)
+{
+	uint64_t ms = params->connect_timeout_ms;
+
+	if (params->total_timeout_ms && (!ms || params->total_timeout_ms < ms))
+		ms = params->total_timeout_ms;
+	return ms ? rj_now_ns() + ms * UINT64_C(1000000) : 0;
+}
+
 static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = calloc(1, sizeof(*in));
@@ -353,11 +363,16 @@ static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_open_incoming(&m->uri, &in->single, err);
 		return rc ? rc : rj_stream_claim(m->guest, &in->single, err);
 	}
-	rc = rj_listen(&m->uri, &in->listener, err);
-	if (!rc)
-		(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
-			       in->listener.bound_uri);
-	return rc;
+	rc = rj_listen_until(&m->uri, lookup_deadline(&m->params),
+			     m->params.cancel_fd ? m->params.cancel_fd : -1,
+			     &in->listener, err);
+	if (rc)
+		return rc;
+	(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
+		       in->listener.bound_uri);
+	memcpy(m->more_listen_uris, in->listener.more_uris,
+	       sizeof(m->more_listen_uris));
+	return 0;
 }
 
 RAMJET_API int ramjet_incoming(struct ramjet_guest *guest, const char *uri,

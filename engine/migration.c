@@ -168,6 +168,19 @@ RAMJET_API const char *ramjet_listen_uri(
 	return migration ? migration->listen_uri : NULL;
 }
 
+RAMJET_API const char *ramjet_listen_uri_at(
+	const struct ramjet_migration *migration, size_t index)
+{
+	const char *more;
+
+	if (!index)
+		return ramjet_listen_uri(migration);
+	if (!migration || index > RJ_ARRAY_SIZE(migration->more_listen_uris))
+		return NULL;
+	more = migration->more_listen_uris[index - 1];
+	return *more ? more : NULL;
+}
+
 RAMJET_API void ramjet_migration_free(struct ramjet_migration *migration)
 {
 	if (!migration)

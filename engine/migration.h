@@ -16,6 +16,7 @@
 #include "engine/guest.h"
 #include "engine/statistics.h"
 #include "ramjet.h"
+#include "ringio/endpoint.h"
 #include "ringio/uri.h"
 #include "util/log.h"
 #include "util/mutex.h"
@@ -30,7 +31,8 @@ struct ramjet_migration {
 	bool outgoing;
 	struct rj_uri uri;
 	char uri_text[256];
-	char listen_uri[512];
+	char listen_uri[512]; /* the first, and the others */
+	char more_listen_uris[RJ_LISTENER_SOCKETS_MAX - 1][RJ_LISTENER_URI_MAX];
 	struct rj_log log;
 	const struct rj_side *side;
 	sigset_t caller_mask; /* of who began it: callbacks run with it */

@@ -209,7 +209,8 @@ int rj_source_open_channels(struct ramjet_migration *m,
 		struct rj_conn *conn = &out->senders[i].conn;
 
 		hello.channel_index = (uint16_t)i;
-		rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
+		rc = rj_connect_beside(&out->control, &m->uri, deadline_ns,
+				       m->wake_fd, conn, err);
 		if (!rc)
 			rc = rj_hello_send(conn->fd, &hello, deadline_ns,
 					   m->wake_fd, err);

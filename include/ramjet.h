@@ -412,6 +412,9 @@ struct ramjet_params {
 	 * counted. 0: ten downtime limits, at least 5 s, and twice what is
 	 * predicted of a forced pause; UINT64_MAX: never. Live. */
 	uint64_t switchover_timeout_us;
+	/* ramjet_incoming() stops looking a name up (-ECANCELED) when this can
+	 * be read from; it takes connect_timeout_ms at most. 0: none. */
+	int cancel_fd;
 };
 #define RAMJET_CHANNELS_MAX 256u
 /* In the order of the fields, as C++ wants it. */
@@ -472,6 +475,9 @@ int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
 /* The address really bound, e.g. "tcp:127.0.0.1:41234"; valid until
  * ramjet_migration_free(). */
 const char *ramjet_listen_uri(const struct ramjet_migration *migration);
+/* All of them, where a name has several: index 0, 1, ...; NULL beyond. */
+const char *ramjet_listen_uri_at(const struct ramjet_migration *migration,
+				 size_t index);
 
 /* Block until the migration reaches a final state, or timeout_ms is over
  * (-ETIMEDOUT; negative = for ever). 0 when completed; otherwise the negative

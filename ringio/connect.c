@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ringio/address.h"
+#include "ringio/dial.h"
 #include "ringio/endpoint.h"
 #include "ringio/exec.h"
 #include "ringio/file.h"
@@ -63,77 +64,29 @@ static int connect_remote(int fd, const union rj_address *address,
 	return rc ? rc : pending_error(fd);
 }
 
-/* A port nobody listens on, picked as our own, connects to itself. */
-static bool is_self_connected(int fd)
+static int dial(const struct rj_uri *uri, const struct addrinfo *list,
+		uint64_t deadline_ns, int wake_fd, struct rj_conn *ret,
+		struct ramjet_error *err)
 {
-	union rj_address here, there;
-	socklen_t here_bytes = sizeof(here), there_bytes = sizeof(there);
+	char text[RJ_ADDRESS_TEXT_MAX], reasons[RJ_DIAL_REASONS];
+	int rc = rj_dial(list, deadline_ns, wake_fd, ret, reasons);
 
-	memset(&here, 0, sizeof(here));
-	memset(&there, 0, sizeof(there));
-	return !getsockname(fd, &here.any, &here_bytes) &&
-	       !getpeername(fd, &there.any, &there_bytes) &&
-	       here_bytes == there_bytes && !memcmp(&here, &there, here_bytes);
-}
-
-static int dial_tcp(const struct addrinfo *info, uint64_t deadline_ns,
-		    int wake_fd, struct rj_conn *ret)
-{
-	rj_autoclose int fd = -1;
-	union rj_address address;
-	int rc;
-
-	fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    info->ai_protocol);
-	if (fd < 0)
-		return -errno;
-	memcpy(&address, info->ai_addr, info->ai_addrlen);
-	/* Before connecting: the handshake counts as unacknowledged too. */
-	rc = rj_tune(fd, RJ_CONN_TCP);
-	if (!rc)
-		rc = connect_remote(fd, &address, info->ai_addrlen, deadline_ns,
-				    wake_fd);
-	if (!rc && is_self_connected(fd))
-		rc = -ECONNREFUSED;
+	rj_uri_format(uri, text, sizeof(text));
+	if (rc == -ECANCELED)
+		return rj_fail_errno(err, rc, "connect %s", text);
+	if (rc == -EINVAL) /* the address itself: the reasons say it */
+		return rj_fail(err, rc, "connect %s: %s", text, reasons);
 	if (rc)
-		return rc;
-	*ret = (struct rj_conn){ .fd = rj_steal_fd(&fd), .kind = RJ_CONN_TCP };
+		return rj_fail(err, rc, "connect %s: %s, wanted %s", text,
+			       reasons, rj_wanted(rc, "a listener there"));
 	return 0;
-}
-
-/* An even share of the time for every address still to try, so that one that
- * swallows packets does not use up the others' chance. */
-static uint64_t share_of(uint64_t deadline_ns, const struct addrinfo *rest)
-{
-	uint64_t now = rj_now_ns();
-	unsigned count = 0;
-
-	if (!deadline_ns || now >= deadline_ns)
-		return deadline_ns;
-	for (; rest; rest = rest->ai_next)
-		count++;
-	return now + (deadline_ns - now) / count;
-}
-
-static void note_reason(const struct addrinfo *info, int rc, char *reasons,
-			size_t size)
-{
-	size_t used = strlen(reasons);
-	char text[RJ_ADDRESS_TEXT_MAX], error[64];
-	union rj_address address;
-
-	memcpy(&address, info->ai_addr, info->ai_addrlen);
-	rj_address_format(&address, info->ai_addrlen, text, sizeof(text));
-	(void)snprintf(reasons + used, size - used, "%s%s: %s",
-		       used ? "; " : "", text,
-		       strerror_r(-rc, error, sizeof(error)));
 }
 
 static int connect_tcp(const struct rj_uri *uri, uint64_t deadline_ns,
 		       int wake_fd, struct rj_conn *ret,
 		       struct ramjet_error *err)
 {
-	char text[RJ_ADDRESS_TEXT_MAX], reasons[256] = "";
+	char text[RJ_ADDRESS_TEXT_MAX];
 	struct addrinfo *list = NULL;
 	int rc;
 
@@ -145,19 +98,9 @@ static int connect_tcp(const struct rj_uri *uri, uint64_t deadline_ns,
 	rc = rj_resolve(uri, false, deadline_ns, wake_fd, &list, err);
 	if (rc)
 		return rc;
-	for (const struct addrinfo *info = list; info; info = info->ai_next) {
-		rc = dial_tcp(info, share_of(deadline_ns, info), wake_fd, ret);
-		if (!rc || rc == -ECANCELED)
-			break;
-		note_reason(info, rc, reasons, sizeof(reasons));
-	}
+	rc = dial(uri, list, deadline_ns, wake_fd, ret, err);
 	freeaddrinfo(list);
-	if (rc == -ECANCELED)
-		return rj_fail_errno(err, rc, "connect %s", text);
-	if (rc)
-		return rj_fail(err, rc, "connect %s: %s, wanted %s", text,
-			       reasons, rj_wanted(rc, "a listener there"));
-	return 0;
+	return rc;
 }
 
 static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
@@ -216,6 +159,28 @@ int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,
 	}
 	return rj_fail(err, -EINVAL, "connect: unknown scheme %d",
 		       (int)uri->scheme);
+}
+
+int rj_connect_beside(const struct rj_conn *first, const struct rj_uri *uri,
+		      uint64_t deadline_ns, int wake_fd, struct rj_conn *ret,
+		      struct ramjet_error *err)
+{
+	struct sockaddr_storage peer;
+	socklen_t bytes = sizeof(peer);
+	struct addrinfo info = { .ai_addr = (struct sockaddr *)&peer };
+	char text[RJ_ADDRESS_TEXT_MAX];
+
+	if (uri->scheme != RJ_URI_TCP)
+		return rj_connect(uri, deadline_ns, wake_fd, ret, err);
+	if (getpeername(first->fd, info.ai_addr, &bytes)) {
+		rj_uri_format(uri, text, sizeof(text));
+		return rj_fail_errno(err, -errno,
+				     "connect %s: where the control link goes",
+				     text);
+	}
+	info.ai_addrlen = bytes;
+	info.ai_family = info.ai_addr->sa_family;
+	return dial(uri, &info, deadline_ns, wake_fd, ret, err);
 }
 
 int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,

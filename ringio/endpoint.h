@@ -44,26 +44,46 @@ static inline bool rj_conn_is_socket(const struct rj_conn *conn)
 /* Open one connection to the target. deadline_ns on the rj_now_ns() scale,
  * 0 = none. exec: starts /bin/sh -c COMMAND with its stdin on the pipe.
  * file: writes beside the file that is to be replaced. tcp: tries every
- * address of the name. */
+ * address of the name, side by side. */
 RJ_NODISCARD int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns,
 			    int wake_fd, struct rj_conn *ret,
 			    struct ramjet_error *err);
+
+/* One more connection, to where `first` went: a name may mean another host the
+ * next time it is looked up. */
+RJ_NODISCARD int rj_connect_beside(const struct rj_conn *first,
+				   const struct rj_uri *uri,
+				   uint64_t deadline_ns, int wake_fd,
+				   struct rj_conn *ret,
+				   struct ramjet_error *err);
 
 /* The other end of a one-way or single-connection URI (fd:, exec:, file:):
  * reads. exec: COMMAND's stdout is the stream. */
 RJ_NODISCARD int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,
 				  struct ramjet_error *err);
 
+/* Addresses of one name that are listened on; further ones are not. */
+#define RJ_LISTENER_SOCKETS_MAX 16u
+#define RJ_LISTENER_URI_MAX     96u
+
 struct rj_listener {
-	int fd;
+	int fd; /* readable when somebody has come; of several sockets an
+		 * epoll. -1: closed */
 	enum rj_conn_kind kind;
-	char bound_uri[512];               /* with the real port */
+	unsigned socket_count;
+	int sockets[RJ_LISTENER_SOCKETS_MAX];
+	char bound_uri[512];               /* of the first, as it was bound */
 	char unlink_path[RJ_URI_TEXT_MAX]; /* unix: removed on close */
+	char more_uris[RJ_LISTENER_SOCKETS_MAX - 1][RJ_LISTENER_URI_MAX];
 };
-/* tcp, unix (mode 0600; a stale socket file nobody listens on is replaced),
- * vsock. */
+/* tcp (all addresses of the name), unix (mode 0600; a stale socket file nobody
+ * listens on is replaced), vsock. */
 RJ_NODISCARD int rj_listen(const struct rj_uri *uri, struct rj_listener *ret,
 			   struct ramjet_error *err);
+/* The same; a name takes no longer than this to be looked up. */
+RJ_NODISCARD int rj_listen_until(const struct rj_uri *uri, uint64_t deadline_ns,
+				 int wake_fd, struct rj_listener *ret,
+				 struct ramjet_error *err);
 RJ_NODISCARD int rj_accept(struct rj_listener *listener, uint64_t deadline_ns,
 			   int wake_fd, struct rj_conn *ret,
 			   struct ramjet_error *err);

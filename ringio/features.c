@@ -52,6 +52,15 @@ bool rj_probe_refused(int rc, char *result, size_t size)
 	return false;
 }
 
+static int listen_here(const char *text, struct rj_listener *ret,
+		       struct ramjet_error *err)
+{
+	struct rj_uri uri;
+	int rc = rj_uri_parse(text, &uri, err);
+
+	return rc ? rc : rj_listen(&uri, ret, err);
+}
+
 static int open_pair(struct rj_probe *probe)
 {
 	uint64_t deadline_ns = rj_now_ns() + PAIR_TIMEOUT_NS;
@@ -60,10 +69,9 @@ static int open_pair(struct rj_probe *probe)
 	struct rj_uri uri;
 	int rc;
 
-	rc = rj_uri_parse("tcp:127.0.0.1:0", &uri, err);
-	if (!rc)
-		rc = rj_listen(&uri, &listener, err);
-	if (rc)
+	rc = listen_here("tcp:127.0.0.1:0", &listener, err);
+	/* There may be no IPv4 at all. */
+	if (rc && listen_here("tcp:[::1]:0", &listener, NULL))
 		return rc;
 	rc = rj_uri_parse(listener.bound_uri, &uri, err);
 	if (!rc)

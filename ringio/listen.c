@@ -1,59 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ringio/address.h"
 #include "ringio/endpoint.h"
+#include "ringio/listen_tcp.h"
 #include "ringio/listen_unix.h"
-#include "ringio/resolve.h"
 #include "ringio/tune.h"
 #include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
 #define STREAM_FLAGS (SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
-
-static int listen_inet(const struct addrinfo *info, bool any)
-{
-	static const int on = 1;
-	rj_autoclose int fd = -1;
-	int only_v6 = !any; /* the empty host takes both families */
-
-	fd = socket(info->ai_family, STREAM_FLAGS, info->ai_protocol);
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    (info->ai_family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6,
-			sizeof(only_v6))) ||
-	    bind(fd, info->ai_addr, info->ai_addrlen) || listen(fd, SOMAXCONN))
-		return -errno;
-	return rj_steal_fd(&fd);
-}
-
-/* IPv6 first: its wildcard serves IPv4 as well. */
-static int listen_first(const struct addrinfo *list, bool any)
-{
-	int first = 0;
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (const struct addrinfo *p = list; p; p = p->ai_next) {
-			int fd;
-
-			if (any && (p->ai_family == AF_INET6) != !pass)
-				continue;
-			fd = listen_inet(p, any);
-			if (fd >= 0)
-				return fd;
-			first = first ? first : fd;
-		}
-		if (!any)
-			break;
-	}
-	return first ? first : -EADDRNOTAVAIL;
-}
 
 static void format_bound(int fd, const struct rj_uri *uri, char *text,
 			 size_t size)
@@ -62,34 +22,10 @@ static void format_bound(int fd, const struct rj_uri *uri, char *text,
 	socklen_t bytes = sizeof(address);
 	struct rj_uri bound = *uri;
 
-	if (getsockname(fd, &address.any, &bytes))
-		memset(&address, 0, sizeof(address));
-	if (address.any.sa_family == AF_INET)
-		bound.port = ntohs(
-			((struct sockaddr_in *)&address.storage)->sin_port);
-	else if (address.any.sa_family == AF_INET6)
-		bound.port = ntohs(
-			((struct sockaddr_in6 *)&address.storage)->sin6_port);
-	else if (address.any.sa_family == AF_VSOCK)
+	if (!getsockname(fd, &address.any, &bytes) &&
+	    address.any.sa_family == AF_VSOCK)
 		bound.vsock_port = address.vm.svm_port;
 	rj_uri_format(&bound, text, size);
-}
-
-static int listen_tcp(const struct rj_uri *uri, struct ramjet_error *err)
-{
-	char text[RJ_ADDRESS_TEXT_MAX];
-	struct addrinfo *list = NULL;
-	int rc;
-
-	rc = rj_resolve(uri, true, 0, -1, &list, err);
-	if (rc)
-		return rc;
-	rc = listen_first(list, !*uri->host);
-	freeaddrinfo(list);
-	rj_uri_format(uri, text, sizeof(text));
-	return rc >= 0 ? rc
-		       : rj_fail_wanted(err, rc, "a free address of this host",
-					"listen %s", text);
 }
 
 static int listen_vsock(const struct rj_uri *uri, struct ramjet_error *err)
@@ -111,40 +47,48 @@ static int listen_vsock(const struct rj_uri *uri, struct ramjet_error *err)
 	return rj_steal_fd(&fd);
 }
 
-int rj_listen(const struct rj_uri *uri, struct rj_listener *ret,
-	      struct ramjet_error *err)
+static int listen_single(const struct rj_uri *uri, struct rj_listener *ret,
+			 struct ramjet_error *err)
 {
-	enum rj_conn_kind kind = RJ_CONN_TCP;
-	int fd;
+	bool local = uri->scheme == RJ_URI_UNIX;
+	int fd = local ? rj_listen_unix(uri, err) : listen_vsock(uri, err);
 
+	if (fd < 0)
+		return fd;
+	ret->fd = ret->sockets[0] = fd;
+	ret->socket_count = 1;
+	ret->kind = local ? RJ_CONN_UNIX : RJ_CONN_VSOCK;
+	format_bound(fd, uri, ret->bound_uri, sizeof(ret->bound_uri));
+	if (local)
+		(void)snprintf(ret->unlink_path, sizeof(ret->unlink_path), "%s",
+			       uri->path);
+	return 0;
+}
+
+int rj_listen_until(const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,
+		    struct rj_listener *ret, struct ramjet_error *err)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->fd = -1;
+	ret->kind = RJ_CONN_TCP;
 	switch (uri->scheme) {
 	case RJ_URI_TCP:
-		fd = listen_tcp(uri, err);
-		break;
+		return rj_listen_tcp(uri, deadline_ns, wake_fd, ret, err);
 	case RJ_URI_UNIX:
-		kind = RJ_CONN_UNIX;
-		fd = rj_listen_unix(uri, err);
-		break;
 	case RJ_URI_VSOCK:
-		kind = RJ_CONN_VSOCK;
-		fd = listen_vsock(uri, err);
-		break;
+		return listen_single(uri, ret, err);
 	default:
 		return rj_fail(err, -EINVAL,
 			       "listen: scheme %d cannot be listened on, want "
 			       "tcp:, unix: or vsock:",
 			       (int)uri->scheme);
 	}
-	if (fd < 0)
-		return fd;
-	memset(ret, 0, sizeof(*ret));
-	ret->fd = fd;
-	ret->kind = kind;
-	format_bound(fd, uri, ret->bound_uri, sizeof(ret->bound_uri));
-	if (kind == RJ_CONN_UNIX)
-		(void)snprintf(ret->unlink_path, sizeof(ret->unlink_path), "%s",
-			       uri->path);
-	return 0;
+}
+
+int rj_listen(const struct rj_uri *uri, struct rj_listener *ret,
+	      struct ramjet_error *err)
+{
+	return rj_listen_until(uri, 0, -1, ret, err);
 }
 
 /* What accept(2) passes on of a connection that died in the queue. */
@@ -165,6 +109,20 @@ static bool is_of_the_connection(int error)
 	}
 }
 
+/* From whichever socket has one. */
+static int accept_any(const struct rj_listener *listener)
+{
+	int fd = -1;
+
+	errno = EAGAIN;
+	for (unsigned i = 0; i < listener->socket_count && fd < 0 &&
+			     is_of_the_connection(errno);
+	     i++)
+		fd = accept4(listener->sockets[i], NULL, NULL,
+			     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	return fd;
+}
+
 int rj_accept(struct rj_listener *listener, uint64_t deadline_ns, int wake_fd,
 	      struct rj_conn *ret, struct ramjet_error *err)
 {
@@ -175,8 +133,7 @@ int rj_accept(struct rj_listener *listener, uint64_t deadline_ns, int wake_fd,
 		if (rc)
 			return rj_fail_errno(err, rc, "accept on %s",
 					     listener->bound_uri);
-		fd = accept4(listener->fd, NULL, NULL,
-			     SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = accept_any(listener);
 		if (fd < 0 && is_of_the_connection(errno))
 			continue;
 		if (fd < 0)
@@ -201,5 +158,10 @@ void rj_listener_close(struct rj_listener *listener)
 	/* While it still listens, so that the name is surely ours. */
 	if (listener->fd >= 0 && *listener->unlink_path)
 		rj_listen_unix_unlink(listener->unlink_path);
-	rj_close_fd(&listener->fd);
+	if (listener->socket_count > 1)
+		rj_close_fd(&listener->fd);
+	listener->fd = -1;
+	for (unsigned i = 0; i < listener->socket_count; i++)
+		rj_close_fd(&listener->sockets[i]);
+	listener->socket_count = 0;
 }

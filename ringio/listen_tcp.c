@@ -134,13 +134,12 @@ static int listen_anywhere(const struct addrinfo *list,
 
 	for (int pass = 0; pass < 2; pass++) {
 		for (const struct addrinfo *p = list; p; p = p->ai_next) {
-			int fd = (p->ai_family == AF_INET6) == !pass
-					 ? listen_at(p, 0)
-					 : 0;
+			int fd;
 
-			if (!fd)
+			if ((p->ai_family == AF_INET6) != !pass)
 				continue;
-			if (fd > 0) {
+			fd = listen_at(p, 0);
+			if (fd >= 0) {
 				listener->sockets[0] = fd;
 				listener->socket_count = 1;
 				return 0;
@@ -227,6 +226,8 @@ static int refuse(const struct rj_uri *uri, int rc, const struct addrinfo *at,
 			"listen %s: %s: ports below %u are privileged "
 			"here, wanted a higher one or CAP_NET_BIND_SERVICE",
 			text, why, privileged);
+	if (rc == -EINVAL)
+		return rj_fail(err, rc, "listen %s: %s", text, why);
 	return rj_fail(err, rc, "listen %s: %s, wanted %s", text, why,
 		       rj_wanted(rc, "a free address of this host"));
 }

@@ -205,6 +205,12 @@ int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
 	return begin(guest, uri, false, params, ret, err);
 }
 
+const char *ramjet_listen_uri_at(const struct ramjet_migration *migration,
+				 size_t index)
+{
+	return index ? NULL : ramjet_listen_uri(migration);
+}
+
 const char *ramjet_listen_uri(const struct ramjet_migration *migration)
 {
 	(void)migration;
