@@ -268,11 +268,11 @@ static void print_option(const struct rj_cli_option *row, unsigned command,
 static const char guest_help[] =
 	"GUEST  file:PATH[,size=4G][,lock=off]   a RAM image, idle (recv: size= "
 	"needed)\n"
-	"       process:size=1G[,write=200M|max][,set=256M][,threads=1]"
-	"[,seed=1]\n"
-	"          [,pattern=sequential|random|hot][,zero=30%]"
-	"[,compressible=50%]\n"
-	"          [,pages=4K|thp|2M]   threads that write their memory\n"
+	"       process:size=1G[,used=1G][,write=200M|max][,set=256M]\n"
+	"          [,threads=1][,seed=1]"
+	"[,pattern=sequential|random|hot][,zero=30%]\n"
+	"          [,compressible=50%]"
+	"[,pages=4K|thp|2M]   threads that write it\n"
 #ifdef RJ_CLI_KVM
 	"       kvm: the same keys and [,dirty=log|ring]   a KVM virtual machine\n"
 #endif

@@ -8,7 +8,9 @@
 
 #include "cli/huge_pool.h"
 #include "cli/parallel.h"
+#include "cli/spread.h"
 #include "util/error.h"
+#include "util/memory_limit.h"
 
 #define HUGE_SHIFT 21
 #define HUGE_BYTES (UINT64_C(1) << HUGE_SHIFT)
@@ -28,6 +30,30 @@ static int map_failed(uint64_t bytes, enum rj_cli_pages pages, int code,
 			       what, (unsigned long long)(bytes >> HUGE_SHIFT));
 	return rj_fail_errno(err, code, "guest memory: mmap of %llu bytes",
 			     (unsigned long long)bytes);
+}
+
+int rj_cli_memory_fits(const struct rj_cli_guest_spec *spec, bool source,
+		       struct ramjet_error *err)
+{
+	const uint64_t cost = rj_cli_spread_cost(spec);
+	struct rj_memory_limit limit;
+
+	/* Huge pages come from a pool that is asked when they are mapped. */
+	if (spec->pages == RJ_CLI_PAGES_2M || (!source && !spec->prealloc))
+		return 0;
+	rj_memory_limit_read(&limit);
+	if (cost <= limit.available)
+		return 0;
+	return rj_fail(err, -ENOMEM,
+		       "guest %s: it would take %llu MiB of memory, %llu MiB "
+		       "are to be had (%s has %llu MiB, %llu in use); wanted a "
+		       "smaller size=%s",
+		       spec->kind, (unsigned long long)(cost >> 20),
+		       (unsigned long long)(limit.available >> 20), limit.by,
+		       (unsigned long long)(limit.limit >> 20),
+		       (unsigned long long)(limit.used >> 20),
+		       spec->prealloc ? ", or no prealloc=1"
+				      : ", or used= for a part of it");
 }
 
 int rj_cli_memory_map(uint64_t bytes, enum rj_cli_pages pages,

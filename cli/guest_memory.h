@@ -12,6 +12,10 @@ struct rj_cli_memory {
 	uint64_t mapping_bytes;
 };
 
+/* Is there room for this guest, as it is going to be filled? -ENOMEM with the
+ * figures: better than to be killed half-way. */
+RJ_NODISCARD int rj_cli_memory_fits(const struct rj_cli_guest_spec *spec,
+				    bool source, struct ramjet_error *err);
 /* Nothing is touched yet. -ENOMEM says what was missing. */
 RJ_NODISCARD int rj_cli_memory_map(uint64_t bytes, enum rj_cli_pages pages,
 				   struct rj_cli_memory *ret,

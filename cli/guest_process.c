@@ -163,7 +163,10 @@ static int process_create(const struct rj_cli_guest_spec *spec,
 	guest->base.kind = &rj_cli_guest_process;
 	guest->spec = *spec;
 	guest->role = role;
-	rc = rj_cli_memory_map(spec->bytes, spec->pages, &guest->memory, err);
+	rc = rj_cli_memory_fits(spec, role == RJ_CLI_SOURCE, err);
+	if (!rc)
+		rc = rj_cli_memory_map(spec->bytes, spec->pages, &guest->memory,
+				       err);
 	if (!rc && spec->prealloc)
 		rc = rj_cli_memory_populate(&guest->memory, err);
 	if (!rc && role == RJ_CLI_SOURCE)

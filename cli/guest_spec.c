@@ -89,6 +89,17 @@ static int key_size(struct parser *p, const char *value,
 	return 0;
 }
 
+static int key_used(struct parser *p, const char *value,
+		    struct ramjet_error *err)
+{
+	int rc = rj_parse_size(p->what, value, &p->spec.used_bytes, err);
+
+	if (!rc && !p->spec.used_bytes)
+		rc = rj_fail(err, -EINVAL, "%s: '%s', wanted 4096 or more",
+			     p->what, value);
+	return rc;
+}
+
 static int key_write(struct parser *p, const char *value,
 		     struct ramjet_error *err)
 {
@@ -258,6 +269,7 @@ static const struct key {
 	{ "size", ALL, key_size },
 	{ "write", LIVE, key_write },
 	{ "set", LIVE, key_set },
+	{ "used", LIVE, key_used },
 	{ "pattern", LIVE, key_pattern },
 	{ "zero", LIVE, key_zero },
 	{ "compressible", LIVE, key_compressible },
@@ -340,6 +352,13 @@ static int check_hooks(const struct rj_cli_guest_spec *spec,
 	return 0;
 }
 
+static uint64_t default_set(const struct rj_cli_guest_spec *spec)
+{
+	const uint64_t used = spec->used_bytes ? spec->used_bytes : spec->bytes;
+
+	return used / 4 < DEFAULT_SET ? used / 4 : DEFAULT_SET;
+}
+
 /* Live guests: what was left out, and what must fit together. */
 static int complete(struct parser *p, struct ramjet_error *err)
 {
@@ -356,10 +375,15 @@ static int complete(struct parser *p, struct ramjet_error *err)
 			       "guest %s: with pages=2M, size must be a "
 			       "multiple of 2M",
 			       spec->kind);
+	if (spec->used_bytes > spec->bytes)
+		return rj_fail(err, -ERANGE,
+			       "guest %s: used is larger than size",
+			       spec->kind);
 	if (!p->set_given)
-		spec->set_bytes = spec->bytes / 4 < DEFAULT_SET
-					  ? spec->bytes / 4
-					  : DEFAULT_SET;
+		spec->set_bytes = default_set(spec);
+	if (spec->used_bytes && spec->set_bytes > spec->used_bytes)
+		return rj_fail(err, -ERANGE,
+			       "guest %s: set is larger than used", spec->kind);
 	if (spec->set_bytes > spec->bytes)
 		return rj_fail(err, -ERANGE,
 			       "guest %s: set is larger than size", spec->kind);

@@ -55,6 +55,7 @@ struct rj_cli_guest_spec {
 	 * after it was let go, and at the other from then on; 0: for ever. */
 	uint64_t storm_us;
 	uint64_t calm_bytes_per_s;
+	uint64_t used_bytes; /* live: so much holds anything; 0: all */
 };
 
 /* -EINVAL or -ERANGE with a message that names the key and what was wanted.

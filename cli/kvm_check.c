@@ -180,7 +180,8 @@ static int check_static(void *user, uint64_t first, uint64_t count,
 			    (next - i) * RAMJET_PAGE_BYTES, resident))
 			memset(resident, 1, sizeof(resident));
 		/* There may be TiB that were never touched. */
-		if (rest->program->zero_percent == 100 &&
+		if ((rest->program->zero_percent == 100 ||
+		     rj_cli_spread_next(&rest->program->spread, i) >= next) &&
 		    !memchr(resident, 1, next - i))
 			continue;
 		for (uint64_t page = i; page < next; page++) {

@@ -141,7 +141,10 @@ static int kvm_create(const struct rj_cli_guest_spec *spec,
 	guest->base.kind = &rj_cli_guest_kvm;
 	guest->spec = *spec;
 	guest->role = role;
-	rc = rj_cli_memory_map(spec->bytes, spec->pages, &guest->memory, err);
+	rc = rj_cli_memory_fits(spec, role == RJ_CLI_SOURCE, err);
+	if (!rc)
+		rc = rj_cli_memory_map(spec->bytes, spec->pages, &guest->memory,
+				       err);
 	if (!rc)
 		rc = rj_kvm_machine_new(guest->memory.host, spec->bytes,
 					spec->threads, ring_bytes(guest),

@@ -7,7 +7,7 @@
 #include "util/bits.h"
 
 #define HEADER_MAGIC   UINT64_C(0x6d6172676f72704b) /* "Kprogram" */
-#define HEADER_VERSION 1u
+#define HEADER_VERSION 2u
 #define VCPU_MAGIC     UINT64_C(0x7570637620206b72)
 
 static_assert(RJ_KVM_PATTERN_HOT == RJ_CLI_PATTERN_HOT &&
@@ -86,7 +86,8 @@ struct rj_cli_page rj_kvm_static_page(const struct rj_kvm_program *program,
 	struct rj_cli_page page = rj_kvm_set_page(program, index, 0);
 
 	page.counted = false;
-	if ((uint32_t)dice(program, index) % 100 < program->zero_percent)
+	if (!rj_cli_spread_has(&program->spread, index) ||
+	    (uint32_t)dice(program, index) % 100 < program->zero_percent)
 		page.filler = RJ_CLI_FILLER_ZERO;
 	return page;
 }
@@ -105,6 +106,8 @@ void rj_kvm_header_encode(const struct rj_kvm_program *program,
 		program->zero_percent,
 		program->compressible_percent,
 		program->pattern,
+		program->spread.unit,
+		program->spread.step,
 	};
 	uint64_t sum = HEADER_MAGIC;
 

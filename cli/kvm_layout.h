@@ -11,7 +11,7 @@
 #define RJ_KVM_CODE_PAGE    UINT64_C(1)
 #define RJ_KVM_TASK_PAGE    UINT64_C(2) /* task state segment */
 #define RJ_KVM_VCPU_PAGE    UINT64_C(3) /* the first vCPU's */
-#define RJ_KVM_HEADER_WORDS 11u
+#define RJ_KVM_HEADER_WORDS 13u
 
 extern const uint8_t rj_kvm_code[], rj_kvm_code_end[];
 

@@ -78,9 +78,10 @@ static int fill_static(void *user, uint64_t first, uint64_t count,
 		       struct ramjet_error *err RJ_UNUSED)
 {
 	const struct fill *fill = user;
+	const uint64_t end = fill->first + first + count;
+	uint64_t i = fill->first + first;
 
-	for (uint64_t i = fill->first + first; i < fill->first + first + count;
-	     i++) {
+	for (; (i = rj_cli_spread_next(&fill->program->spread, i)) < end; i++) {
 		struct rj_cli_page page = rj_kvm_static_page(fill->program, i);
 
 		/* RAM reads as zeros: writing them would only populate it. */
@@ -159,6 +160,8 @@ int rj_kvm_program_create(struct rj_kvm_program *program, uint8_t *ram,
 		made.set_pages = room;
 	made.set_first =
 		rj_kvm_set_first(made.page_count, made.threads, made.set_pages);
+	made.spread = rj_cli_spread_of(spec, room - made.set_pages,
+				       made.system_end + made.set_pages);
 	store_system(&made);
 	*program = made;
 	rc = fill_slices(program, err);
@@ -180,6 +183,7 @@ static bool is_sound(const struct rj_kvm_program *program)
 	       (!program->write_bytes_per_s ||
 		program->set_pages >= 2 * (uint64_t)program->threads) &&
 	       program->pattern < RJ_CLI_PATTERN_COUNT_ &&
+	       rj_cli_spread_is_sound(&program->spread, program->page_count) &&
 	       program->zero_percent <= 100 &&
 	       program->compressible_percent <= 100;
 }
@@ -211,6 +215,8 @@ int rj_kvm_program_adopt(struct rj_kvm_program *program, uint8_t *ram,
 	found.zero_percent = (uint32_t)words[7];
 	found.compressible_percent = (uint32_t)words[8];
 	found.pattern = (enum rj_cli_pattern)words[9];
+	found.spread.unit = words[10];
+	found.spread.step = words[11];
 	found.system_end = rj_kvm_system_end(found.page_count, found.threads);
 	found.set_first = rj_kvm_set_first(found.page_count, found.threads,
 					   found.set_pages);

@@ -20,6 +20,7 @@
 #include "cli/guest_spec.h"
 #include "cli/kvm_vcpu.h"
 #include "cli/pattern.h"
+#include "cli/spread.h"
 
 struct rj_kvm_program {
 	uint8_t *ram; /* borrowed */
@@ -34,6 +35,7 @@ struct rj_kvm_program {
 	uint32_t zero_percent;
 	uint32_t compressible_percent;
 	enum rj_cli_pattern pattern;
+	struct rj_cli_spread spread; /* of static pages */
 };
 
 /* How far a vCPU has come, from its registers. */

@@ -2,6 +2,7 @@
 #include "cli/program.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "cli/parallel.h"
 #include "cli/ram_page.h"
@@ -9,8 +10,9 @@
 
 #define PROGRAM_MAGIC   UINT64_C(0x6d6172676f72506a) /* "jProgram" */
 #define THREAD_MAGIC    UINT64_C(0x7570637620206a72)
-#define PROGRAM_VERSION 1u
+#define PROGRAM_VERSION 2u
 #define SET_OWNER_NONE  UINT32_MAX
+#define RESIDENT_PAGES  4096u /* asked for at once */
 
 /* Page 0, in words. HEADER_SUM seals the others. */
 enum {
@@ -24,6 +26,8 @@ enum {
 	HEADER_ZERO,
 	HEADER_COMPRESSIBLE,
 	HEADER_PATTERN,
+	HEADER_SPREAD_UNIT,
+	HEADER_SPREAD_STEP,
 	HEADER_SUM,
 	HEADER_WORDS,
 };
@@ -76,6 +80,11 @@ static struct rj_cli_walk walk_of(const struct rj_cli_program *program,
 	};
 }
 
+static uint64_t static_count(const struct rj_cli_program *program)
+{
+	return program->page_count - slice_first(program, program->threads);
+}
+
 /* What page `index` is made of; a set page's counter is the caller's. */
 static struct rj_cli_page page_of(const struct rj_cli_program *program,
 				  uint64_t index, uint32_t owner)
@@ -120,6 +129,8 @@ static void header_encode(const struct rj_cli_program *program,
 	words[HEADER_ZERO] = program->zero_percent;
 	words[HEADER_COMPRESSIBLE] = program->compressible_percent;
 	words[HEADER_PATTERN] = program->pattern;
+	words[HEADER_SPREAD_UNIT] = program->spread.unit;
+	words[HEADER_SPREAD_STEP] = program->spread.step;
 	words[HEADER_SUM] = words_sum(words, HEADER_SUM);
 }
 
@@ -138,6 +149,10 @@ static void header_store(const struct rj_cli_program *program)
 static bool header_is_sound(const uint64_t words[HEADER_WORDS],
 			    uint64_t page_count)
 {
+	const struct rj_cli_spread spread = {
+		.unit = words[HEADER_SPREAD_UNIT],
+		.step = words[HEADER_SPREAD_STEP],
+	};
 	uint64_t threads = words[HEADER_THREADS];
 
 	return words[HEADER_MAGIC] == PROGRAM_MAGIC &&
@@ -149,6 +164,7 @@ static bool header_is_sound(const uint64_t words[HEADER_WORDS],
 	       (!words[HEADER_WRITE] ||
 		words[HEADER_SET_PAGES] >= 2 * threads) &&
 	       words[HEADER_PATTERN] < RJ_CLI_PATTERN_COUNT_ &&
+	       rj_cli_spread_is_sound(&spread, page_count) &&
 	       words[HEADER_ZERO] <= 100 && words[HEADER_COMPRESSIBLE] <= 100;
 }
 
@@ -173,6 +189,8 @@ static int header_load(struct rj_cli_program *program, struct ramjet_error *err)
 	program->zero_percent = (uint32_t)words[HEADER_ZERO];
 	program->compressible_percent = (uint32_t)words[HEADER_COMPRESSIBLE];
 	program->pattern = (enum rj_cli_pattern)words[HEADER_PATTERN];
+	program->spread.unit = words[HEADER_SPREAD_UNIT];
+	program->spread.step = words[HEADER_SPREAD_STEP];
 	return 0;
 }
 
@@ -250,13 +268,45 @@ static int fill_static(void *user, uint64_t first, uint64_t count,
 		       struct ramjet_error *err)
 {
 	const struct rj_cli_program *program = user;
-	uint64_t begin = slice_first(program, program->threads) + first;
+	const uint64_t begin = slice_first(program, program->threads) + first;
+	uint64_t i = begin;
 
 	(void)err;
-	for (uint64_t i = begin; i < begin + count; i++) {
+	while ((i = rj_cli_spread_next(&program->spread, i)) < begin + count) {
 		struct rj_cli_page page = page_of(program, i, SET_OWNER_NONE);
 
-		rj_cli_page_fill(page_at(program, i), &page);
+		rj_cli_page_fill(page_at(program, i++), &page);
+	}
+	return 0;
+}
+
+/* Pages [from, end) of RAM, none of which is used: those that are not resident
+ * are not read, so that they stay so. What cannot be asked is read. */
+static int check_unused(const struct rj_cli_program *program, uint64_t from,
+			uint64_t end, struct ramjet_error *err)
+{
+	unsigned char resident[RESIDENT_PAGES];
+
+	while (from < end) {
+		const uint64_t count = end - from < RESIDENT_PAGES
+					       ? end - from
+					       : RESIDENT_PAGES;
+
+		if (mincore(program->ram + from * RAMJET_PAGE_BYTES,
+			    count * RAMJET_PAGE_BYTES, resident))
+			memset(resident, 1, sizeof(resident));
+		for (uint64_t i = 0; i < count; i++) {
+			const struct rj_cli_page zero = {
+				.index = from + i,
+				.filler = RJ_CLI_FILLER_ZERO,
+			};
+
+			if (resident[i] & 1 &&
+			    rj_cli_page_check(page_at(program, from + i), &zero,
+					      err))
+				return -EBADMSG;
+		}
+		from += count;
 	}
 	return 0;
 }
@@ -265,13 +315,20 @@ static int check_static(void *user, uint64_t first, uint64_t count,
 			struct ramjet_error *err)
 {
 	const struct rj_cli_program *program = user;
-	uint64_t begin = slice_first(program, program->threads) + first;
+	uint64_t i = slice_first(program, program->threads) + first;
+	const uint64_t end = i + count;
 
-	for (uint64_t i = begin; i < begin + count; i++) {
-		struct rj_cli_page page = page_of(program, i, SET_OWNER_NONE);
+	while (i < end) {
+		const uint64_t next = rj_cli_spread_next(&program->spread, i);
+		struct rj_cli_page page =
+			page_of(program, next, SET_OWNER_NONE);
 
-		if (rj_cli_page_check(page_at(program, i), &page, err))
+		if (check_unused(program, i, next < end ? next : end, err))
 			return -EBADMSG;
+		if (next < end &&
+		    rj_cli_page_check(page_at(program, next), &page, err))
+			return -EBADMSG;
+		i = next + 1;
 	}
 	return 0;
 }
@@ -333,11 +390,6 @@ static int check_slice(void *user, uint64_t first, uint64_t count,
 	return 0;
 }
 
-static uint64_t static_count(const struct rj_cli_program *program)
-{
-	return program->page_count - slice_first(program, program->threads);
-}
-
 int rj_cli_program_create(struct rj_cli_program *program, uint8_t *ram,
 			  const struct rj_cli_guest_spec *spec,
 			  struct ramjet_error *err)
@@ -359,6 +411,9 @@ int rj_cli_program_create(struct rj_cli_program *program, uint8_t *ram,
 	/* set=size means all of it; the program's own pages come off. */
 	if (program->set_pages > room)
 		program->set_pages = room;
+	program->spread =
+		rj_cli_spread_of(spec, static_count(program),
+				 program->page_count - static_count(program));
 	header_store(program);
 	for (uint32_t i = 0; i < program->threads && !rc; i++) {
 		struct slice slice;

@@ -16,6 +16,7 @@
  */
 #include "cli/guest_spec.h"
 #include "cli/pattern.h"
+#include "cli/spread.h"
 
 struct rj_cli_program {
 	uint8_t *ram; /* borrowed */
@@ -28,6 +29,7 @@ struct rj_cli_program {
 	uint32_t zero_percent;
 	uint32_t compressible_percent;
 	enum rj_cli_pattern pattern;
+	struct rj_cli_spread spread; /* of static pages */
 };
 
 /* Write the program of `spec` and all content into `ram`; several threads. */

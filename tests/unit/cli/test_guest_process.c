@@ -394,9 +394,35 @@ static void huge_pages_are_there_or_refused_by_name(void **state)
 	assert_non_null(strstr(err.message, "pages=2M: of the pool, "));
 }
 
+static void more_than_there_is_is_refused_with_figures(void **state)
+{
+	static const char *const guests[] = {
+		"process:size=64T,write=0",
+		"process:size=64T,used=32T",
+		"process:size=64T,used=1M,set=64K,prealloc=1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(guests); i++) {
+		struct ramjet_error err = { 0 };
+		struct rj_cli_guest_spec spec;
+		struct rj_cli_guest *guest = NULL;
+
+		assert_int_equal(
+			rj_cli_guest_spec_parse(guests[i], &spec, &err), 0);
+		assert_int_equal(
+			rj_cli_guest_new(&spec, RJ_CLI_SOURCE, &guest, &err),
+			-ENOMEM);
+		assert_non_null(
+			strstr(err.message, "guest process: it would take "));
+		assert_non_null(strstr(err.message, " MiB are to be had ("));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(more_than_there_is_is_refused_with_figures),
 		cmocka_unit_test(a_paced_guest_stops_and_starts),
 		cmocka_unit_test(an_unpaced_guest_stops_and_starts),
 		cmocka_unit_test(a_throttled_guest_still_gets_on),

@@ -74,6 +74,17 @@ static void a_small_guest_gets_a_small_set(void **state)
 			 64u << 20);
 }
 
+static void a_large_guest_may_use_little(void **state)
+{
+	struct rj_cli_guest_spec spec = parsed("process:size=1T,used=512M");
+
+	(void)state;
+	assert_int_equal(spec.bytes, UINT64_C(1) << 40);
+	assert_int_equal(spec.used_bytes, 512u << 20);
+	assert_int_equal(spec.set_bytes, 128u << 20);
+	assert_int_equal(parsed("kvm:").used_bytes, 0);
+}
+
 static void a_file_has_a_path_and_maybe_a_size(void **state)
 {
 	struct rj_cli_guest_spec spec = parsed("file:/a/b=c:d,size=8K");
@@ -99,6 +110,10 @@ static const struct {
 	{ "file:a,b", "'b' is not KEY=VALUE (a path can't hold a comma)" },
 	{ "file:a,write=1M", "unknown key 'write', wanted size, prealloc" },
 	{ "file:a,size=4097", "size: '4097' is not a multiple of 4096" },
+	{ "process:size=1G,used=2G", "used is larger than size" },
+	{ "process:size=1G,used=1M,set=2M", "set is larger than used" },
+	{ "process:used=0", "used: '0', wanted 4096 or more" },
+	{ "file:a,used=1M", "unknown key 'used'" },
 	{ "process:size=1G,", "'' is not KEY=VALUE" },
 	{ "process:size", "'size' is not KEY=VALUE" },
 	{ "process:size=", "size: '' is not a size" },
@@ -173,6 +188,7 @@ int main(void)
 		cmocka_unit_test(a_bare_kind_gets_every_default),
 		cmocka_unit_test(every_key_is_heard),
 		cmocka_unit_test(a_small_guest_gets_a_small_set),
+		cmocka_unit_test(a_large_guest_may_use_little),
 		cmocka_unit_test(a_file_has_a_path_and_maybe_a_size),
 		cmocka_unit_test(malformed_guests_are_refused_by_name),
 		cmocka_unit_test(a_text_beyond_all_measure_is_refused),

@@ -211,6 +211,40 @@ static void a_lost_page_is_found(void **state)
 	assert_found(w, index, "lost page");
 }
 
+static unsigned resident_pages(const struct world *w)
+{
+	unsigned char resident[BYTES / RAMJET_PAGE_BYTES];
+	unsigned count = 0;
+
+	assert_int_equal(mincore(w->ram, BYTES, resident), 0);
+	for (unsigned i = 0; i < sizeof(resident); i++)
+		count += resident[i] & 1;
+	return count;
+}
+
+/* 512 pages: header, vCPU and 16 of a set; 46 more, at least 8 pages apart. */
+static void what_is_not_used_is_not_touched(void **state)
+{
+	struct world *w = *state;
+	uint64_t page;
+
+	assert_int_equal(madvise(w->ram, BYTES, MADV_DONTNEED), 0);
+	(void)madvise(w->ram, BYTES, MADV_NOHUGEPAGE);
+	make(w, "process:size=2M,used=256K,set=64K,zero=0");
+	assert_true(resident_pages(w) > 48 && resident_pages(w) <= 64);
+	assert_int_equal(rj_cli_program_check(&w->program, &w->err), 0);
+	assert_true(resident_pages(w) <= 64);
+	/* Damage to a used page, and to one that must be zero. */
+	page = rj_cli_spread_next(&w->program.spread, 400);
+	w->ram[page * RAMJET_PAGE_BYTES + 9] ^= 1;
+	assert_int_equal(rj_cli_program_check(&w->program, &w->err), -EBADMSG);
+	w->ram[page * RAMJET_PAGE_BYTES + 9] ^= 1;
+	w->ram[(page + 1) * RAMJET_PAGE_BYTES] = 1;
+	assert_int_equal(rj_cli_program_check(&w->program, &w->err), -EBADMSG);
+	w->ram[(page + 1) * RAMJET_PAGE_BYTES] = 0;
+	assert_int_equal(rj_cli_program_check(&w->program, &w->err), 0);
+}
+
 static void one_flipped_bit_is_found_wherever_it_is(void **state)
 {
 	static const unsigned bytes[] = { 0, 8, 16, 24, 32, 2000, 4087, 4095 };
@@ -359,6 +393,7 @@ int main(void)
 		WITH_WORLD(a_foreign_page_is_found),
 		WITH_WORLD(a_static_page_in_anothers_place_is_found),
 		WITH_WORLD(a_lost_page_is_found),
+		WITH_WORLD(what_is_not_used_is_not_touched),
 		WITH_WORLD(one_flipped_bit_is_found_wherever_it_is),
 		WITH_WORLD(content_that_changed_is_named_by_its_byte),
 		WITH_WORLD(a_write_notices_what_it_would_hide),
