@@ -35,10 +35,16 @@ static enum ramjet_state state_locked(const struct rj_cli_control *c)
 			  : RAMJET_STATE_NONE;
 }
 
+/* There is one to be told what to do. */
+static bool is_live_locked(const struct rj_cli_control *c) RJ_REQUIRES(c->lock)
+{
+	return c->current && !ramjet_state_is_final(state_locked(c));
+}
+
 static bool under_way_locked(const struct rj_cli_control *c)
 	RJ_REQUIRES(c->lock)
 {
-	return c->current && !ramjet_state_is_final(state_locked(c));
+	return c->beginning || is_live_locked(c);
 }
 
 /* ---- for the main thread ---- */
@@ -102,33 +108,43 @@ static int check_begin_locked(const struct rj_cli_control *c,
 	return 0;
 }
 
-static int begin_locked(struct rj_cli_control *c, const char *uri,
-			struct ramjet_error *err) RJ_REQUIRES(c->lock)
+static void take_begun_locked(struct rj_cli_control *c,
+			      struct ramjet_migration *migration)
+	RJ_REQUIRES(c->lock)
 {
-	struct ramjet_migration *migration = NULL;
-	int rc = check_begin_locked(c, err);
-
-	if (!rc)
-		rc = c->begin(c->user, uri, &c->settings.params, &migration,
-			      err);
-	if (rc)
-		return rc;
 	/* It began and ended before main looked. */
 	if (c->current && !c->taken)
 		ramjet_migration_free(c->current);
 	c->current = migration;
 	c->taken = c->released = c->resolved = false;
-	(void)pthread_cond_broadcast(&c->changed);
-	return 0;
+	/* What was said meanwhile found nothing that it could be said to. */
+	if (c->leaving || c->cancelled)
+		(void)ramjet_cancel(migration);
+	else if (c->changed_meanwhile)
+		(void)ramjet_set_params(migration, &c->settings.params, NULL);
 }
 
 int rj_cli_control_begin(struct rj_cli_control *c, const char *uri,
 			 struct ramjet_error *err)
 {
+	struct ramjet_migration *migration = NULL;
+	struct ramjet_params params;
 	int rc;
 
 	rj_lock(&c->lock);
-	rc = begin_locked(c, uri, err);
+	rc = check_begin_locked(c, err);
+	params = c->settings.params;
+	c->beginning = !rc;
+	c->cancelled = c->changed_meanwhile = false;
+	rj_unlock(&c->lock);
+	if (rc)
+		return rc;
+	rc = c->begin(c->user, uri, &params, &migration, err);
+	rj_lock(&c->lock);
+	c->beginning = false;
+	if (!rc)
+		take_begun_locked(c, migration);
+	(void)pthread_cond_broadcast(&c->changed);
 	rj_unlock(&c->lock);
 	return rc;
 }
@@ -138,10 +154,11 @@ int rj_cli_control_cancel(struct rj_cli_control *c, struct ramjet_error *err)
 	int rc = 0;
 
 	rj_lock(&c->lock);
-	if (under_way_locked(c))
+	c->cancelled = c->beginning;
+	if (is_live_locked(c))
 		rc = ramjet_cancel(c->current);
 	/* It may have ended meanwhile. */
-	if (rc && under_way_locked(c))
+	if (rc && is_live_locked(c))
 		(void)rj_fail(err, rc,
 			      "It is too late to cancel: the guest is being "
 			      "handed over");
@@ -159,7 +176,7 @@ static int switchover_locked(struct rj_cli_control *c, bool early,
 
 	if (c->role == RJ_CLI_SOURCE &&
 	    (state == RAMJET_STATE_HELD ||
-	     (early && under_way_locked(c) && state < RAMJET_STATE_HELD)))
+	     (early && is_live_locked(c) && state < RAMJET_STATE_HELD)))
 		rc = ramjet_switchover(c->current);
 	if (rc)
 		return rj_fail(err, rc,
@@ -197,7 +214,7 @@ static int set_locked(struct rj_cli_control *c, json_t *wanted,
 		      struct ramjet_error *err) RJ_REQUIRES(c->lock)
 {
 	struct rj_cli_settings changed = c->settings;
-	bool live = under_way_locked(c);
+	bool live = is_live_locked(c);
 	bool holds = json_is_true(json_object_get(wanted, "x-ramjet-hold"));
 	struct ramjet_params params;
 	int rc = rj_cli_settings_set(&changed, wanted, live, err);
@@ -218,6 +235,7 @@ static int set_locked(struct rj_cli_control *c, json_t *wanted,
 	if (rc)
 		return rc;
 	c->settings = changed;
+	c->changed_meanwhile = c->beginning;
 	c->released = c->released && !holds;
 	return 0;
 }

@@ -23,7 +23,8 @@ struct rj_cli_control {
 	struct rj_cli_monitor_guest *guest;
 	rj_cli_begin_fn *begin;
 	void *user; /* of begin */
-	/* Held while the library is called, never inside its callbacks. */
+	/* Held while the library is called, but for `begin`; never inside its
+	 * callbacks. */
 	struct rj_mutex lock;
 	pthread_cond_t changed;
 	/* guarded by lock */
@@ -33,6 +34,10 @@ struct rj_cli_control {
 	bool released RJ_GUARDED_BY(lock); /* it need not hold any more */
 	bool resolved RJ_GUARDED_BY(lock); /* unconfirmed, then continued */
 	bool leaving RJ_GUARDED_BY(lock);
+	/* `begin` is called without the lock: a name may take a while. */
+	bool beginning RJ_GUARDED_BY(lock);
+	bool cancelled RJ_GUARDED_BY(lock);         /* while it began */
+	bool changed_meanwhile RJ_GUARDED_BY(lock); /* its settings */
 };
 
 void rj_cli_control_init(struct rj_cli_control *control, enum rj_cli_role role,

@@ -4,13 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "util/cleanup.h"
 #include "util/error.h"
-
-#define BACKLOG 16
 
 const char *rj_qmp_path(const char *address)
 {
@@ -62,54 +59,11 @@ int rj_qmp_connect(const char *path, struct ramjet_error *err)
 	return fd;
 }
 
-/* Whoever had it is gone when connecting is refused. */
-static int remove_stale(const struct sockaddr_un *address,
-			struct ramjet_error *err)
+int rj_qmp_listen(const char *path, struct rj_socket_file *ret,
+		  struct ramjet_error *err)
 {
-	const char *path = address->sun_path;
-	struct stat status;
-	int fd;
+	char what[sizeof(ret->path) + 16];
 
-	if (!lstat(path, &status) && !S_ISSOCK(status.st_mode))
-		return rj_fail(err, -EEXIST,
-			       "monitor %s: something else than a socket has "
-			       "this name, wanted a free one",
-			       path);
-	fd = connect_to(address);
-	if (fd != -ECONNREFUSED) {
-		if (fd >= 0)
-			(void)close(fd);
-		return rj_fail(err, -EADDRINUSE,
-			       "monitor %s: somebody listens there, wanted a "
-			       "free name",
-			       path);
-	}
-	(void)unlink(path);
-	return 0;
-}
-
-int rj_qmp_listen(const char *path, struct ramjet_error *err)
-{
-	rj_autoclose int fd =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un address;
-	int rc = set_address(path, &address, err);
-
-	if (rc)
-		return rc;
-	/* Linux gives the file the socket's own mode, so there is no moment
-	 * at which others could connect. */
-	if (fd < 0 || fchmod(fd, S_IRUSR | S_IWUSR))
-		return rj_fail_errno(err, -errno, "monitor %s: socket", path);
-	rc = bind(fd, (const struct sockaddr *)&address, sizeof(address));
-	if (rc && errno == EADDRINUSE) {
-		rc = remove_stale(&address, err);
-		if (rc)
-			return rc;
-		rc = bind(fd, (const struct sockaddr *)&address,
-			  sizeof(address));
-	}
-	if (rc || listen(fd, BACKLOG))
-		return rj_fail_errno(err, -errno, "monitor %s: listen", path);
-	return rj_steal_fd(&fd);
+	(void)snprintf(what, sizeof(what), "monitor %s", path);
+	return rj_socket_file_listen(path, what, ret, err);
 }

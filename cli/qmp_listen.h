@@ -4,13 +4,14 @@
 /* Monitor sockets by name, on both ends. */
 #include "ramjet.h"
 #include "util/compiler.h"
+#include "util/socket_file.h"
 
 /* "unix:PATH" or "PATH": PATH, borrowed from `address`. NULL when there is
  * nothing after "unix:". */
 const char *rj_qmp_path(const char *address);
-/* A listener on `path`, for this user alone (mode 0600), non-blocking; the
- * socket file of a listener that died is replaced. Returns the descriptor. */
-RJ_NODISCARD int rj_qmp_listen(const char *path, struct ramjet_error *err);
+/* A listener on `path`, see util/socket_file.h. Returns the descriptor. */
+RJ_NODISCARD int rj_qmp_listen(const char *path, struct rj_socket_file *ret,
+			       struct ramjet_error *err);
 /* Connect to the listener on `path`. Returns the descriptor, blocking. */
 RJ_NODISCARD int rj_qmp_connect(const char *path, struct ramjet_error *err);
 #endif

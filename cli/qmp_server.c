@@ -29,7 +29,7 @@ enum {
 struct rj_qmp_server {
 	/* immutable after _start */
 	struct rj_qmp_server_setup setup;
-	char path[108];
+	struct rj_socket_file file;
 	int wake_fd;
 	pthread_t thread;
 	/* any thread */
@@ -256,10 +256,9 @@ int rj_qmp_server_start(const struct rj_qmp_server_setup *setup,
 	if (!s)
 		return rj_fail(err, -ENOMEM, "monitor: out of memory");
 	s->setup = *setup;
-	(void)snprintf(s->path, sizeof(s->path), "%s", setup->path);
 	rj_mutex_init(&s->lock);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->listen_fd = rj_qmp_listen(setup->path, err);
+	s->listen_fd = rj_qmp_listen(setup->path, &s->file, err);
 	if (s->listen_fd < 0)
 		rc = s->listen_fd;
 	else if (s->wake_fd < 0)
@@ -271,8 +270,7 @@ int rj_qmp_server_start(const struct rj_qmp_server_setup *setup,
 		rc = -pthread_create(&s->thread, NULL, serve, s);
 	if (rc) {
 		*ret = NULL;
-		if (s->listen_fd >= 0)
-			(void)unlink(s->path);
+		rj_socket_file_unlink(&s->file);
 		free_server(s);
 		return rj_fail_errno(err, rc, "monitor: thread");
 	}
@@ -287,6 +285,6 @@ void rj_qmp_server_stop(struct rj_qmp_server *s)
 	atomic_store(&s->stopping, true);
 	wake(s);
 	(void)pthread_join(s->thread, NULL);
-	(void)unlink(s->path);
+	rj_socket_file_unlink(&s->file);
 	free_server(s);
 }

@@ -12,6 +12,7 @@
 #include "ramjet.h"
 #include "ringio/uri.h"
 #include "util/compiler.h"
+#include "util/socket_file.h"
 
 enum rj_conn_kind {
 	RJ_CONN_TCP,
@@ -72,8 +73,8 @@ struct rj_listener {
 	enum rj_conn_kind kind;
 	unsigned socket_count;
 	int sockets[RJ_LISTENER_SOCKETS_MAX];
-	char bound_uri[512];               /* of the first, as it was bound */
-	char unlink_path[RJ_URI_TEXT_MAX]; /* unix: removed on close */
+	char bound_uri[512];        /* of the first, as it was bound */
+	struct rj_socket_file file; /* unix: removed on close */
 	char more_uris[RJ_LISTENER_SOCKETS_MAX - 1][RJ_LISTENER_URI_MAX];
 };
 /* tcp (all addresses of the name), unix (mode 0600; a stale socket file nobody

@@ -7,7 +7,6 @@
 #include "ringio/address.h"
 #include "ringio/endpoint.h"
 #include "ringio/listen_tcp.h"
-#include "ringio/listen_unix.h"
 #include "ringio/tune.h"
 #include "ringio/wait.h"
 #include "util/cleanup.h"
@@ -47,11 +46,22 @@ static int listen_vsock(const struct rj_uri *uri, struct ramjet_error *err)
 	return rj_steal_fd(&fd);
 }
 
+static int listen_unix(const struct rj_uri *uri, struct rj_socket_file *file,
+		       struct ramjet_error *err)
+{
+	char what[RJ_ADDRESS_TEXT_MAX + 8] = "listen ";
+	const size_t begin = strlen(what);
+
+	rj_uri_format(uri, what + begin, sizeof(what) - begin);
+	return rj_socket_file_listen(uri->path, what, file, err);
+}
+
 static int listen_single(const struct rj_uri *uri, struct rj_listener *ret,
 			 struct ramjet_error *err)
 {
 	bool local = uri->scheme == RJ_URI_UNIX;
-	int fd = local ? rj_listen_unix(uri, err) : listen_vsock(uri, err);
+	int fd = local ? listen_unix(uri, &ret->file, err)
+		       : listen_vsock(uri, err);
 
 	if (fd < 0)
 		return fd;
@@ -59,9 +69,6 @@ static int listen_single(const struct rj_uri *uri, struct rj_listener *ret,
 	ret->socket_count = 1;
 	ret->kind = local ? RJ_CONN_UNIX : RJ_CONN_VSOCK;
 	format_bound(fd, uri, ret->bound_uri, sizeof(ret->bound_uri));
-	if (local)
-		(void)snprintf(ret->unlink_path, sizeof(ret->unlink_path), "%s",
-			       uri->path);
 	return 0;
 }
 
@@ -156,8 +163,8 @@ int rj_accept(struct rj_listener *listener, uint64_t deadline_ns, int wake_fd,
 void rj_listener_close(struct rj_listener *listener)
 {
 	/* While it still listens, so that the name is surely ours. */
-	if (listener->fd >= 0 && *listener->unlink_path)
-		rj_listen_unix_unlink(listener->unlink_path);
+	if (listener->fd >= 0)
+		rj_socket_file_unlink(&listener->file);
 	if (listener->socket_count > 1)
 		rj_close_fd(&listener->fd);
 	listener->fd = -1;

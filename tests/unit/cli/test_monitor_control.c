@@ -27,6 +27,8 @@ struct world {
 	unsigned starts;
 	unsigned changes; /* of running or not, as told */
 	bool runs;
+	/* What others do while a migration begins: a name may take a while. */
+	void (*meanwhile)(struct world *w);
 };
 
 static int guest_stop(void *user, struct ramjet_error *err)
@@ -66,6 +68,8 @@ static int begin(void *user, const char *uri,
 {
 	struct world *w = user;
 
+	if (w->meanwhile)
+		w->meanwhile(w);
 	return w->role == RJ_CLI_SOURCE
 		       ? ramjet_migrate(w->handle, uri, params, ret, err)
 		       : ramjet_incoming(w->handle, uri, params, ret, err);
@@ -415,9 +419,70 @@ static void info_is_there_from_the_first_on(void **state)
 		.setup_func = set_up_target, .teardown_func = tear_down, \
 	}
 
+static void look_around(struct world *w)
+{
+	struct ramjet_info *info;
+	char uri[64];
+
+	assert_false(rj_cli_control_is_leaving(&w->control));
+	assert_null(rj_cli_control_take(&w->control, NULL, 0));
+	assert_int_equal(
+		rj_cli_control_info(&w->control, &info, uri, sizeof(uri)),
+		-ENOENT);
+	assert_int_equal(rj_cli_control_begin(&w->control, "tcp:h:2", NULL),
+			 -EBUSY);
+}
+
+static void cancel_it(struct world *w)
+{
+	assert_int_equal(rj_cli_control_cancel(&w->control, NULL), 0);
+}
+
+static void leave(struct world *w)
+{
+	rj_cli_control_quit(&w->control);
+}
+
+static void nobody_waits_for_one_that_begins(void **state)
+{
+	struct world *w = *state;
+
+	fake.endless = true;
+	w->meanwhile = look_around;
+	assert_int_equal(rj_cli_control_begin(&w->control, "tcp:h:1", NULL), 0);
+	assert_int_equal(fake.cancels, 0);
+	w->taken = rj_cli_control_take(&w->control, NULL, 0);
+	assert_non_null(w->taken);
+	(void)ramjet_cancel(w->taken);
+}
+
+static void what_is_said_meanwhile_is_done(void **state)
+{
+	struct world *w = *state;
+
+	fake.endless = true;
+	w->meanwhile = cancel_it;
+	assert_int_equal(rj_cli_control_begin(&w->control, "tcp:h:1", NULL), 0);
+	assert_int_equal(fake.cancels, 1);
+}
+
+static void leaving_meanwhile_cancels_too(void **state)
+{
+	struct world *w = *state;
+
+	fake.endless = true;
+	w->meanwhile = leave;
+	assert_int_equal(rj_cli_control_begin(&w->control, "tcp:h:1", NULL), 0);
+	assert_int_equal(fake.cancels, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		SOURCE(nobody_waits_for_one_that_begins),
+		TARGET(nobody_waits_for_one_that_begins),
+		TARGET(what_is_said_meanwhile_is_done),
+		SOURCE(leaving_meanwhile_cancels_too),
 		SOURCE(one_migration_at_a_time),
 		TARGET(one_migration_at_a_time),
 		SOURCE(after_a_failure_another_may_begin),

@@ -432,11 +432,12 @@ static void a_path_in_use_is_refused(void **state)
 static void a_stale_socket_is_replaced(void **state)
 {
 	struct world *w = *state;
+	struct rj_socket_file stale;
 	int fd;
 
 	rj_qmp_server_stop(w->server);
 	/* A listener that dies leaves its file. */
-	fd = rj_qmp_listen(w->path, NULL);
+	fd = rj_qmp_listen(w->path, &stale, NULL);
 	assert_true(fd >= 0);
 	(void)close(fd);
 	assert_int_equal(start(w, NULL), 0);
