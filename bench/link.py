@@ -7,14 +7,21 @@ As a command: what a plain transfer over each link gives.
 """
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] /
+                    "tests/integration"))
+import delay_relay  # noqa: E402
 
 # Of tbf: rate, burst, latency. A burst is what the rate brings in some 2 ms:
 # with much less a fast link gives less than its rate.
 LINKS = {"1gbit": ("1gbit", "256k", "20ms"),
          "10gbit": ("10gbit", "4m", "20ms")}
+# Seconds, each way.
+RELAYS = {"relay10": 0.01, "relay50": 0.05, "proxy100": 0.1}
 # What TCP carries of a link's rate: 1448 bytes of 1514, as tbf counts them.
 GOODPUT = 1448 / 1514 / 8
 SKIP = 77  # meson's exit status of a test that was skipped
@@ -34,7 +41,14 @@ def _run(*words):
         raise Unavailable(f"{' '.join(words)}: {said}")
 
 
-class Loopback:
+class Way:
+    @contextlib.contextmanager
+    def way_to(self, uri):
+        """Where the source has to connect to."""
+        yield uri
+
+
+class Loopback(Way):
     address = "127.0.0.1"
     source = target = []
 
@@ -44,7 +58,26 @@ class Loopback:
         self.options = ["--bandwidth", str(cap)] if cap else []
 
 
-class Shaped:
+class Relay(Loopback):
+    """Loopback, through a process that takes every connection as its own and
+    hands each byte on `delay_s` later, both ways: TCP's round trip ends there.
+    """
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+        self.delay_s = RELAYS[name]
+
+    @contextlib.contextmanager
+    def way_to(self, uri):
+        relay = delay_relay.DelayRelay(uri, self.delay_s)
+        try:
+            yield relay.uri
+        finally:
+            relay.close()
+
+
+class Shaped(Way):
     address = "10.77.0.2"
     options = []
 

@@ -81,7 +81,8 @@ def move(ramjet, where, guest, options, heard=lambda process, line: None):
     """The source's report; `guest` is a dictionary of keys. Its "status" is
     "completed" only if the target's guest found all its memory right, too."""
     keys = ",".join(f"{key}={value}" for key, value in guest.items())
-    with _target(ramjet, where, guest["size"]) as (target, uri), \
+    with _target(ramjet, where, guest["size"]) as (target, there), \
+            where.way_to(there) as uri, \
             tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "source.json")
         said = _source([*where.source, ramjet, "send", f"process:{keys}",

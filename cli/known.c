@@ -17,6 +17,8 @@ static const struct {
 	{ RAMJET_KNOWN_THROUGHPUT, "throughput" },
 	{ RAMJET_KNOWN_CURRENT_RATE, "current_rate" },
 	{ RAMJET_KNOWN_DIRTY_RATE, "dirty_rate" },
+	{ RAMJET_KNOWN_PATH_RTT, "path_rtt" },
+	{ RAMJET_KNOWN_GUEST_DOWNTIME, "guest_downtime" },
 };
 
 json_t *rj_cli_known_show(const struct ramjet_info *info)

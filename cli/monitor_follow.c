@@ -62,6 +62,9 @@ static void take_migration(struct ramjet_info *info, const json_t *object)
 		.total_us = number(object, "total-time") * 1000,
 		.setup_us = number(object, "setup-time") * 1000,
 		.downtime_us = number(object, "x-ramjet-downtime-us"),
+		.guest_downtime_us =
+			number(object, "x-ramjet-guest-downtime-us"),
+		.path_rtt_us = number(object, "x-ramjet-path-rtt-us"),
 		.downtime_limit_us =
 			number(object, "x-ramjet-downtime-limit-us"),
 		.downtime_p50_us = number(expected, "p50"),

@@ -209,6 +209,12 @@ static void add_times(json_t *object, const struct ramjet_info *info)
 		return;
 	add(object, "x-ramjet-downtime-us",
 	    whole_if(downtime, info->downtime_us));
+	add(object, "x-ramjet-guest-downtime-us",
+	    whole_if(rj_cli_knows(info, RAMJET_KNOWN_GUEST_DOWNTIME),
+		     info->guest_downtime_us));
+	add(object, "x-ramjet-path-rtt-us",
+	    whole_if(rj_cli_knows(info, RAMJET_KNOWN_PATH_RTT),
+		     info->path_rtt_us));
 	add(object, "x-ramjet-downtime-limit-us",
 	    whole(info->downtime_limit_us));
 	add(object, "x-ramjet-expected-downtime-us",

@@ -223,6 +223,12 @@ static void add_times(json_t *object, const struct ramjet_info *info,
 	add(object, "downtime_ms",
 	    if_known(rj_cli_knows(info, RAMJET_KNOWN_DOWNTIME),
 		     ms(info->downtime_us)));
+	add(object, "guest_downtime_ms",
+	    if_known(rj_cli_knows(info, RAMJET_KNOWN_GUEST_DOWNTIME),
+		     ms(info->guest_downtime_us)));
+	add(object, "path_rtt_ms",
+	    if_known(rj_cli_knows(info, RAMJET_KNOWN_PATH_RTT),
+		     ms(info->path_rtt_us)));
 	add(object, "downtime_limit_ms",
 	    ms(limit_us ? limit_us : params->downtime_limit_us));
 	add(object, "downtime_predicted_ms",

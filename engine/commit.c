@@ -153,6 +153,17 @@ static int hand_over(struct ramjet_migration *m, struct ramjet_error *err)
 	return m->out->one_way ? finish_one_way(m, err) : await_running(m, err);
 }
 
+/* What of the time since READY the news took that the guest runs: of the way to
+ * the target and back, half. */
+static uint64_t way_back_us(const struct rj_outgoing *out, uint64_t now_us)
+{
+	const uint64_t us = now_us - out->term_began_us;
+
+	return us > out->running_says.start_us
+		       ? (us - out->running_says.start_us) / 2
+		       : 0;
+}
+
 static void record_end(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
@@ -163,6 +174,11 @@ static void record_end(struct ramjet_migration *m)
 	rj_statistics_measure(&m->stats, "resume", now - out->term_began_us);
 	m->stats.downtime_us = now - out->pause_began_us;
 	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
+	if (out->running) {
+		m->stats.guest_downtime_us =
+			now - way_back_us(out, now) - out->pause_began_us;
+		m->stats.known |= RAMJET_KNOWN_GUEST_DOWNTIME;
+	}
 	rj_unlock(&m->lock);
 }
 

@@ -9,12 +9,15 @@
 #define STOP_US  300.0
 #define ROUND_US 300.0 /* an empty round beside its round trip */
 /* Never measured before they count. */
-#define DEVICE_US 300.0
-#define TARGET_US 300.0
-#define RESUME_US 200.0
+#define DEVICE_US 300u
+#define TARGET_US 300u
+#define RESUME_US 200u
+#define HINT_HALF 0.5 /* of it for saving, the rest for loading */
 
 #define WIRE_OVERHEAD 1.004 /* headers and tables */
 #define P90_SIGMAS    1.28  /* of a normal distribution */
+/* Devices never take the same time twice. */
+#define STATE_SHARE 0.1
 /* Threads wait for a core now and then, whatever was measured. */
 #define JITTER_US 2000.0
 /* And channels never end at the same moment. */
@@ -55,14 +58,20 @@ static double stop_kept(const struct rj_estimate *estimate)
 							     : STOP_HALVINGS));
 }
 
+static double usual_stop_us(const struct rj_estimate *estimate)
+{
+	return (double)rj_state_cost_us(&estimate->costs.stop,
+					(uint64_t)STOP_US);
+}
+
 static double expected_stop_us(const struct rj_estimate *estimate)
 {
-	return STOP_US + estimate->slow_stop_us;
+	return usual_stop_us(estimate) + estimate->slow_stop_us;
 }
 
 void rj_estimate_stopped(struct rj_estimate *estimate, uint64_t us)
 {
-	const double beyond = (double)us - STOP_US;
+	const double beyond = (double)us - usual_stop_us(estimate);
 
 	estimate->slow_stops =
 		beyond > SLOW_STOP_US ? estimate->slow_stops + 1 : 0;
@@ -106,6 +115,25 @@ static double expected_dirt(const struct rj_estimate *estimate,
 	       estimate->surprise;
 }
 
+/* From the last page's start until it is known to have come. */
+static double latency_us(const struct rj_estimate *estimate)
+{
+	return fmax(
+		measured_or(&estimate->latency_us, ROUND_US + estimate->rtt_us),
+		estimate->rtt_us);
+}
+
+static double rtt_spread(const struct rj_estimate *estimate)
+{
+	return fmax(estimate->rtt_high_us - estimate->rtt_us, 0) / P90_SIGMAS;
+}
+
+static double latency_spread(const struct rj_estimate *estimate)
+{
+	return fmax(rj_smooth_spread(&estimate->latency_us),
+		    rtt_spread(estimate));
+}
+
 static double pages_us(const struct rj_estimate *estimate,
 		       const struct rj_pause_inputs *inputs, double capacity)
 {
@@ -114,12 +142,12 @@ static double pages_us(const struct rj_estimate *estimate,
 	const double share = estimate->raw_share > 0 ? estimate->raw_share : 1;
 	const double bytes = pages * share * RAMJET_PAGE_BYTES * WIRE_OVERHEAD +
 			     inputs->queued_bytes;
-	const double latency_us =
-		measured_or(&estimate->latency_us, ROUND_US + estimate->rtt_us);
-
 	/* A stalled channel has no capacity at all: then it takes for ever. */
-	return latency_us +
-	       (bytes > 0 ? fmin(bytes * 1e6 / capacity, FOREVER_US) : 0);
+	const double way_us =
+		bytes > 0 ? fmin(bytes * 1e6 / capacity, FOREVER_US) : 0;
+
+	/* What is overdue will take as long again, for all that is known. */
+	return latency_us(estimate) + fmax(way_us, inputs->overdue_us);
 }
 
 /* Mean and standard deviation of the pages term. */
@@ -136,42 +164,70 @@ static void pages_term(const struct rj_estimate *estimate,
 
 	*ret_mean = pages_us(estimate, inputs, mean);
 	*ret_spread = pages_us(estimate, inputs, slow) - *ret_mean +
-		      rj_smooth_spread(&estimate->latency_us);
+		      latency_spread(estimate);
+}
+
+static uint64_t half_hint_us(const struct rj_estimate *estimate)
+{
+	return (uint64_t)(HINT_HALF * estimate->state_hint_us);
+}
+
+/* Terms that pages have no part in. */
+static void other_terms(const struct rj_estimate *estimate,
+			struct rj_pause *ret)
+{
+	const struct rj_state_costs *costs = &estimate->costs;
+	const uint64_t hint_us = half_hint_us(estimate);
+
+	*ret = (struct rj_pause){
+		.stop_us = (uint64_t)expected_stop_us(estimate),
+		.sync_us = (uint64_t)estimate->sync_us.mean,
+		.device_us = rj_state_cost_us(&costs->save,
+					      hint_us ? hint_us : DEVICE_US),
+		.helpers_us = (uint64_t)estimate->helpers_us,
+		/* Its answer follows the last pages' at once. */
+		.target_us = TARGET_US,
+		.load_us = rj_state_cost_us(&costs->load, hint_us),
+		.resume_us = RESUME_US + (uint64_t)estimate->rtt_us +
+			     rj_state_cost_us(&costs->start, 0),
+	};
+}
+
+/* What goes on while pages are sent takes none of the pause but what is longer
+ * than they are. */
+static double beside(double pages_us, const struct rj_pause *pause)
+{
+	return fmax(pages_us - (double)(pause->helpers_us + pause->device_us),
+		    0);
 }
 
 void rj_estimate_pause(const struct rj_estimate *estimate,
 		       const struct rj_pause_inputs *inputs,
 		       struct rj_pause *ret)
 {
-	double pages = 0, pages_spread = 0, sum, spread;
+	const bool measured =
+		estimate->capacity.samples || inputs->capacity > 0;
+	double pages = latency_us(estimate);
+	double pages_spread = latency_spread(estimate);
+	double sum, spread, state;
 
-	*ret = (struct rj_pause){
-		.stop_us = (uint64_t)expected_stop_us(estimate),
-		.sync_us = (uint64_t)estimate->sync_us.mean,
-		.device_us = (uint64_t)DEVICE_US,
-		.helpers_us = (uint64_t)estimate->helpers_us,
-		/* Its answer follows the last pages' at once. */
-		.target_us = (uint64_t)TARGET_US,
-		.resume_us = (uint64_t)(RESUME_US + estimate->rtt_us),
-		.known = estimate->capacity.samples || inputs->capacity > 0 ||
-			 inputs->unsent_pages < 1,
-	};
+	other_terms(estimate, ret);
+	ret->known = measured || inputs->unsent_pages < 1;
 	if (!ret->known)
 		return;
-	if (estimate->capacity.samples || inputs->capacity > 0)
+	if (measured)
 		pages_term(estimate, inputs, &pages, &pages_spread);
-	/* Helpers are gathered while pages are sent: the longer one counts. */
-	if (pages > estimate->helpers_us)
-		pages -= estimate->helpers_us;
-	else
-		pages = 0;
+	pages = beside(pages, ret);
 	ret->pages_us = (uint64_t)pages;
 	sum = (double)(ret->stop_us + ret->sync_us + ret->device_us +
-		       ret->helpers_us + ret->target_us + ret->resume_us) +
+		       ret->helpers_us + ret->target_us + ret->load_us +
+		       ret->resume_us) +
 	      pages;
+	state = STATE_SHARE * (double)(ret->device_us + ret->load_us);
 	spread = sqrt(pages_spread * pages_spread + estimate->sync_us.variance +
-		      JITTER_US * JITTER_US +
-		      UNEVEN_SHARE * UNEVEN_SHARE * pages * pages);
+		      JITTER_US * JITTER_US + state * state +
+		      UNEVEN_SHARE * UNEVEN_SHARE * pages * pages +
+		      rtt_spread(estimate) * rtt_spread(estimate));
 	ret->p50_us = (uint64_t)sum;
 	ret->p90_us = (uint64_t)(sum + P90_SIGMAS * spread);
 }

@@ -4,12 +4,15 @@
 /*
  * How long the pause would be if the guest were stopped now: a sum of terms,
  * each from measurements of this migration where there are any: devices are
- * saved only once the guest stands still for good, so they are guessed.
+ * saved only once the guest stands still for good, so what earlier tries took
+ * counts, or what the VMM says.
  *
- *   stop + last sync + device state + helpers + pages + target + resume
+ *   stop + last sync + device state + helpers + pages + target + load + resume
  *   pages = latency + ((unsent + W(t)) * raw share * 4096 * overhead
  *                      + queued) / capacity
+ *   resume = round trip + the target's start
  *
+ * The path's round trip is in it twice: until READY, and from COMMIT to RUNNING.
  * W(t) is the dirt model's, over the time until the guest stands still. Pure
  * arithmetic on what it is fed, no clock, no lock: the control thread owns it.
  */
@@ -18,6 +21,7 @@
 
 #include "engine/dirt_model.h"
 #include "engine/smooth.h"
+#include "engine/state_costs.h"
 
 struct rj_estimate {
 	struct rj_smooth capacity; /* acknowledged bytes per busy second */
@@ -26,11 +30,14 @@ struct rj_estimate {
 		latency_us; /* of a nearly empty round, until applied */
 	/* Beyond what a stop takes: of switchovers called off. */
 	double slow_stop_us;
-	unsigned slow_stops; /* in a row */
-	double raw_share;    /* of recent pages, not zero: 0..1 */
-	double surprise;     /* pages a last sync found beyond W(t) */
-	double rtt_us;
-	double helpers_us; /* as rehearsed */
+	unsigned slow_stops;         /* in a row */
+	double raw_share;            /* of recent pages, not zero: 0..1 */
+	double surprise;             /* pages a last sync found beyond W(t) */
+	double rtt_us;               /* of the path, end to end */
+	double rtt_high_us;          /* nine of ten are within this; or 0 */
+	struct rj_state_costs costs; /* of earlier tries of this guest */
+	double state_hint_us;        /* the VMM's, for what they do not tell */
+	double helpers_us;           /* as rehearsed */
 	struct rj_dirt_model dirt;
 };
 
@@ -53,12 +60,13 @@ struct rj_pause_inputs {
 	double unsent_pages; /* dirty now, this and the next round */
 	double queued_bytes; /* handed to the kernel, not acknowledged */
 	double capacity;     /* bytes/s to count with instead, 0: as measured */
+	double overdue_us;   /* what is under way should have come before */
 	bool stopped;        /* the guest stands still: no more dirt */
 };
 struct rj_pause {
 	bool known; /* false before anything was measured */
 	uint64_t stop_us, sync_us, device_us, helpers_us, pages_us, target_us,
-		resume_us;
+		load_us, resume_us;
 	uint64_t p50_us, p90_us;
 };
 void rj_estimate_pause(const struct rj_estimate *estimate,

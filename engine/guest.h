@@ -6,6 +6,7 @@
 
 #include "engine/blocker.h"
 #include "engine/notifier.h"
+#include "engine/state_costs.h"
 #include "engine/wire.h"
 #include "ramjet.h"
 #include "util/mutex.h"
@@ -41,8 +42,9 @@ struct ramjet_guest {
 	bool has_helpers;
 	struct ramjet_helper_options helpers; /* strings owned */
 	bool busy;                            /* a migration is alive */
-	struct rj_rounds *rounds; /* where marks and discards go, or NULL */
-	bool sealed;              /* handed over: marks come too late */
+	struct rj_rounds *rounds;    /* where marks and discards go, or NULL */
+	struct rj_state_costs costs; /* of earlier tries */
+	bool sealed;                 /* handed over: marks come too late */
 
 	/* NULL: this machine's NUMA nodes. Set by tests before migrating. */
 	const struct rj_node_view *nodes;

@@ -209,6 +209,7 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 	measure(m, "resume");
 	rj_lock(&m->lock);
 	m->stats.downtime_us = rj_now_us() - m->in->pause_began_us;
+	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
 	rj_unlock(&m->lock);
 	if (m->in->one_way)
 		return 0;

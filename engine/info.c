@@ -121,6 +121,8 @@ static void add_statistics_locked(struct snapshot *snap,
 	info->capacity_spread_bytes_per_s = stats->capacity_spread_bytes_per_s;
 	info->convergence_us = stats->convergence_us;
 	info->limit_needed_us = stats->limit_needed_us;
+	info->path_rtt_us = stats->path_rtt_us;
+	info->guest_downtime_us = stats->guest_downtime_us;
 	info->throttle_percent = stats->throttle_percent;
 	info->called_off = stats->called_off;
 	info->guest_stall_us = stats->guest_stall_us;

@@ -70,8 +70,10 @@ struct rj_outgoing {
 	uint64_t next_us; /* the pause, a round later */
 	uint64_t throttled_since_us;
 	uint32_t throttle_set; /* what the guest was told */
-	bool forced;           /* the switchover ignores the limit */
-	uint32_t round;        /* the open one */
+	bool began_estimate;
+	bool idle;      /* the latest collect found nothing */
+	bool forced;    /* the switchover ignores the limit */
+	uint32_t round; /* the open one */
 	struct rj_arrival arrival;
 	double tcp_rtt_us; /* the least; 0: none yet */
 	uint64_t round_began_us;

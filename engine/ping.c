@@ -44,7 +44,8 @@ static int compare(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-uint32_t rj_ping_rtt_us(const struct rj_ping *ping)
+/* Of the latest answers, in order, the one at `tenths` of the way. */
+static uint32_t quantile(const struct rj_ping *ping, unsigned tenths)
 {
 	const size_t count = ping->answers < RJ_PING_SAMPLES ? ping->answers
 							     : RJ_PING_SAMPLES;
@@ -54,5 +55,20 @@ uint32_t rj_ping_rtt_us(const struct rj_ping *ping)
 		return 0;
 	memcpy(sorted, ping->samples_us, sizeof(sorted));
 	qsort(sorted, count, sizeof(*sorted), compare);
-	return sorted[count / 2];
+	return sorted[count * tenths / 10];
+}
+
+uint32_t rj_ping_rtt_us(const struct rj_ping *ping)
+{
+	return quantile(ping, 5);
+}
+
+uint32_t rj_ping_least_us(const struct rj_ping *ping)
+{
+	return quantile(ping, 0);
+}
+
+uint32_t rj_ping_high_us(const struct rj_ping *ping)
+{
+	return quantile(ping, 9);
 }

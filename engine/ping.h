@@ -34,4 +34,7 @@ RJ_NODISCARD int rj_ping_answered(struct rj_ping *ping, uint64_t token,
 /* The median of the latest round trips in microseconds, at least 1; 0: none
  * was measured yet. */
 uint32_t rj_ping_rtt_us(const struct rj_ping *ping);
+/* Of the latest ones: the least, and what nine of ten stay within. */
+uint32_t rj_ping_least_us(const struct rj_ping *ping);
+uint32_t rj_ping_high_us(const struct rj_ping *ping);
 #endif

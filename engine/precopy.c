@@ -15,13 +15,46 @@
 
 /* Rounds are not collected more often than this, whatever they hold. */
 #define ROUND_MIN_US 5000u
+/* Nor more often than so many times on the way there and back: until then
+ * nobody knows what has become of the ones before. */
+#define ROUNDS_A_TRIP 4u
+#define ROUND_MAX_US  50000u
 /* While held, an unhurried rhythm. */
 #define HELD_ROUND_US 50000u
 #define TICK_MS       20
+#define IDLE_TICK_MS  5 /* with nothing to send */
 /* The path, end to end, is measured all along. */
 #define PING_NS (100 * UINT64_C(1000000))
 /* What an empty round takes beside the way there and back. */
 #define EMPTY_ROUND_US 1000.0
+
+static bool has_answered(const struct rj_outgoing *out)
+{
+	return out->one_way || out->link.ping.answers;
+}
+
+/* By an answer, or by a round that has shown it. */
+static bool knows_path(const struct rj_outgoing *out)
+{
+	return has_answered(out) || out->arrival.latency_us.samples;
+}
+
+/* How long the open round takes at least. */
+static uint64_t round_min_us(const struct rj_outgoing *out)
+{
+	const uint64_t trip_us = rj_link_rtt_us(&out->link);
+	const uint64_t us = trip_us / ROUNDS_A_TRIP;
+
+	if (!knows_path(out))
+		return ROUND_MAX_US;
+	/* Nothing was written: one more look is worth nothing before what is
+	 * on its way has arrived. */
+	if (out->idle && !out->one_way && out->applied <= out->round)
+		return ROUND_MIN_US + 2 * trip_us;
+	return us < ROUND_MIN_US   ? ROUND_MIN_US
+	       : us > ROUND_MAX_US ? ROUND_MAX_US
+				   : us;
+}
 
 static uint64_t elapsed_us(const struct rj_outgoing *out)
 {
@@ -141,13 +174,13 @@ static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_rounds_set_low(&out->rounds, low_pages(out));
 	while (!rc) {
 		const uint64_t us = elapsed_us(out);
+		const uint64_t least_us = round_min_us(out);
 
-		if (rj_rounds_can_fill(&out->rounds) && us >= ROUND_MIN_US &&
+		if (rj_rounds_can_fill(&out->rounds) && us >= least_us &&
 		    (idle ||
 		     rj_rounds_open_pages(&out->rounds) <= low_pages(out)))
 			return 0;
-		rc = rj_source_pump(
-			m, idle ? (int)(ROUND_MIN_US / 1000) : TICK_MS, err);
+		rc = rj_source_pump(m, idle ? IDLE_TICK_MS : TICK_MS, err);
 		if (!rc)
 			rc = tick(m, !idle, err);
 		if (!rc)
@@ -212,6 +245,9 @@ static void record_round(struct ramjet_migration *m,
 	m->stats.predicted_p50_us = out->pause.p50_us;
 	m->stats.predicted_p90_us = out->pause.p90_us;
 	m->stats.convergence_us = out->convergence_us;
+	m->stats.path_rtt_us = (uint64_t)out->estimate.rtt_us;
+	if (m->stats.path_rtt_us)
+		m->stats.known |= RAMJET_KNOWN_PATH_RTT;
 	m->stats.throttle_percent = out->convergence.throttle_percent;
 	rj_unlock(&m->lock);
 }
@@ -219,6 +255,7 @@ static void record_round(struct ramjet_migration *m,
 static void take_rtt(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
+	const struct rj_ping *ping = &out->link.ping;
 	double rtt_us = 0;
 
 	for (unsigned i = 0; i < out->channel_count; i++) {
@@ -230,9 +267,30 @@ static void take_rtt(struct ramjet_migration *m)
 	/* Under load it holds queueing, which is a term of its own. */
 	if (out->tcp_rtt_us <= 0 || rtt_us < out->tcp_rtt_us)
 		out->tcp_rtt_us = rtt_us;
-	/* A path through others is longer than the first of its connections. */
+	/* A path through others is longer than the first of its connections:
+	 * so TCP and empty rounds count only until the target has answered. In
+	 * band answers wait behind pages; after READY none are left. */
+	if (!has_answered(out) || out->one_way) {
+		out->estimate.rtt_us = fmax(
+			out->tcp_rtt_us, out->arrival.path_us - EMPTY_ROUND_US);
+		return;
+	}
 	out->estimate.rtt_us =
-		fmax(out->tcp_rtt_us, out->arrival.path_us - EMPTY_ROUND_US);
+		out->has_outbox ? rj_ping_least_us(ping) : rj_ping_rtt_us(ping);
+	out->estimate.rtt_high_us = out->has_outbox ? 0 : rj_ping_high_us(ping);
+}
+
+/* Longer than what went so far would explain. */
+static double overdue_us(const struct rj_outgoing *out)
+{
+	const uint64_t behind_us =
+		rj_arrival_behind_us(&out->arrival, rj_now_us());
+	const double usual_us =
+		fmax(out->arrival.latency_us.mean, out->estimate.rtt_us);
+
+	if (out->one_way || behind_us == UINT64_MAX)
+		return 0;
+	return fmax((double)behind_us - usual_us - EMPTY_ROUND_US, 0);
 }
 
 struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
@@ -247,6 +305,7 @@ struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
 		.queued_bytes = rj_arrival_waiting_bytes(&out->arrival,
 							 (double)wire.queued),
 		.capacity = (double)params.switchover_bandwidth_bytes_per_s,
+		.overdue_us = overdue_us(out),
 	};
 
 	/* A cap that was lowered just now holds before it is measured. */
@@ -260,11 +319,16 @@ struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
 static void predict(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
-	const struct rj_pause_inputs inputs = rj_source_pause_inputs(m);
 	const uint64_t limit_us = atomic_load(&m->downtime_limit_us);
+	struct rj_pause_inputs inputs;
 
 	take_rtt(m);
+	out->estimate.state_hint_us =
+		(double)rj_migration_params(m).state_hint_us;
+	inputs = rj_source_pause_inputs(m);
 	rj_estimate_pause(&out->estimate, &inputs, &out->pause);
+	/* Unless one way, the path is a part of it, whatever TCP says. */
+	out->pause.known &= knows_path(out);
 	out->next_us = rj_estimate_next_us(&out->estimate, &inputs);
 	out->convergence_us =
 		rj_estimate_convergence(&out->estimate, &inputs, limit_us);
@@ -454,12 +518,30 @@ static int follow(struct ramjet_migration *m, enum rj_advice advice,
 	return unhold(m);
 }
 
+/* What this guest's own calls have taken in earlier tries. */
+static void begin_estimate(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+
+	if (out->began_estimate)
+		return;
+	out->began_estimate = true;
+	rj_lock(&m->guest->lock);
+	out->estimate.costs = m->guest->costs;
+	rj_unlock(&m->guest->lock);
+}
+
 int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_sent round;
 	uint64_t dirtied = 0;
 	int rc;
 
+	begin_estimate(m);
+	/* Its answer is waited for: so it is asked for at once. */
+	rc = rj_link_ping(&m->out->link, PING_NS, err);
+	if (rc)
+		return rc;
 	for (;;) {
 		open_round(m);
 		rc = wait_low(m, err);
@@ -471,6 +553,8 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 			rj_estimate_pages(&m->out->estimate, round.raw_pages,
 					  round.zero_pages);
 		rc = rj_source_collect(m, &dirtied, err);
+		m->out->idle =
+			!dirtied && !rj_rounds_remaining(&m->out->rounds);
 		if (!rc)
 			rc = tick(m, !rj_rounds_all_left(&m->out->rounds), err);
 		if (rc)

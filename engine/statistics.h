@@ -36,6 +36,8 @@ struct rj_statistics {
 	uint64_t capacity_spread_bytes_per_s;
 	uint64_t convergence_us;
 	uint64_t limit_needed_us;
+	uint64_t path_rtt_us;
+	uint64_t guest_downtime_us;
 	uint32_t throttle_percent;
 	uint32_t called_off;
 	uint64_t guest_stall_us;

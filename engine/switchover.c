@@ -40,6 +40,15 @@ static void measure(struct ramjet_migration *m, const char *term,
 	out->term_began_us = now;
 }
 
+/* What this guest's own calls take, for the next try. */
+static void learn(struct ramjet_migration *m, struct rj_state_cost *cost,
+		  uint64_t us)
+{
+	rj_lock(&m->guest->lock);
+	rj_state_cost_learn(cost, us);
+	rj_unlock(&m->guest->lock);
+}
+
 static int check_blockers(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	int rc;
@@ -64,6 +73,7 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 		return rc;
 	measure(m, "stop", out->pause.stop_us);
 	rj_estimate_stopped(&out->estimate, out->term_us);
+	learn(m, &m->guest->costs.stop, out->term_us);
 	return 0;
 }
 
@@ -156,6 +166,7 @@ static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
 			       (unsigned long long)params.state_bytes_max);
 	rc = rj_source_send_state(m, RJ_STATE_DEVICE, data, bytes, err);
 	measure(m, "device state", m->out->pause.device_us);
+	learn(m, &m->guest->costs.save, m->out->term_us);
 	return rc;
 }
 
@@ -255,6 +266,26 @@ static bool is_ready(struct rj_outgoing *out)
 	return rj_mailbox_is_empty(&out->outbox) && is_taken(out);
 }
 
+/* The target says what of the wait for READY was its load_state: a term of its
+ * own, and to be expected the next time. */
+static void take_load(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t said_us =
+		out->ready_says.load_us + out->ready_says.helpers_us;
+	const uint64_t load_us =
+		said_us < out->term_us ? said_us : out->term_us;
+
+	if (out->one_way)
+		return;
+	learn(m, &m->guest->costs.load, load_us);
+	rj_lock(&m->lock);
+	rj_statistics_measure(&m->stats, "target", out->term_us - load_us);
+	rj_statistics_predict(&m->stats, "load", out->pause.load_us);
+	rj_statistics_measure(&m->stats, "load", load_us);
+	rj_unlock(&m->lock);
+}
+
 static int await_target(struct ramjet_migration *m, bool verify,
 			struct ramjet_error *err)
 {
@@ -280,6 +311,7 @@ static int await_target(struct ramjet_migration *m, bool verify,
 			       out->ready_says.verified_blocks,
 			       m->guest->block_count);
 	measure(m, "target", out->pause.target_us + out->digests_us);
+	take_load(m);
 	return 0;
 }
 

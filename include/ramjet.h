@@ -415,6 +415,11 @@ struct ramjet_params {
 	/* ramjet_incoming() stops looking a name up (-ECANCELED) when this can
 	 * be read from; it takes connect_timeout_ms at most. 0: none. */
 	int cancel_fd;
+	/* What saving, sending and loading the devices' state takes, in all;
+	 * 0: not known. It cannot be tried while the guest runs, so the pause
+	 * is predicted with this, until a switchover of this guest that came
+	 * to nothing has shown it. Live. */
+	uint64_t state_hint_us;
 };
 #define RAMJET_CHANNELS_MAX 256u
 /* In the order of the fields, as C++ wants it. */
@@ -585,7 +590,9 @@ enum ramjet_known {
 	RAMJET_KNOWN_THROUGHPUT = 1 << 5, /* throughput_bytes_per_s */
 	/* current_bytes_per_s: not before half a second, not after the end */
 	RAMJET_KNOWN_CURRENT_RATE = 1 << 6,
-	RAMJET_KNOWN_DIRTY_RATE = 1 << 7, /* dirty_pages_per_s */
+	RAMJET_KNOWN_DIRTY_RATE = 1 << 7,     /* dirty_pages_per_s */
+	RAMJET_KNOWN_PATH_RTT = 1 << 8,       /* path_rtt_us */
+	RAMJET_KNOWN_GUEST_DOWNTIME = 1 << 9, /* guest_downtime_us */
 };
 
 struct ramjet_info {
@@ -636,6 +643,11 @@ struct ramjet_info {
 	/* The limit has been out of reach for some seconds, and the pause does
 	 * not become shorter: with this one it would switch. Else 0. */
 	uint64_t limit_needed_us;
+	/* The path's round trip, end to end, proxies and relays included. */
+	uint64_t path_rtt_us;
+	/* downtime_us is over when the source hears that the target's guest
+	 * runs. The guest itself ran before: this is its own pause. */
+	uint64_t guest_downtime_us;
 };
 #define RAMJET_ROUNDS_MAX 1024u
 

@@ -19,9 +19,13 @@ import moves  # noqa: E402
 
 PAGE = 4096
 # What a guest writes is a share of this, in MiB/s; for a cap, of the cap.
-WIRE = {"lo": 1500, "1gbit": 115, "10gbit": 1140}
+WIRE = {"lo": 1500, "1gbit": 115, "10gbit": 1140, "relay10": 100,
+        "relay50": 100, "proxy100": 100}
 FULL = {"size": "384M", "set": ["8M", "32M", "128M"],
         "limit": ["30ms", "100ms", "300ms"]}
+# Relays are slow, and their round trips are the better part of the pause.
+RELAYED = {"size": "64M", "set": ["4M", "8M", "32M"],
+           "limit": ["600ms", "800ms", "1000ms"]}
 QUICK = {"size": "32M", "set": ["8M"], "limit": ["300ms"]}
 
 
@@ -31,15 +35,18 @@ def cases(count, seed, places, sizes):
     out = []
     while len(out) < count:
         place = dice.choice(places)
+        like = RELAYED if place in link.RELAYS else sizes
         cap = dice.choice(["100M", "200M", "400M"]) if place == "cap" else None
         wire = WIRE.get(place) or int(cap[:-1])
         share = dice.choice([0, 0.1, 0.3, 0.6, 0.9, 1.5])
+        if place in link.RELAYS:
+            share = min(share, 0.3)
         out.append({
-            "place": place, "cap": cap, "size": sizes["size"],
+            "place": place, "cap": cap, "size": like["size"],
             "write": f"{int(wire * share)}M",
-            "set": dice.choice(sizes["set"]),
+            "set": dice.choice(like["set"]),
             "pattern": dice.choice(["sequential", "random", "hot"]),
-            "limit": dice.choice(sizes["limit"]),
+            "limit": dice.choice(like["limit"]),
             "channels": dice.choice([1, 2, 4]),
             "share": share,
         })
@@ -73,7 +80,7 @@ def row(case, report):
         "p50": predicted["p50"] or 0.0, "p90": predicted["p90"] or 0.0,
         "limit_ms": limit,
         "qemu": qemu_ms(report), "rounds": len(report["rounds"]),
-        "throttle": report.get("throttle_percent", 0),
+        "throttled_ms": report.get("throttled_ms", 0),
         "called_off": report.get("called_off", 0),
         "terms": report["downtime_terms"],
     }
@@ -84,7 +91,8 @@ def show(r):
           f"{r['write']:>6}/s set {r['set']:>5} {r['pattern']:10} limit "
           f"{r['limit_ms']:5.0f}  p50 {r['p50']:7.1f}  p90 {r['p90']:7.1f}  "
           f"actual {r['actual']:7.1f}  qemu {r['qemu']:7.1f}  rounds "
-          f"{r['rounds']:3} thr {r['throttle']:2} off {r['called_off']}",
+          f"{r['rounds']:3} thr {r['throttled_ms']:5.0f} ms off "
+          f"{r['called_off']}",
           flush=True)
 
 
@@ -119,12 +127,18 @@ def summary(rows):
     return result
 
 
+def place_of(case):
+    if case["place"] in link.RELAYS:
+        return link.Relay(case["place"])
+    return link.Loopback(case["cap"])
+
+
 def run(options, places):
     sizes = QUICK if options.quick else FULL
     rows = []
     with link.shaped(p for p in places if p in link.LINKS) as links:
         for case in cases(options.runs, options.seed, places, sizes):
-            where = links.get(case["place"]) or link.Loopback(case["cap"])
+            where = links.get(case["place"]) or place_of(case)
             rows.append(row(case, move(options.ramjet, where, case)))
             show(rows[-1])
     return rows
@@ -136,7 +150,8 @@ def main():
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--places", default="lo,cap,1gbit,10gbit",
-                        help="some of these (all)")
+                        help="of these and relay10, relay50, proxy100 (lo,cap,1gbit,"
+                        "10gbit)")
     options = parser.parse_args()
     try:
         rows = run(options, options.places.split(","))

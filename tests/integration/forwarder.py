@@ -26,4 +26,7 @@ class Forwarder:
                 target = socket.create_connection(self.target)
             except OSError:
                 return
+            # As proxies do: else small pieces wait for one another's ACK.
+            for end in source, target:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.join(source, target)

@@ -46,10 +46,21 @@ class Live(rig.Case):
         source = self.send(guest, relay.uri, "--verify", "--throttle", "auto",
                            "--downtime-limit", "2s")
         self.both_end(source, target)
-        self.assertTrue(source.json["verify"]["identical"], source.story())
+        report = source.json
+        self.assertTrue(report["verify"]["identical"], source.story())
+        # TCP's round trip ends at the relay. The path's is in the pause twice.
+        self.assertGreaterEqual(report["path_rtt_ms"], 100, source.story())
+        self.assertGreaterEqual(report["downtime_predicted_ms"]["p50"], 200,
+                                source.story())
+        # The guest ran before the source could hear of it.
+        self.assertLessEqual(report["guest_downtime_ms"] + 50,
+                             report["downtime_ms"], source.story())
+        return report
 
     def test_idle_over_a_long_path(self):
-        self.over_a_long_path("process:size=64M,write=0")
+        report = self.over_a_long_path("process:size=64M,write=0")
+        # No look every 5 ms at what cannot have arrived yet.
+        self.assertLessEqual(report["rounds_total"], 10)
 
     def test_writing_over_a_long_path(self):
         self.over_a_long_path("process:size=64M,write=10M,set=8M")

@@ -72,6 +72,59 @@ static void zero_pages_cost_nothing_on_the_wire(void **state)
 	assert_in_range(pause_of(&e, &inputs).pages_us, 24000, 27500);
 }
 
+/* Until the last page is known to have come, and from COMMIT to RUNNING. */
+static void the_path_is_in_the_pause_twice(void **state)
+{
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { 0 };
+	const struct rj_pause near = pause_of(&e, &inputs);
+	struct rj_pause far;
+
+	(void)state;
+	e.rtt_us = 100000;
+	far = pause_of(&e, &inputs);
+	assert_true(far.p50_us - near.p50_us >= 199000);
+	/* A round measured before, when the path was shorter, changes nothing. */
+	rj_smooth_add(&e.latency_us, 5000);
+	assert_true(pause_of(&e, &inputs).p50_us - near.p50_us >= 199000);
+	/* That one in ten takes longer is for the p90. */
+	e.rtt_high_us = 150000;
+	assert_int_equal(pause_of(&e, &inputs).resume_us, far.resume_us);
+	assert_true(pause_of(&e, &inputs).p90_us > far.p90_us + 50000);
+}
+
+static void devices_take_what_is_said_until_they_were_seen(void **state)
+{
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = { 0 };
+	struct rj_pause pause;
+
+	(void)state;
+	e.state_hint_us = 80000;
+	pause = pause_of(&e, &inputs);
+	assert_int_equal(pause.device_us + pause.load_us, 80000);
+	rj_state_cost_learn(&e.costs.save, 20000);
+	rj_state_cost_learn(&e.costs.load, 270000);
+	rj_state_cost_learn(&e.costs.stop, 7000);
+	pause = pause_of(&e, &inputs);
+	assert_int_equal(pause.device_us, 20000);
+	assert_int_equal(pause.load_us, 270000);
+	assert_int_equal(pause.stop_us, 7000);
+	assert_true(pause.p50_us >= 297000);
+}
+
+static void what_is_overdue_takes_as_long_again(void **state)
+{
+	struct rj_estimate e = known_wire();
+	struct rj_pause_inputs inputs = { 0 };
+	const uint64_t usual_us = pause_of(&e, &inputs).p50_us;
+
+	(void)state;
+	inputs.overdue_us = 70000;
+	assert_in_range(pause_of(&e, &inputs).p50_us, usual_us + 69000,
+			usual_us + 71000);
+}
+
 static void a_given_capacity_replaces_the_measured_one(void **state)
 {
 	const struct rj_estimate e = known_wire();
@@ -233,6 +286,10 @@ int main(void)
 		cmocka_unit_test(pages_take_their_bytes_over_the_capacity),
 		cmocka_unit_test(queued_bytes_go_first),
 		cmocka_unit_test(zero_pages_cost_nothing_on_the_wire),
+		cmocka_unit_test(the_path_is_in_the_pause_twice),
+		cmocka_unit_test(
+			devices_take_what_is_said_until_they_were_seen),
+		cmocka_unit_test(what_is_overdue_takes_as_long_again),
 		cmocka_unit_test(a_given_capacity_replaces_the_measured_one),
 		cmocka_unit_test(a_given_capacity_has_no_spread),
 		cmocka_unit_test(spread_widens_the_p90_and_not_the_p50),

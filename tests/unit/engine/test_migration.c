@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/unit/engine/move.h"
 
@@ -288,7 +289,60 @@ static void info_tells_what_is_known(void **state)
 	assert_int_equal(move->info->known & not_at_end, 0);
 	assert_int_equal(move->info->current_bytes_per_s, 0);
 	/* The target predicts nothing, and doesn't know what is still left. */
-	assert_int_equal(move->target_info->known, RAMJET_KNOWN_THROUGHPUT);
+	assert_int_equal(move->target_info->known,
+			 RAMJET_KNOWN_THROUGHPUT | RAMJET_KNOWN_DOWNTIME);
+	move_done(move);
+}
+
+static const struct ramjet_term_info *term_of(const struct ramjet_info *info,
+					      const char *name)
+{
+	for (size_t i = 0; i < info->term_count; i++)
+		if (!strcmp(info->terms[i].name, name))
+			return &info->terms[i];
+	fail_msg("no term %s", name);
+	return NULL;
+}
+
+/* Saving takes 30 ms, of which nothing can be known before. */
+static void take_time_to_save(struct small_vm *vm, enum vm_call call)
+{
+	const struct timespec time = { .tv_nsec = 30000000 };
+
+	(void)vm;
+	if (call == VM_SAVE)
+		(void)nanosleep(&time, NULL);
+}
+
+static void devices_are_predicted_as_said_and_then_as_seen(void **state)
+{
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+	const struct ramjet_info *info;
+
+	is.dirty = VM_DIRTY_NONE;
+	move_init(move, &is);
+	move->source.on_call = take_time_to_save;
+	move->source_params.state_hint_us = 8000;
+	move->target.fails[VM_LOAD] = -EIO;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_stayed(move);
+	info = move->info;
+	assert_int_equal(term_of(info, "device state")->predicted_us, 4000);
+	assert_true(term_of(info, "device state")->actual_us >= 30000);
+	/* The same guest, another time. */
+	move->target.fails[VM_LOAD] = 0;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	info = move->info;
+	assert_int_equal(move->source_rc, 0);
+	assert_true(term_of(info, "device state")->predicted_us >= 30000);
+	assert_true(info->downtime_p50_us >= 30000);
+	/* The guest ran at the target before this side heard of it. */
+	assert_true(info->known & RAMJET_KNOWN_GUEST_DOWNTIME);
+	assert_in_range(info->guest_downtime_us, 30000, info->downtime_us);
+	assert_true(info->known & RAMJET_KNOWN_PATH_RTT);
 	move_done(move);
 }
 
@@ -369,6 +423,7 @@ int main(void)
 		MOVE_TEST(device_state_of_many_pieces),
 		MOVE_TEST(what_info_says_afterwards),
 		MOVE_TEST(info_tells_what_is_known),
+		MOVE_TEST(devices_are_predicted_as_said_and_then_as_seen),
 		MOVE_TEST(a_guest_moves_on_from_where_it_moved_to),
 		MOVE_TEST(a_guest_is_moved_once_at_a_time),
 	};
