@@ -24,8 +24,15 @@
 #define UNTOUCHED_PAGE_US 1u
 #define CHUNKS_A_THREAD   16u /* less is not worth a thread */
 
+/* Of some pages of a block. */
+struct sums {
+	struct rj_digest whole;
+	struct rj_digest_parts parts;
+	uint64_t part_pages;
+};
+
 RJ_GUEST_MEMORY static void add_page(const struct rj_block *block,
-				     uint64_t page, struct rj_digest *sum)
+				     uint64_t page, struct sums *sums)
 {
 	const uint8_t *at = block->host + page * RAMJET_PAGE_BYTES;
 	XXH128_hash_t hash;
@@ -33,8 +40,9 @@ RJ_GUEST_MEMORY static void add_page(const struct rj_block *block,
 	if (rj_page_is_zero(at))
 		return;
 	hash = XXH3_128bits_withSeed(at, RAMJET_PAGE_BYTES, page);
-	sum->low += hash.low64;
-	sum->high += hash.high64;
+	sums->whole.low += hash.low64;
+	sums->whole.high += hash.high64;
+	rj_digest_parts_add(&sums->parts, sums->part_pages, page, hash.low64);
 }
 
 /* One block, hashed by several threads: each takes the next chunk that has
@@ -46,11 +54,11 @@ struct job {
 	_Atomic uint64_t next_chunk;
 	struct rj_mutex lock;
 	/* guarded by lock */
-	struct rj_digest sum;
+	struct sums sums;
 	struct ramjet_error failure; /* the first */
 };
 
-static void add_chunk(struct job *job, uint64_t chunk, struct rj_digest *sum)
+static void add_chunk(struct job *job, uint64_t chunk, struct sums *sums)
 {
 	const uint64_t base = chunk * RJ_CHUNK_PAGES;
 	uint64_t words[RJ_CHUNK_WORDS] = { 0 };
@@ -64,7 +72,7 @@ static void add_chunk(struct job *job, uint64_t chunk, struct rj_digest *sum)
 			return;
 		from = run.first + run.count;
 		for (uint64_t page = run.first; page < from; page++)
-			add_page(job->block, base + page, sum);
+			add_page(job->block, base + page, sums);
 	}
 }
 
@@ -90,7 +98,9 @@ static void *hash_chunks(void *arg)
 	struct job *job = arg;
 	struct ramjet_error err = { 0 };
 	const uint64_t end = job->populated->chunk_count;
-	struct rj_digest sum = { 0 };
+	struct sums sums = {
+		.part_pages = rj_digest_part_pages(job->block->page_count),
+	};
 
 	for (;;) {
 		/* relaxed: only hands out numbers; join orders the rest */
@@ -104,11 +114,12 @@ static void *hash_chunks(void *arg)
 			continue;
 		if (!is_there(job, &err))
 			break;
-		add_chunk(job, chunk, &sum);
+		add_chunk(job, chunk, &sums);
 	}
 	rj_lock(&job->lock);
-	job->sum.low += sum.low;
-	job->sum.high += sum.high;
+	job->sums.whole.low += sums.whole.low;
+	job->sums.whole.high += sums.whole.high;
+	rj_digest_parts_merge(&job->sums.parts, &sums.parts);
 	if (err.code && !job->failure.code)
 		job->failure = err;
 	rj_unlock(&job->lock);
@@ -148,8 +159,10 @@ static void run_job(struct job *job)
 int rj_digest_block(const struct rj_block *block, struct rj_digest *ret,
 		    struct ramjet_error *err)
 {
+	struct rj_digest_parts parts;
+
 	return rj_digest_block_until(block, RJ_DIGEST_OF_POPULATED, -1, ret,
-				     err);
+				     &parts, err);
 }
 
 static int find_pages(const struct rj_block *block, enum rj_digest_of of,
@@ -167,6 +180,7 @@ static int find_pages(const struct rj_block *block, enum rj_digest_of of,
 
 int rj_digest_block_until(const struct rj_block *block, enum rj_digest_of of,
 			  int wake_fd, struct rj_digest *ret,
+			  struct rj_digest_parts *ret_parts,
 			  struct ramjet_error *err)
 {
 	struct rj_bitmap populated = { 0 };
@@ -184,7 +198,8 @@ int rj_digest_block_until(const struct rj_block *block, enum rj_digest_of of,
 		rj_mutex_init(&job.lock);
 		run_job(&job);
 		rj_mutex_done(&job.lock);
-		*ret = job.sum;
+		*ret = job.sums.whole;
+		*ret_parts = job.sums.parts;
 		rc = is_awake(&job) ? -ECANCELED : 0;
 		if (job.failure.code)
 			rc = rj_fail(err, job.failure.code, "%s",
@@ -204,7 +219,9 @@ uint64_t rj_digest_predict_us(const struct rj_block *block,
 			? (block->page_count - pages) * UNTOUCHED_PAGE_US
 			: 0;
 	const uint64_t began_us = rj_now_us();
-	struct rj_digest ignored = { 0 };
+	struct sums ignored = {
+		.part_pages = rj_digest_part_pages(block->page_count),
+	};
 	uint64_t tried = 0, chunk = 0;
 
 	while (tried < TRIAL_PAGES &&

@@ -8,6 +8,7 @@
  * taken in any order. The guest must be stopped.
  */
 #include "dirty/bitmap.h"
+#include "engine/digest_parts.h"
 #include "engine/guest.h"
 #include "engine/wire.h"
 #include "util/compiler.h"
@@ -21,10 +22,11 @@ enum rj_digest_of {
 	RJ_DIGEST_OF_ALL,           /* every one: the map is proven as well */
 	RJ_DIGEST_OF_COUNT_
 };
-/* As above; -ECANCELED soon after wake_fd became readable. */
+/* As above, and where; -ECANCELED soon after wake_fd became readable. */
 RJ_NODISCARD int rj_digest_block_until(const struct rj_block *block,
 				       enum rj_digest_of of, int wake_fd,
 				       struct rj_digest *ret,
+				       struct rj_digest_parts *ret_parts,
 				       struct ramjet_error *err);
 
 /* How long the digest of the block, `pages` of which are populated, will take,

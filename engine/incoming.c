@@ -9,6 +9,7 @@
 #include "dbus/vmstate.h"
 #include "engine/callback.h"
 #include "engine/cpu_limit.h"
+#include "engine/digest_parts.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
 #include "engine/own_file.h"
@@ -37,6 +38,7 @@ void rj_incoming_free(struct rj_incoming *in)
 	rj_helpers_free(in->helpers);
 	free(in->device.data);
 	free(in->helper_states.data);
+	free(in->parts.data);
 	free(in->digests);
 	free(in);
 }
@@ -46,7 +48,8 @@ static uint64_t inbox_bytes_max(struct ramjet_migration *m)
 {
 	const uint64_t device = rj_migration_params(m).state_bytes_max;
 	const uint64_t others =
-		rj_target_helper_bytes_max(m) + RJ_CONTROL_BODY_MAX;
+		rj_target_helper_bytes_max(m) + RJ_CONTROL_BODY_MAX +
+		(uint64_t)m->guest->block_count * RJ_DIGEST_PARTS_BYTES;
 
 	return device < UINT64_MAX - others ? device + others : UINT64_MAX;
 }

@@ -46,7 +46,8 @@ struct rj_incoming {
 	uint32_t reported; /* rounds told to the source as applied */
 	struct ramjet_round_info so_far; /* sums at the last applied round */
 	struct rj_record device, helper_states;
-	uint8_t *digests; /* block_count of them, or NULL */
+	struct rj_record parts; /* of digests, of all blocks; or none */
+	uint8_t *digests;       /* block_count of them, or NULL */
 	enum rj_digest_of digest_of;
 	struct rj_helpers *helpers; /* ours, or NULL */
 	bool announced;             /* SWITCHOVER: all of the above is there */

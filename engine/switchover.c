@@ -134,7 +134,9 @@ int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
 					     : STATE_PIECE_BYTES;
 		const struct rj_frame frame = {
 			.type = RJ_FRAME_STATE,
-			.flags = at + piece < bytes ? RJ_FLAG_MORE : 0,
+			.flags =
+				(at + piece < bytes ? RJ_FLAG_MORE : 0) |
+				(kind == RJ_STATE_PARTS ? RJ_FLAG_OPTIONAL : 0),
 			.aux = kind,
 			.payload_bytes = (uint32_t)piece,
 		};
@@ -191,19 +193,28 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 		.payload_bytes = (uint32_t)bytes,
 	};
 	const uint64_t began_us = rj_now_us();
+	const size_t parts_bytes =
+		(size_t)guest->block_count * RJ_DIGEST_PARTS_BYTES;
 	rj_autofree uint8_t *body = malloc(bytes);
+	rj_autofree uint8_t *where = malloc(parts_bytes);
 	int rc = 0;
 
-	if (!body)
+	if (!body || !where)
 		return rj_fail(err, -ENOMEM, "digests: out of memory");
 	for (unsigned i = 0; !rc && i < guest->block_count; i++) {
 		struct rj_digest digest = { 0 };
+		struct rj_digest_parts parts = { 0 };
 
 		rc = rj_digest_block_until(&guest->blocks[i], frame.aux,
-					   m->wake_fd, &digest, err);
+					   m->wake_fd, &digest, &parts, err);
 		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
+		rj_digest_parts_encode(
+			&parts, where + (size_t)i * RJ_DIGEST_PARTS_BYTES);
 	}
 	m->out->hashed_us = rj_now_us() - began_us;
+	if (!rc)
+		rc = rj_source_send_state(m, RJ_STATE_PARTS, where, parts_bytes,
+					  err);
 	if (!rc)
 		rc = rj_link_send(&m->out->link, &frame, body,
 				  rj_pause_deadline_ns(m), err);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "engine/bytes.h"
+#include "engine/digest_parts.h"
 #include "engine/event.h"
 #include "engine/last_words.h"
 #include "util/clock.h"
@@ -37,6 +38,12 @@ static struct rj_record *record_of(struct ramjet_migration *m, uint32_t kind,
 		*ret_what = "helper";
 		return &m->in->helper_states;
 	}
+	if (kind == RJ_STATE_PARTS) {
+		*ret_limit =
+			(uint64_t)m->in->block_count * RJ_DIGEST_PARTS_BYTES;
+		*ret_what = "digest parts";
+		return &m->in->parts;
+	}
 	return NULL;
 }
 
@@ -48,7 +55,8 @@ static bool is_amid(const struct rj_record *record)
 /* Records come in one piece after another, with nothing between them. */
 static bool is_amid_any(const struct rj_incoming *in)
 {
-	return is_amid(&in->device) || is_amid(&in->helper_states);
+	return is_amid(&in->device) || is_amid(&in->helper_states) ||
+	       is_amid(&in->parts);
 }
 
 static int take_state(struct ramjet_migration *m, struct rj_message *message,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the target does between the last page and READY. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dbus/vmstate.h"
@@ -11,27 +12,51 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-static int verify_block(const struct ramjet_migration *m,
-			const struct rj_block *block, const uint8_t *wire,
+/* Where, if the source has said enough. */
+static void describe_place(const struct rj_incoming *in, unsigned block,
+			   const struct rj_digest_parts *ours, char *text,
+			   size_t size)
+{
+	struct rj_digest_parts theirs;
+
+	text[0] = '\0';
+	if (!in->parts.complete ||
+	    in->parts.bytes != (size_t)in->block_count * RJ_DIGEST_PARTS_BYTES)
+		return;
+	rj_digest_parts_decode(in->parts.data +
+				       (size_t)block * RJ_DIGEST_PARTS_BYTES,
+			       &theirs);
+	(void)snprintf(text, size, " in ");
+	rj_digest_parts_compare(&theirs, ours, in->blocks[block].page_count,
+				text + 4, size - 4);
+}
+
+static int verify_block(const struct ramjet_migration *m, unsigned index,
 			struct ramjet_error *err)
 {
+	const struct rj_incoming *in = m->in;
+	const struct rj_block *block = &in->blocks[index];
 	struct rj_digest theirs, ours = { 0 };
-	int rc = rj_digest_block_until(block, m->in->digest_of, m->wake_fd,
-				       &ours, err);
+	struct rj_digest_parts parts = { 0 };
+	char place[192];
+	int rc = rj_digest_block_until(block, in->digest_of, m->wake_fd, &ours,
+				       &parts, err);
 
 	if (rc)
 		return rc;
-	rj_digest_decode(wire, &theirs);
-	if (theirs.low != ours.low || theirs.high != ours.high)
-		return rj_fail(err, -EBADMSG,
-			       "verify: block %s differs: XXH3 digest "
-			       "%016llx%016llx on the source, %016llx%016llx "
-			       "on the target",
-			       block->name, (unsigned long long)theirs.high,
-			       (unsigned long long)theirs.low,
-			       (unsigned long long)ours.high,
-			       (unsigned long long)ours.low);
-	return 0;
+	rj_digest_decode(in->digests + (size_t)index * RJ_DIGEST_BYTES,
+			 &theirs);
+	if (theirs.low == ours.low && theirs.high == ours.high)
+		return 0;
+	describe_place(in, index, &parts, place, sizeof(place));
+	return rj_fail(err, -EBADMSG,
+		       "verify: block %s differs%s; a dirty source may miss "
+		       "writes (XXH3 digest %016llx%016llx on the source, "
+		       "%016llx%016llx on the target)",
+		       block->name, place, (unsigned long long)theirs.high,
+		       (unsigned long long)theirs.low,
+		       (unsigned long long)ours.high,
+		       (unsigned long long)ours.low);
 }
 
 static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
@@ -109,9 +134,7 @@ int rj_target_load(struct ramjet_migration *m, struct rj_ready *ready,
 
 	/* Before load_state: devices may touch memory. */
 	for (unsigned i = 0; !rc && in->digests && i < in->block_count; i++)
-		rc = verify_block(m, &in->blocks[i],
-				  in->digests + (size_t)i * RJ_DIGEST_BYTES,
-				  err);
+		rc = verify_block(m, i, err);
 	ready->digests_us = in->digests ? lap(&since_us) : 0;
 	if (!rc && (in->helpers || in->helper_states.bytes))
 		rc = rj_helpers_check_arriving(in->helpers,

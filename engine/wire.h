@@ -67,6 +67,7 @@ enum rj_run_kind {
 enum rj_state_kind {
 	RJ_STATE_DEVICE = 1,
 	RJ_STATE_HELPERS = 2,
+	RJ_STATE_PARTS = 3, /* OPTIONAL: engine/digest_parts.h */
 };
 
 struct rj_frame {

@@ -318,8 +318,12 @@ static void a_write_nobody_reported_is_found_by_the_digests(void **state)
 	move_expect_stayed(move);
 	assert_int_equal(small_vm_calls(&move->source, VM_START), 1);
 	assert_int_equal(small_vm_calls(&move->target, VM_LOAD), 0);
-	move_expect_error(&move->target_err, -EBADMSG, "block ram0 differs");
-	move_expect_error(&move->source_err, -EBADMSG, "block ram0 differs");
+	move_expect_error(&move->target_err, -EBADMSG,
+			  "block ram0 differs in page 0; a dirty source may "
+			  "miss writes");
+	move_expect_error(&move->source_err, -EBADMSG,
+			  "block ram0 differs in page 0; a dirty source may "
+			  "miss writes");
 	assert_false(move->info->verified);
 	move->source_params.hold = false;
 	move_expect_movable(move);

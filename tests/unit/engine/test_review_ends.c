@@ -122,6 +122,7 @@ static void digests_end_when_all_give_up(void **state)
 	struct guarded ram = { 0 };
 	struct rj_digest digest = { 0 }, same = { 0 };
 	const int wake_fd = eventfd(0, EFD_CLOEXEC);
+	struct rj_digest_parts parts;
 	struct rj_block block;
 
 	(void)state;
@@ -129,13 +130,13 @@ static void digests_end_when_all_give_up(void **state)
 	block = guarded_block(&ram);
 	guarded_fill(&ram, 5, 1);
 	assert_int_equal(rj_digest_block_until(&block, RJ_DIGEST_OF_POPULATED,
-					       wake_fd, &digest, NULL),
+					       wake_fd, &digest, &parts, NULL),
 			 0);
 	assert_int_equal(rj_digest_block(&block, &same, NULL), 0);
 	assert_memory_equal(&digest, &same, sizeof(same));
 	assert_int_equal(eventfd_write(wake_fd, 1), 0);
 	assert_int_equal(rj_digest_block_until(&block, RJ_DIGEST_OF_POPULATED,
-					       wake_fd, &digest, NULL),
+					       wake_fd, &digest, &parts, NULL),
 			 -ECANCELED);
 	(void)close(wake_fd);
 	guarded_unmap(&ram);
