@@ -2,15 +2,19 @@
 #include "engine/machine_nodes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <numa.h>
 #include <numaif.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "util/bits.h"
+#include "util/cleanup.h"
 #include "util/compiler.h"
 
 #define NODE_FILES "/sys/devices/system/node"
@@ -26,44 +30,93 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* ---- topology ---- */
 
-static void read_cpus(struct rj_node *node)
+/* libnuma would print a warning of its own about a file it cannot open, such
+ * as when no descriptor is left, and guess. So its files are read here. */
+static int read_file(unsigned node, const char *name, char *text, size_t bytes)
 {
-	struct bitmask *mask = numa_allocate_cpumask();
+	char path[sizeof(NODE_FILES) + 48];
+	rj_autoclose int fd = -1;
+	ssize_t got;
 
-	if (numa_node_to_cpus((int)node->id, mask)) {
-		numa_free_cpumask(mask);
-		return;
-	}
-	for (unsigned cpu = 0; cpu < mask->size && cpu < RJ_CPUS_MAX; cpu++) {
-		if (!numa_bitmask_isbitset(mask, cpu))
-			continue;
-		rj_cpus_add(&node->cpus, cpu);
-		node->cpu_count++;
-	}
-	numa_free_cpumask(mask);
+	(void)snprintf(path, sizeof(path), NODE_FILES "/node%u/%s", node, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? -1 : read(fd, text, bytes - 1);
+	if (got < 0)
+		return -errno;
+	text[got] = '\0';
+	return 0;
 }
 
-static void read_distances(void)
+static void add_cpus(struct rj_node *node, unsigned long first,
+		     unsigned long last)
 {
-	for (unsigned i = 0; i < machine.node_count; i++)
-		for (unsigned j = 0; j < machine.node_count; j++) {
-			const int distance =
-				numa_distance((int)machine.nodes[i].id,
-					      (int)machine.nodes[j].id);
+	for (unsigned long cpu = first; cpu <= last && cpu < RJ_CPUS_MAX;
+	     cpu++) {
+		rj_cpus_add(&node->cpus, (unsigned)cpu);
+		node->cpu_count++;
+	}
+}
 
-			if (distance > 0 && distance <= UINT8_MAX)
-				machine.distance[i][j] = (uint8_t)distance;
-			else
-				machine.distance[i][j] =
-					i == j ? RJ_DISTANCE_LOCAL
-					       : RJ_DISTANCE_OTHER;
-		}
+/* "0-3,8" */
+static int read_cpus(struct rj_node *node)
+{
+	char text[4096];
+	char *at = text;
+	int rc = read_file(node->id, "cpulist", text, sizeof(text));
+
+	while (!rc && *at >= '0' && *at <= '9') {
+		const unsigned long first = strtoul(at, &at, 10);
+
+		add_cpus(node, first,
+			 *at == '-' ? strtoul(at + 1, &at, 10) : first);
+		at += *at == ',';
+	}
+	return rc;
+}
+
+/* "10 21": one of each node that is online, in the order of their ids. */
+static int read_distances(unsigned from)
+{
+	char text[4096];
+	char *at = text;
+	int rc = read_file(machine.nodes[from].id, "distance", text,
+			   sizeof(text));
+
+	for (unsigned to = 0; to < machine.node_count; to++) {
+		const unsigned long distance = rc ? 0 : strtoul(at, &at, 10);
+
+		if (distance > 0 && distance <= UINT8_MAX)
+			machine.distance[from][to] = (uint8_t)distance;
+		else
+			machine.distance[from][to] =
+				from == to ? RJ_DISTANCE_LOCAL
+					   : RJ_DISTANCE_OTHER;
+	}
+	return rc;
+}
+
+static int read_nodes(void)
+{
+	int rc = 0;
+
+	machine.node_count = 0;
+	for (int id = 0; id <= numa_max_node() && !rc; id++) {
+		if (!numa_bitmask_isbitset(numa_nodes_ptr, (unsigned)id) ||
+		    machine.node_count == RJ_NODES_MAX)
+			continue;
+		machine.nodes[machine.node_count].id = (unsigned)id;
+		rc = read_cpus(&machine.nodes[machine.node_count++]);
+	}
+	for (unsigned i = 0; i < machine.node_count && !rc; i++)
+		rc = read_distances(i);
+	return rc;
 }
 
 static void read_machine(void)
 {
+	int rc;
+
 	rj_topology_single(&machine, "one node");
-	/* Without them libnuma would print that it has to guess. */
 	if (access(NODE_FILES, R_OK)) {
 		machine.reason = "no " NODE_FILES;
 		return;
@@ -73,17 +126,14 @@ static void read_machine(void)
 				 "them";
 		return;
 	}
-	machine.node_count = 0;
-	for (int id = 0; id <= numa_max_node(); id++) {
-		if (!numa_bitmask_isbitset(numa_nodes_ptr, (unsigned)id) ||
-		    machine.node_count == RJ_NODES_MAX)
-			continue;
-		machine.nodes[machine.node_count].id = (unsigned)id;
-		read_cpus(&machine.nodes[machine.node_count++]);
-	}
-	if (!machine.node_count)
+	rc = read_nodes();
+	if (rc == -EMFILE || rc == -ENFILE)
+		rj_topology_single(
+			&machine, "no descriptor was left to read " NODE_FILES);
+	else if (rc)
+		rj_topology_single(&machine, NODE_FILES " cannot be read");
+	else if (!machine.node_count)
 		rj_topology_single(&machine, "libnuma knows no node");
-	read_distances();
 }
 
 const struct rj_topology *rj_machine_topology(void)

@@ -89,6 +89,24 @@ class Reports(Raw):
         self.assertEqual(
             [n for n in os.listdir(self.folder) if "x.json" in n], [])
 
+    def test_few_descriptors_are_ours_to_complain_of(self):
+        """Nobody else (libnuma) prints anything, whatever the limit."""
+        for limit in range(5, 13):
+            with self.subTest(limit=limit):
+                target = self.recv(IDLE, "unix:" + self.path(f"u{limit}"))
+                status, err = self.ended(self.raw(
+                    "send", IDLE, "--to", target.uri, "--channels", "1",
+                    "--timeout", "30s", preexec_fn=lambda:
+                    resource.setrlimit(resource.RLIMIT_NOFILE,
+                                       (limit, limit))))
+                self.assertIn(status, (0, 1), err)
+                for line in err.splitlines():
+                    self.assertTrue(line.startswith("ramjet send: "), err)
+                if status:
+                    self.assertIn("Too many open files", err)
+                    target.interrupt()
+                target.wait()
+
     def test_a_log_file_at_its_limit_costs_lines_and_no_guest(self):
         target = self.recv("process:size=8M")
         with open(self.path("log"), "wb") as log:
