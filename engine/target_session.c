@@ -250,7 +250,10 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_link_init(&in->link, conn->fd, m->wake_fd);
 	in->link.received = RJ_HELLO_FRAME_BYTES;
 	rc = rj_hello_receive(conn->fd, &hello, 0, m->wake_fd, err);
-	if (!rc && hello.role != (in->one_way ? RJ_ROLE_ONE_WAY : RJ_ROLE_BOTH))
+	/* Its source may write to a pipe: ssh, nc and the like give a socket. */
+	if (!rc && hello.role == RJ_ROLE_ONE_WAY)
+		in->one_way = true;
+	else if (!rc && (in->one_way || hello.role != RJ_ROLE_BOTH))
 		rc = rj_fail(err, -EPROTO,
 			     "handshake: role %u on a %s connection",
 			     hello.role, in->one_way ? "one-way" : "two-way");

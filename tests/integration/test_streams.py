@@ -3,6 +3,7 @@
 import fcntl
 import os
 import resource
+import socket
 import stat
 import subprocess
 import threading
@@ -185,6 +186,20 @@ class Streams(rig.Case):
             file.seek(len(b"a header of its own"))
             self.ends(self.recv(f"file:{self.path('B')},size=16M",
                                 f"fd:{fd}", pass_fds=(fd,)), 0)
+        self.same(image, self.path("B"))
+
+    def test_one_way_stream_out_of_a_socket(self):
+        """As some carriers give it, ssh and nc among them."""
+        image, dump = self.image("A", "mixed", SIZE), self.path("dump")
+        self.ends(self.send(f"file:{image}", f"file:{dump}"), 0)
+        ours, theirs = socket.socketpair()
+        fd = theirs.fileno()
+        target = self.recv(f"file:{self.path('B')},size=16M", f"fd:{fd}",
+                           pass_fds=(fd,))
+        theirs.close()
+        with ours, open(dump, "rb") as file:
+            ours.sendall(file.read())
+        self.ends(target, 0)
         self.same(image, self.path("B"))
 
     def test_dump_in_use(self):
