@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cli/monitor_machine.h"
 #include "cli/monitor_query.h"
 #include "cli/qmp_message.h"
 #include "util/clock.h"
@@ -89,6 +90,24 @@ static void say_passes(struct rj_cli_monitor *m, uint64_t at_us)
 		    at_us);
 	}
 }
+
+/* clang-format off */
+static const struct rj_qmp_argument migration_data[] = {
+	{ "status", RJ_QMP_TEXT, false },
+	{ 0 },
+};
+static const struct rj_qmp_argument pass_data[] = {
+	{ "pass", RJ_QMP_WHOLE, false },
+	{ 0 },
+};
+/* clang-format on */
+const struct rj_cli_event rj_cli_monitor_events[] = {
+	{ "MIGRATION", migration_data },
+	{ "MIGRATION_PASS", pass_data },
+	{ "STOP", NULL },
+	{ "RESUME", NULL },
+	{ 0 },
+};
 
 static bool has_passes(const struct rj_cli_monitor *m)
 {

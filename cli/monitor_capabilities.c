@@ -73,16 +73,44 @@ static const struct capability {
 	const char *name;
 	bool (*get)(const settings_t *settings);
 	void (*set)(settings_t *settings, bool state); /* NULL: fixed */
-	const char *why;                               /* it is fixed */
 } capabilities[] = {
-	{ "multifd", get_multifd, set_multifd, NULL },
-	{ "auto-converge", get_throttle, set_throttle, NULL },
-	{ "events", get_events, set_events, NULL },
-	{ "pause-before-switchover", get_hold, set_hold, NULL },
-	{ "zero-copy-send", get_zero_copy, set_zero_copy, NULL },
-	{ "return-path", always, NULL,
-	  "ramjet uses it wherever a connection has two directions" },
+	{ "multifd", get_multifd, set_multifd },
+	{ "auto-converge", get_throttle, set_throttle },
+	{ "events", get_events, set_events },
+	{ "pause-before-switchover", get_hold, set_hold },
+	{ "zero-copy-send", get_zero_copy, set_zero_copy },
+	{ "return-path", always, NULL },
 };
+
+/* What QEMU can turn on and ramjet has not: off, as it is. */
+static const char *const absent[] = {
+	"xbzrle",
+	"rdma-pin-all",
+	"zero-blocks",
+	"compress",
+	"postcopy-ram",
+	"x-colo",
+	"release-ram",
+	"block",
+	"dirty-bitmaps",
+	"postcopy-blocktime",
+	"late-block-activate",
+	"x-ignore-shared",
+	"validate-uuid",
+	"background-snapshot",
+	"postcopy-preempt",
+	"switchover-ack",
+	"dirty-limit",
+	"mapped-ram",
+};
+
+static bool is_absent(const char *name)
+{
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(absent); i++)
+		if (!strcmp(absent[i], name))
+			return true;
+	return false;
+}
 
 static const struct capability *find(const char *name)
 {
@@ -115,17 +143,21 @@ static int set_one(struct rj_cli_settings *s, json_t *wanted,
 	name = json_string_value(json_object_get(wanted, "capability"));
 	state = json_is_true(json_object_get(wanted, "state"));
 	row = find(name);
+	if (!row && is_absent(name) && state)
+		return rj_fail(err, -EOPNOTSUPP,
+			       "Capability '%s' is not offered by this version "
+			       "of ramjet, it can only be false",
+			       name);
+	if (!row && is_absent(name))
+		return 0;
 	if (!row)
 		return rj_fail(err, -EINVAL,
 			       "Parameter 'capability' does not accept value "
 			       "'%.100s'",
 			       name);
+	/* What stays true can be told off: managers tell all of them so. */
 	if (row->set)
 		row->set(s, state);
-	else if (state != row->get(s))
-		return rj_fail(err, -EOPNOTSUPP,
-			       "Capability '%s' is always %s: %s", name,
-			       row->get(s) ? "on" : "off", row->why);
 	return 0;
 }
 
@@ -145,6 +177,24 @@ int rj_cli_capabilities_set(struct rj_cli_settings *s, json_t *wanted,
 	}
 	*s = changed;
 	return 0;
+}
+
+bool rj_cli_capabilities_same(const struct rj_cli_settings *s, json_t *wanted)
+{
+	struct rj_cli_settings changed = *s;
+
+	if (rj_cli_capabilities_set(&changed, wanted, NULL))
+		return false;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(capabilities); i++)
+		if (capabilities[i].get(s) != capabilities[i].get(&changed))
+			return false;
+	return true;
+}
+
+const char *rj_cli_capabilities_name(size_t index)
+{
+	return index < RJ_ARRAY_SIZE(capabilities) ? capabilities[index].name
+						   : NULL;
 }
 
 json_t *rj_cli_capabilities_show(const struct rj_cli_settings *s)

@@ -7,6 +7,7 @@
 #include "cli/monitor.h"
 #include "cli/monitor_channels.h"
 #include "cli/monitor_human.h"
+#include "cli/monitor_machine.h"
 #include "cli/monitor_query.h"
 #include "cli/qmp_message.h"
 #include "util/cleanup.h"
@@ -272,10 +273,22 @@ static int set_one(void *user, const char *name, uint64_t value,
 	return rc;
 }
 
+static int execute(void *user, const char *name, json_t *arguments,
+		   json_t **ret, struct ramjet_error *err)
+{
+	const struct rj_qmp_commands commands = {
+		.rows = rj_cli_monitor_commands,
+		.user = user,
+	};
+
+	return rj_qmp_execute(&commands, name, arguments, ret, err);
+}
+
 static int human(call_t *call, struct ramjet_error *err)
 {
 	const struct rj_cli_human_ops ops = { .migration = migration_object,
 					      .set = set_one,
+					      .execute = execute,
 					      .user = call->user };
 	rj_autofree char *said =
 		rj_cli_human_run(text(call, "command-line"), &ops);
@@ -345,6 +358,12 @@ const struct rj_qmp_command rj_cli_monitor_commands[] = {
 	{ "query-version", query_version, NULL, false },
 	{ "query-commands", query_commands, NULL, false },
 	{ "query-status", query_status, NULL, false },
+	{ "query-name", rj_cli_query_name, NULL, false },
+	{ "query-uuid", rj_cli_query_uuid, NULL, false },
+	{ "query-kvm", rj_cli_query_kvm, NULL, false },
+	{ "query-target", rj_cli_query_target, NULL, false },
+	{ "query-cpus-fast", rj_cli_query_cpus, NULL, false },
+	{ "query-qmp-schema", rj_cli_query_schema, NULL, false },
 	{ "stop", stop, NULL, false },
 	{ "cont", cont, NULL, false },
 	{ "migrate", migrate, migrate_arguments, false },

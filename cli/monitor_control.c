@@ -254,13 +254,14 @@ int rj_cli_control_set(struct rj_cli_control *c, json_t *wanted,
 int rj_cli_control_enable(struct rj_cli_control *c, json_t *wanted,
 			  struct ramjet_error *err)
 {
-	int rc;
+	int rc = 0;
 
 	rj_lock(&c->lock);
-	rc = under_way_locked(c)
-		     ? rj_fail(err, -EBUSY,
-			       "There's a migration process in progress")
-		     : rj_cli_capabilities_set(&c->settings, wanted, err);
+	if (!under_way_locked(c))
+		rc = rj_cli_capabilities_set(&c->settings, wanted, err);
+	else if (!rj_cli_capabilities_same(&c->settings, wanted))
+		rc = rj_fail(err, -EBUSY,
+			     "There's a migration process in progress");
 	rj_unlock(&c->lock);
 	return rc;
 }

@@ -5,14 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/json_text.h"
+#include "cli/monitor_settings.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
 
-#define LINE_BYTES_MAX 256u
+/* The longest path, and what goes before it. */
+#define LINE_BYTES_MAX 4400u
 #define WORDS_MAX      4u
 /* The monitor's lines end as on a terminal. */
-#define EOL "\r\n"
+#define EOL    "\r\n"
+#define BLANKS " \t\r\n"
 
 /* ---- info migrate ---- */
 
@@ -108,8 +112,9 @@ static void set(FILE *out, const struct rj_cli_human_ops *ops, const char *name,
 
 /* Bytes with B K M G T, fractions too; a bare number is MiB. */
 static void set_speed(FILE *out, const struct rj_cli_human_ops *ops,
-		      const char *word)
+		      char **words)
 {
+	const char *word = words[1];
 	char text[LINE_BYTES_MAX + 2];
 	size_t bytes = strlen(word);
 	bool bare = bytes && strspn(word + bytes - 1, "0123456789.");
@@ -124,8 +129,9 @@ static void set_speed(FILE *out, const struct rj_cli_human_ops *ops,
 
 /* Seconds as a decimal, or with ms, us, ns. */
 static void set_downtime(FILE *out, const struct rj_cli_human_ops *ops,
-			 const char *word)
+			 char **words)
 {
+	const char *word = words[1];
 	const char *unit = word + strspn(word, "0123456789.");
 	char text[LINE_BYTES_MAX + 2];
 	uint64_t us;
@@ -142,6 +148,174 @@ static void set_downtime(FILE *out, const struct rj_cli_human_ops *ops,
 		set(out, ops, "x-ramjet-downtime-limit-us", us);
 }
 
+/* ---- QMP's commands in other words ---- */
+
+/* `arguments` is *taken*. */
+static void execute(FILE *out, const struct rj_cli_human_ops *ops,
+		    const char *name, json_t *arguments)
+{
+	struct ramjet_error error = { 0 };
+
+	if (ops->execute(ops->user, name, arguments, NULL, &error))
+		(void)fprintf(out, "Error: %s" EOL, error.message);
+}
+
+static void cancel(FILE *out, const struct rj_cli_human_ops *ops, char **words)
+{
+	(void)words;
+	execute(out, ops, "migrate_cancel", NULL);
+}
+
+/* The rest of the line is the URI: an exec: command has blanks. */
+static void migrate(FILE *out, const struct rj_cli_human_ops *ops, char *rest)
+{
+	bool detached = false;
+	size_t bytes;
+
+	for (;;) {
+		rest += strspn(rest, BLANKS);
+		if (strncmp(rest, "-d", 2) || !strspn(rest + 2, BLANKS))
+			break;
+		detached = true;
+		rest += 2;
+	}
+	for (bytes = strlen(rest); bytes && strchr(BLANKS, rest[bytes - 1]);)
+		rest[--bytes] = '\0';
+	if (bytes > 1 && *rest == '"' && rest[bytes - 1] == '"') {
+		rest[bytes - 1] = '\0';
+		rest++;
+	}
+	if (!*rest || *rest == '-') {
+		(void)fprintf(out, "migrate: expected: [-d] URI" EOL);
+		return;
+	}
+	if (!detached)
+		(void)fprintf(out, "terminal does not allow synchronous "
+				   "migration, continuing detached" EOL);
+	execute(out, ops, "migrate",
+		json_pack("{s:o}", "uri", rj_json_text(rest)));
+}
+
+static bool parse_flag(const char *word, bool *ret)
+{
+	*ret = !strcmp(word, "on") || !strcmp(word, "true");
+	return *ret || !strcmp(word, "off") || !strcmp(word, "false");
+}
+
+static bool is_rate(const char *name)
+{
+	return !strcmp(name, "max-bandwidth") ||
+	       !strcmp(name, "avail-switchover-bandwidth");
+}
+
+/* NULL: it is none of that type. */
+static json_t *parse_value(const struct rj_cli_setting_shape *shape,
+			   const char *word)
+{
+	char text[LINE_BYTES_MAX + 2];
+	uint64_t number;
+	bool flag;
+
+	if (shape->type == RJ_QMP_BOOL)
+		return parse_flag(word, &flag) ? json_boolean(flag) : NULL;
+	if (shape->type != RJ_QMP_WHOLE)
+		return rj_json_text(word);
+	(void)snprintf(text, sizeof(text), "%s%s", word,
+		       is_rate(shape->name) &&
+				       !word[strspn(word, "0123456789.")]
+			       ? "M"
+			       : "");
+	if (is_rate(shape->name)
+		    ? rj_parse_size("", text, &number, NULL)
+		    : rj_parse_uint("", word, 0, INT64_MAX, &number, NULL))
+		return NULL;
+	return number > INT64_MAX ? NULL : json_integer((json_int_t)number);
+}
+
+static void set_parameter(FILE *out, const struct rj_cli_human_ops *ops,
+			  char **words)
+{
+	struct rj_cli_setting_shape shape;
+	json_t *value;
+
+	for (size_t i = 0; rj_cli_settings_shape(i, &shape); i++) {
+		if (strcmp(shape.name, words[1]) != 0)
+			continue;
+		value = parse_value(&shape, words[2]);
+		if (!value)
+			(void)fprintf(out,
+				      "Error: Parameter '%s' does not accept "
+				      "value '%s'" EOL,
+				      shape.name, words[2]);
+		else
+			execute(out, ops, "migrate-set-parameters",
+				json_pack("{s:o}", shape.name, value));
+		return;
+	}
+	(void)fprintf(out, "Error: invalid parameter value: %s" EOL, words[1]);
+}
+
+static void set_capability(FILE *out, const struct rj_cli_human_ops *ops,
+			   char **words)
+{
+	bool state;
+
+	if (!parse_flag(words[2], &state))
+		(void)fprintf(out, "Error: '%s', expected on or off" EOL,
+			      words[2]);
+	else
+		execute(out, ops, "migrate-set-capabilities",
+			json_pack("{s:[{s:o, s:b}]}", "capabilities",
+				  "capability", rj_json_text(words[1]), "state",
+				  state));
+}
+
+static json_t *ask(FILE *out, const struct rj_cli_human_ops *ops,
+		   const char *name)
+{
+	struct ramjet_error error = { 0 };
+	json_t *result = NULL;
+
+	if (ops->execute(ops->user, name, NULL, &result, &error))
+		(void)fprintf(out, "Error: %s" EOL, error.message);
+	return result;
+}
+
+static void info_parameters(FILE *out, const struct rj_cli_human_ops *ops)
+{
+	json_t *object = ask(out, ops, "query-migrate-parameters"), *value;
+	const char *name;
+
+	json_object_foreach(object, name, value)
+	{
+		if (json_is_string(value))
+			(void)fprintf(out, "%s: %s" EOL, name,
+				      json_string_value(value));
+		else if (json_is_boolean(value))
+			(void)fprintf(out, "%s: %s" EOL, name,
+				      json_is_true(value) ? "on" : "off");
+		else
+			(void)fprintf(out, "%s: %lld%s" EOL, name,
+				      (long long)json_integer_value(value),
+				      is_rate(name) ? " bytes/second"
+				      : !strcmp(name, "downtime-limit") ? " ms"
+									: "");
+	}
+	json_decref(object);
+}
+
+static void info_capabilities(FILE *out, const struct rj_cli_human_ops *ops)
+{
+	json_t *array = ask(out, ops, "query-migrate-capabilities"), *row;
+	size_t index;
+
+	json_array_foreach(array, index, row)(void) fprintf(
+		out, "%s: %s" EOL,
+		json_string_value(json_object_get(row, "capability")),
+		json_is_true(json_object_get(row, "state")) ? "on" : "off");
+	json_decref(array);
+}
+
 /* ---- words ---- */
 
 static unsigned split(char *line, char *words[WORDS_MAX])
@@ -149,40 +323,73 @@ static unsigned split(char *line, char *words[WORDS_MAX])
 	unsigned count = 0;
 	char *word;
 
-	while (count < WORDS_MAX && (word = strsep(&line, " \t\r\n")))
+	while (count < WORDS_MAX && (word = strsep(&line, BLANKS)))
 		if (*word)
 			words[count++] = word;
 	return count;
+}
+
+static bool run_info(FILE *out, const struct rj_cli_human_ops *ops,
+		     char **words, unsigned count)
+{
+	static const struct {
+		const char *what;
+		void (*show)(FILE *out, const struct rj_cli_human_ops *ops);
+	} rows[] = {
+		{ "migrate", info_migrate },
+		{ "migrate_parameters", info_parameters },
+		{ "migrate_capabilities", info_capabilities },
+	};
+
+	if (count != 2 || strcmp(words[0], "info") != 0)
+		return false;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(rows); i++) {
+		if (strcmp(words[1], rows[i].what) != 0)
+			continue;
+		rows[i].show(out, ops);
+		return true;
+	}
+	return false;
 }
 
 static void run(FILE *out, char *line, const struct rj_cli_human_ops *ops)
 {
 	static const struct {
 		const char *name;
-		void (*set)(FILE *out, const struct rj_cli_human_ops *ops,
-			    const char *word);
-	} setters[] = {
-		{ "migrate_set_speed", set_speed },
-		{ "migrate_set_downtime", set_downtime },
+		unsigned count; /* of words after it */
+		const char *expected;
+		void (*run)(FILE *out, const struct rj_cli_human_ops *ops,
+			    char **words);
+	} verbs[] = {
+		{ "migrate_set_speed", 1, "one value expected", set_speed },
+		{ "migrate_set_downtime", 1, "one value expected",
+		  set_downtime },
+		{ "migrate_cancel", 0, "no value expected", cancel },
+		{ "migrate_set_parameter", 2, "a name and a value expected",
+		  set_parameter },
+		{ "migrate_set_capability", 2, "a name, on or off expected",
+		  set_capability },
 	};
 	char *words[WORDS_MAX] = { NULL };
-	unsigned count = split(line, words);
+	char *first = line + strspn(line, BLANKS);
+	unsigned count;
 
-	if (!count)
-		return;
-	if (count == 2 && !strcmp(words[0], "info") &&
-	    !strcmp(words[1], "migrate")) {
-		info_migrate(out, ops);
+	if (!strncmp(first, "migrate", 7) &&
+	    (!first[7] || strchr(BLANKS, first[7]))) {
+		migrate(out, ops, first + 7);
 		return;
 	}
-	for (size_t i = 0; i < RJ_ARRAY_SIZE(setters); i++) {
-		if (strcmp(words[0], setters[i].name))
+	count = split(line, words);
+	if (!count || run_info(out, ops, words, count))
+		return;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(verbs); i++) {
+		if (strcmp(words[0], verbs[i].name))
 			continue;
-		if (count == 2)
-			setters[i].set(out, ops, words[1]);
+		if (count == 1 + verbs[i].count)
+			verbs[i].run(out, ops, words);
 		else
-			(void)fprintf(out, "%s: one value expected" EOL,
-				      words[0]);
+			(void)fprintf(out, "%s: %s" EOL, words[0],
+				      verbs[i].expected);
 		return;
 	}
 	(void)fprintf(out, "unknown command: '%s%s%s'" EOL, words[0],

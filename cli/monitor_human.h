@@ -15,6 +15,9 @@ struct rj_cli_human_ops {
 	/* One parameter by its QMP name. */
 	int (*set)(void *user, const char *name, uint64_t value,
 		   struct ramjet_error *err);
+	/* Any command, as rj_qmp_execute(): `arguments` is *taken*. */
+	int (*execute)(void *user, const char *name, json_t *arguments,
+		       json_t **ret, struct ramjet_error *err);
 	void *user;
 };
 

@@ -236,6 +236,26 @@ static const struct row *find(const char *name)
 	return NULL;
 }
 
+bool rj_cli_settings_shape(size_t index, struct rj_cli_setting_shape *ret)
+{
+	static const enum rj_qmp_type types[] = {
+		[WHOLE] = RJ_QMP_WHOLE,
+		[FLAG] = RJ_QMP_BOOL,
+		[CHOICE] = RJ_QMP_TEXT,
+		[ABSENT] = RJ_QMP_OBJECT,
+	};
+
+	if (index >= RJ_ARRAY_SIZE(rows))
+		return false;
+	*ret = (struct rj_cli_setting_shape){
+		.name = rows[index].name,
+		.offered = rows[index].kind != ABSENT,
+		.type = types[rows[index].kind],
+		.choices = rows[index].choices,
+	};
+	return true;
+}
+
 bool rj_cli_settings_has(const char *name)
 {
 	return find(name) != NULL;
@@ -286,7 +306,8 @@ int rj_cli_settings_set(struct rj_cli_settings *s, json_t *wanted, bool live,
 				       "Parameter '%.100s' is unexpected",
 				       name);
 		rc = set_value(row, &changed, value, err);
-		if (!rc && live && !row->live)
+		if (!rc && live && !row->live &&
+		    load(row, &changed) != load(row, s))
 			rc = rj_fail(err, -EBUSY,
 				     "Parameter '%s' can't change while a "
 				     "migration is under way",

@@ -9,6 +9,7 @@
  */
 #include <jansson.h>
 
+#include "cli/qmp_arguments.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 
@@ -28,6 +29,14 @@ void rj_cli_settings_init(struct rj_cli_settings *settings,
 RJ_NODISCARD int rj_cli_settings_set(struct rj_cli_settings *settings,
 				     json_t *wanted, bool live,
 				     struct ramjet_error *err);
+/* A parameter as it is to be written; false: there are no so many. */
+struct rj_cli_setting_shape {
+	const char *name;
+	bool offered; /* else known, and refused by this version */
+	enum rj_qmp_type type;
+	const char *choices; /* "a|b", or NULL */
+};
+bool rj_cli_settings_shape(size_t index, struct rj_cli_setting_shape *ret);
 /* A parameter has that name. */
 bool rj_cli_settings_has(const char *name);
 /* *returned* */
@@ -37,6 +46,11 @@ json_t *rj_cli_settings_show(const struct rj_cli_settings *settings);
 RJ_NODISCARD int rj_cli_capabilities_set(struct rj_cli_settings *settings,
 					 json_t *wanted,
 					 struct ramjet_error *err);
+/* Nothing of `wanted` would change anything: then it is lawful at any time. */
+bool rj_cli_capabilities_same(const struct rj_cli_settings *settings,
+			      json_t *wanted);
+/* Of all that are offered; NULL: there are no so many. */
+const char *rj_cli_capabilities_name(size_t index);
 /* The same form, *returned*. */
 json_t *rj_cli_capabilities_show(const struct rj_cli_settings *settings);
 #endif

@@ -122,6 +122,33 @@ static json_t *execute(const struct rj_qmp_command *command, void *user,
 	return rj_qmp_error(RJ_QMP_GENERIC_ERROR, error.message, request->id);
 }
 
+int rj_qmp_execute(const struct rj_qmp_commands *commands, const char *name,
+		   json_t *arguments, json_t **ret, struct ramjet_error *err)
+{
+	const struct rj_qmp_command *command = find(commands, name);
+	json_t *given = arguments ? arguments : json_object();
+	int fd = -1, rc = 0;
+	struct rj_qmp_call call = {
+		.user = commands->user,
+		.arguments = given,
+		.fd = &fd,
+	};
+
+	if (!command)
+		rc = rj_fail(err, -ENOENT,
+			     "The command %.200s has not been found", name);
+	if (!rc && !command->checks_itself)
+		rc = rj_qmp_arguments_check(command->arguments, given, err);
+	if (!rc)
+		rc = command->run(&call, err);
+	json_decref(given);
+	if (rc || !ret)
+		json_decref(call.result);
+	else
+		*ret = call.result;
+	return rc;
+}
+
 static json_t *serve(const struct rj_qmp_commands *commands,
 		     struct rj_qmp_peer *peer, const struct request *request)
 {

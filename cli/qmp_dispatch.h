@@ -36,6 +36,11 @@ struct rj_qmp_peer {
 	int fd; /* see rj_qmp_call; -1: none */
 };
 
+/* A command of the rows, called from within; `arguments` (NULL: none) is
+ * *taken*, *ret (NULL ok) is *returned*. -ENOENT: there is none such. */
+int rj_qmp_execute(const struct rj_qmp_commands *commands, const char *name,
+		   json_t *arguments, json_t **ret, struct ramjet_error *err);
+
 /* Carry out text[0 .. bytes). The reply, *returned*; NULL when out of
  * memory. */
 json_t *rj_qmp_dispatch(const struct rj_qmp_commands *commands,

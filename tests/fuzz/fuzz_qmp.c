@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/json_text.h"
 #include "cli/monitor_human.h"
 #include "cli/monitor_settings.h"
 #include "cli/qmp_dispatch.h"
@@ -16,6 +17,8 @@
 #include "util/error.h"
 
 #define PIECES_MAX 64u
+
+#define ROWS 5 /* with the one that ends them */
 
 struct world {
 	struct rj_cli_settings settings;
@@ -80,9 +83,19 @@ static int set_one(void *user, const char *name, uint64_t value,
 	return rc;
 }
 
+static const struct rj_qmp_command rows[ROWS];
+
+static int execute(void *user, const char *name, json_t *arguments,
+		   json_t **ret, struct ramjet_error *err)
+{
+	const struct rj_qmp_commands commands = { rows, user };
+
+	return rj_qmp_execute(&commands, name, arguments, ret, err);
+}
+
 static int human(struct rj_qmp_call *call, struct ramjet_error *err)
 {
-	const struct rj_cli_human_ops ops = { no_migration, set_one,
+	const struct rj_cli_human_ops ops = { no_migration, set_one, execute,
 					      call->user };
 	char *text = rj_cli_human_run(json_string_value(json_object_get(
 					      call->arguments, "command-line")),
@@ -90,9 +103,10 @@ static int human(struct rj_qmp_call *call, struct ramjet_error *err)
 
 	(void)err;
 	require(text != NULL);
-	call->result = json_string(text);
+	call->result = rj_json_text(text);
 	free(text);
-	return call->result ? 0 : rj_fail(err, -1, "not UTF-8");
+	require(call->result != NULL);
+	return 0;
 }
 
 static const struct rj_qmp_argument capabilities_arguments[] = {
@@ -103,7 +117,7 @@ static const struct rj_qmp_argument human_arguments[] = {
 	{ "command-line", RJ_QMP_TEXT, false },
 	{ 0 }
 };
-static const struct rj_qmp_command rows[] = {
+static const struct rj_qmp_command rows[ROWS] = {
 	{ "migrate-set-parameters", set_parameters, NULL, true },
 	{ "migrate-set-capabilities", set_capabilities, capabilities_arguments,
 	  false },

@@ -101,6 +101,52 @@ class Protocol(monitor_rig.Case):
             reply = client.request(name, {"no such argument": 1})
             self.assertNotIn("has not been found", str(reply))
 
+    def test_what_managers_ask_of_any_machine(self):
+        client = self.talker()
+        self.assertEqual(client.execute("query-name"), {})
+        self.assertEqual(client.execute("query-uuid"),
+                         {"UUID": "00000000-0000-0000-0000-000000000000"})
+        kvm = client.execute("query-kvm")
+        self.assertFalse(kvm["enabled"])
+        self.assertIsInstance(kvm["present"], bool)
+        self.assertEqual(client.execute("query-target"),
+                         {"arch": os.uname().machine})
+        self.assertEqual(client.execute("query-cpus-fast"), [])
+
+    def test_schema_tells_what_there_is(self):
+        client = self.talker()
+        schema = client.execute("query-qmp-schema")
+        named = {entry["name"]: entry for entry in schema}
+        self.assertEqual(len(named), len(schema), "a name twice")
+        of = {kind: {entry["name"] for entry in schema
+                     if entry["meta-type"] == kind}
+              for kind in ("command", "event", "enum")}
+        offered = {entry["name"]
+                   for entry in client.execute("query-commands")}
+        self.assertEqual(of["command"], offered - {"qmp_capabilities"})
+        self.assertEqual(of["event"],
+                         {"MIGRATION", "MIGRATION_PASS", "STOP", "RESUME"})
+        # Every type that is named is there.
+        for entry in schema:
+            types = [entry.get("arg-type"), entry.get("ret-type"),
+                     entry.get("element-type")]
+            types += [member.get("type")
+                      for member in entry.get("members", [])]
+            for name in types:
+                self.assertTrue(name is None or name in named, (entry, name))
+        parameters = named[named["migrate-set-parameters"]["arg-type"]]
+        self.assertEqual({member["name"] for member in parameters["members"]},
+                         set(client.execute("query-migrate-parameters")))
+        self.assertTrue(all(member["default"] is None
+                            for member in parameters["members"]))
+        self.assertEqual(set(named["MigrationCapability"]["values"]),
+                         {row["capability"] for row in
+                          client.execute("query-migrate-capabilities")})
+        uri, = [member for member in
+                named[named["migrate"]["arg-type"]]["members"]
+                if member["name"] == "uri"]
+        self.assertEqual(uri["type"], "str")
+
     def test_socket_is_for_its_owner_alone(self):
         source = self.source(guest=IDLE)
         mode = os.stat(source.path).st_mode

@@ -322,6 +322,46 @@ class Moves(monitor_rig.Case):
         self.assertEqual(parameters["max-bandwidth"], 3 << 29)
         at_source.wait_status("completed")
 
+    def test_a_move_by_human_commands(self):
+        source, target, at_source, at_target = self.both()
+
+        def human(line, client=at_source):
+            return client.execute("human-monitor-command", command_line=line)
+
+        self.assertEqual(human("migrate_set_parameter max-bandwidth 1"), "")
+        self.assertIn("max-bandwidth: 1048576 bytes/second\r\n",
+                      human("info migrate_parameters"))
+        self.assertEqual(human("migrate_set_capability auto-converge on"), "")
+        self.assertIn("auto-converge: on\r\n",
+                      human("info migrate_capabilities"))
+        uri = self.incoming(at_target)
+        self.assertEqual(human(f"migrate -d {uri}"), "")
+        self.assertRegex(human(f"migrate -d {uri}"), "Error: .*in progress")
+        at_source.wait_status("active")
+        self.assertEqual(human("migrate_cancel"), "")
+        at_source.wait_status("cancelled")
+        at_target.wait_status("failed", "cancelled")
+        self.assertEqual(human("migrate_set_parameter max-bandwidth 1G"), "")
+        self.assertIn("continuing detached",
+                      human(f"migrate {self.incoming(at_target)}"))
+        at_source.wait_status("completed")
+        at_target.wait_status("completed")
+
+    def test_what_changes_nothing_is_accepted_while_it_runs(self):
+        source, target, at_source, at_target = self.under_way()
+        at_source.execute("migrate-set-parameters",
+                          **at_source.execute("query-migrate-parameters"))
+        at_source.execute(
+            "migrate-set-capabilities",
+            capabilities=at_source.execute("query-migrate-capabilities"))
+        self.refused(at_source, "while a migration is under way",
+                     "migrate-set-parameters", multifd_channels=7)
+        self.refused(at_source, "in progress", "migrate-set-capabilities",
+                     capabilities=[{"capability": "auto-converge",
+                                    "state": True}])
+        at_source.execute("migrate_cancel")
+        at_source.wait_status("cancelled")
+
     # ---- guests and descriptors
 
     def test_stop_and_cont(self):

@@ -16,6 +16,8 @@ static struct {
 	char name[64];
 	uint64_t value;
 	int rc;
+	char called[256];
+	const char *answer; /* JSON */
 } world;
 
 static int set_up(void **state)
@@ -42,9 +44,25 @@ static int set(void *user, const char *name, uint64_t value,
 	return world.rc ? rj_fail(err, world.rc, "it can't be") : 0;
 }
 
+/* Remembers what it was called with; returns what the world has. */
+static int execute(void *user, const char *name, json_t *arguments,
+		   json_t **ret, struct ramjet_error *err)
+{
+	char *text = arguments ? json_dumps(arguments, 0) : NULL;
+
+	(void)user;
+	(void)snprintf(world.called, sizeof(world.called), "%s %s", name,
+		       text ? text : "-");
+	free(text);
+	json_decref(arguments);
+	if (ret)
+		*ret = json_loads(world.answer, 0, NULL);
+	return world.rc ? rj_fail(err, world.rc, "it can't be") : 0;
+}
+
 static void assert_says(const char *line, const char *wanted)
 {
-	const struct rj_cli_human_ops ops = { migration, set, NULL };
+	const struct rj_cli_human_ops ops = { migration, set, execute, NULL };
 	char *text = rj_cli_human_run(line, &ops);
 
 	assert_non_null(text);
@@ -117,6 +135,99 @@ static void wrong_values_are_said_and_not_set(void **state)
 	assert_string_equal(world.name, "");
 }
 
+static void migrate_takes_the_rest_as_its_uri(void **state)
+{
+	static const char detached[] =
+		"terminal does not allow synchronous migration, continuing "
+		"detached\r\n";
+	static const struct {
+		const char *line, *uri;
+	} rows[] = {
+		{ "migrate -d tcp:host:4444", "tcp:host:4444" },
+		{ "  migrate  -d -d\tunix:/x \r\n", "unix:/x" },
+		{ "migrate -d exec:cat > /tmp/a b", "exec:cat > /tmp/a b" },
+		{ "migrate -d \"exec:gzip -c > x\"", "exec:gzip -c > x" },
+	};
+	char wanted[128];
+
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(rows); i++) {
+		assert_says(rows[i].line, "");
+		(void)snprintf(wanted, sizeof(wanted),
+			       "migrate {\"uri\": \"%s\"}", rows[i].uri);
+		assert_string_equal(world.called, wanted);
+	}
+	assert_says("migrate tcp:h:1", detached);
+	assert_string_equal(world.called, "migrate {\"uri\": \"tcp:h:1\"}");
+	world.called[0] = '\0';
+	assert_says("migrate", "migrate: expected: [-d] URI\r\n");
+	assert_says("migrate -d", "migrate: expected: [-d] URI\r\n");
+	assert_says("migrate -x tcp:h:1", "migrate: expected: [-d] URI\r\n");
+	assert_string_equal(world.called, "");
+	world.rc = -EBUSY;
+	assert_says("migrate -d tcp:h:1", "Error: it can't be\r\n");
+}
+
+static void verbs_are_qmps_commands(void **state)
+{
+	static const struct {
+		const char *line, *called;
+	} rows[] = {
+		{ "migrate_cancel", "migrate_cancel -" },
+		{ "migrate_set_parameter max-bandwidth 2",
+		  "migrate-set-parameters {\"max-bandwidth\": 2097152}" },
+		{ "migrate_set_parameter max-bandwidth 3K",
+		  "migrate-set-parameters {\"max-bandwidth\": 3072}" },
+		{ "migrate_set_parameter downtime-limit 40",
+		  "migrate-set-parameters {\"downtime-limit\": 40}" },
+		{ "migrate_set_parameter x-ramjet-hold on",
+		  "migrate-set-parameters {\"x-ramjet-hold\": true}" },
+		{ "migrate_set_parameter multifd-compression none",
+		  "migrate-set-parameters {\"multifd-compression\": \"none\"}" },
+		{ "migrate_set_capability multifd off",
+		  "migrate-set-capabilities {\"capabilities\": "
+		  "[{\"capability\": \"multifd\", \"state\": false}]}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(rows); i++) {
+		assert_says(rows[i].line, "");
+		assert_string_equal(world.called, rows[i].called);
+	}
+	world.called[0] = '\0';
+	assert_says("migrate_set_parameter nonsense 1",
+		    "Error: invalid parameter value: nonsense\r\n");
+	assert_says("migrate_set_parameter downtime-limit soon",
+		    "Error: Parameter 'downtime-limit' does not accept value "
+		    "'soon'\r\n");
+	assert_says("migrate_set_parameter downtime-limit",
+		    "migrate_set_parameter: a name and a value expected\r\n");
+	assert_says("migrate_set_capability multifd maybe",
+		    "Error: 'maybe', expected on or off\r\n");
+	assert_says("migrate_cancel now",
+		    "migrate_cancel: no value expected\r\n");
+	assert_string_equal(world.called, "");
+}
+
+static void settings_are_listed(void **state)
+{
+	(void)state;
+	world.answer = "{\"max-bandwidth\": 5, \"downtime-limit\": 300, "
+		       "\"multifd-compression\": \"none\", "
+		       "\"x-ramjet-hold\": false}";
+	assert_says("info migrate_parameters",
+		    "max-bandwidth: 5 bytes/second\r\n"
+		    "downtime-limit: 300 ms\r\n"
+		    "multifd-compression: none\r\n"
+		    "x-ramjet-hold: off\r\n");
+	assert_string_equal(world.called, "query-migrate-parameters -");
+	world.answer = "[{\"capability\": \"multifd\", \"state\": true}, "
+		       "{\"capability\": \"events\", \"state\": false}]";
+	assert_says("info migrate_capabilities",
+		    "multifd: on\r\nevents: off\r\n");
+	assert_string_equal(world.called, "query-migrate-capabilities -");
+}
+
 static void refusals_are_text(void **state)
 {
 	(void)state;
@@ -126,7 +237,7 @@ static void refusals_are_text(void **state)
 
 static void unknown_commands_are_said(void **state)
 {
-	char long_line[600];
+	char long_line[5000];
 
 	(void)state;
 	assert_says("", "");
@@ -184,7 +295,7 @@ static void info_migrate_speaks_as_qemu_does(void **state)
 static void info_migrate_tells_why_it_failed(void **state)
 {
 	const char *const reasons[] = { "a disk", "a device" };
-	const struct rj_cli_human_ops ops = { migration, set, NULL };
+	const struct rj_cli_human_ops ops = { migration, set, execute, NULL };
 	char *text;
 
 	(void)state;
@@ -211,6 +322,9 @@ int main(void)
 		TEST(speed_has_qemus_suffixes),
 		TEST(downtime_is_seconds_or_has_a_unit),
 		TEST(wrong_values_are_said_and_not_set),
+		TEST(migrate_takes_the_rest_as_its_uri),
+		TEST(verbs_are_qmps_commands),
+		TEST(settings_are_listed),
 		TEST(refusals_are_text),
 		TEST(unknown_commands_are_said),
 		TEST(info_migrate_speaks_as_qemu_does),

@@ -241,12 +241,47 @@ static void capabilities_that_cannot_be_are_refused(void **state)
 {
 	struct world *w = *state;
 
-	assert_true(enable(w, "return-path", false) < 0);
-	assert_non_null(strstr(w->error.message, "always on"));
-	assert_true(enable(w, "xbzrle", false) < 0);
+	assert_true(enable(w, "xbzrle", true) < 0);
+	assert_non_null(strstr(w->error.message, "'xbzrle' is not offered"));
+	assert_non_null(strstr(w->error.message, "can only be false"));
+	assert_true(enable(w, "nonsense", false) < 0);
 	assert_string_equal(w->error.message,
 			    "Parameter 'capability' does not accept value "
-			    "'xbzrle'");
+			    "'nonsense'");
+}
+
+/* As managers do that put everything back before they begin. */
+static void all_capabilities_may_be_false(void **state)
+{
+	struct world *w = *state;
+	static const char *const names[] = {
+		"xbzrle",      "auto-converge",  "postcopy-ram",  "events",
+		"return-path", "multifd",        "dirty-bitmaps", "mapped-ram",
+		"compress",    "zero-copy-send",
+	};
+
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(names); i++)
+		assert_int_equal(enable(w, names[i], false), 0);
+	assert_false(w->settings.params.throttle);
+	assert_int_equal(w->settings.params.channels, 1);
+}
+
+static void what_changes_nothing_is_lawful_at_any_time(void **state)
+{
+	struct world *w = *state;
+	json_t *shown = rj_cli_settings_show(&w->settings);
+	json_t *able = rj_cli_capabilities_show(&w->settings);
+
+	assert_int_equal(
+		rj_cli_settings_set(&w->settings, shown, true, &w->error), 0);
+	assert_refused(w, "{\"multifd-channels\": 200}", true,
+		       "can't change while a migration is under way");
+	assert_true(rj_cli_capabilities_same(&w->settings, able));
+	(void)json_object_set_new(json_array_get(able, 1), "state",
+				  json_true());
+	assert_false(rj_cli_capabilities_same(&w->settings, able));
+	json_decref(shown);
+	json_decref(able);
 }
 
 static void capabilities_are_set_all_or_none(void **state)
@@ -290,6 +325,8 @@ int main(void)
 		TEST(multifd_says_whether_channels_count),
 		TEST(capabilities_do_what_they_say),
 		TEST(capabilities_that_cannot_be_are_refused),
+		TEST(all_capabilities_may_be_false),
+		TEST(what_changes_nothing_is_lawful_at_any_time),
 		TEST(capabilities_are_set_all_or_none),
 		TEST(capabilities_are_shown_as_they_are_set),
 	};
