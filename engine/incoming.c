@@ -27,6 +27,7 @@ void rj_incoming_free(struct rj_incoming *in)
 		(void)rj_conn_close(&in->receivers[i].conn, 1, NULL);
 	(void)rj_conn_close(&in->single, 1, NULL);
 	(void)rj_conn_close(&in->control, 1, NULL);
+	rj_link_keeper_done(&in->keeper);
 	rj_link_done(&in->link);
 	if (in->has_inbox)
 		rj_mailbox_done(&in->inbox);
@@ -91,6 +92,17 @@ static unsigned plan_spare_cpus(struct ramjet_migration *m)
 	return spare;
 }
 
+/* Else the source is answered when the control thread has time for it. */
+static void keep_link(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+	struct ramjet_error err = { 0 };
+
+	if (rj_link_keeper_start(&in->keeper, &in->link, m->event_fd,
+				 inbox_bytes_max(m), &err))
+		rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);
+}
+
 static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -107,6 +119,8 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		rj_mailbox_init(&in->inbox, inbox_bytes_max(m), m->event_fd);
 		in->has_inbox = true;
 		in->link.inbox = &in->inbox;
+	} else {
+		keep_link(m);
 	}
 	for (unsigned i = 0; i < in->channel_count; i++) {
 		struct rj_receiver *r = &in->receivers[i];
@@ -115,6 +129,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->memory = &in->memory;
 		r->fences = &in->fences;
 		r->inbox = in->has_inbox ? &in->inbox : NULL;
+		r->link = in->has_inbox && !in->one_way ? &in->link : NULL;
 		r->counters = &m->counters[i];
 		r->cpus = rj_numa_cpus(&in->numa, i);
 		r->index = i;
@@ -303,6 +318,7 @@ static void unwind(struct ramjet_migration *m)
 	 * be taken for one that still counts. */
 	if (end == RAMJET_STATE_CANCELLED && rj_migration_has_promised(m))
 		may_speak = false;
+	rj_link_keeper_stop(&in->keeper);
 	if (may_speak && in->link.fd >= 0) {
 		in->link.inbox = NULL;
 		rj_say_goodbye(&in->link, m, &error);
@@ -318,6 +334,7 @@ static void unwind(struct ramjet_migration *m)
 
 static void complete(struct ramjet_migration *m)
 {
+	rj_link_keeper_stop(&m->in->keeper);
 	join_receivers(m->in);
 	rj_clearing_stop(&m->in->memory.clearing);
 	record_wire(m);

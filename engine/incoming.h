@@ -4,7 +4,9 @@
 /* The target's side of a migration: what its control thread owns. */
 #include "engine/digest.h"
 #include "engine/fences.h"
+#include "engine/heartbeat.h"
 #include "engine/link.h"
+#include "engine/link_keeper.h"
 #include "engine/mailbox.h"
 #include "engine/migration.h"
 #include "engine/numa.h"
@@ -29,6 +31,8 @@ struct rj_incoming {
 	/* set up by target_session.c */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;
+	struct rj_link_keeper keeper; /* of a control link of its own */
+	struct rj_heartbeat heartbeat;
 	struct rj_mailbox inbox;
 	bool has_inbox; /* control frames travel on channel 0 */
 	bool one_way;   /* nothing can be answered */

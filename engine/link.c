@@ -21,7 +21,10 @@
 
 void rj_link_init(struct rj_link *link, int fd, int wake_fd)
 {
-	*link = (struct rj_link){ .fd = fd, .wake_fd = wake_fd };
+	memset(link, 0, sizeof(*link));
+	link->fd = fd;
+	link->wake_fd = wake_fd;
+	rj_mutex_init(&link->sending);
 }
 
 void rj_link_done(struct rj_link *link)
@@ -34,6 +37,11 @@ void rj_link_unread(struct rj_link *link, struct rj_message *message)
 {
 	link->unread = *message;
 	*message = (struct rj_message){ 0 };
+}
+
+static void count(_Atomic uint64_t *counter, uint64_t by)
+{
+	(void)atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
 static int send_through_outbox(struct rj_link *link,
@@ -53,12 +61,14 @@ static int send_through_outbox(struct rj_link *link,
 	rc = rj_mailbox_put(link->outbox, &message, err);
 	if (rc)
 		rj_error_prefix(err, "outbox");
+	else if (link->nudge)
+		link->nudge(link->nudge_user);
 	return rc;
 }
 
-int rj_link_send(struct rj_link *link, const struct rj_frame *frame,
-		 const void *payload, uint64_t deadline_ns,
-		 struct ramjet_error *err)
+static int send_frame(struct rj_link *link, const struct rj_frame *frame,
+		      const void *payload, uint64_t deadline_ns, int wake_fd,
+		      struct ramjet_error *err)
 {
 	uint8_t header[RJ_HEADER_BYTES];
 	int rc;
@@ -66,16 +76,26 @@ int rj_link_send(struct rj_link *link, const struct rj_frame *frame,
 	if (link->outbox)
 		return send_through_outbox(link, frame, payload, err);
 	rj_frame_encode(frame, NULL, payload, header);
+	rj_lock(&link->sending);
 	rc = rj_send_all(link->fd, header, sizeof(header), deadline_ns,
-			 link->wake_fd);
+			 wake_fd);
 	if (!rc && frame->payload_bytes)
 		rc = rj_send_all(link->fd, payload, frame->payload_bytes,
-				 deadline_ns, link->wake_fd);
+				 deadline_ns, wake_fd);
+	rj_unlock(&link->sending);
 	if (rc)
 		return rj_fail_errno(err, rc, "control link: sending %s",
 				     rj_frame_type_name(frame->type));
-	link->bytes += sizeof(header) + frame->payload_bytes;
+	count(&link->bytes, sizeof(header) + frame->payload_bytes);
 	return 0;
+}
+
+int rj_link_send(struct rj_link *link, const struct rj_frame *frame,
+		 const void *payload, uint64_t deadline_ns,
+		 struct ramjet_error *err)
+{
+	return send_frame(link, frame, payload, deadline_ns, link->wake_fd,
+			  err);
 }
 
 int rj_link_send_type(struct rj_link *link, enum rj_frame_type type,
@@ -196,7 +216,8 @@ static int read_message(struct rj_link *link, struct ramjet_error *err)
 	rc = read_body(link, err);
 	if (rc != 1)
 		return rc;
-	link->bytes += link->header_have + link->payload_have;
+	count(&link->bytes, link->header_have + link->payload_have);
+	count(&link->heard, 1);
 	link->received += link->header_have + link->payload_have;
 	link->header_have = link->payload_have = 0;
 	return 1;
@@ -208,8 +229,12 @@ static int take_mail(struct rj_link *link, struct rj_message *ret,
 {
 	int rc = rj_mailbox_get(link->inbox, ret);
 
+	if (!rc && link->ended)
+		return rj_fail(err, -ENODATA,
+			       "control link: the peer closed it");
 	if (rc <= 0 || !ret->end)
 		return rc;
+	link->ended = true;
 	rc = rj_fail(err, ret->end->code, "%s", ret->end->message);
 	rj_message_done(ret);
 	return rc;
@@ -242,7 +267,7 @@ static int next_frame(struct rj_link *link, struct rj_message *ret,
 }
 
 static int send_token(struct rj_link *link, enum rj_frame_type type,
-		      const uint8_t token[RJ_PING_BYTES],
+		      const uint8_t token[RJ_PING_BYTES], int wake_fd,
 		      struct ramjet_error *err)
 {
 	const struct rj_frame frame = {
@@ -250,7 +275,36 @@ static int send_token(struct rj_link *link, enum rj_frame_type type,
 		.payload_bytes = RJ_PING_BYTES,
 	};
 
-	return rj_link_send(link, &frame, token, rj_now_ns() + TOKEN_NS, err);
+	return send_frame(link, &frame, token, rj_now_ns() + TOKEN_NS, wake_fd,
+			  err);
+}
+
+int rj_link_answer(struct rj_link *link, const struct rj_message *ping,
+		   int wake_fd, struct ramjet_error *err)
+{
+	return send_token(link, RJ_FRAME_PONG, ping->payload, wake_fd, err);
+}
+
+void rj_link_hand_over(struct rj_link *from, struct rj_link *to)
+{
+	if (to->fd != from->fd)
+		rj_link_init(to, from->fd, -1);
+	to->received = from->received;
+	memcpy(to->header, from->header, sizeof(to->header));
+	to->header_have = from->header_have;
+	to->payload_have = from->payload_have;
+	to->skip = from->skip;
+	to->message = from->message;
+	from->message = (struct rj_message){ 0 };
+	from->header_have = from->payload_have = from->skip = 0;
+}
+
+void rj_link_count(struct rj_link *link, struct rj_link *reader)
+{
+	count(&link->bytes, atomic_exchange_explicit(&reader->bytes, 0,
+						     memory_order_relaxed));
+	count(&link->heard, atomic_exchange_explicit(&reader->heard, 0,
+						     memory_order_relaxed));
 }
 
 /* 1: the caller's; 0: dealt with. */
@@ -265,10 +319,12 @@ static int sift(struct rj_link *link, struct rj_message *message,
 	     (type != RJ_FRAME_PING && type != RJ_FRAME_PONG)))
 		return 1;
 	if (type == RJ_FRAME_PING)
-		rc = send_token(link, RJ_FRAME_PONG, message->payload, err);
+		rc = rj_link_answer(link, message, link->wake_fd, err);
 	if (type == RJ_FRAME_PONG) {
 		rc = rj_ping_answered(&link->ping, rj_get64(message->payload),
-				      rj_now_ns(), err);
+				      message->arrived_ns ? message->arrived_ns
+							  : rj_now_ns(),
+				      err);
 		if (rc)
 			rj_link_blame(message, err);
 	}
@@ -312,7 +368,7 @@ int rj_link_ping(struct rj_link *link, uint64_t interval_ns,
 	if (!link->answers || !rj_ping_is_due(&link->ping, interval_ns, now_ns))
 		return 0;
 	rj_put64(token, rj_ping_ask(&link->ping, now_ns));
-	return send_token(link, RJ_FRAME_PING, token, err);
+	return send_token(link, RJ_FRAME_PING, token, link->wake_fd, err);
 }
 
 static int wait_readable(struct rj_link *link, uint64_t deadline_ns)

@@ -8,6 +8,7 @@
  * the send worker empties between its frames, and what arrives at the target
  * comes out of an inbox that the receive worker fills.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,13 +17,20 @@
 #include "engine/wire.h"
 #include "ramjet.h"
 #include "util/compiler.h"
+#include "util/mutex.h"
 
 struct rj_link {
 	int fd;      /* borrowed; -1: nothing can be received from it */
 	int wake_fd; /* ends waits with -ECANCELED; -1: none */
 	struct rj_mailbox *outbox; /* send through this, or NULL: on fd */
 	struct rj_mailbox *inbox;  /* receive from this, or NULL: from fd */
-	uint64_t bytes;            /* both directions, for statistics */
+	/* Whoever has put something into the outbox calls this; or NULL. */
+	void (*nudge)(void *user);
+	void *nudge_user;
+	struct rj_mutex sending; /* lock order: 12; a frame at a time */
+	/* relaxed: for statistics, and to tell that something came */
+	_Atomic uint64_t bytes; /* both directions */
+	_Atomic uint64_t heard; /* frames that came */
 	uint64_t received; /* offset in the incoming stream, HELLO included */
 	/* the frame being received */
 	uint8_t header[RJ_HEADER_BYTES];
@@ -30,6 +38,7 @@ struct rj_link {
 	size_t payload_have;
 	size_t skip; /* of an optional frame nobody knows */
 	struct rj_message message;
+	bool ended;               /* whoever fills the inbox has said so */
 	struct rj_message unread; /* type 0: none */
 	bool answers; /* both sides may ask, and must answer: from ACCEPT on */
 	struct rj_ping ping;
@@ -47,6 +56,15 @@ RJ_NODISCARD int rj_link_send_type(struct rj_link *link,
 				   enum rj_frame_type type,
 				   uint64_t deadline_ns,
 				   struct ramjet_error *err);
+
+/* Answer a PING. Any thread, beside the owner; `wake_fd` ends it. */
+RJ_NODISCARD int rj_link_answer(struct rj_link *link,
+				const struct rj_message *ping, int wake_fd,
+				struct ramjet_error *err);
+/* `to`, a fresh link, reads on where `from` is in the incoming stream. */
+void rj_link_hand_over(struct rj_link *from, struct rj_link *to);
+/* What `reader` has received since the last time counts as link's. */
+void rj_link_count(struct rj_link *link, struct rj_link *reader);
 
 /* Never blocks. 1: *ret is a message (release with rj_message_done); 0:
  * nothing whole has arrived; -ENODATA: the peer closed; other errors. Optional
@@ -72,8 +90,8 @@ RJ_NODISCARD int rj_link_ping(struct rj_link *link, uint64_t interval_ns,
 /*
  * The time from a question to its answer, in microseconds: the median of the
  * latest ones; 0 when none was answered yet. It is the path's from end to end,
- * relays and proxies included, and the peer's control thread: milliseconds
- * more while that is at something else. In band it waits behind the pages that
+ * relays and proxies included; a thread of the peer's that does nothing else
+ * answers. In band it waits behind the pages that
  * are queued.
  */
 static inline uint32_t rj_link_rtt_us(const struct rj_link *link)

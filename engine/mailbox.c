@@ -131,6 +131,16 @@ int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret)
 	return 1;
 }
 
+bool rj_mailbox_has_room(struct rj_mailbox *box, uint32_t bytes)
+{
+	bool room;
+
+	rj_lock(&box->lock);
+	room = !check_room_locked(box, bytes, NULL);
+	rj_unlock(&box->lock);
+	return room;
+}
+
 bool rj_mailbox_is_empty(struct rj_mailbox *box)
 {
 	bool empty;

@@ -12,8 +12,9 @@
 
 struct rj_message {
 	struct rj_frame frame;
-	uint8_t *payload; /* frame.payload_bytes, malloc()ed or NULL */
-	uint64_t offset;  /* of its first byte in the stream it came in */
+	uint8_t *payload;    /* frame.payload_bytes, malloc()ed or NULL */
+	uint64_t offset;     /* of its first byte in the stream it came in */
+	uint64_t arrived_ns; /* 0: not noted */
 	/* malloc()ed: no message, but why none follow. NULL for messages. */
 	struct ramjet_error *end;
 };
@@ -49,5 +50,7 @@ RJ_NODISCARD int rj_mailbox_put_end(struct rj_mailbox *box,
 				    const struct ramjet_error *why);
 /* 1 and the oldest message, or 0. */
 int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret);
+/* Would a message with such a payload go in? Sure for the only one who puts. */
+bool rj_mailbox_has_room(struct rj_mailbox *box, uint32_t bytes);
 bool rj_mailbox_is_empty(struct rj_mailbox *box);
 #endif

@@ -28,6 +28,7 @@ void rj_outgoing_free(struct rj_outgoing *out)
 	rj_helpers_free(out->helpers);
 	rj_rounds_done(&out->rounds);
 	rj_numa_done(&out->numa);
+	rj_link_keeper_done(&out->keeper);
 	rj_link_done(&out->link);
 	rj_governor_done(&out->governor);
 	if (out->has_outbox)
@@ -37,6 +38,11 @@ void rj_outgoing_free(struct rj_outgoing *out)
 	free(out);
 }
 
+static void nudge(void *rounds)
+{
+	rj_rounds_kick(rounds);
+}
+
 static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
@@ -44,8 +50,13 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (rc)
 		return rc;
-	if (out->has_outbox)
+	if (out->has_outbox) {
 		out->link.outbox = &out->outbox;
+		out->link.nudge_user = &out->rounds;
+		out->link.nudge = nudge;
+		if (!out->one_way)
+			rj_source_keep_link(m);
+	}
 	rj_source_channels_begin(m);
 	for (unsigned i = 0; i < out->channel_count; i++) {
 		struct rj_sender *s = &out->senders[i];
@@ -76,6 +87,9 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_source_wait_accept(m, err);
 	if (!rc)
 		rc = rj_source_open_channels(m, err);
+	/* In band, not before there is somebody to send what it answers. */
+	if (!rc && !m->out->has_outbox)
+		rj_source_keep_link(m);
 	if (!rc)
 		rc = rj_source_prepare_memory(m, err);
 	if (!rc)
@@ -170,6 +184,7 @@ static void tell_target(struct ramjet_migration *m)
 	/* In band, a frame may have been cut in the middle: say nothing. */
 	if (out->has_outbox && out->link.outbox)
 		fit = false;
+	rj_link_keeper_stop(&out->keeper);
 	if (fit)
 		rj_say_goodbye(&out->link, m, &error);
 }
@@ -232,6 +247,7 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 	if (end == RAMJET_STATE_UNCONFIRMED)
 		rj_source_lift_throttle(m);
 	rj_rounds_stop(&out->rounds);
+	rj_link_keeper_stop(&out->keeper);
 	join_senders(out);
 	rj_source_stop_tracking(m);
 	record_wire(m);

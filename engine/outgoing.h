@@ -8,7 +8,9 @@
 #include "engine/digest.h"
 #include "engine/estimate.h"
 #include "engine/governor.h"
+#include "engine/heartbeat.h"
 #include "engine/link.h"
+#include "engine/link_keeper.h"
 #include "engine/mailbox.h"
 #include "engine/meter.h"
 #include "engine/migration.h"
@@ -28,6 +30,8 @@ struct rj_outgoing {
 	/* set up by source_session.c */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;
+	struct rj_link_keeper keeper;
+	struct rj_heartbeat heartbeat;
 	struct rj_mailbox outbox;
 	bool has_outbox; /* control frames travel on channel 0 */
 	bool one_way;    /* nothing ever comes back */
@@ -110,6 +114,8 @@ RJ_NODISCARD int rj_source_wait_accept(struct ramjet_migration *m,
 /* Connect as many channels as it takes. */
 RJ_NODISCARD int rj_source_open_channels(struct ramjet_migration *m,
 					 struct ramjet_error *err);
+/* From here on a thread reads what the target says. */
+void rj_source_keep_link(struct ramjet_migration *m);
 /* source_memory.c: begin tracking, find what is populated, fill round 0. */
 RJ_NODISCARD int rj_source_prepare_memory(struct ramjet_migration *m,
 					  struct ramjet_error *err);

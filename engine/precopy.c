@@ -148,6 +148,27 @@ static int check_stall(struct ramjet_migration *m, struct ramjet_error *err)
 		       (unsigned long long)still_us / 1000);
 }
 
+/* Whatever waits to be sent, as long as the target's kernel takes it. */
+static int check_pulse(struct ramjet_migration *m,
+		       const struct rj_wire_now *wire, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t activity =
+		wire->acked +
+		atomic_load_explicit(&out->link.heard, memory_order_relaxed);
+
+	if (out->one_way ||
+	    rj_heartbeat_look(&out->heartbeat, activity, &out->link.ping,
+			      rj_now_ns()) != RJ_PULSE_DEAD)
+		return 0;
+	return rj_fail(
+		err, -ETIMEDOUT,
+		"control link: the target has said nothing for %llu s, "
+		"and does not answer: it is stopped, or gone while "
+		"another process holds its connections",
+		(unsigned long long)(rj_heartbeat_limits.dead_ns / 1000000000));
+}
+
 static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
@@ -161,6 +182,8 @@ static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 	rj_source_channels_tick(m, &wire, busy);
 	publish(m, &wire);
 	rc = rj_link_ping(&out->link, PING_NS, err);
+	if (!rc)
+		rc = check_pulse(m, &wire, err);
 	return rc ? rc : check_stall(m, err);
 }
 

@@ -297,6 +297,11 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 		rj_message_done(&message);
 		return rc;
 	}
+	if (frame->type == RJ_FRAME_PING && r->link) {
+		rc = rj_link_answer(r->link, &message, r->m->wake_fd, err);
+		rj_message_done(&message);
+		return rc ? rc : next_header(r);
+	}
 	r->over = frame->type == RJ_FRAME_COMMIT ||
 		  frame->type == RJ_FRAME_CANCEL ||
 		  frame->type == RJ_FRAME_FAILED;

@@ -12,6 +12,7 @@
 #include "engine/bounce.h"
 #include "engine/counters.h"
 #include "engine/fences.h"
+#include "engine/link.h"
 #include "engine/mailbox.h"
 #include "engine/migration.h"
 #include "engine/numa.h"
@@ -35,6 +36,7 @@ struct rj_receiver {
 	struct rj_target_memory *memory;
 	struct rj_fences *fences;
 	struct rj_mailbox *inbox; /* control frames in band, or NULL */
+	struct rj_link *link;     /* in band, both ways: to answer PING */
 	struct rj_counters *counters;
 	struct rj_conn conn;        /* owned; closed by whoever joins */
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */

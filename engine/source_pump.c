@@ -144,14 +144,15 @@ int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 	struct rj_outgoing *out = m->out;
 	struct pollfd fds[3] = {
 		{ .fd = m->event_fd, .events = POLLIN },
-		{ .fd = out->one_way ? -1 : out->link.fd, .events = POLLIN },
+		{ .fd = out->one_way || out->link.inbox ? -1 : out->link.fd,
+		  .events = POLLIN },
 		{ .fd = out->link.wake_fd, .events = POLLIN },
 	};
 
 	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR)
 		return rj_fail_errno(err, -errno, "control thread: poll");
 	rj_event_clear(m->event_fd);
-	if (fds[1].revents) {
+	if (out->link.inbox || fds[1].revents) {
 		const int rc = take_messages(m, err);
 
 		if (rc)

@@ -219,3 +219,16 @@ int rj_source_open_channels(struct ramjet_migration *m,
 	}
 	return rc;
 }
+
+/* What a target may say before it is read: a few words each round. */
+#define KEPT_BYTES_MAX (1u << 20)
+
+void rj_source_keep_link(struct ramjet_migration *m)
+{
+	struct ramjet_error err = { 0 };
+
+	/* Else the target is answered when the control thread has time. */
+	if (rj_link_keeper_start(&m->out->keeper, &m->out->link, m->event_fd,
+				 KEPT_BYTES_MAX, &err))
+		rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);
+}

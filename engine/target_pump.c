@@ -347,13 +347,48 @@ static int check_last_round(struct rj_incoming *in, int rc,
 		       in->final_round, applied - 1);
 }
 
+/* Has the source been silent for too long? Not once READY is said: then it
+ * decides, however long that takes. */
+static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	uint64_t activity =
+		atomic_load_explicit(&in->link.heard, memory_order_relaxed);
+
+	if (in->one_way)
+		return 0;
+	for (unsigned i = 0; i < in->channel_count; i++)
+		activity += rj_counter(&m->counters[i].wire_bytes);
+	/* In band, nobody answers before the first page is sent. */
+	if (in->has_inbox && !activity)
+		return 0;
+	switch (rj_heartbeat_look(&in->heartbeat, activity, &in->link.ping,
+				  rj_now_ns())) {
+	case RJ_PULSE_FINE:
+		return 0;
+	case RJ_PULSE_ASK:
+		return rj_link_ping(&in->link, 0, err);
+	case RJ_PULSE_DEAD:
+		break;
+	}
+	return rj_fail(
+		err, -ETIMEDOUT,
+		"control link: the source has said nothing for %llu s, "
+		"and does not answer: it is stopped, or gone while "
+		"another process holds its connections",
+		(unsigned long long)(rj_heartbeat_limits.dead_ns / 1000000000));
+}
+
 int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
 	int rc = 0;
 
-	while (!rc && !all_there(in))
+	while (!rc && !all_there(in)) {
 		rc = pump(m, err);
+		if (!rc)
+			rc = check_pulse(m, err);
+	}
 	if (!rc || is_from_stream(rc))
 		rc = check_last_round(in, rc, err);
 	return rc ? rc : check_silence(m, err);
