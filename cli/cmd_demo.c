@@ -24,19 +24,18 @@ static void heading(const char *text)
 {
 	(void)printf("%s%s%s\n", rj_cli_ink(stdout, RJ_CLI_BOLD), text,
 		     rj_cli_ink(stdout, RJ_CLI_PLAIN));
-	(void)fflush(stdout);
 }
 
 static void fact(const char *name, const char *text)
 {
 	(void)printf("  %s%-10s%s %s\n", rj_cli_ink(stdout, RJ_CLI_BOLD), name,
 		     rj_cli_ink(stdout, RJ_CLI_PLAIN), text);
-	(void)fflush(stdout);
 }
 
 /* What is going to happen; the target isn't up yet. */
-static void say_plan(const struct demo *demo)
+static void say_plan(void *user)
 {
+	const struct demo *demo = user;
 	char text[160], limit[RJ_CLI_HUMAN_BYTES];
 
 	heading("A running guest is about to move from one process to "
@@ -71,8 +70,10 @@ static void say_helpers(const struct demo *demo)
 	fact("helpers", text);
 }
 
-static void say_guest(const struct demo *demo, uint64_t bytes)
+static void say_guest(void *user)
 {
+	const struct demo *demo = user;
+	const uint64_t bytes = demo->line.guest.bytes;
 	char what[4300], size[RJ_CLI_HUMAN_BYTES], text[4400];
 
 	demo->session.guest->kind->describe(demo->session.guest, what,
@@ -87,7 +88,6 @@ static void say_guest(const struct demo *demo, uint64_t bytes)
 	if (demo->line.params.hold)
 		(void)printf("  'kill -USR1 %d' switches over\n",
 			     (int)getpid());
-	(void)fflush(stdout);
 }
 
 /* An extra of the demo: without them it is still one. */
@@ -138,7 +138,7 @@ static void move(struct demo *demo)
 						  : RJ_CLI_EXIT_FAILED);
 		return;
 	}
-	say_plan(demo);
+	rj_cli_session_print(session, say_plan, demo);
 	/* Both fill or reserve their memory at the same time. */
 	if (rj_cli_session_open(session) < 0)
 		return;
@@ -147,7 +147,7 @@ static void move(struct demo *demo)
 		return;
 	}
 	demo->line.uri = demo->target.uri; /* the port it really has */
-	say_guest(demo, demo->line.guest.bytes);
+	rj_cli_session_print(session, say_guest, demo);
 	rj_cli_session_run(session, demo->target.uri, NULL);
 }
 

@@ -36,7 +36,8 @@ static void print_out(void *arg)
 void rj_cli_session_print(struct rj_cli_session *s, void (*print)(void *user),
 			  void *user)
 {
-	struct printing *printing = calloc(1, sizeof(*printing));
+	struct printing *printing =
+		s->result_stuck ? NULL : calloc(1, sizeof(*printing));
 
 	if (!printing)
 		return;

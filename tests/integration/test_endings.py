@@ -292,6 +292,13 @@ class Readers(Raw):
         relay.release()
         self.assertEqual(target.wait(), 1)
 
+    def test_a_demo_whose_words_nobody_reads(self):
+        demo = self.raw("demo", "process:size=2M", "--no-helpers",
+                        stdout=self.full_pipe())
+        status, err = self.ended(demo)
+        self.assertEqual(status, 0, err)
+        self.assertIn("nobody reads standard output", err)
+
     def test_a_result_and_a_report_that_nobody_takes(self):
         target = self.recv(IDLE)
         stuck = self.full_pipe()
