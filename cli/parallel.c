@@ -2,9 +2,9 @@
 #include "cli/parallel.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include "util/compiler.h"
+#include "util/cpus.h"
 #include "util/error.h"
 
 /* Less than this is not worth a thread. */
@@ -23,14 +23,9 @@ struct part {
 
 static unsigned cpu_count(void)
 {
-	cpu_set_t set;
-	int count = 1;
+	const unsigned count = rj_allowed_cpus();
 
-	if (!sched_getaffinity(0, sizeof(set), &set))
-		count = CPU_COUNT(&set);
-	if (count > (int)RJ_CLI_PARALLEL_MAX)
-		count = (int)RJ_CLI_PARALLEL_MAX;
-	return count > 0 ? (unsigned)count : 1;
+	return count < RJ_CLI_PARALLEL_MAX ? count : RJ_CLI_PARALLEL_MAX;
 }
 
 static void *part_main(void *arg)

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/cpu_limit.h"
 
-#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/cgroup.h"
-
-/* More than any kernel is built for. */
-#define CPUS_MAX 16384
+#include "util/cpus.h"
 
 /* A group's own quota over its period; no limit is said as "max" or -1. */
 static bool read_quota(const struct rj_cgroup *group, long long *quota_us,
@@ -62,12 +59,5 @@ void rj_cpu_limit_of(const char *root, unsigned affinity,
 
 void rj_cpu_limit_read(struct rj_cpu_limit *ret)
 {
-	const size_t bytes = CPU_ALLOC_SIZE(CPUS_MAX);
-	cpu_set_t *set = CPU_ALLOC(CPUS_MAX);
-	unsigned count = 1;
-
-	if (set && !sched_getaffinity(0, bytes, set))
-		count = (unsigned)CPU_COUNT_S(bytes, set);
-	CPU_FREE(set);
-	rj_cpu_limit_of("", count, ret);
+	rj_cpu_limit_of("", rj_allowed_cpus(), ret);
 }

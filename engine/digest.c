@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 #define XXH_STATIC_LINKING_ONLY
@@ -14,6 +13,7 @@
 #include "engine/region.h"
 #include "engine/zero.h"
 #include "util/clock.h"
+#include "util/cpus.h"
 #include "util/error.h"
 #include "util/mutex.h"
 #include "util/thread.h"
@@ -129,11 +129,8 @@ static void *hash_chunks(void *arg)
 static unsigned wanted_threads(const struct rj_bitmap *populated)
 {
 	const uint64_t useful = populated->chunk_count / CHUNKS_A_THREAD + 1;
-	cpu_set_t cpus;
-	unsigned count = 1;
+	unsigned count = rj_allowed_cpus();
 
-	if (!sched_getaffinity(0, sizeof(cpus), &cpus))
-		count = (unsigned)CPU_COUNT(&cpus);
 	if (count > THREADS_MAX)
 		count = THREADS_MAX;
 	return useful < count ? (unsigned)useful : count;
