@@ -15,6 +15,7 @@
 #include "util/beside.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/memory_limit.h"
 
 /*
  * A target's image is made beside the one that has the name, and takes its
@@ -247,11 +248,39 @@ static bool is_writable(int fd)
 	return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
 }
 
+/* On tmpfs, all that is populated is memory. */
+static int has_room(const struct file_guest *guest, struct ramjet_error *err)
+{
+	struct rj_memory_limit limit;
+	struct statfs filesystem;
+	struct stat status;
+	uint64_t there, more;
+
+	if (fstatfs(guest->fd, &filesystem) || fstat(guest->fd, &status) ||
+	    filesystem.f_type != TMPFS_MAGIC)
+		return 0;
+	there = (uint64_t)status.st_blocks * 512;
+	more = guest->bytes > there ? guest->bytes - there : 0;
+	rj_memory_limit_read(&limit);
+	if (more <= limit.available)
+		return 0;
+	return rj_fail(err, -ENOMEM,
+		       "guest file %s: prealloc=1 would take %llu MiB of "
+		       "memory, %llu MiB are to be had (%s has %llu MiB, %llu "
+		       "in use)",
+		       guest->path, (unsigned long long)(more >> 20),
+		       (unsigned long long)(limit.available >> 20), limit.by,
+		       (unsigned long long)(limit.limit >> 20),
+		       (unsigned long long)(limit.used >> 20));
+}
+
 static int populate(const struct file_guest *guest, struct ramjet_error *err)
 {
 	const bool source = guest->role == RJ_CLI_SOURCE;
-	int rc = 0;
+	int rc = has_room(guest, err);
 
+	if (rc)
+		return rc;
 	if (madvise(guest->host, guest->bytes,
 		    source ? MADV_POPULATE_READ : MADV_POPULATE_WRITE))
 		rc = -errno;

@@ -182,6 +182,11 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 					    &scatter, err);
 	if (rc)
 		return rc;
+	rc = rj_headroom_take(&r->memory->headroom,
+			      &r->memory->blocks[frame->block], scatter.iov,
+			      scatter.count, err);
+	if (rc)
+		return rc;
 	r->frame_offset = stream_offset(r) + frame->payload_bytes;
 	rc = take_payload(r, frame->block, &scatter, err);
 	if (rc)

@@ -22,6 +22,7 @@ int rj_target_memory_init(struct rj_target_memory *memory,
 		.first_touch =
 			calloc(block_count, sizeof(struct rj_first_touch)),
 	};
+	rj_headroom_init(&memory->headroom, 1);
 	/* Nobody clears anything before it begins. */
 	atomic_init(&memory->clearing.over, true);
 	if (!memory->received || !memory->first_touch)

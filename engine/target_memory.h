@@ -12,6 +12,7 @@
 #include "engine/clearing.h"
 #include "engine/first_touch.h"
 #include "engine/guest.h"
+#include "engine/headroom.h"
 #include "engine/wire.h"
 
 struct rj_target_memory {
@@ -23,6 +24,7 @@ struct rj_target_memory {
 	struct rj_bitmap *received;
 	struct rj_first_touch *first_touch; /* per block */
 	struct rj_clearing clearing;
+	struct rj_headroom headroom;
 };
 
 RJ_NODISCARD int rj_target_memory_init(struct rj_target_memory *memory,

@@ -366,6 +366,7 @@ static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_target_memory_init(&in->memory, in->blocks,
 					   in->block_count, err);
+	rj_headroom_init(&in->memory.headroom, in->channel_count);
 	if (!rc)
 		report_first_touch(m);
 	if (!rc)

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A control group of our own making, below a folder that stands for "/". */
+#include "tests/unit/cmocka_all.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/headroom.h"
+#include "tests/unit/engine/guarded.h"
+
+#define MIB   (1u << 20)
+#define PAGES 1024u
+
+struct scene {
+	char root[64];
+	struct guarded ram;
+	struct rj_block block;
+	struct rj_headroom room;
+	struct ramjet_error err;
+};
+
+static void put(const struct scene *s, const char *name, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", s->root, name);
+	for (char *at = strchr(path + strlen(s->root) + 1, '/'); at;
+	     at = strchr(at + 1, '/')) {
+		*at = '\0';
+		(void)mkdir(path, 0700);
+		*at = '/';
+	}
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void use(const struct scene *s, uint64_t bytes)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)bytes);
+	put(s, "cg/box/memory.current", text);
+}
+
+static int setup(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	(void)snprintf(s->root, sizeof(s->root), "/tmp/rj-headroom-XXXXXX");
+	assert_non_null(mkdtemp(s->root));
+	put(s, "proc/self/cgroup", "0::/box\n");
+	put(s, "proc/self/mountinfo",
+	    "30 23 0:26 / /cg rw - cgroup2 cgroup2 rw\n");
+	put(s, "cg/box/memory.max", "104857600\n");
+	assert_int_equal(guarded_map(&s->ram, PAGES * RAMJET_PAGE_BYTES), 0);
+	s->block = guarded_block(&s->ram);
+	rj_headroom_init(&s->room, 1);
+	s->room.root = s->root;
+	*state = s;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+	const int rc = nftw(s->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+
+	guarded_unmap(&s->ram);
+	free(s);
+	return rc;
+}
+
+static int take(struct scene *s, uint64_t page, uint64_t pages)
+{
+	const struct iovec part = {
+		s->ram.host + page * RAMJET_PAGE_BYTES,
+		pages * RAMJET_PAGE_BYTES,
+	};
+
+	return rj_headroom_take(&s->room, &s->block, &part, 1, &s->err);
+}
+
+static void memory_that_is_not_left_is_refused_with_figures(void **state)
+{
+	struct scene *s = *state;
+
+	use(s, 10 * MIB);
+	assert_int_equal(take(s, 0, 64), 0);
+	use(s, 95 * MIB);
+	rj_headroom_init(&s->room, 1);
+	s->room.root = s->root;
+	memset(s->ram.host, 1, 5 * RAMJET_PAGE_BYTES);
+	assert_int_equal(take(s, 0, 64), -ENOMEM);
+	assert_string_equal(s->err.message,
+			    "block ram0, offset 20480: no memory for it: a "
+			    "memory cgroup has 100 MiB, 95 are in use and 6 "
+			    "must be left over");
+}
+
+/* It takes nothing more, however little is left. */
+static void memory_that_is_there_may_be_written(void **state)
+{
+	struct scene *s = *state;
+
+	memset(s->ram.host, 1, 100 * RAMJET_PAGE_BYTES);
+	use(s, 99 * MIB);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(take(s, 0, 100), 0);
+	assert_int_equal(take(s, 0, 101), -ENOMEM);
+}
+
+/* Not for every frame, but before all can be used up. */
+static void it_is_looked_again_in_time(void **state)
+{
+	struct scene *s = *state;
+	uint64_t taken = 0;
+
+	use(s, 0);
+	assert_int_equal(take(s, 0, 1), 0);
+	use(s, 100 * MIB);
+	while (!take(s, 0, 256))
+		taken += MIB;
+	assert_true(taken >= 20 * MIB && taken <= (100 - 6) * MIB / 4);
+}
+
+static void where_nothing_is_known_nothing_is_refused(void **state)
+{
+	struct scene *s = *state;
+
+	put(s, "cg/box/memory.max", "max\n");
+	use(s, 1000 * MIB);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(take(s, 0, PAGES), 0);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(memory_that_is_not_left_is_refused_with_figures),
+		CASE(memory_that_is_there_may_be_written),
+		CASE(it_is_looked_again_in_time),
+		CASE(where_nothing_is_known_nothing_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("headroom", tests, NULL, NULL);
+}
