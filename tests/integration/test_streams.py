@@ -2,7 +2,9 @@
 """Streams in files: what was there before is lost only to a whole new one."""
 import fcntl
 import os
+import re
 import resource
+import signal
 import socket
 import stat
 import subprocess
@@ -120,11 +122,26 @@ class Streams(rig.Case):
 
     def test_cancelled_dump_leaves_the_older_one(self):
         dump = self.old_dump()
-        source = self.send("process:size=8M", f"file:{dump}", "--hold")
-        source.wait_for("setup -> active|ready|round")
+        source = self.send("process:size=8M", f"file:{dump}", "--hold",
+                           "--log", "info")
+        source.wait_for("setup -> active")
         source.interrupt()
         self.ends(source, 1)
         self.still_old(dump)
+
+    def test_name_that_is_taken_meanwhile(self):
+        """Too late for a failure: what may be the only copy is kept."""
+        dump = self.path("dump")
+        source = self.send("process:size=8M,write=10M,set=1M",
+                           f"file:{dump}", "--hold", "--log", "info")
+        source.wait_for("setup -> active")
+        os.mkdir(dump)
+        source.process.send_signal(signal.SIGUSR1)
+        self.ends(source, 3, "Is a directory")
+        kept = re.search(r"giving its name to (\S+), which holds all of it",
+                         source.err).group(1)
+        self.ends(self.recv("process:size=8M,write=10M,set=1M",
+                            f"file:{self.path(kept)}"), 0)
 
     def test_new_dump_is_the_owners_alone(self):
         image, dump = self.image("A", "mixed", SIZE), self.old_dump()
