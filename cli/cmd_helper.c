@@ -103,7 +103,9 @@ static int parse(int argc, char **argv, struct plan *plan,
 	if (rc < 0 || plan->help)
 		return rc;
 	if (argc - optind != 1 || strcmp(argv[optind], "run"))
-		return rj_fail(err, -EINVAL, "wanted 'run', once");
+		return rj_fail(err, -EINVAL,
+			       "wanted: ramjet helper run --bus ADDRESS --id "
+			       "ID --file FILE");
 	if (!plan->bus || !plan->id || !plan->file)
 		return rj_fail(err, -EINVAL, "%s is wanted",
 			       !plan->bus  ? "--bus ADDRESS"

@@ -28,7 +28,7 @@ static const struct rj_cli_verb verb = {
 		 "  hold=on|off\n"
 		 "  timeout, stall-timeout, switchover-timeout, reply-timeout"
 		 "=TIME\n"
-		 "  channels=N               only before it begins\n\n"
+		 "  channels=N|auto          only before it begins\n\n"
 		 "or any parameter of migrate-set-parameters by its own name.",
 	.takes_words = true,
 };
@@ -89,6 +89,44 @@ static int put_text(json_t *object, const char *name, const char *value,
 	return put(object, name, json_string(value));
 }
 
+/* In the words of the command line, not of QMP. */
+static int refuse(const char *key, const char *value, const char *wanted,
+		  struct ramjet_error *err)
+{
+	return rj_fail(err, -EINVAL, "%s: '%s' is unknown, wanted %s", key,
+		       value, wanted);
+}
+
+static int put_hold(json_t *object, const char *name, const char *value,
+		    struct ramjet_error *err)
+{
+	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		return refuse("hold", value, "on or off", err);
+	return put(object, name, json_boolean(value[1] == 'n'));
+}
+
+static int put_behaviour(json_t *object, const char *name, const char *value,
+			 struct ramjet_error *err)
+{
+	if (strcmp(value, "continue") != 0 && strcmp(value, "switch") != 0 &&
+	    strcmp(value, "fail") != 0)
+		return refuse("on-no-convergence", value,
+			      "continue, switch or fail", err);
+	return put_text(object, name, value, err);
+}
+
+/* QMP has 0 for auto. */
+static int put_channels(json_t *object, const char *name, const char *value,
+			struct ramjet_error *err)
+{
+	uint64_t count = 0;
+
+	if (strcmp(value, "auto") != 0 &&
+	    rj_parse_uint(name, value, 1, 255, &count, NULL))
+		return refuse("channels", value, "1 to 255, or auto", err);
+	return put(object, name, json_integer((json_int_t)count));
+}
+
 /* As it looks: a whole number, on or off, or text. */
 static int put_any(json_t *object, const char *name, const char *value,
 		   struct ramjet_error *err)
@@ -141,13 +179,13 @@ static const struct {
 	{ "downtime-limit", "x-ramjet-downtime-limit-us", put_downtime },
 	{ "switchover-bandwidth", "avail-switchover-bandwidth", put_rate },
 	{ "throttle", "x-ramjet-throttle", put_throttle },
-	{ "on-no-convergence", "x-ramjet-on-no-convergence", put_text },
-	{ "hold", "x-ramjet-hold", put_any },
+	{ "on-no-convergence", "x-ramjet-on-no-convergence", put_behaviour },
+	{ "hold", "x-ramjet-hold", put_hold },
 	{ "timeout", "x-ramjet-total-timeout-ms", put_ms },
 	{ "stall-timeout", "x-ramjet-stall-timeout-ms", put_ms },
 	{ "switchover-timeout", "x-ramjet-switchover-timeout-ms", put_ms },
 	{ "reply-timeout", "x-ramjet-reply-timeout-ms", put_ms },
-	{ "channels", "multifd-channels", put_any },
+	{ "channels", "multifd-channels", put_channels },
 };
 
 static int add(json_t *object, const char *word, struct ramjet_error *err)

@@ -82,7 +82,12 @@ static int key_size(struct parser *p, const char *value,
 
 	if (rc)
 		return rc;
-	if (!p->spec.bytes || p->spec.bytes % RAMJET_PAGE_BYTES)
+	if (!p->spec.bytes)
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' is too small, wanted 4096 bytes or a "
+			       "multiple of that",
+			       p->what, value);
+	if (p->spec.bytes % RAMJET_PAGE_BYTES)
 		return rj_fail(err, -EINVAL,
 			       "%s: '%s' is not a multiple of 4096 bytes",
 			       p->what, value);

@@ -14,6 +14,8 @@
 /* The longest path, and what goes before it. */
 #define LINE_BYTES_MAX 4400u
 #define WORDS_MAX      4u
+/* QEMU's. */
+#define DOWNTIME_US_MAX 2000000000u
 /* The monitor's lines end as on a terminal. */
 #define EOL    "\r\n"
 #define BLANKS " \t\r\n"
@@ -144,6 +146,9 @@ static void set_downtime(FILE *out, const struct rj_cli_human_ops *ops,
 		(void)fprintf(out, "Unknown unit suffix" EOL);
 	else if (rj_parse_duration_us("value", text, &us, NULL))
 		(void)fprintf(out, "number expected" EOL);
+	else if (!us || us > DOWNTIME_US_MAX)
+		(void)fprintf(out, "Error: Parameter 'downtime_limit' expects "
+				   "a time from 1us to 2000 seconds" EOL);
 	else
 		set(out, ops, "x-ramjet-downtime-limit-us", us);
 }

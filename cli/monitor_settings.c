@@ -181,8 +181,9 @@ static int set_choice(const struct row *row, struct rj_cli_settings *s,
 			       row->name, text, row->choices);
 	if (place < 0)
 		return rj_fail(err, -EINVAL,
-			       "Parameter '%s' does not accept value '%.100s'",
-			       row->name, text);
+			       "Parameter '%s' does not accept value '%.100s', "
+			       "wanted %s",
+			       row->name, text, row->choices);
 	store(row, s, (uint64_t)place);
 	return 0;
 }

@@ -139,6 +139,11 @@ static int set_throttle_steps(const struct rj_cli_setting *s,
 		return rj_fail(err, -EINVAL,
 			       "%s: '%s' has more than INITIAL:STEP:MAX",
 			       s->what, s->value);
+	if (params->throttle_max_percent < params->throttle_initial_percent)
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' begins above its end, wanted INITIAL "
+			       "of at most MAX",
+			       s->what, s->value);
 	params->throttle = true;
 	return 0;
 }

@@ -7,12 +7,18 @@
 #include <sys/un.h>
 
 #include "util/cleanup.h"
+#include "util/compiler.h"
 #include "util/error.h"
 
 const char *rj_qmp_path(const char *address)
 {
+	static const char *const others[] = { "tcp:", "vsock:", "fd:", "exec:",
+					      "file:" };
 	const char *path = strncmp(address, "unix:", 5) ? address : address + 5;
 
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(others); i++)
+		if (!strncmp(address, others[i], strlen(others[i])))
+			return NULL;
 	return *path ? path : NULL;
 }
 

@@ -67,10 +67,16 @@ static void log_line(void *user, int level, const char *message)
 
 /* A number that is none is the library's to refuse. To be asked before this
  * process opens anything that could take the number. */
-static int check_inherited(const char *uri, struct ramjet_error *err)
+static int check_inherited(const char *uri, int ready_fd,
+			   struct ramjet_error *err)
 {
 	uint64_t fd;
 
+	if (ready_fd >= 0 && fcntl(ready_fd, F_GETFD) < 0)
+		return rj_fail(err, -EBADF,
+			       "--ready-fd %d: not open in this process, "
+			       "wanted a pipe or file to write to",
+			       ready_fd);
 	if (!uri || strncmp(uri, "fd:", 3) ||
 	    rj_parse_uint("fd", uri + 3, 0, INT_MAX, &fd, NULL) ||
 	    fcntl((int)fd, F_GETFD) >= 0)
@@ -100,7 +106,7 @@ void rj_cli_session_init(struct rj_cli_session *s,
 			 const struct rj_cli_command_line *line)
 {
 	struct ramjet_error error = { 0 };
-	const int rc = check_inherited(line->uri, &error);
+	const int rc = check_inherited(line->uri, line->ready_fd, &error);
 	const char *json = line->json;
 
 	*s = (struct rj_cli_session){

@@ -81,10 +81,14 @@ static int bind_to(int fd, const struct sockaddr_un *address, const char *what,
 	if (!bind(fd, any, sizeof(*address)))
 		return 0;
 	if (errno != EADDRINUSE)
-		return rj_fail_errno(err, -errno, "%s: binding", what);
+		return rj_fail_wanted(err, -errno,
+				      "a free name in a folder that is there",
+				      "%s", what);
 	rc = remove_stale(address, what, err);
 	if (!rc && bind(fd, any, sizeof(*address)))
-		rc = rj_fail_errno(err, -errno, "%s: binding", what);
+		rc = rj_fail_wanted(err, -errno,
+				    "a free name in a folder that is there",
+				    "%s", what);
 	return rc;
 }
 

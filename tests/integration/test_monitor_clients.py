@@ -158,7 +158,7 @@ class Clients(rig.Case):
                     self.client(1, "watch", at)
 
     def test_set_refuses_what_qmp_cannot_carry(self):
-        command = self.ramjet("set", b"on-no-convergence=\xff\xfe",
+        command = self.ramjet("set", b"x-ramjet-backend=\xff\xfe",
                               self.server())
         self.assertEqual(command.wait(), 2)
         self.assertIn(r"'\xff\xfe' is no UTF-8", command.err)

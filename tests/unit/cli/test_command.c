@@ -536,7 +536,8 @@ static void wrong_usage_exits_with_2_and_is_reported(void **state)
 	assert_string_equal(w->text, "ramjet helpers: --bus ADDRESS is wanted; "
 				     "see 'ramjet helpers --help'\n");
 	assert_int_equal(run(w, "helper"), 2);
-	assert_string_equal(w->text, "ramjet helper: wanted 'run', once; see "
+	assert_string_equal(w->text, "ramjet helper: wanted: ramjet helper run "
+				     "--bus ADDRESS --id ID --file FILE; see "
 				     "'ramjet helper --help'\n");
 }
 

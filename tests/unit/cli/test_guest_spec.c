@@ -117,7 +117,7 @@ static const struct {
 	{ "process:size=1G,", "'' is not KEY=VALUE" },
 	{ "process:size", "'size' is not KEY=VALUE" },
 	{ "process:size=", "size: '' is not a size" },
-	{ "process:size=0", "not a multiple" },
+	{ "process:size=0", "too small, wanted 4096" },
 	{ "process:size=1X", "size: '1X' is not a size" },
 	{ "process:size=4K", "size is too small, wanted 1M" },
 	{ "process:size=1G,size=1G", "size is given twice" },

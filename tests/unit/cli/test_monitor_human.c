@@ -128,6 +128,12 @@ static void wrong_values_are_said_and_not_set(void **state)
 	assert_says("migrate_set_downtime soon", "number expected\r\n");
 	assert_says("migrate_set_downtime 1h", "Unknown unit suffix\r\n");
 	assert_says("migrate_set_downtime 2m", "Unknown unit suffix\r\n");
+	assert_says("migrate_set_downtime 0",
+		    "Error: Parameter 'downtime_limit' expects a time from 1us "
+		    "to 2000 seconds\r\n");
+	assert_says("migrate_set_downtime 2001",
+		    "Error: Parameter 'downtime_limit' expects a time from 1us "
+		    "to 2000 seconds\r\n");
 	assert_says("migrate_set_speed",
 		    "migrate_set_speed: one value expected\r\n");
 	assert_says("migrate_set_speed 1 2",

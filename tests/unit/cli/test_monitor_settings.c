@@ -161,7 +161,7 @@ static void unknown_names_and_values_are_refused(void **state)
 	assert_refused(w, "{\"speed\": 1}", false,
 		       "Parameter 'speed' is unexpected");
 	assert_refused(w, "{\"multifd-compression\": \"zlib\"}", false,
-		       "does not accept value 'zlib'");
+		       "does not accept value 'zlib', wanted none");
 	assert_refused(w, "{\"multifd-compression\": \"\"}", false,
 		       "does not accept value ''");
 	assert_refused(w, "{\"max-bandwidth\": \"1G\"}", false,
