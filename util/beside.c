@@ -62,12 +62,13 @@ static int follow(struct place *place)
 
 static int find(const char *path, struct place *ret)
 {
+	const size_t bytes = strlen(path) + 1;
 	int rc = 1;
 
-	if (strlen(path) >= sizeof(ret->path))
+	if (bytes > sizeof(ret->path))
 		return -ENAMETOOLONG;
 	*ret = (struct place){ 0 };
-	(void)snprintf(ret->path, sizeof(ret->path), "%s", path);
+	memcpy(ret->path, path, bytes);
 	ret->exists = !stat(path, &ret->now);
 	if (!ret->exists && errno != ENOENT)
 		return -errno;
