@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "engine/hello.h"
+#include "engine/lanes.h"
 #include "engine/outgoing.h"
 #include "engine/own_file.h"
 #include "util/cleanup.h"
@@ -56,6 +57,20 @@ static int answer_of_target(struct ramjet_migration *m, int fd,
 	return 0;
 }
 
+static void take_what_there_is(struct ramjet_migration *m)
+{
+	struct rj_channel_plan *plan = &m->out->plan;
+	struct ramjet_error why = { 0 };
+	const unsigned count = rj_lanes_available(plan->opened, &why);
+
+	if (count == plan->opened)
+		return;
+	rj_log(&m->log, RJ_LOG_INFO,
+	       "channels: %u instead of %u can be had here: %s", count,
+	       plan->opened, why.message);
+	rj_channel_plan_limit(plan, count);
+}
+
 /* The control link; the channels follow once the target says how many. */
 static int connect_many(struct ramjet_migration *m,
 			const struct ramjet_params *params,
@@ -66,6 +81,8 @@ static int connect_many(struct ramjet_migration *m,
 	int rc;
 
 	rj_channel_plan_init(&out->plan, params->channels);
+	if (out->plan.automatic)
+		take_what_there_is(m);
 	hello->channel_count = (uint16_t)out->plan.opened;
 	hello->role = RJ_ROLE_CONTROL;
 	rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, &out->control, err);

@@ -7,6 +7,7 @@
 #include "engine/cpu_limit.h"
 #include "engine/hello.h"
 #include "engine/incoming.h"
+#include "engine/lanes.h"
 #include "engine/last_words.h"
 #include "engine/lobby.h"
 #include "util/cleanup.h"
@@ -32,13 +33,20 @@ static int alloc_receivers(struct rj_incoming *in, unsigned count,
 static unsigned channels_to_take(struct ramjet_migration *m, unsigned wished)
 {
 	const unsigned most = rj_migration_params(m).channels;
+	struct ramjet_error why = { 0 };
+	unsigned count = wished;
 
-	if (!most || wished <= most)
-		return wished;
-	rj_log(&m->log, RJ_LOG_INFO,
-	       "channels: the source wishes for %u, this side takes %u", wished,
-	       most);
-	return most;
+	if (most && wished > most) {
+		count = most;
+		(void)rj_fail(&why, -E2BIG, "no more were asked for");
+	}
+	count = rj_lanes_available(count, &why);
+	if (count < wished)
+		rj_log(&m->log, RJ_LOG_INFO,
+		       "channels: the source wishes for %u, this side takes "
+		       "%u: %s",
+		       wished, count, why.message);
+	return count;
 }
 
 static void refuse(struct ramjet_migration *m, struct rj_conn *conn,

@@ -117,6 +117,20 @@ class Channels(rig.Case):
         self.both_end(source, target, status=1)
 
 
+class Limits(rig.Case):
+    def test_a_target_short_of_descriptors_takes_fewer(self):
+        source_image = self.image("A", "mixed", 16 * rig.MIB)
+        target = self.recv(f"file:{self.path('B')},size=16M")
+        # After it has begun: it raises the limit as far as it may.
+        resource.prlimit(target.process.pid, resource.RLIMIT_NOFILE, (22, 22))
+        source = self.send(f"file:{source_image}", target.uri)
+        self.both_end(source, target)
+        self.same(source_image, self.path("B"))
+        self.assertLess(len(source.json["channels"]), 8)
+        self.assertEqual(len(source.json["channels"]),
+                         len(target.json["channels"]))
+
+
 def add(kind, channels, backend):
     def test(self):
         getattr(self, kind)(channels, backend)
