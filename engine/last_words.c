@@ -95,7 +95,9 @@ void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,
 	uint8_t body[RJ_FAILED_BYTES_MAX];
 	struct rj_frame frame = { .type = RJ_FRAME_CANCEL };
 
-	if (!rj_migration_is_cancelled(m)) {
+	/* A cancel says nothing else than that; with a reason it is a failure
+	 * to whoever hears of it. */
+	if (!rj_migration_is_cancelled(m) || rj_migration_has_reason(m)) {
 		frame.type = RJ_FRAME_FAILED;
 		frame.payload_bytes = (uint32_t)rj_failed_encode(error, body);
 	}

@@ -59,7 +59,8 @@ struct ramjet_migration {
 	/* guarded by lock */
 	struct ramjet_params params;
 	enum ramjet_state state;
-	bool cancelled; /* cancel was asked for */
+	bool cancelled;          /* cancel was asked for */
+	char cancel_reason[201]; /* "": none was given */
 	/* Target: READY is, or is about to be, said: the source decides. */
 	bool promised;
 	/* When committed, nothing but a stream's end is waited for. */
@@ -110,6 +111,8 @@ void rj_migration_fail(struct ramjet_migration *m,
 /* The first error so far; code 0 when none. A cancel counts as -ECANCELED. */
 struct ramjet_error rj_migration_error(struct ramjet_migration *m);
 bool rj_migration_is_cancelled(struct ramjet_migration *m);
+/* Whoever cancelled it has said why: the error does, too. */
+bool rj_migration_has_reason(struct ramjet_migration *m);
 /* Target: from here on only the source, or a lost link, ends it. False: a
  * cancel came first. */
 bool rj_migration_promise(struct ramjet_migration *m);

@@ -2,6 +2,7 @@
 /* The public calls on a migration under way: wait, cancel, change, ask. */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/event.h"
@@ -51,25 +52,34 @@ RAMJET_API int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
 
 /* A target that has said READY is bound: COMMIT may be on its way, after which
  * the source does not run again. */
-static int cancel_locked(struct ramjet_migration *m) RJ_REQUIRES(m->lock)
+static int cancel_locked(struct ramjet_migration *m, const char *reason)
+	RJ_REQUIRES(m->lock)
 {
 	if (m->promised)
 		return -EBUSY;
 	m->cancelled = true;
+	(void)snprintf(m->cancel_reason, sizeof(m->cancel_reason), "%s",
+		       reason);
 	return 0;
 }
 
 RAMJET_API int ramjet_cancel(struct ramjet_migration *migration)
 {
+	return ramjet_cancel_reason(migration, "");
+}
+
+RAMJET_API int ramjet_cancel_reason(struct ramjet_migration *migration,
+				    const char *reason)
+{
 	int rc = 0;
 
-	if (!migration)
+	if (!migration || !reason)
 		return -EINVAL;
 	rj_lock(&migration->lock);
 	if (migration->cancelled)
 		rc = 0;
 	else if (rj_state_is_before_commit(migration->state))
-		rc = cancel_locked(migration);
+		rc = cancel_locked(migration, reason);
 	else if (migration->may_abandon &&
 		 migration->state == RAMJET_STATE_COMMITTED)
 		migration->abandoned = true;

@@ -100,7 +100,8 @@ struct ramjet_error rj_migration_error(struct ramjet_migration *m)
 	    (m->state == RAMJET_STATE_CANCELLING ||
 	     m->state == RAMJET_STATE_CANCELLED || !error.code)) {
 		error = (struct ramjet_error){ 0 };
-		(void)rj_fail(&error, -ECANCELED, "migration: cancelled");
+		(void)rj_fail(&error, -ECANCELED, "migration: cancelled%s%s",
+			      *m->cancel_reason ? ": " : "", m->cancel_reason);
 	}
 	if (m->abandoned)
 		(void)rj_fail(&error, -ECANCELED,
@@ -118,6 +119,16 @@ bool rj_migration_is_cancelled(struct ramjet_migration *m)
 	cancelled = m->cancelled;
 	rj_unlock(&m->lock);
 	return cancelled;
+}
+
+bool rj_migration_has_reason(struct ramjet_migration *m)
+{
+	bool has;
+
+	rj_lock(&m->lock);
+	has = m->cancelled && *m->cancel_reason;
+	rj_unlock(&m->lock);
+	return has;
 }
 
 bool rj_migration_promise(struct ramjet_migration *m)

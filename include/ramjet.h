@@ -497,6 +497,11 @@ int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
  * ends the wait for a committed stream to be taken: unconfirmed, and the
  * command of exec: is killed. */
 int ramjet_cancel(struct ramjet_migration *migration);
+/* As ramjet_cancel(), and both sides' errors say why: for a guest that has
+ * powered itself off or was reset, and what else ends a migration that nobody
+ * called off. `reason` is copied, up to 200 bytes. The first one stays. */
+int ramjet_cancel_reason(struct ramjet_migration *migration,
+			 const char *reason);
 
 /* States: held (switch now), or before (do not hold). -EALREADY after. */
 int ramjet_switchover(struct ramjet_migration *migration);

@@ -274,9 +274,48 @@ static void a_handle_freed_while_a_command_runs_is_unconfirmed(void **state)
 	assert_false(atomic_load(&move->source.running));
 }
 
+/* The guest has powered itself off: that is what both sides are to read. */
+static void power_off_when_held(struct small_vm *vm, enum ramjet_state state)
+{
+	struct move *move = vm->user;
+
+	if (state != RAMJET_STATE_HELD)
+		return;
+	cancel_at.rc = ramjet_cancel_reason(move_handle(move, vm),
+					    "the guest powered itself off");
+	/* The first one stays. */
+	cancel_at.rc |= ramjet_cancel_reason(move_handle(move, vm), "later");
+	cancel_at.rc |= ramjet_cancel(move_handle(move, vm));
+	cancel_at.times++;
+}
+
+static void both_sides_read_why_it_was_cancelled(void **state)
+{
+	struct move *move = *state;
+	struct small_vm *vm;
+
+	move_init(move, &move_machine);
+	vm = canceller(move, true);
+	vm->on_state = power_off_when_held;
+	move->source_params.hold = true;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	assert_int_equal(cancel_at.times, 1);
+	assert_int_equal(cancel_at.rc, 0);
+	move_expect_stayed(move);
+	small_vm_expect_last(&move->source, RAMJET_STATE_CANCELLED);
+	small_vm_expect_last(&move->target, RAMJET_STATE_FAILED);
+	move_expect_error(&move->source_err, -ECANCELED,
+			  "cancelled: the guest powered itself off");
+	move_expect_error(&move->target_err, -ECANCELED,
+			  "source: migration: cancelled: the guest powered "
+			  "itself off");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		MOVE_TEST(both_sides_read_why_it_was_cancelled),
 		MOVE_TEST(the_source_cancels_while_active),
 		MOVE_TEST(the_source_cancels_while_held),
 		MOVE_TEST(the_source_cancels_as_the_switchover_begins),
