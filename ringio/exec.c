@@ -20,7 +20,7 @@
 /* Where the shell that waits has its end of the socket. */
 #define STATUS_FD 3
 /* Ours stay above what is given to the command. */
-#define LEAST_FD 10
+#define LEAST_FD (STATUS_FD + 1)
 /* Newer than glibc's header; Linux 6.9. */
 #define SIGNAL_PROCESS_GROUP (1u << 2)
 /* As shells put it. */

@@ -173,9 +173,9 @@ static int lock_given(struct rj_file *file, int operation)
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file->given);
-	file->lock_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (file->lock_fd < 0)
-		file->lock_fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+	/* As it is open itself: NFS locks no other way. */
+	file->lock_fd = open(path, (file->writing ? O_WRONLY : O_RDONLY) |
+					   O_CLOEXEC | O_NONBLOCK);
 	rc = try_lock(file->lock_fd, operation);
 	return rc ? try_lock(file->given, operation) : 0;
 }

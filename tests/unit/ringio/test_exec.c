@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -227,6 +228,25 @@ static void a_process_without_standard_descriptors(void **state)
 	}
 }
 
+static void a_process_that_may_open_little(void **state)
+{
+	struct rlimit old, few;
+	const int next = dup(STDIN_FILENO);
+
+	(void)state;
+	assert_true(next > 2);
+	(void)close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	/* A pipe, a socket pair, and one that is raised beside its old self;
+	 * shells want 10 for themselves. */
+	few.rlim_cur = (rlim_t)(next > 6 ? next + 5 : 11);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ends_with("cat >/dev/null", true, 0);
+	ends_with("exit 7", false, 7);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +261,7 @@ int main(void)
 		cmocka_unit_test(
 			a_process_that_reaps_everything_changes_nothing),
 		cmocka_unit_test(a_process_without_standard_descriptors),
+		cmocka_unit_test(a_process_that_may_open_little),
 	};
 
 	return cmocka_run_group_tests_name("exec", tests, NULL, NULL);
