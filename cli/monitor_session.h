@@ -6,7 +6,7 @@
  * migration that failed, ready for another; it ends
  *   - when the migration of the command line completes,
  *   - when one of a manager's completed and the last client has gone,
- *   - on `quit`, SIGINT or SIGTERM, which cancel what is under way.
+ *   - on `quit`, SIGINT, SIGTERM or SIGHUP, which cancel what is under way.
  */
 #include "cli/session.h"
 
