@@ -201,4 +201,5 @@ void rj_cli_monitor_close(struct rj_cli_monitor *m)
 void rj_cli_monitor_done(struct rj_cli_monitor *m)
 {
 	rj_cli_control_done(&m->control);
+	rj_cli_monitor_guest_done(&m->guest);
 }

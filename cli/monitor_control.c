@@ -311,6 +311,8 @@ const char *rj_cli_control_run_state(struct rj_cli_control *c)
 	rj_unlock(&c->lock);
 	if (gone)
 		return "postmigrate";
+	if (c->role == RJ_CLI_TARGET && state == RAMJET_STATE_COMPLETED)
+		rj_cli_monitor_guest_arrived(c->guest);
 	switch (rj_cli_monitor_guest_run(c->guest)) {
 	case RJ_CLI_RUN_ABSENT:
 		return "inmigrate";
@@ -325,23 +327,20 @@ const char *rj_cli_control_run_state(struct rj_cli_control *c)
 
 /* ---- the guest ---- */
 
-/* Once a state is final, ramjet is done with the guest. */
+/* A migration under way does not have the guest: paused or not is still its
+ * owner's to say, and goes with it. */
 static int check_owner_locked(const struct rj_cli_control *c, bool unconfirmed,
 			      struct ramjet_error *err) RJ_REQUIRES(c->lock)
 {
 	enum ramjet_state state = state_locked(c);
 	bool open = state == RAMJET_STATE_UNCONFIRMED && !c->resolved;
 
-	if (under_way_locked(c) && c->role == RJ_CLI_SOURCE)
-		return rj_fail(err, -EBUSY,
-			       "A migration has the guest: it is %s",
-			       ramjet_state_name(state));
-	if (under_way_locked(c))
-		return rj_fail(err, -EBUSY, "The guest has not arrived yet");
 	if (c->role == RJ_CLI_SOURCE && state == RAMJET_STATE_COMPLETED)
 		return rj_fail(err, -EPERM,
 			       "The guest has been handed over, it lives "
 			       "elsewhere now");
+	if (c->role == RJ_CLI_TARGET && state == RAMJET_STATE_COMPLETED)
+		rj_cli_monitor_guest_arrived(c->guest);
 	if (open && !unconfirmed)
 		return rj_fail(err, -EPERM,
 			       "The guest was handed over, unconfirmed: make "
@@ -373,7 +372,8 @@ int rj_cli_control_cont(struct rj_cli_control *c, bool unconfirmed,
 	rj_lock(&c->lock);
 	rc = check_owner_locked(c, unconfirmed, err);
 	if (!rc)
-		rc = rj_cli_monitor_guest_resume(c->guest, err);
+		rc = (unconfirmed ? rj_cli_monitor_guest_take_back
+				  : rj_cli_monitor_guest_resume)(c->guest, err);
 	if (!rc && unconfirmed)
 		c->resolved = true;
 	rj_unlock(&c->lock);

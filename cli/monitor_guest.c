@@ -23,26 +23,33 @@ enum rj_cli_run rj_cli_monitor_guest_run(const struct rj_cli_monitor_guest *m)
 static int stop_for_ramjet(void *user, struct ramjet_error *err)
 {
 	struct rj_cli_monitor_guest *m = user;
-	int rc;
+	int rc = 0;
 
-	if (rj_cli_monitor_guest_run(m) == RJ_CLI_RUN_PAUSED)
-		return 0;
-	rc = m->guest->kind->ops->stop(m->guest, err);
-	if (!rc)
-		set_run(m, RJ_CLI_RUN_STOPPED);
+	rj_lock(&m->lock);
+	if (rj_cli_monitor_guest_run(m) != RJ_CLI_RUN_PAUSED)
+		rc = m->guest->kind->ops->stop(m->guest, err);
+	if (!rc) {
+		m->held = true;
+		if (!m->paused)
+			set_run(m, RJ_CLI_RUN_STOPPED);
+	}
+	rj_unlock(&m->lock);
 	return rc;
 }
 
 static int start_for_ramjet(void *user, struct ramjet_error *err)
 {
 	struct rj_cli_monitor_guest *m = user;
-	int rc;
+	int rc = 0;
 
-	if (rj_cli_monitor_guest_run(m) == RJ_CLI_RUN_PAUSED)
-		return 0;
-	rc = m->guest->kind->ops->start(m->guest, err);
-	if (!rc)
-		set_run(m, RJ_CLI_RUN_RUNNING);
+	rj_lock(&m->lock);
+	if (!m->paused)
+		rc = m->guest->kind->ops->start(m->guest, err);
+	if (!rc) {
+		m->held = false;
+		set_run(m, m->paused ? RJ_CLI_RUN_PAUSED : RJ_CLI_RUN_RUNNING);
+	}
+	rj_unlock(&m->lock);
 	return rc;
 }
 
@@ -92,8 +99,76 @@ void rj_cli_monitor_guest_init(struct rj_cli_monitor_guest *m,
 		.changed = changed,
 		.user = user,
 	};
+	rj_mutex_init(&m->lock);
 	atomic_init(&m->run, role == RJ_CLI_SOURCE ? RJ_CLI_RUN_RUNNING
 						   : RJ_CLI_RUN_ABSENT);
+}
+
+void rj_cli_monitor_guest_done(struct rj_cli_monitor_guest *m)
+{
+	rj_mutex_done(&m->lock);
+}
+
+void rj_cli_monitor_guest_arrived(struct rj_cli_monitor_guest *m)
+{
+	rj_lock(&m->lock);
+	if (rj_cli_monitor_guest_run(m) == RJ_CLI_RUN_ABSENT) {
+		m->paused = true;
+		set_run(m, RJ_CLI_RUN_PAUSED);
+	}
+	rj_unlock(&m->lock);
+}
+
+/* The library is told first: it knows whether that still counts. */
+static int wish_locked(struct rj_cli_monitor_guest *m, bool paused,
+		       struct ramjet_error *err) RJ_REQUIRES(m->lock)
+{
+	int rc = ramjet_guest_set_paused(m->handle, paused);
+
+	if (rc)
+		return rj_fail(err, rc,
+			       "The guest is being handed over: it goes on "
+			       "%s, %s it there",
+			       paused ? "running" : "paused",
+			       paused ? "stop" : "continue");
+	m->paused = paused;
+	return 0;
+}
+
+static int pause_locked(struct rj_cli_monitor_guest *m,
+			struct ramjet_error *err) RJ_REQUIRES(m->lock)
+{
+	int rc = wish_locked(m, true, err);
+
+	if (rc || rj_cli_monitor_guest_run(m) != RJ_CLI_RUN_RUNNING)
+		return rc;
+	rc = m->guest->kind->ops->stop(m->guest, err);
+	if (rc) {
+		(void)wish_locked(m, false, NULL);
+		return rc;
+	}
+	set_run(m, RJ_CLI_RUN_PAUSED);
+	return 0;
+}
+
+static int resume_locked(struct rj_cli_monitor_guest *m,
+			 struct ramjet_error *err) RJ_REQUIRES(m->lock)
+{
+	const enum rj_cli_run run = rj_cli_monitor_guest_run(m);
+	int rc = wish_locked(m, false, err);
+
+	if (rc || run == RJ_CLI_RUN_ABSENT || run == RJ_CLI_RUN_RUNNING)
+		return rc;
+	if (m->held) { /* it goes on when its migration has done with it */
+		set_run(m, RJ_CLI_RUN_STOPPED);
+		return 0;
+	}
+	rc = m->guest->kind->ops->start(m->guest, err);
+	if (rc)
+		(void)wish_locked(m, true, NULL);
+	else
+		set_run(m, RJ_CLI_RUN_RUNNING);
+	return rc;
 }
 
 int rj_cli_monitor_guest_pause(struct rj_cli_monitor_guest *m,
@@ -101,15 +176,9 @@ int rj_cli_monitor_guest_pause(struct rj_cli_monitor_guest *m,
 {
 	int rc;
 
-	if (rj_cli_monitor_guest_run(m) == RJ_CLI_RUN_ABSENT)
-		return rj_fail(err, -EINVAL,
-			       "The guest has not arrived yet, there is "
-			       "nothing to stop");
-	if (rj_cli_monitor_guest_run(m) != RJ_CLI_RUN_RUNNING)
-		return 0;
-	rc = m->guest->kind->ops->stop(m->guest, err);
-	if (!rc)
-		set_run(m, RJ_CLI_RUN_PAUSED);
+	rj_lock(&m->lock);
+	rc = pause_locked(m, err);
+	rj_unlock(&m->lock);
 	return rc;
 }
 
@@ -118,14 +187,20 @@ int rj_cli_monitor_guest_resume(struct rj_cli_monitor_guest *m,
 {
 	int rc;
 
-	if (rj_cli_monitor_guest_run(m) == RJ_CLI_RUN_ABSENT)
-		return rj_fail(err, -EINVAL,
-			       "The guest has not arrived yet, there is "
-			       "nothing to continue");
-	if (rj_cli_monitor_guest_run(m) == RJ_CLI_RUN_RUNNING)
-		return 0;
-	rc = m->guest->kind->ops->start(m->guest, err);
-	if (!rc)
-		set_run(m, RJ_CLI_RUN_RUNNING);
+	rj_lock(&m->lock);
+	rc = resume_locked(m, err);
+	rj_unlock(&m->lock);
+	return rc;
+}
+
+int rj_cli_monitor_guest_take_back(struct rj_cli_monitor_guest *m,
+				   struct ramjet_error *err)
+{
+	int rc;
+
+	rj_lock(&m->lock);
+	m->held = false;
+	rc = resume_locked(m, err);
+	rj_unlock(&m->lock);
 	return rc;
 }

@@ -51,13 +51,16 @@ int rj_cli_session_new_monitored(struct rj_cli_session *s,
 		.report = report,
 		.user = s,
 	};
+	int rc;
 
 	s->monitor = calloc(1, sizeof(*s->monitor));
 	if (!s->monitor)
 		return rj_fail(err, -ENOMEM, "monitor: out of memory");
 	rj_cli_monitor_init(s->monitor, &setup, s->guest);
-	return ramjet_guest_new(&s->monitor->guest.ops, &s->monitor->guest,
-				&s->handle, err);
+	rc = ramjet_guest_new(&s->monitor->guest.ops, &s->monitor->guest,
+			      &s->handle, err);
+	s->monitor->guest.handle = s->handle;
+	return rc;
 }
 
 void rj_cli_session_free_monitor(struct rj_cli_session *s)
@@ -184,6 +187,7 @@ static int unpause(struct rj_cli_session *s, struct ramjet_error *err)
 {
 	if (s->role == RJ_CLI_SOURCE || !is_completed(s))
 		return 0;
+	rj_cli_monitor_guest_arrived(&s->monitor->guest);
 	return rj_cli_monitor_guest_resume(&s->monitor->guest, err);
 }
 

@@ -397,6 +397,32 @@ static int settle(struct rj_cli_session *s)
 	return rc;
 }
 
+/* It was paused where it came from, and without a monitor nobody could let it
+ * go on here. */
+static int start_if_paused(struct rj_cli_session *s)
+{
+	struct ramjet_error error = { 0 };
+	int rc;
+
+	if (s->monitor || !ramjet_guest_is_paused(s->handle))
+		return 0;
+	rj_cli_progress_note(&s->progress,
+			     "ramjet %s: the guest has arrived paused; it runs "
+			     "for its self-check",
+			     name_of(s));
+	rc = s->guest->kind->ops->start(s->guest, &error);
+	if (rc < 0)
+		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
+	return rc;
+}
+
+static int trial_of_target(struct rj_cli_session *s)
+{
+	const int rc = start_if_paused(s);
+
+	return rc < 0 ? rc : trial(s, s->line->run_us, "the guest runs on");
+}
+
 int rj_cli_session_aftermath(struct rj_cli_session *s)
 {
 	bool source = s->role == RJ_CLI_SOURCE;
@@ -412,8 +438,7 @@ int rj_cli_session_aftermath(struct rj_cli_session *s)
 			     : RAMJET_STATE_FAILED;
 	switch (state) {
 	case RAMJET_STATE_COMPLETED:
-		return source ? watch_quiet(s)
-			      : trial(s, s->line->run_us, "the guest runs on");
+		return source ? watch_quiet(s) : trial_of_target(s);
 	case RAMJET_STATE_UNCONFIRMED:
 		rj_cli_progress_note(
 			&s->progress,

@@ -133,8 +133,10 @@ static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
 
 int rj_source_say_commit(struct ramjet_migration *m, struct ramjet_error *err)
 {
+	const bool paused = rj_guest_settle_paused(m->guest);
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_COMMIT,
+		.flags = paused ? RJ_FLAG_PAUSED : 0,
 		.payload_bytes = RJ_COMMIT_BYTES,
 	};
 

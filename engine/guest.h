@@ -45,6 +45,8 @@ struct ramjet_guest {
 	struct rj_rounds *rounds;    /* where marks and discards go, or NULL */
 	struct rj_state_costs costs; /* of earlier tries */
 	bool sealed;                 /* handed over: marks come too late */
+	bool paused;                 /* by whoever owns it: nobody starts it */
+	bool paused_told; /* COMMIT has said so, or not: it is settled */
 
 	/* NULL: this machine's NUMA nodes. Set by tests before migrating. */
 	const struct rj_node_view *nodes;
@@ -57,6 +59,10 @@ struct ramjet_guest {
 RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest,
 				  struct ramjet_error *err);
 void rj_guest_release(struct ramjet_guest *guest);
+/* Source, for COMMIT: is it paused? From now on that does not change. */
+bool rj_guest_settle_paused(struct ramjet_guest *guest);
+/* Target: it was paused on the source, so it is here. */
+void rj_guest_arrive_paused(struct ramjet_guest *guest);
 /* Forget the helpers (helper_report.c). */
 void rj_guest_clear_helpers(struct ramjet_guest *guest);
 /* From now on discards are marked in `rounds` (NULL: no longer). */

@@ -217,13 +217,19 @@ static int answer_running(struct ramjet_migration *m, struct ramjet_error *err)
 
 static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 {
+	bool paused;
 	int rc;
 
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
 		return -ECANCELED;
-	rc = rj_call_start(m, err);
+	/* Whoever owns it starts it then, once that is wanted. */
+	paused = rj_guest_settle_paused(m->guest);
+	rc = paused ? 0 : rj_call_start(m, err);
 	if (rc)
 		return rc;
+	if (paused)
+		rj_log(&m->log, RJ_LOG_INFO,
+		       "the guest is paused, and stays so");
 	measure(m, "resume");
 	rj_lock(&m->lock);
 	m->stats.downtime_us = rj_now_us() - m->in->pause_began_us;

@@ -56,8 +56,9 @@ enum rj_frame_flags {
 	RJ_FLAG_MORE = 1 << 1,     /* STATE: the record goes on */
 	RJ_FLAG_FINAL = 1 << 2,    /* FENCE: no page follows */
 	RJ_FLAG_CHECKED = 1 << 3,  /* PAGES: payload_sum is there */
+	RJ_FLAG_PAUSED = 1 << 5,   /* COMMIT: the guest shall not start yet */
 };
-#define RJ_FLAGS_KNOWN 0x0fu
+#define RJ_FLAGS_KNOWN 0x2fu
 
 enum rj_run_kind {
 	RJ_RUN_RAW = 0,  /* count pages of payload */

@@ -62,8 +62,8 @@ static const struct shape shapes[] = {
 	[RJ_FRAME_APPLIED] = { SHAPE("APPLIED", 0, 0), .round = true },
 	[RJ_FRAME_SWITCHOVER] = { SHAPE("SWITCHOVER", 0, 0), .round = true },
 	[RJ_FRAME_READY] = { SHAPE("READY", RJ_READY_BYTES, RJ_READY_BYTES) },
-	[RJ_FRAME_COMMIT] = { SHAPE("COMMIT", RJ_COMMIT_BYTES,
-				    RJ_COMMIT_BYTES) },
+	[RJ_FRAME_COMMIT] = { SHAPE("COMMIT", RJ_COMMIT_BYTES, RJ_COMMIT_BYTES),
+			      .flags = RJ_FLAG_PAUSED },
 	[RJ_FRAME_RUNNING] = { SHAPE("RUNNING", RJ_RUNNING_BYTES,
 				     RJ_RUNNING_BYTES) },
 };

@@ -84,6 +84,15 @@ struct ramjet_guest_ops {
 /* `ops` is copied; `user` is borrowed until ramjet_guest_free(). */
 int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
 		     struct ramjet_guest **ret, struct ramjet_error *err);
+/*
+ * This guest is paused, or goes on: what its VMM has done, or is about to do. A
+ * paused guest is moved as any other, and stays paused where it arrives: the
+ * target, or one that was told so itself, completes without a call of `start`.
+ * (A source calls `stop` and, on failure, `start` all the same.) At any time;
+ * -EALREADY once COMMIT has said it, until the migration ends.
+ */
+int ramjet_guest_set_paused(struct ramjet_guest *guest, bool paused);
+bool ramjet_guest_is_paused(struct ramjet_guest *guest);
 /* No migration of this guest may be alive. Frees its dirty sources. NULL ok. */
 void ramjet_guest_free(struct ramjet_guest *guest);
 

@@ -13,7 +13,7 @@ TYPES = {"HELLO": 1, "BLOCKS": 2, "ACCEPT": 3, "FAILED": 4, "CANCEL": 5,
          "PAGES": 0x10, "FENCE": 0x14, "STATE": 0x20, "DIGESTS": 0x21,
          "APPLIED": 0x30, "SWITCHOVER": 0x31, "READY": 0x32, "COMMIT": 0x33,
          "RUNNING": 0x34}
-OPTIONAL, MORE, FINAL, CHECKED = 1, 2, 4, 8
+OPTIONAL, MORE, FINAL, CHECKED, PAUSED = 1, 2, 4, 8, 32
 RAW, ZERO = 0, 1
 CONTROL, DATA, BOTH, ONE_WAY = range(4)
 ROLES = ["control", "data", "both", "one way"]
@@ -159,7 +159,8 @@ def frame(kind, *, flags=0, block=0, round_=0, table=(), body=(), aux=0,
         u8(number, f"type {name}"),
         u8(flags, "flags: " + (", ".join(
             n for b, n in ((OPTIONAL, "OPTIONAL"), (MORE, "MORE"),
-                           (FINAL, "FINAL"), (CHECKED, "CHECKED"))
+                           (FINAL, "FINAL"), (CHECKED, "CHECKED"),
+                           (PAUSED, "PAUSED"))
             if flags & b) or "none")),
         u16(block, f"block {block}"),
         u32(round_, f"round {round_}"),

@@ -8,7 +8,7 @@ import os
 import sys
 
 from frames import (BOTH, CHECKED, CONTROL, DATA, FINAL, MORE, ONE_WAY, OPTIONAL, PAGE,
-                    RAW, ZERO, block, blocks, explain, failed, frame, hello,
+                    PAUSED, RAW, ZERO, block, blocks, explain, failed, frame, hello,
                     pages, run, u8, u16, u32, u64, zeros)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -37,8 +37,8 @@ def accept(count, tail=0):
                                  u8(tail, "reserved, 0")])
 
 
-def commit():
-    return frame("COMMIT", body=[u64(TOKEN, "token")])
+def commit(flags=0):
+    return frame("COMMIT", flags=flags, body=[u64(TOKEN, "token")])
 
 
 def running(us):
@@ -108,6 +108,7 @@ GOOD = {
     "switchover": frame("SWITCHOVER", round_=6),
     "ready": ready(2),
     "commit": commit(),
+    "commit_paused": commit(PAUSED),
     "running": running(1234567),
     "optional_unknown": frame(0x7f, flags=OPTIONAL, block=9, round_=9, aux=9,
                               table=[u64(2**64 - 1, "a table entry")],

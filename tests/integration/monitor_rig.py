@@ -4,6 +4,9 @@ import qmp_client
 import rig
 
 GUEST = "process:size=32M,write=20M,set=8M"
+# At this pace it takes longer than any wait of the tests.
+SLOW = 1000000  # bytes/s
+LARGE = "process:size=96M,write=5M,set=4M,zero=0%"
 
 
 class Case(rig.Case):
@@ -21,6 +24,19 @@ class Case(rig.Case):
 
     def target(self, *options, guest=GUEST):
         return self.monitored("recv", guest, "--from", "defer", *options)
+
+    def both(self, *options, guest=GUEST):
+        source = self.source(*options, guest=guest)
+        target = self.target(guest=guest)
+        return source, target, self.client(source), self.client(target)
+
+    def under_way(self):
+        """As both(), with a migration that will take for ever."""
+        source, target, at_source, at_target = self.both(guest=LARGE)
+        at_source.execute("migrate-set-parameters", max_bandwidth=SLOW)
+        at_source.execute("migrate", uri=self.incoming(at_target))
+        at_source.wait_status("active")
+        return source, target, at_source, at_target
 
     def client(self, command, negotiate=True):
         client = qmp_client.Client(command.path, negotiate)

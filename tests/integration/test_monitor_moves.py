@@ -1,35 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Migrations driven through the monitor by a client that knows QMP only."""
 import json
-import os
 import socket
 
 import monitor_rig
 import qmp_client
 import rig
 import wire
-from monitor_rig import GUEST
+from monitor_rig import GUEST, SLOW
 from relay import Cut, Relay, hold_at
-
-# At this pace it takes longer than any wait of the tests.
-SLOW = 1000000  # bytes/s
-LARGE = "process:size=96M,write=5M,set=4M,zero=0%"
 
 
 class Moves(monitor_rig.Case):
-    def both(self, *options, guest=GUEST):
-        source = self.source(*options, guest=guest)
-        target = self.target(guest=guest)
-        return source, target, self.client(source), self.client(target)
-
-    def under_way(self):
-        """As both(), with a migration that will take for ever."""
-        source, target, at_source, at_target = self.both(guest=LARGE)
-        at_source.execute("migrate-set-parameters", max_bandwidth=SLOW)
-        at_source.execute("migrate", uri=self.incoming(at_target))
-        at_source.wait_status("active")
-        return source, target, at_source, at_target
-
     # ---- from beginning to end
 
     def test_greeting_to_completed(self):
@@ -361,125 +343,6 @@ class Moves(monitor_rig.Case):
                                     "state": True}])
         at_source.execute("migrate_cancel")
         at_source.wait_status("cancelled")
-
-    # ---- guests and descriptors
-
-    def test_stop_and_cont(self):
-        source, target, at_source, at_target = self.both()
-        at_source.execute("stop")
-        at_source.wait_event("STOP")
-        self.assertEqual(at_source.execute("query-status"),
-                         {"running": False, "status": "paused"})
-        at_source.execute("stop")
-        at_source.execute("cont")
-        at_source.wait_event("RESUME")
-        self.assertTrue(at_source.execute("query-status")["running"])
-        self.refused(at_target, "not arrived", "stop")
-        self.moves(source, target, at_source, at_target)
-
-    def test_migration_has_the_guest(self):
-        source, target, at_source, at_target = self.under_way()
-        self.refused(at_source, "A migration has the guest", "stop")
-        self.refused(at_source, "A migration has the guest", "cont")
-        self.refused(at_target, "not arrived", "cont")
-
-    def test_paused_guest_stays_paused_when_its_migration_fails(self):
-        source, target, at_source, at_target = self.both()
-        relay = Relay(self.incoming(at_target), hold_at(wire.SWITCHOVER))
-        self.addCleanup(relay.close)
-        at_source.execute("stop")
-        at_source.execute("migrate", uri=relay.uri)
-        relay.wait_reached()
-        at_source.execute("migrate_cancel")
-        at_source.wait_status("cancelled")
-        self.assertEqual(at_source.execute("query-status")["status"],
-                         "paused")
-        relay.release()
-        at_target.wait_status("failed")
-        at_source.execute("cont")
-        self.moves(source, target, at_source, at_target)
-
-    def test_descriptors_of_a_client_carry_a_migration(self):
-        source, target, at_source, at_target = self.both()
-        left, right = socket.socketpair()
-        with left, right:
-            self.assertEqual(at_source.send_fd(left.fileno(), "getfd",
-                                               fdname="mig"), {"return": {}})
-            at_target.send_fd(right.fileno(), "getfd", fdname="mig")
-        at_target.execute("migrate-incoming", uri="fd:mig")
-        at_source.execute("migrate", uri="fd:mig")
-        at_source.wait_status("completed")
-        at_target.wait_status("completed")
-        self.refused(at_source, "'mig' not found", "closefd", fdname="mig")
-        self.quits(source, at_source)
-        self.quits(target, at_target)
-
-    def test_descriptor_of_a_connection_to_a_listening_target(self):
-        source, target, at_source, at_target = self.both()
-        host, port = self.incoming(at_target).split(":")[1:]
-        with socket.create_connection((host, int(port))) as end:
-            at_source.send_fd(end.fileno(), "getfd", fdname="mig")
-        at_source.execute("migrate", uri="fd:mig")
-        at_source.wait_status("completed")
-        at_target.wait_status("completed")
-        self.quits(source, at_source)
-        self.quits(target, at_target)
-        self.assertTrue(source.json["verify"]["identical"], source.story())
-        self.assertTrue(target.json["self_check"]["clean"], target.story())
-
-    def test_numbers_of_the_process_itself_are_no_client_s(self):
-        image = self.image("A", size=4 * rig.MIB)
-        with open(image, "rb") as file:
-            before = file.read()
-        ends = ((self.source(guest=f"file:{image}"), "migrate"),
-                (self.target(guest=f"file:{self.path('B')},size=4M"),
-                 "migrate-incoming"))
-        for command, verb in ends:
-            client = self.client(command)
-            for number in range(32):
-                self.refused(client, f"'{number}' not found: wanted a name",
-                             verb, uri=f"fd:{number}")
-                self.refused(client, f"'{number}' not found: wanted a name",
-                             verb, channels=[{
-                                 "channel-type": "main",
-                                 "addr": {"transport": "socket", "type": "fd",
-                                          "str": str(number)}}])
-            self.assertEqual(client.execute("query-migrate"), {})
-        with open(image, "rb") as file:
-            self.assertEqual(file.read(), before)
-
-    def test_channels_say_where_to_as_a_uri_does(self):
-        for addr in ({"transport": "socket", "type": "inet",
-                      "host": "127.0.0.1", "port": "0"},
-                     {"transport": "socket", "type": "unix",
-                      "path": self.path("socket")}):
-            source, target, at_source, at_target = self.both()
-            at_target.execute("migrate-incoming", channels=[
-                {"channel-type": "main", "addr": addr}])
-            bound, = at_target.execute("query-migrate")["socket-address"]
-            at_source.execute("migrate", channels=[
-                {"channel-type": "main",
-                 "addr": {"transport": "socket", **bound}}])
-            at_source.wait_status("completed")
-            at_target.wait_status("completed")
-            self.quits(source, at_source)
-            self.quits(target, at_target)
-
-    def test_descriptors_are_named_and_closed(self):
-        source = self.source()
-        client = self.client(source)
-        reader, writer = os.pipe()
-        self.addCleanup(os.close, reader)
-        self.refused(client, "No file descriptor supplied", "getfd",
-                     fdname="x")
-        reply = client.send_fd(writer, "getfd", fdname="3")
-        self.assertIn("not starting with a digit", reply["error"]["desc"])
-        client.send_fd(writer, "getfd", fdname="x")
-        os.close(writer)
-        client.execute("closefd", fdname="x")
-        # Nobody else has it now, so the pipe is at its end.
-        self.assertEqual(os.read(reader, 1), b"")
-        self.refused(client, "'x' not found", "migrate", uri="fd:x")
 
 
 class Verbs(monitor_rig.Case):

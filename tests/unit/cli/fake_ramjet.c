@@ -102,6 +102,20 @@ int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
 	return 0;
 }
 
+int ramjet_guest_set_paused(struct ramjet_guest *guest, bool paused)
+{
+	(void)guest;
+	if (!fake.paused_rc)
+		fake.paused = paused;
+	return fake.paused_rc;
+}
+
+bool ramjet_guest_is_paused(struct ramjet_guest *guest)
+{
+	(void)guest;
+	return fake.paused;
+}
+
 void ramjet_guest_free(struct ramjet_guest *guest)
 {
 	fake.alive -= guest != NULL;

@@ -24,7 +24,9 @@ struct fake_ramjet {
 	const void *ram;
 	const void *state;
 	size_t state_bytes;
+	int paused_rc; /* of ramjet_guest_set_paused() */
 	/* seen by the fake */
+	bool paused;
 	struct ramjet_block block;
 	struct ramjet_params params;
 	char uri[256];

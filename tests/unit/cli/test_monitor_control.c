@@ -109,6 +109,7 @@ static int tear_down(void **state)
 	struct world *w = *state;
 
 	rj_cli_control_done(&w->control);
+	rj_cli_monitor_guest_done(&w->monitored);
 	ramjet_migration_free(w->taken);
 	ramjet_guest_free(w->handle);
 	assert_int_equal(fake.alive, 0);
@@ -297,16 +298,56 @@ static void stop_and_cont_act_on_the_guest(void **state)
 	assert_true(w->runs);
 }
 
-static void a_migration_has_the_guest(void **state)
+static void a_guest_is_stopped_and_continued_mid_migration(void **state)
 {
 	struct world *w = *state;
 
 	assert_int_equal(start(w), 0);
+	assert_int_equal(rj_cli_control_stop(&w->control, &w->error), 0);
+	assert_int_equal(w->stops, 1);
+	assert_true(fake.paused);
+	assert_string_equal(rj_cli_control_run_state(&w->control), "paused");
+	assert_int_equal(rj_cli_control_cont(&w->control, false, &w->error), 0);
+	assert_int_equal(w->starts, 1);
+	assert_false(fake.paused);
+	assert_string_equal(rj_cli_control_run_state(&w->control), "running");
+}
+
+/* Its migration has stopped it: the wish counts for what comes after. */
+static void a_guest_that_is_held_is_not_touched(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(start(w), 0);
+	assert_int_equal(w->monitored.ops.stop(&w->monitored, NULL), 0);
+	assert_int_equal(w->stops, 1);
+	assert_int_equal(rj_cli_control_stop(&w->control, &w->error), 0);
+	assert_int_equal(rj_cli_control_cont(&w->control, false, &w->error), 0);
+	assert_int_equal(rj_cli_control_stop(&w->control, &w->error), 0);
+	assert_true(fake.paused);
+	assert_int_equal(w->stops, 1);
+	assert_int_equal(w->starts, 0);
+	/* It failed: nobody lets it run against that wish. */
+	assert_int_equal(w->monitored.ops.start(&w->monitored, NULL), 0);
+	assert_int_equal(w->starts, 0);
+	assert_string_equal(rj_cli_control_run_state(&w->control), "paused");
+	assert_int_equal(rj_cli_control_cont(&w->control, false, &w->error), 0);
+	assert_int_equal(w->starts, 1);
+}
+
+static void a_wish_that_comes_too_late_is_refused(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(start(w), 0);
+	assert_int_equal(w->monitored.ops.stop(&w->monitored, NULL), 0);
+	fake.paused_rc = -EALREADY;
 	assert_refused(w, rj_cli_control_stop(&w->control, &w->error),
-		       "A migration has the guest");
+		       "being handed over: it goes on running, stop it there");
 	assert_refused(w, rj_cli_control_cont(&w->control, false, &w->error),
-		       "A migration has the guest");
-	assert_int_equal(w->stops + w->starts, 0);
+		       "being handed over: it goes on paused, continue it");
+	fake.paused_rc = 0;
+	assert_int_equal(w->starts, 0);
 }
 
 static void a_paused_guest_stays_paused_when_its_migration_fails(void **state)
@@ -369,11 +410,11 @@ static void a_target_waits_for_its_guest(void **state)
 	struct world *w = *state;
 
 	assert_string_equal(rj_cli_control_run_state(&w->control), "inmigrate");
-	assert_refused(w, rj_cli_control_stop(&w->control, &w->error),
-		       "not arrived");
+	assert_int_equal(rj_cli_control_stop(&w->control, &w->error), 0);
 	assert_int_equal(start(w), 0);
-	assert_refused(w, rj_cli_control_cont(&w->control, false, &w->error),
-		       "not arrived");
+	assert_int_equal(rj_cli_control_cont(&w->control, false, &w->error), 0);
+	assert_string_equal(rj_cli_control_run_state(&w->control), "inmigrate");
+	assert_int_equal(w->stops + w->starts, 0);
 	finish(w, RAMJET_STATE_COMPLETED);
 	assert_string_equal(rj_cli_control_run_state(&w->control), "running");
 	assert_int_equal(rj_cli_control_stop(&w->control, &w->error), 0);
@@ -496,7 +537,9 @@ int main(void)
 		SOURCE(continue_wants_one_that_holds),
 		SOURCE(a_released_one_stays_released),
 		SOURCE(stop_and_cont_act_on_the_guest),
-		SOURCE(a_migration_has_the_guest),
+		SOURCE(a_guest_is_stopped_and_continued_mid_migration),
+		SOURCE(a_guest_that_is_held_is_not_touched),
+		SOURCE(a_wish_that_comes_too_late_is_refused),
 		SOURCE(a_paused_guest_stays_paused_when_its_migration_fails),
 		SOURCE(a_running_guest_runs_on_when_its_migration_fails),
 		SOURCE(a_guest_handed_over_never_runs_here_again),
