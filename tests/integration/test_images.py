@@ -176,6 +176,16 @@ class Images(rig.Case):
         self.same(image, real)
         self.assertEqual(os.stat(real).st_mode & 0o7777, 0o600)
 
+    def test_an_image_that_nobody_may_change(self):
+        image = self.image("A", "mixed", 8 * MIB)
+        done = subprocess.run(["chattr", "+i", image], capture_output=True,
+                              text=True, check=False)
+        if done.returncode:
+            self.skipTest("chattr +i: " + done.stderr.strip())
+        self.addCleanup(subprocess.run, ["chattr", "-i", image], check=True)
+        self.move(f"file:{image}", f"file:{self.path('B')},size=8M")
+        self.same(image, self.path("B"))
+
     def test_larger_than_files_may_be(self):
         target = subprocess.run(
             [rig.RAMJET, "recv", f"file:{self.path('B')},size=8M", "--from",
