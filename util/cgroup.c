@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LINE_MAX_BYTES 4096
@@ -16,14 +17,17 @@ struct hierarchy {
 	char group[PATH_MAX];   /* ours */
 };
 
-static FILE *open_below(const char *root, const char *path)
+/* Paths are on the heap throughout: whoever asks may have a small stack. */
+static FILE *open_below(const char *root, const char *folder, const char *name)
 {
-	char full[2 * PATH_MAX];
+	char *path;
+	FILE *file;
 
-	if (snprintf(full, sizeof(full), "%s%s", root, path) >=
-	    (int)sizeof(full))
+	if (asprintf(&path, "%s%s/%s", root, folder, name) < 0)
 		return NULL;
-	return fopen(full, "re");
+	file = fopen(path, "re");
+	free(path);
+	return file;
 }
 
 /* Is `word` in the comma-separated list? */
@@ -44,7 +48,7 @@ static bool lists(const char *list, const char *word)
 /* "ID:CONTROLLERS:PATH", version 2: "0::PATH". */
 static bool find_group(const char *root, struct hierarchy *h)
 {
-	FILE *file = open_below(root, "/proc/self/cgroup");
+	FILE *file = open_below(root, "/proc/self", "cgroup");
 	char line[LINE_MAX_BYTES];
 	bool found = false;
 
@@ -82,7 +86,7 @@ static bool take_mount(char *line, struct hierarchy *h)
 
 static bool find_mount(const char *root, struct hierarchy *h)
 {
-	FILE *file = open_below(root, "/proc/self/mountinfo");
+	FILE *file = open_below(root, "/proc/self", "mountinfo");
 	char line[LINE_MAX_BYTES];
 	bool found = false;
 
@@ -111,47 +115,48 @@ static const char *group_below(const struct hierarchy *h)
 static void visit(const char *root, struct hierarchy *h, rj_cgroup_fn *fn,
 		  void *user)
 {
-	char folder[2 * PATH_MAX];
-	const struct rj_cgroup group = { root, folder, h->version2 };
+	struct rj_cgroup group = { root, NULL, h->version2 };
+	char *folder;
 	size_t top;
 
 	if (!find_group(root, h) || !find_mount(root, h))
 		return;
 	top = strlen(h->mount);
-	(void)snprintf(folder, sizeof(folder), "%s%s", h->mount,
-		       group_below(h));
+	if (asprintf(&folder, "%s%s", h->mount, group_below(h)) < 0)
+		return;
+	group.folder = folder;
 	for (;;) {
 		char *slash;
 
 		fn(user, &group);
 		slash = strrchr(folder, '/');
 		if (!slash || (size_t)(slash - folder) < top)
-			return;
+			break;
 		*slash = '\0';
 	}
+	free(folder);
 }
 
 void rj_cgroup_visit(const char *root, const char *controller, rj_cgroup_fn *fn,
 		     void *user)
 {
-	struct hierarchy two = { .version2 = true };
-	struct hierarchy one = { .controller = controller };
+	struct hierarchy *h = malloc(sizeof(*h));
 
-	visit(root, &two, fn, user);
-	visit(root, &one, fn, user);
+	if (!h)
+		return;
+	*h = (struct hierarchy){ .version2 = true };
+	visit(root, h, fn, user);
+	*h = (struct hierarchy){ .controller = controller };
+	visit(root, h, fn, user);
+	free(h);
 }
 
 bool rj_cgroup_read(const struct rj_cgroup *group, const char *name,
 		    char words[2][RJ_CGROUP_WORD_BYTES])
 {
-	char path[2 * PATH_MAX + 256];
-	FILE *file;
+	FILE *file = open_below(group->root, group->folder, name);
 	int count;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", group->folder,
-			     name) >= sizeof(path))
-		return false;
-	file = open_below(group->root, path);
 	if (!file)
 		return false;
 	count = fscanf(file, "%31s %31s", words[0], words[1]);
