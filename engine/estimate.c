@@ -24,6 +24,8 @@
 #define UNEVEN_SHARE  0.05
 #define SLOWEST_SHARE 0.25 /* of the capacity, whatever the spread says */
 #define SHARE_WEIGHT  0.3
+/* Of a capacity that is given: a cap holds within 10 % over 100 ms. */
+#define GIVEN_SPREAD 0.1
 /* What never ends; sums of it do not overflow. */
 #define FOREVER_US    1e12
 #define SURPRISE_KEPT 0.8 /* from one round to the next */
@@ -156,10 +158,11 @@ static void pages_term(const struct rj_estimate *estimate,
 		       double *ret_spread)
 {
 	const struct rj_smooth *capacity = &estimate->capacity;
-	/* One that is given has no spread; least of all the measured one's. */
+	/* The measured one's spread says nothing of one that is given. */
 	const bool given = inputs->capacity > 0;
 	const double mean = given ? inputs->capacity : capacity->mean;
-	const double spread = given ? 0 : rj_smooth_spread(capacity);
+	const double spread =
+		given ? mean * GIVEN_SPREAD : rj_smooth_spread(capacity);
 	const double slow = fmax(mean - spread, mean * SLOWEST_SHARE);
 
 	*ret_mean = pages_us(estimate, inputs, mean);

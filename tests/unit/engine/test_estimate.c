@@ -135,8 +135,8 @@ static void a_given_capacity_replaces_the_measured_one(void **state)
 	assert_in_range(pause_of(&e, &inputs).pages_us, 1000000, 1010000);
 }
 
-/* Nor has it a spread, which was of another. */
-static void a_given_capacity_has_no_spread(void **state)
+/* Nor does the measured one's spread say anything of it. */
+static void a_given_capacity_has_a_spread_of_its_own(void **state)
 {
 	struct rj_estimate e = known_wire();
 	const struct rj_pause_inputs inputs = { .unsent_pages = 25600,
@@ -291,7 +291,7 @@ int main(void)
 			devices_take_what_is_said_until_they_were_seen),
 		cmocka_unit_test(what_is_overdue_takes_as_long_again),
 		cmocka_unit_test(a_given_capacity_replaces_the_measured_one),
-		cmocka_unit_test(a_given_capacity_has_no_spread),
+		cmocka_unit_test(a_given_capacity_has_a_spread_of_its_own),
 		cmocka_unit_test(spread_widens_the_p90_and_not_the_p50),
 		cmocka_unit_test(a_stalled_channel_predicts_a_long_pause),
 		cmocka_unit_test(helpers_overlap_with_pages),
