@@ -51,6 +51,10 @@ struct rj_cli_guest_kind {
 	/* Target, once it has run: what the guest leaves behind is on disk on
 	 * return. NULL: it leaves nothing. */
 	int (*settle)(struct rj_cli_guest *guest, struct ramjet_error *err);
+	/* Target: what has arrived is to be moved on from here: as a source's
+	 * from now on. NULL: it is not done. Again: nothing. */
+	int (*send_on)(struct rj_cli_guest *guest, struct ramjet_guest *handle,
+		       struct ramjet_error *err);
 	/* The rest is for live guests, NULL otherwise. */
 	/* Source: let the program go for the first time. */
 	int (*run)(struct rj_cli_guest *guest, struct ramjet_error *err);

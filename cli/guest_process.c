@@ -203,6 +203,25 @@ static int process_attach(struct rj_cli_guest *base,
 	return rc < 0 ? rc : rj_cli_attach_dirty(handle, dirty, err);
 }
 
+static int process_send_on(struct rj_cli_guest *base,
+			   struct ramjet_guest *handle,
+			   struct ramjet_error *err)
+{
+	struct process_guest *guest = process_of(base);
+	struct ramjet_dirty_source *dirty;
+	int rc = 0;
+
+	if (guest->role == RJ_CLI_SOURCE)
+		return 0;
+	if (guest->program.write_bytes_per_s)
+		rc = ramjet_dirty_pagemap_new(&dirty, err);
+	if (rc >= 0 && guest->program.write_bytes_per_s)
+		rc = rj_cli_attach_dirty(handle, dirty, err);
+	if (rc >= 0)
+		guest->role = RJ_CLI_SOURCE;
+	return rc;
+}
+
 static void process_describe(const struct rj_cli_guest *base, char *text,
 			     size_t bytes)
 {
@@ -290,6 +309,7 @@ const struct rj_cli_guest_kind rj_cli_guest_process = {
 	.ops = &process_ops,
 	.create = process_create,
 	.attach = process_attach,
+	.send_on = process_send_on,
 	.describe = process_describe,
 	.run = process_run,
 	.writes = process_writes,

@@ -259,6 +259,24 @@ static int kvm_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 	return add_dirty_source(guest, handle, err);
 }
 
+/* Its vCPUs have no rings: those are made with them. */
+static int kvm_send_on(struct rj_cli_guest *base, struct ramjet_guest *handle,
+		       struct ramjet_error *err)
+{
+	struct kvm_guest *guest = kvm_of(base);
+	struct ramjet_dirty_source *source;
+	int rc;
+
+	if (guest->role == RJ_CLI_SOURCE)
+		return 0;
+	rc = new_log(guest, &source, err);
+	if (rc >= 0)
+		rc = rj_cli_attach_dirty(handle, source, err);
+	if (rc >= 0)
+		guest->role = RJ_CLI_SOURCE;
+	return rc;
+}
+
 /* ---- what people ask for ---- */
 
 static void kvm_describe(const struct rj_cli_guest *base, char *text,
@@ -332,6 +350,7 @@ const struct rj_cli_guest_kind rj_cli_guest_kvm = {
 	.ops = &kvm_ops,
 	.create = kvm_create,
 	.attach = kvm_attach,
+	.send_on = kvm_send_on,
 	.describe = kvm_describe,
 	.run = kvm_run,
 	.writes = kvm_writes,

@@ -85,21 +85,29 @@ static int begin(call_t *call, enum rj_cli_role role, const char *refusal,
 	return rc ? rc : rj_cli_control_begin(&m->control, uri, err);
 }
 
-/* Why a target begins none; QEMU's words where they are true. */
-static const char *refusal_of_target(struct rj_cli_monitor *m)
+/* From A to B, and now to C. */
+static int send_on(struct rj_cli_monitor *m, struct ramjet_error *err)
 {
-	const char *status = rj_cli_control_run_state(&m->control);
+	struct rj_cli_guest *guest = m->guest.guest;
+	int rc;
 
-	if (!strcmp(status, "running") || !strcmp(status, "paused"))
-		return "The guest has arrived here already, ramjet recv does "
-		       "not send it on";
-	return "Guest is waiting for an incoming migration";
+	if (!guest->kind->send_on)
+		return rj_fail(err, -EOPNOTSUPP,
+			       "The guest has arrived here, and a '%s:' guest "
+			       "is not sent on",
+			       guest->kind->name);
+	rc = guest->kind->send_on(guest, m->handle, err);
+	if (rc < 0)
+		return rc;
+	rj_cli_control_send_on(&m->control);
+	return 0;
 }
 
 /* `detach` means nothing in QMP, where nothing blocks. */
 static int migrate(call_t *call, struct ramjet_error *err)
 {
 	static const char *const refused[] = { "blk", "inc", "resume" };
+	struct rj_cli_monitor *m = monitor_of(call);
 
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(refused); i++)
 		if (flag(call, refused[i]))
@@ -107,8 +115,15 @@ static int migrate(call_t *call, struct ramjet_error *err)
 				       "Parameter '%s' is not offered by this "
 				       "version of ramjet",
 				       refused[i]);
-	return begin(call, RJ_CLI_SOURCE, refusal_of_target(monitor_of(call)),
-		     err);
+	if (rj_cli_control_has_arrived(&m->control)) {
+		int rc = send_on(m, err);
+
+		if (rc)
+			return rc;
+	}
+	/* QEMU's words. */
+	return begin(call, RJ_CLI_SOURCE,
+		     "Guest is waiting for an incoming migration", err);
 }
 
 static int migrate_incoming(call_t *call, struct ramjet_error *err)

@@ -94,7 +94,7 @@ static int check_begin_locked(const struct rj_cli_control *c,
 					 "progress"
 				       : "The incoming migration has already "
 					 "been started");
-	if (state == RAMJET_STATE_COMPLETED)
+	if (state == RAMJET_STATE_COMPLETED && !c->arrived)
 		return rj_fail(err, -EPERM,
 			       c->role == RJ_CLI_SOURCE
 				       ? "The guest has been handed over, it "
@@ -116,12 +116,43 @@ static void take_begun_locked(struct rj_cli_control *c,
 	if (c->current && !c->taken)
 		ramjet_migration_free(c->current);
 	c->current = migration;
+	c->arrived = false;
 	c->taken = c->released = c->resolved = false;
 	/* What was said meanwhile found nothing that it could be said to. */
 	if (c->leaving || c->cancelled)
 		(void)ramjet_cancel(migration);
 	else if (c->changed_meanwhile)
 		(void)ramjet_set_params(migration, &c->settings.params, NULL);
+}
+
+bool rj_cli_control_has_arrived(struct rj_cli_control *c)
+{
+	bool arrived;
+
+	rj_lock(&c->lock);
+	arrived = c->role == RJ_CLI_TARGET &&
+		  state_locked(c) == RAMJET_STATE_COMPLETED;
+	rj_unlock(&c->lock);
+	return arrived;
+}
+
+void rj_cli_control_send_on(struct rj_cli_control *c)
+{
+	rj_cli_monitor_guest_arrived(c->guest);
+	rj_lock(&c->lock);
+	c->role = RJ_CLI_SOURCE;
+	c->arrived = true;
+	rj_unlock(&c->lock);
+}
+
+enum rj_cli_role rj_cli_control_role(struct rj_cli_control *c)
+{
+	enum rj_cli_role role;
+
+	rj_lock(&c->lock);
+	role = c->role;
+	rj_unlock(&c->lock);
+	return role;
 }
 
 int rj_cli_control_begin(struct rj_cli_control *c, const char *uri,
@@ -305,7 +336,7 @@ const char *rj_cli_control_run_state(struct rj_cli_control *c)
 
 	rj_lock(&c->lock);
 	state = state_locked(c);
-	gone = c->role == RJ_CLI_SOURCE &&
+	gone = c->role == RJ_CLI_SOURCE && !c->arrived &&
 	       (state == RAMJET_STATE_COMPLETED ||
 		(state == RAMJET_STATE_UNCONFIRMED && !c->resolved));
 	rj_unlock(&c->lock);
@@ -335,7 +366,8 @@ static int check_owner_locked(const struct rj_cli_control *c, bool unconfirmed,
 	enum ramjet_state state = state_locked(c);
 	bool open = state == RAMJET_STATE_UNCONFIRMED && !c->resolved;
 
-	if (c->role == RJ_CLI_SOURCE && state == RAMJET_STATE_COMPLETED)
+	if (c->role == RJ_CLI_SOURCE && !c->arrived &&
+	    state == RAMJET_STATE_COMPLETED)
 		return rj_fail(err, -EPERM,
 			       "The guest has been handed over, it lives "
 			       "elsewhere now");

@@ -18,8 +18,10 @@ typedef int rj_cli_begin_fn(void *user, const char *uri,
 			    struct ramjet_error *err);
 
 struct rj_cli_control {
-	/* immutable after _init */
+	/* written with `lock` held, by the monitor's thread alone, which so may
+	 * read it without */
 	enum rj_cli_role role;
+	/* immutable after _init */
 	struct rj_cli_monitor_guest *guest;
 	rj_cli_begin_fn *begin;
 	void *user; /* of begin */
@@ -34,6 +36,9 @@ struct rj_cli_control {
 	bool released RJ_GUARDED_BY(lock); /* it need not hold any more */
 	bool resolved RJ_GUARDED_BY(lock); /* unconfirmed, then continued */
 	bool leaving RJ_GUARDED_BY(lock);
+	/* The newest migration is the one that brought it, and it is a source
+	 * now: see _send_on. */
+	bool arrived RJ_GUARDED_BY(lock);
 	/* `begin` is called without the lock: a name may take a while. */
 	bool beginning RJ_GUARDED_BY(lock);
 	bool cancelled RJ_GUARDED_BY(lock);         /* while it began */
@@ -61,6 +66,11 @@ bool rj_cli_control_is_leaving(struct rj_cli_control *control);
 /* -EBUSY while one is under way; -EPERM when the guest isn't here. */
 int rj_cli_control_begin(struct rj_cli_control *control, const char *uri,
 			 struct ramjet_error *err);
+/* Target: the guest has arrived, and the next migration takes it on from here,
+ * as a source's; false when it hasn't. */
+bool rj_cli_control_has_arrived(struct rj_cli_control *control);
+void rj_cli_control_send_on(struct rj_cli_control *control);
+enum rj_cli_role rj_cli_control_role(struct rj_cli_control *control);
 /* 0 also when there is nothing to cancel. */
 int rj_cli_control_cancel(struct rj_cli_control *control,
 			  struct ramjet_error *err);

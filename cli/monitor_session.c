@@ -23,7 +23,11 @@ static int begin(void *user, const char *uri,
 		 const struct ramjet_params *params,
 		 struct ramjet_migration **ret, struct ramjet_error *err)
 {
-	return rj_cli_session_start(user, uri, params, ret, err);
+	struct rj_cli_session *s = user;
+
+	return rj_cli_session_start(s,
+				    rj_cli_control_role(&s->monitor->control),
+				    uri, params, ret, err);
 }
 
 /* Nothing of the session but what never changes: main works on the rest. */
@@ -129,6 +133,7 @@ static void follow(struct course *c, struct ramjet_migration *migration)
 
 	forget(s);
 	s->migration = migration;
+	s->role = rj_cli_control_role(c->control);
 	c->migrations++;
 	if (c->begun && c->begun(s) < 0)
 		c->over = true;

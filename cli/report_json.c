@@ -207,7 +207,9 @@ static void add_outcome(json_t *object, const struct rj_cli_report *report)
 	add(object, "exit_status", exit_status(report));
 	add(object, "uri", rj_json_text_or_null(uri));
 	add(object, "role",
-	    json_string(line->command == RJ_CLI_RECV ? "target" : "source"));
+	    json_string((info ? !info->outgoing : line->command == RJ_CLI_RECV)
+				? "target"
+				: "source"));
 	add(object, "guest",
 	    rj_json_text_or_null(line->has_guest ? line->guest.text : NULL));
 }

@@ -191,22 +191,22 @@ static int listen_for_it(struct rj_cli_session *s, const char *uri,
 	return rc;
 }
 
-int rj_cli_session_start(struct rj_cli_session *s, const char *uri,
-			 const struct ramjet_params *params,
+int rj_cli_session_start(struct rj_cli_session *s, enum rj_cli_role role,
+			 const char *uri, const struct ramjet_params *params,
 			 struct ramjet_migration **ret,
 			 struct ramjet_error *err)
 {
 	struct ramjet_params logged = *params;
 	char own[16];
-	int rc = rj_cli_clash_check(s->line, s->role, uri, err);
+	int rc = rj_cli_clash_check(s->line, role, uri, err);
 
-	if (rc >= 0 && s->role == RJ_CLI_SOURCE && !strcmp(uri, "fd:1"))
+	if (rc >= 0 && role == RJ_CLI_SOURCE && !strcmp(uri, "fd:1"))
 		rc = take_stdout(own, sizeof(own), &uri, err);
 	if (rc < 0)
 		return rc;
 	logged.log = log_line;
 	logged.log_user = s;
-	if (s->role == RJ_CLI_TARGET)
+	if (role == RJ_CLI_TARGET)
 		return listen_for_it(s, uri, &logged, ret, err);
 	return ramjet_migrate(s->handle, uri, &logged, ret, err);
 }
@@ -220,7 +220,7 @@ int rj_cli_session_begin(struct rj_cli_session *s, const char *uri)
 	if (s->role == RJ_CLI_SOURCE && kind->live)
 		rc = kind->run(s->guest, &error);
 	if (rc >= 0)
-		rc = rj_cli_session_start(s, uri, &s->line->params,
+		rc = rj_cli_session_start(s, s->role, uri, &s->line->params,
 					  &s->migration, &error);
 	return rj_cli_session_keep(s, rc, &error);
 }

@@ -46,8 +46,8 @@ int rj_cli_session_open(struct rj_cli_session *session);
 /* Source: let the guest run and begin to move it to `uri`. Target: listen. */
 int rj_cli_session_begin(struct rj_cli_session *session, const char *uri);
 /* The library's part of that: `params` without a log. */
-int rj_cli_session_start(struct rj_cli_session *session, const char *uri,
-			 const struct ramjet_params *params,
+int rj_cli_session_start(struct rj_cli_session *session, enum rj_cli_role role,
+			 const char *uri, const struct ramjet_params *params,
 			 struct ramjet_migration **ret,
 			 struct ramjet_error *err);
 /* Until the end, whatever it is. 0 when completed. */

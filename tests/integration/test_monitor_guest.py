@@ -110,6 +110,34 @@ class Guests(monitor_rig.Case):
         at_source.execute("cont")
         self.moves(source, target, at_source, at_target)
 
+    def test_guest_that_has_arrived_is_sent_on(self):
+        source, target, at_source, at_target = self.both()
+        at_source.execute("migrate", uri=self.incoming(at_target))
+        at_source.wait_status("completed")
+        at_target.wait_status("completed")
+        self.quits(source, at_source)
+        # A failure on the way leaves it here.
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        at_target.execute("migrate", uri=f"tcp:127.0.0.1:{port}")
+        at_target.wait_status("failed")
+        self.assertTrue(at_target.execute("query-status")["running"])
+        third = self.target()
+        at_third = self.client(third)
+        at_target.execute("migrate-set-parameters", x_ramjet_verify=True)
+        at_target.execute("migrate", uri=self.incoming(at_third))
+        at_target.wait_status("completed")
+        at_third.wait_status("completed")
+        self.assertEqual(at_target.execute("query-status")["status"],
+                         "postmigrate")
+        self.refused(at_target, "handed over", "cont")
+        self.assertTrue(at_third.execute("query-status")["running"])
+        self.quits(target, at_target)
+        self.quits(third, at_third)
+        self.assertEqual(target.json["role"], "source")
+        self.assertTrue(target.json["verify"]["identical"], target.story())
+        self.assertTrue(third.json["self_check"]["clean"], third.story())
+
     def test_descriptors_of_a_client_carry_a_migration(self):
         source, target, at_source, at_target = self.both()
         left, right = socket.socketpair()
