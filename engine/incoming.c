@@ -325,6 +325,8 @@ static void unwind(struct ramjet_migration *m)
 	if (end == RAMJET_STATE_CANCELLED && rj_migration_has_promised(m))
 		may_speak = false;
 	rj_link_keeper_stop(&in->keeper);
+	if (in->control.fd < 0 && in->listener.fd >= 0)
+		rj_target_turn_away(m, &error);
 	if (may_speak && in->link.fd >= 0) {
 		in->link.inbox = NULL;
 		rj_say_goodbye(&in->link, m, &error);

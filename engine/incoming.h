@@ -71,6 +71,9 @@ void rj_incoming_free(struct rj_incoming *in);
  * compare blocks, answer ACCEPT. */
 RJ_NODISCARD int rj_target_open_session(struct ramjet_migration *m,
 					struct ramjet_error *err);
+/* There will be no session: tell those who wait at the door why. */
+void rj_target_turn_away(struct ramjet_migration *m,
+			 const struct ramjet_error *why);
 /* target_blocks.c: fill in->blocks from the source's table, or say how the two
  * differ. */
 RJ_NODISCARD int rj_target_match_blocks(struct ramjet_migration *m,

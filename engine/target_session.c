@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The target takes a session: control link, channels, the block table. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -10,12 +11,14 @@
 #include "engine/lanes.h"
 #include "engine/last_words.h"
 #include "engine/lobby.h"
+#include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
 
 #define LOOK_NS   (100 * UINT64_C(1000000))
 #define REFUSE_NS (100 * UINT64_C(1000000))
+#define PART_NS   (300 * UINT64_C(1000000))
 
 static int alloc_receivers(struct rj_incoming *in, unsigned count,
 			   struct ramjet_error *err)
@@ -49,8 +52,8 @@ static unsigned channels_to_take(struct ramjet_migration *m, unsigned wished)
 	return count;
 }
 
-static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
-		   const struct ramjet_error *why)
+static void say_failed(struct ramjet_migration *m, const struct rj_conn *conn,
+		       const struct ramjet_error *why)
 {
 	uint8_t body[RJ_FAILED_BYTES_MAX];
 	const struct rj_frame frame = {
@@ -64,6 +67,12 @@ static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
 	rj_log(&m->log, RJ_LOG_WARNING, "refused %s: %s", peer, why->message);
 	rj_link_init(&link, conn->fd, -1);
 	(void)!rj_link_send(&link, &frame, body, rj_now_ns() + REFUSE_NS, NULL);
+}
+
+static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
+		   const struct ramjet_error *why)
+{
+	say_failed(m, conn, why);
 	(void)rj_conn_close(conn, 0, NULL);
 }
 
@@ -413,4 +422,32 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_lobby_done(&lobby);
 	rj_listener_close(&m->in->listener);
 	return rc;
+}
+
+/* Closed with its HELLO unread, a connection is reset, and our words may be
+ * lost: so what it says is read first, until it has heard and closes. */
+static void part_with(struct rj_conn *conn)
+{
+	const uint64_t deadline_ns = rj_now_ns() + PART_NS;
+	uint8_t scratch[256];
+
+	(void)shutdown(conn->fd, SHUT_WR);
+	while (!rj_wait_fd(conn->fd, POLLIN, deadline_ns, -1) &&
+	       recv(conn->fd, scratch, sizeof(scratch), MSG_DONTWAIT) > 0)
+		continue;
+}
+
+void rj_target_turn_away(struct ramjet_migration *m,
+			 const struct ramjet_error *why)
+{
+	struct rj_listener *listener = &m->in->listener;
+	struct rj_conn conn;
+
+	for (unsigned i = 0; i < RJ_LOBBY_SEATS; i++) {
+		if (rj_accept(listener, rj_now_ns(), -1, &conn, NULL))
+			return;
+		say_failed(m, &conn, why);
+		part_with(&conn);
+		(void)rj_conn_close(&conn, 0, NULL);
+	}
 }
