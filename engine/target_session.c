@@ -266,7 +266,9 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 	in->hello_bytes = RJ_HELLO_FRAME_BYTES;
 	rj_link_init(&in->link, conn->fd, m->wake_fd);
 	in->link.received = RJ_HELLO_FRAME_BYTES;
-	rc = rj_hello_receive(conn->fd, &hello, 0, m->wake_fd, err);
+	rc = rj_conn_await_writer(conn, m->wake_fd, err);
+	if (!rc)
+		rc = rj_hello_receive(conn->fd, &hello, 0, m->wake_fd, err);
 	/* Its source may write to a pipe: ssh, nc and the like give a socket. */
 	if (!rc && hello.role == RJ_ROLE_ONE_WAY)
 		in->one_way = true;

@@ -8,6 +8,7 @@
 #include "ringio/endpoint.h"
 #include "ringio/exec.h"
 #include "ringio/file.h"
+#include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -85,6 +86,19 @@ void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 		(void)snprintf(buffer, bytes, "pipe fd %d", conn->fd);
 	else
 		describe_file(conn->fd, buffer, bytes);
+}
+
+int rj_conn_await_writer(const struct rj_conn *conn, int wake_fd,
+			 struct ramjet_error *err)
+{
+	int rc;
+
+	/* A pipe that was given has had its writer. */
+	if (conn->kind != RJ_CONN_PIPE || !conn->file)
+		return 0;
+	rc = rj_wait_fd(conn->fd, POLLIN, 0, wake_fd);
+	return rc ? rj_fail_errno(err, rc, "named pipe: waiting for a writer")
+		  : 0;
 }
 
 int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err)

@@ -96,6 +96,10 @@ int rj_conn_content(const struct rj_conn *conn);
 /* Files: nobody else writes what is read, or uses what is written (-EAGAIN),
  * until it is closed. */
 RJ_NODISCARD int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err);
+/* A named pipe that is read: until somebody has opened it for writing, who
+ * would be taken for gone before. 0, or -ECANCELED. */
+RJ_NODISCARD int rj_conn_await_writer(const struct rj_conn *conn, int wake_fd,
+				      struct ramjet_error *err);
 /* Files, written in place: what is there from here on goes. Or a stream that
  * ends early could go on with an older one's frames, and look whole. */
 RJ_NODISCARD int rj_conn_begin(struct rj_conn *conn, struct ramjet_error *err);

@@ -179,6 +179,17 @@ class Streams(rig.Case):
             file.write(taken[0])
         self.loads(self.path("dump"), image)
 
+    def test_named_pipe_is_read_once_somebody_writes(self):
+        image, pipe = self.image("A", "mixed", SIZE), self.path("pipe")
+        os.mkfifo(pipe)
+        target = self.recv(f"file:{self.path('B')},size=16M", f"file:{pipe}")
+        source = self.send(f"file:{image}", f"file:{pipe}")
+        self.both_end(source, target)
+        self.same(image, self.path("B"))
+        target = self.recv(f"file:{self.path('C')},size=16M", f"file:{pipe}")
+        target.interrupt()
+        self.ends(target, 1, "cancelled")
+
     def test_longer_file_given_open_ends_with_the_stream(self):
         image, dump = self.image("A", "mixed", SIZE), self.path("dump")
         with open(dump, "wb") as file:
