@@ -102,6 +102,8 @@ void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,
 		frame.payload_bytes = (uint32_t)rj_failed_encode(error, body);
 	}
 	link->wake_fd = -1;
-	link->outbox = NULL;
+	/* In band at a target its reader may be answering: nothing to change. */
+	if (link->outbox)
+		link->outbox = NULL;
 	(void)!rj_link_send(link, &frame, body, rj_now_ns() + GOODBYE_NS, NULL);
 }
