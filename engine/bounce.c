@@ -79,7 +79,7 @@ static int have_buffer(struct rj_bounce *bounce, struct ramjet_error *err)
 	struct rj_bounce_buffer *buffer = &bounce->buffers[bounce->filling];
 
 	if (!buffer->data)
-		buffer->data = malloc(RJ_BOUNCE_BYTES);
+		buffer->data = calloc(1, RJ_BOUNCE_BYTES);
 	return buffer->data ? 0 : rj_fail(err, -ENOMEM, "out of memory");
 }
 

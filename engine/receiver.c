@@ -361,7 +361,8 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 	};
 	int rc;
 
-	r->buffers = malloc(sizeof(*r->buffers));
+	/* valgrind does not see what io_uring receives. */
+	r->buffers = calloc(1, sizeof(*r->buffers));
 	if (!r->buffers)
 		return rj_fail(err, -ENOMEM, "out of memory");
 	rc = rj_channel_new(&r->conn, &options, &r->channel, err);
