@@ -111,7 +111,15 @@ class Guests(monitor_rig.Case):
         self.moves(source, target, at_source, at_target)
 
     def test_guest_that_has_arrived_is_sent_on(self):
-        source, target, at_source, at_target = self.both()
+        self.is_sent_on(monitor_rig.GUEST)
+
+    def test_kvm_guest_that_has_arrived_is_sent_on(self):
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            self.skipTest("no /dev/kvm")
+        self.is_sent_on("kvm:size=32M,write=20M,set=8M")
+
+    def is_sent_on(self, guest):
+        source, target, at_source, at_target = self.both(guest=guest)
         at_source.execute("migrate", uri=self.incoming(at_target))
         at_source.wait_status("completed")
         at_target.wait_status("completed")
@@ -122,7 +130,7 @@ class Guests(monitor_rig.Case):
         at_target.execute("migrate", uri=f"tcp:127.0.0.1:{port}")
         at_target.wait_status("failed")
         self.assertTrue(at_target.execute("query-status")["running"])
-        third = self.target()
+        third = self.target(guest=guest)
         at_third = self.client(third)
         at_target.execute("migrate-set-parameters", x_ramjet_verify=True)
         at_target.execute("migrate", uri=self.incoming(at_third))
