@@ -55,7 +55,8 @@ static uint32_t quantile(const struct rj_ping *ping, unsigned tenths)
 		return 0;
 	memcpy(sorted, ping->samples_us, sizeof(sorted));
 	qsort(sorted, count, sizeof(*sorted), compare);
-	return sorted[count * tenths / 10];
+	/* Whoever was not let run answers late: one such never counts. */
+	return sorted[(count - 1) * tenths / 10];
 }
 
 uint32_t rj_ping_rtt_us(const struct rj_ping *ping)

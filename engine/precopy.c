@@ -24,9 +24,17 @@
 #define TICK_MS       20
 #define IDLE_TICK_MS  5 /* with nothing to send */
 /* The path, end to end, is measured all along. */
-#define PING_NS (100 * UINT64_C(1000000))
+#define PING_NS       (100 * UINT64_C(1000000))
+#define FIRST_PING_NS (5 * UINT64_C(1000000))
+#define FIRST_PINGS   5u
 /* What an empty round takes beside the way there and back. */
 #define EMPTY_ROUND_US 1000.0
+
+/* A few answers soon: the first may have been late. */
+static uint64_t ping_ns(const struct rj_outgoing *out)
+{
+	return out->link.ping.answers < FIRST_PINGS ? FIRST_PING_NS : PING_NS;
+}
 
 static bool has_answered(const struct rj_outgoing *out)
 {
@@ -181,7 +189,7 @@ static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 	follow_rounds(out, &wire);
 	rj_source_channels_tick(m, &wire, busy);
 	publish(m, &wire);
-	rc = rj_link_ping(&out->link, PING_NS, err);
+	rc = rj_link_ping(&out->link, ping_ns(out), err);
 	if (!rc)
 		rc = check_pulse(m, &wire, err);
 	return rc ? rc : check_stall(m, err);
@@ -301,6 +309,12 @@ static void take_rtt(struct ramjet_migration *m)
 	out->estimate.rtt_us =
 		out->has_outbox ? rj_ping_least_us(ping) : rj_ping_rtt_us(ping);
 	out->estimate.rtt_high_us = out->has_outbox ? 0 : rj_ping_high_us(ping);
+	/* A small round goes all that way, too: an answer that took longer was
+	 * late for another reason, as when this process was stopped. */
+	if (out->arrival.latency_us.samples &&
+	    out->arrival.latency_us.mean < out->estimate.rtt_us)
+		out->estimate.rtt_us = out->estimate.rtt_high_us =
+			out->arrival.latency_us.mean;
 }
 
 /* Longer than what went so far would explain. */
@@ -562,7 +576,7 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 
 	begin_estimate(m);
 	/* Its answer is waited for: so it is asked for at once. */
-	rc = rj_link_ping(&m->out->link, PING_NS, err);
+	rc = rj_link_ping(&m->out->link, ping_ns(m->out), err);
 	if (rc)
 		return rc;
 	for (;;) {

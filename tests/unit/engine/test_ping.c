@@ -67,11 +67,33 @@ static void the_round_trip_is_the_median_of_the_latest(void **state)
 	assert_int_equal(rj_ping_rtt_us(&ping), 7000);
 }
 
+/* The process was stopped for half a second meanwhile. */
+static void an_answer_that_was_late_once_counts_for_nothing(void **state)
+{
+	struct rj_ping ping = { 0 };
+	struct ramjet_error err = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < RJ_PING_SAMPLES; i++) {
+		const uint64_t token = rj_ping_ask(&ping, 0);
+		const uint64_t ns = i ? 300000 : 500000000;
+
+		assert_int_equal(rj_ping_answered(&ping, token, ns, &err), 0);
+		if (!i)
+			continue;
+		assert_int_equal(rj_ping_rtt_us(&ping), 300);
+		assert_int_equal(rj_ping_high_us(&ping), 300);
+		assert_int_equal(rj_ping_least_us(&ping), 300);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_question_at_a_time_and_not_too_often),
 		cmocka_unit_test(an_answer_to_no_question_is_refused),
+		cmocka_unit_test(
+			an_answer_that_was_late_once_counts_for_nothing),
 		cmocka_unit_test(the_round_trip_is_the_median_of_the_latest),
 	};
 
