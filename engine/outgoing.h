@@ -129,6 +129,13 @@ enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m);
 /* precopy.c: rounds until the pause would fit, and is wanted. */
 RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
 				   struct ramjet_error *err);
+/* source_path.c: ask the target for an answer, when it is time. */
+RJ_NODISCARD int rj_source_ping(struct ramjet_migration *m,
+				struct ramjet_error *err);
+/* By an answer, or by a round that has shown it; one way there is none. */
+bool rj_source_knows_path(const struct rj_outgoing *out);
+/* What of that the estimate counts with. */
+void rj_source_take_rtt(struct ramjet_migration *m);
 /* What a prediction made now would count with. */
 struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m);
 void rj_source_lift_throttle(struct ramjet_migration *m);

@@ -23,29 +23,8 @@
 #define HELD_ROUND_US 50000u
 #define TICK_MS       20
 #define IDLE_TICK_MS  5 /* with nothing to send */
-/* The path, end to end, is measured all along. */
-#define PING_NS       (100 * UINT64_C(1000000))
-#define FIRST_PING_NS (5 * UINT64_C(1000000))
-#define FIRST_PINGS   5u
 /* What an empty round takes beside the way there and back. */
 #define EMPTY_ROUND_US 1000.0
-
-/* A few answers soon: the first may have been late. */
-static uint64_t ping_ns(const struct rj_outgoing *out)
-{
-	return out->link.ping.answers < FIRST_PINGS ? FIRST_PING_NS : PING_NS;
-}
-
-static bool has_answered(const struct rj_outgoing *out)
-{
-	return out->one_way || out->link.ping.answers;
-}
-
-/* By an answer, or by a round that has shown it. */
-static bool knows_path(const struct rj_outgoing *out)
-{
-	return has_answered(out) || out->arrival.latency_us.samples;
-}
 
 /* How long the open round takes at least. */
 static uint64_t round_min_us(const struct rj_outgoing *out)
@@ -53,7 +32,7 @@ static uint64_t round_min_us(const struct rj_outgoing *out)
 	const uint64_t trip_us = rj_link_rtt_us(&out->link);
 	const uint64_t us = trip_us / ROUNDS_A_TRIP;
 
-	if (!knows_path(out))
+	if (!rj_source_knows_path(out))
 		return ROUND_MAX_US;
 	/* Nothing was written: one more look is worth nothing before what is
 	 * on its way has arrived. */
@@ -189,7 +168,7 @@ static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 	follow_rounds(out, &wire);
 	rj_source_channels_tick(m, &wire, busy);
 	publish(m, &wire);
-	rc = rj_link_ping(&out->link, ping_ns(out), err);
+	rc = rj_source_ping(m, err);
 	if (!rc)
 		rc = check_pulse(m, &wire, err);
 	return rc ? rc : check_stall(m, err);
@@ -283,40 +262,6 @@ static void record_round(struct ramjet_migration *m,
 	rj_unlock(&m->lock);
 }
 
-static void take_rtt(struct ramjet_migration *m)
-{
-	struct rj_outgoing *out = m->out;
-	const struct rj_ping *ping = &out->link.ping;
-	double rtt_us = 0;
-
-	for (unsigned i = 0; i < out->channel_count; i++) {
-		const uint32_t us = atomic_load_explicit(&m->counters[i].rtt_us,
-							 memory_order_relaxed);
-
-		rtt_us = us > rtt_us ? us : rtt_us;
-	}
-	/* Under load it holds queueing, which is a term of its own. */
-	if (out->tcp_rtt_us <= 0 || rtt_us < out->tcp_rtt_us)
-		out->tcp_rtt_us = rtt_us;
-	/* A path through others is longer than the first of its connections:
-	 * so TCP and empty rounds count only until the target has answered. In
-	 * band answers wait behind pages; after READY none are left. */
-	if (!has_answered(out) || out->one_way) {
-		out->estimate.rtt_us = fmax(
-			out->tcp_rtt_us, out->arrival.path_us - EMPTY_ROUND_US);
-		return;
-	}
-	out->estimate.rtt_us =
-		out->has_outbox ? rj_ping_least_us(ping) : rj_ping_rtt_us(ping);
-	out->estimate.rtt_high_us = out->has_outbox ? 0 : rj_ping_high_us(ping);
-	/* A small round goes all that way, too: an answer that took longer was
-	 * late for another reason, as when this process was stopped. */
-	if (out->arrival.latency_us.samples &&
-	    out->arrival.latency_us.mean < out->estimate.rtt_us)
-		out->estimate.rtt_us = out->estimate.rtt_high_us =
-			out->arrival.latency_us.mean;
-}
-
 /* Longer than what went so far would explain. */
 static double overdue_us(const struct rj_outgoing *out)
 {
@@ -359,13 +304,13 @@ static void predict(struct ramjet_migration *m)
 	const uint64_t limit_us = atomic_load(&m->downtime_limit_us);
 	struct rj_pause_inputs inputs;
 
-	take_rtt(m);
+	rj_source_take_rtt(m);
 	out->estimate.state_hint_us =
 		(double)rj_migration_params(m).state_hint_us;
 	inputs = rj_source_pause_inputs(m);
 	rj_estimate_pause(&out->estimate, &inputs, &out->pause);
 	/* Unless one way, the path is a part of it, whatever TCP says. */
-	out->pause.known &= knows_path(out);
+	out->pause.known &= rj_source_knows_path(out);
 	out->next_us = rj_estimate_next_us(&out->estimate, &inputs);
 	out->convergence_us =
 		rj_estimate_convergence(&out->estimate, &inputs, limit_us);
@@ -576,7 +521,7 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 
 	begin_estimate(m);
 	/* Its answer is waited for: so it is asked for at once. */
-	rc = rj_link_ping(&m->out->link, ping_ns(m->out), err);
+	rc = rj_source_ping(m, err);
 	if (rc)
 		return rc;
 	for (;;) {
