@@ -282,7 +282,13 @@ static int send_token(struct rj_link *link, enum rj_frame_type type,
 int rj_link_answer(struct rj_link *link, const struct rj_message *ping,
 		   int wake_fd, struct ramjet_error *err)
 {
-	return send_token(link, RJ_FRAME_PONG, ping->payload, wake_fd, err);
+	const int rc =
+		send_token(link, RJ_FRAME_PONG, ping->payload, wake_fd, err);
+
+	if (rc != -EPIPE && rc != -ECONNRESET)
+		return rc;
+	rj_error_clear(err);
+	return 0;
 }
 
 void rj_link_hand_over(struct rj_link *from, struct rj_link *to)

@@ -57,7 +57,8 @@ RJ_NODISCARD int rj_link_send_type(struct rj_link *link,
 				   uint64_t deadline_ns,
 				   struct ramjet_error *err);
 
-/* Answer a PING. Any thread, beside the owner; `wake_fd` ends it. */
+/* Answer a PING. Any thread, beside the owner; `wake_fd` ends it. A peer that is
+ * gone is no error here: what it said last is still to be read. */
 RJ_NODISCARD int rj_link_answer(struct rj_link *link,
 				const struct rj_message *ping, int wake_fd,
 				struct ramjet_error *err);
