@@ -162,17 +162,23 @@ static int clear_piece(struct rj_clearing *c, unsigned self,
 
 /* ---- threads -------------------------------------------------------------- */
 
-/* The last one to end has seen to it that all is done, or none is. */
-static void end_thread(struct rj_clearing *c, const struct ramjet_error *err)
+/* One thread less, or one that was counted and could not be made. The last has
+ * seen to it that all is done, or none is. */
+static void leave(struct rj_clearing *c, bool failed)
 {
 	bool over;
 
 	rj_lock(&c->lock);
-	c->failed |= err->code || is_stopped(c);
+	c->failed |= failed || is_stopped(c);
 	over = !--c->running && !c->failed;
 	rj_unlock(&c->lock);
 	if (over)
 		atomic_store_explicit(&c->over, true, memory_order_release);
+}
+
+static void end_thread(struct rj_clearing *c, const struct ramjet_error *err)
+{
+	leave(c, err->code != 0);
 	if (err->code && c->m)
 		rj_migration_fail(c->m, err);
 	if (c->event_fd >= 0)
@@ -229,10 +235,8 @@ static int start_threads(struct rj_clearing *c, unsigned threads,
 	} while (!rc && c->started < threads);
 	if (!rc)
 		return 0;
-	rj_lock(&c->lock);
-	c->running--;
-	rj_unlock(&c->lock);
 	/* One does as well. */
+	leave(c, !c->started);
 	return c->started ? 0
 			  : rj_fail_errno(err, rc, "clearing memory: a thread");
 }
