@@ -139,7 +139,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->backend = rj_migration_params(m).backend;
 		/* In band, what the link has read comes before us. */
 		r->stream_base =
-			in->hello_bytes + (in->has_inbox ? in->link.bytes : 0);
+			in->has_inbox ? in->link.received : in->hello_bytes;
 		rc = rj_receiver_start(r, err);
 		if (rc)
 			return rc;

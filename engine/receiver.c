@@ -303,6 +303,8 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 		rj_message_done(&message);
 		return rc;
 	}
+	/* Whoever looks whether the source lives sees that it spoke. */
+	publish(r);
 	if (frame->type == RJ_FRAME_PING && r->link) {
 		rc = rj_link_answer(r->link, &message, r->m->wake_fd, err);
 		rj_message_done(&message);
