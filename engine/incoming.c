@@ -223,6 +223,8 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
 		return -ECANCELED;
+	if (m->in->arrives_paused)
+		rj_guest_arrive_paused(m->guest);
 	/* Whoever owns it starts it then, once that is wanted. */
 	paused = rj_guest_settle_paused(m->guest);
 	rc = paused ? 0 : rj_call_start(m, err);

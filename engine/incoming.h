@@ -59,6 +59,7 @@ struct rj_incoming {
 	uint64_t announced_us; /* when */
 	bool ready;            /* READY was answered */
 	bool committed;
+	bool arrives_paused;   /* says COMMIT */
 	uint64_t committed_us; /* when */
 	uint64_t commit_token;
 	uint64_t pause_began_us;

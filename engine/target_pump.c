@@ -157,8 +157,7 @@ static int take_message(struct ramjet_migration *m, struct rj_message *message,
 		m->in->committed = true;
 		m->in->committed_us = rj_now_us();
 		m->in->commit_token = rj_get64(message->payload);
-		if (message->frame.flags & RJ_FLAG_PAUSED)
-			rj_guest_arrive_paused(m->guest);
+		m->in->arrives_paused = message->frame.flags & RJ_FLAG_PAUSED;
 		return 0;
 	case RJ_FRAME_CANCEL:
 	case RJ_FRAME_FAILED:

@@ -3,6 +3,7 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/unit/engine/move.h"
@@ -107,6 +108,34 @@ static void a_wish_after_commit_is_refused(void **state)
 	assert_false(ramjet_guest_is_paused(NULL));
 }
 
+/* What a COMMIT says that comes to nothing counts for nothing. */
+static void a_stream_that_was_not_taken_pauses_nobody(void **state)
+{
+	struct move *move = *state;
+	char uri[160];
+
+	move_init(move, &move_machine);
+	small_vm_power_off(&move->source);
+	assert_int_equal(ramjet_guest_set_paused(move->source.guest, true), 0);
+	(void)snprintf(uri, sizeof(uri), "file:%s/image", move->folder);
+	assert_int_equal(ramjet_migrate(move->source.guest, uri,
+					&move->source_params, &move->outgoing,
+					NULL),
+			 0);
+	assert_int_equal(ramjet_wait(move->outgoing, -1, NULL), 0);
+	/* COMMIT is read, and then the command says that it failed. */
+	(void)snprintf(uri, sizeof(uri), "exec:cat %s/image; exit 3",
+		       move->folder);
+	assert_int_equal(ramjet_incoming(move->target.guest, uri,
+					 &move->target_params, &move->incoming,
+					 NULL),
+			 0);
+	assert_int_not_equal(ramjet_wait(move->incoming, -1, &move->target_err),
+			     0);
+	move_expect_error(&move->target_err, move->target_err.code, "status 3");
+	assert_false(ramjet_guest_is_paused(move->target.guest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +144,7 @@ int main(void)
 		MOVE_TEST(one_that_goes_on_in_time_arrives_running),
 		MOVE_TEST(one_paused_during_the_switchover_arrives_paused),
 		MOVE_TEST(a_wish_after_commit_is_refused),
+		MOVE_TEST(a_stream_that_was_not_taken_pauses_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
