@@ -137,7 +137,7 @@ static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
 		return rj_fail(err, rc, "%s", why.message);
 	lobby->shortage = (struct ramjet_error){ 0 };
 	seat->deadline_ns = rj_now_ns() + lobby->hello_ns;
-	seat->reader.have = 0;
+	seat->reader = (struct rj_hello_reader){ 0 };
 	lobby->count++;
 	return 0;
 }

@@ -105,6 +105,22 @@ static void whoever_speaks_goes_before_the_silent(void **state)
 	(void)rj_conn_close(&second, 0, NULL);
 }
 
+/* Of what it has not said, nothing is told. */
+static void a_single_wrong_byte_is_refused_by_that_byte(void **state)
+{
+	struct door *door = *state;
+	struct rj_conn conn = knock(door);
+	struct rj_arrival arrival;
+
+	memset(door->lobby.seats, 0xaa, sizeof(door->lobby.seats));
+	assert_int_equal(write(conn.fd, "x", 1), 1);
+	assert_int_equal(next(door, LONG_NS, &arrival), 0);
+	assert_int_equal(arrival.why.code, -EPROTO);
+	assert_non_null(strstr(arrival.why.message, "bad magic 0x00000078,"));
+	(void)rj_conn_close(&arrival.conn, 0, NULL);
+	(void)rj_conn_close(&conn, 0, NULL);
+}
+
 static void a_hello_in_pieces_is_put_together(void **state)
 {
 	struct door *door = *state;
@@ -256,6 +272,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(whoever_speaks_goes_before_the_silent),
+		CASE(a_single_wrong_byte_is_refused_by_that_byte),
 		CASE(a_hello_in_pieces_is_put_together),
 		CASE(the_silent_are_shown_out_in_time),
 		CASE(a_full_lobby_makes_room),
