@@ -350,6 +350,9 @@ static int run_channel(struct rj_receiver *r, struct ramjet_error *err)
 {
 	int rc = next_header(r);
 
+	/* The header of what follows comes with each page. */
+	if (!rc)
+		publish(r);
 	while (!rc && !r->over && (!r->final || r->inbox))
 		rc = take_frame(r, err);
 	return rc;

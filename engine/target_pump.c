@@ -353,8 +353,7 @@ static int check_last_round(struct rj_incoming *in, int rc,
 static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
-	uint64_t activity =
-		atomic_load_explicit(&in->link.heard, memory_order_relaxed);
+	uint64_t activity = 0;
 
 	if (in->one_way)
 		return 0;
@@ -363,6 +362,7 @@ static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
 	/* In band, nobody answers before the first page is sent. */
 	if (in->has_inbox && !activity)
 		return 0;
+	activity += atomic_load_explicit(&in->link.heard, memory_order_relaxed);
 	switch (rj_heartbeat_look(&in->heartbeat, activity, &in->link.ping,
 				  rj_now_ns())) {
 	case RJ_PULSE_FINE:

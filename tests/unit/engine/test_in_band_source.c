@@ -3,12 +3,16 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 
 #include "engine/bytes.h"
 #include "engine/heartbeat.h"
 #include "tests/unit/engine/fake_source.h"
 #include "util/clock.h"
+
+/* Many times what the target below waits. */
+#define SILENT_MS 1000
 
 /* In place of the library's: seconds would be too long for a test. */
 const struct rj_heartbeat_limits rj_heartbeat_limits = {
@@ -82,6 +86,23 @@ static void who_has_answered_is_left_in_peace(void **state)
 	}
 }
 
+/* It looks through its memory first, however long that takes, and reads
+ * nothing meanwhile. */
+static void before_its_first_page_it_is_not_asked(void **state)
+{
+	struct fake_source *s = *state;
+	struct pollfd asked = { .events = POLLIN };
+	struct rj_frame frame;
+
+	fake_source_begin(s);
+	(void)connect_for_all(s);
+	asked.fd = s->peer.control;
+	assert_int_equal(poll(&asked, 1, SILENT_MS), 0);
+	send_page(s);
+	assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
+	assert_int_equal(frame.type, RJ_FRAME_PING);
+}
+
 /* By the bytes that the source has sent, not by those it was sent. */
 static void a_bad_frame_is_named_by_its_offset(void **state)
 {
@@ -101,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_SOURCE_TEST(who_has_answered_is_left_in_peace),
+		FAKE_SOURCE_TEST(before_its_first_page_it_is_not_asked),
 		FAKE_SOURCE_TEST(a_bad_frame_is_named_by_its_offset),
 	};
 
