@@ -355,7 +355,6 @@ static int sleep_until_completion(struct uring_channel *c)
 {
 	uint64_t now = rj_now_ns(), ready_ns = 0, left;
 	struct __kernel_timespec timeout;
-	struct io_uring_cqe *cqe;
 	int rc;
 
 	if (c->base.send.bytes && !c->send.in_flight)
@@ -364,8 +363,7 @@ static int sleep_until_completion(struct uring_channel *c)
 	left = ready_ns > now ? ready_ns - now : 0;
 	timeout.tv_sec = (long long)(left / 1000000000u);
 	timeout.tv_nsec = (long long)(left % 1000000000u);
-	rc = io_uring_submit_and_wait_timeout(&c->ring, &cqe, 1,
-					      ready_ns ? &timeout : NULL, NULL);
+	rc = rj_ring_wait(&c->ring, ready_ns ? &timeout : NULL);
 	return rc < 0 && rc != -ETIME && !is_passing(rc) ? rc : 0;
 }
 
@@ -398,10 +396,7 @@ static void cancel(struct uring_channel *c, struct op *op)
 	}
 	/* Beyond the harmless ones, errors are those of a broken ring. */
 	while (!rc && op->in_flight) {
-		struct io_uring_cqe *cqe;
-
-		rc = io_uring_submit_and_wait_timeout(&c->ring, &cqe, 1, NULL,
-						      NULL);
+		rc = rj_ring_wait(&c->ring, NULL);
 		rc = rc < 0 && !is_passing(rc) ? rc : 0;
 		reap(c);
 	}

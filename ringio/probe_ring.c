@@ -115,10 +115,9 @@ static int next_result(struct io_uring *ring, struct io_uring_cqe *ret)
 	int rc;
 
 	do {
-		rc = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &second,
-						      NULL);
-	} while (rc == -EINTR);
-	if (rc < 0)
+		rc = rj_ring_wait(ring, &second);
+	} while (rc == -EINTR || (!rc && io_uring_peek_cqe(ring, &cqe)));
+	if (rc)
 		return rc;
 	*ret = *cqe;
 	io_uring_cqe_seen(ring, cqe);

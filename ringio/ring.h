@@ -22,6 +22,11 @@
  */
 RJ_NODISCARD int rj_ring_open(struct io_uring *ret, const char **ret_granted);
 void rj_ring_close(struct io_uring *ring);
+/* Hands over what is prepared, and sleeps until a completion is there: 0, or
+ * -ETIME after so long (NULL: for as long as it takes), -EINTR, -EBUSY: look
+ * at what is there first; other errors are those of a broken ring. */
+RJ_NODISCARD int rj_ring_wait(struct io_uring *ring,
+			      struct __kernel_timespec *timeout);
 /* Does the ring carry out this kind of request? Tried on no file. 0,
  * -EOPNOTSUPP when the kernel does not know it, or why the ring is of no use.
  * Nothing may be under way. */
