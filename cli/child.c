@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -14,8 +16,23 @@
 
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/valgrind.h"
 
 #define KILL_MS 2000
+#define LOOK_MS 10
+
+/* What it would run is valgrind; asked for the name, that says ours. */
+static void become_self(const struct rj_cli_child_order *order)
+{
+	char path[PATH_MAX];
+	const ssize_t length =
+		readlink(RJ_CLI_CHILD_SELF, path, sizeof(path) - 1);
+
+	if (length < 0)
+		return;
+	path[length] = '\0';
+	(void)execv(path, order->argv);
+}
 
 /* Only what may follow fork() in a process that has threads. */
 _Noreturn static void become(const struct rj_cli_child_order *order, int out_fd,
@@ -28,6 +45,8 @@ _Noreturn static void become(const struct rj_cli_child_order *order, int out_fd,
 			(void)fcntl(order->kept[i], F_SETFD, 0);
 	(void)dup2(out_fd, STDOUT_FILENO);
 	(void)dup2(error_fd, STDERR_FILENO);
+	if (rj_in_valgrind() && !strcmp(order->program, RJ_CLI_CHILD_SELF))
+		become_self(order);
 	(void)execv(order->program, order->argv);
 	_exit(127);
 }
@@ -54,8 +73,9 @@ static int start(const struct rj_cli_child_order *order,
 		child->pid = 0;
 		return rj_fail_errno(err, -errno, "%s: fork", order->what);
 	}
+	/* valgrind knows of none; then it is looked for now and then. */
 	child->pidfd = pidfd_open(child->pid, 0);
-	if (child->pidfd < 0)
+	if (child->pidfd < 0 && errno != ENOSYS)
 		return rj_fail_errno(err, -errno, "%s: pidfd_open",
 				     order->what);
 	return 0;
@@ -106,14 +126,30 @@ void rj_cli_child_words(const struct rj_cli_child *child, char *text,
 			*p = p[1] ? ' ' : '\0';
 }
 
-int rj_cli_child_reap(struct rj_cli_child *child, int patience_ms)
+static bool ends_within(const struct rj_cli_child *child, int patience_ms)
 {
 	struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
+	siginfo_t info = { 0 };
+
+	if (child->pidfd >= 0)
+		return poll(&ended, 1, patience_ms) > 0;
+	for (int ms = 0; ms < patience_ms; ms += LOOK_MS) {
+		if (waitid(P_PID, (id_t)child->pid, &info,
+			   WEXITED | WNOHANG | WNOWAIT) ||
+		    info.si_pid)
+			return true;
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+	return false;
+}
+
+int rj_cli_child_reap(struct rj_cli_child *child, int patience_ms)
+{
 	int status = 0;
 
-	if (poll(&ended, 1, patience_ms) <= 0) {
+	if (!ends_within(child, patience_ms)) {
 		(void)kill(child->pid, SIGTERM);
-		if (poll(&ended, 1, KILL_MS) <= 0)
+		if (!ends_within(child, KILL_MS))
 			(void)kill(child->pid, SIGKILL);
 	}
 	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)

@@ -22,6 +22,9 @@ struct rj_cli_child {
 		.pidfd = -1, .said_fd = -1, .output_fd = -1 \
 	}
 
+/* This very program, as it was started. */
+#define RJ_CLI_CHILD_SELF "/proc/self/exe"
+
 struct rj_cli_child_order {
 	const char *what; /* in errors: "target" */
 	const char *program;

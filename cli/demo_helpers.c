@@ -220,7 +220,7 @@ static int start_helper(struct rj_cli_demo_helpers *helpers, unsigned side,
 			 NULL };
 	const struct rj_cli_child_order order = {
 		.what = "helper",
-		.program = "/proc/self/exe",
+		.program = RJ_CLI_CHILD_SELF,
 		.argv = argv,
 		.listen = true,
 		.kept = { -1, -1 },

@@ -128,7 +128,7 @@ static int start(const struct rj_cli_command_line *line, const char *helpers,
 	struct arguments arguments;
 	struct rj_cli_child_order order = {
 		.what = "target",
-		.program = "/proc/self/exe",
+		.program = RJ_CLI_CHILD_SELF,
 		.argv = arguments.argv,
 	};
 	uint64_t file_bytes = 0;
