@@ -40,8 +40,27 @@ static const struct {
  * is read from the ring itself is exempt, by liburing's inline functions and
  * by complete() of channel_uring.c and one_result(), which look at one
  * completion; no more.
+ *
+ * Where the compiler has merged what several of those functions do, no name is
+ * left of them. So it is also told, of each ring that is closed and each that
+ * is opened, that the one was before: it was, wherever they share an address.
  */
 #ifdef RJ_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+
+static char addresses;
+
+static void take_address(void)
+{
+	__tsan_acquire(&addresses);
+}
+
+static void give_address_back(void)
+{
+	__tsan_release(&addresses);
+}
+
 const char *__tsan_default_suppressions(void);
 
 const char *__tsan_default_suppressions(void)
@@ -49,6 +68,14 @@ const char *__tsan_default_suppressions(void)
 	return "race:/liburing.h\n"
 	       "race:^complete$\n"
 	       "race:^one_result$\n";
+}
+#else
+static void take_address(void)
+{
+}
+
+static void give_address_back(void)
+{
 }
 #endif
 
@@ -187,6 +214,7 @@ int rj_ring_open(struct io_uring *ret, const char **ret_granted)
 		*ret_granted = "io_uring_setup";
 		return rc;
 	}
+	take_address();
 	/* saves a lookup a call; refused by old kernels */
 	(void)io_uring_register_ring_fd(ret);
 	rc = try_needed(ret, ret_granted);
@@ -197,6 +225,7 @@ int rj_ring_open(struct io_uring *ret, const char **ret_granted)
 
 void rj_ring_close(struct io_uring *ring)
 {
+	give_address_back();
 	io_uring_queue_exit(ring);
 }
 
