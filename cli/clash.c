@@ -24,7 +24,8 @@ struct hat {
 	char base[NAME_MAX + 1];
 };
 
-#define HATS_MAX 6
+#define HATS_MAX  6
+#define LINKS_MAX 40u /* as the kernel follows */
 
 struct hats {
 	struct hat all[HATS_MAX];
@@ -43,10 +44,30 @@ static void put(struct hats *hats, const char *what, const char *name,
 	hat->inode = status->st_ino;
 }
 
+/* To the name that a file made there would have: links may lead to none. */
+static void follow_links(char path[PATH_MAX])
+{
+	char to[PATH_MAX], joined[2 * PATH_MAX];
+	ssize_t n = 0;
+
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		n = readlink(path, to, sizeof(to) - 1);
+		if (n < 0)
+			return;
+		to[n] = '\0';
+		(void)snprintf(joined, sizeof(joined), "%s%s%s",
+			       *to == '/' ? "" : dirname(path),
+			       *to == '/' ? "" : "/", to);
+		if (strlen(joined) >= PATH_MAX)
+			return;
+		memcpy(path, joined, strlen(joined) + 1);
+	}
+}
+
 static void put_path(struct hats *hats, const char *what, const char *path,
 		     bool written)
 {
-	char copy[PATH_MAX];
+	char end[PATH_MAX], copy[PATH_MAX];
 	struct stat status;
 
 	if (!stat(path, &status)) {
@@ -55,11 +76,15 @@ static void put_path(struct hats *hats, const char *what, const char *path,
 			put(hats, what, path, written, &status);
 		return;
 	}
-	(void)snprintf(copy, sizeof(copy), "%s", path);
-	if (errno != ENOENT || stat(dirname(copy), &status))
+	if (errno != ENOENT)
+		return;
+	(void)snprintf(end, sizeof(end), "%s", path);
+	follow_links(end);
+	(void)snprintf(copy, sizeof(copy), "%s", end);
+	if (stat(dirname(copy), &status))
 		return;
 	put(hats, what, path, written, &status);
-	(void)snprintf(copy, sizeof(copy), "%s", path);
+	(void)snprintf(copy, sizeof(copy), "%s", end);
 	(void)snprintf(hats->all[hats->count - 1].base, NAME_MAX + 1, "%.*s",
 		       NAME_MAX, basename(copy));
 }

@@ -83,6 +83,19 @@ class Clashes(monitor_rig.Case):
         self.clashes("recv", f"file:{self.path('B')},size=2M", "--from",
                      "file:" + self.a, "--json", self.path("soft"))
 
+    def test_links_to_a_file_that_is_not_there_yet(self):
+        os.symlink("new", self.path("link"))
+        os.symlink(self.path("link"), self.path("far"))
+        for name in ("link", "far"):
+            with self.subTest(name=name):
+                self.clashes("send", "file:" + self.a, "--to",
+                             "file:" + self.path("new"), "--json",
+                             self.path(name))
+                self.clashes("recv", f"file:{self.path(name)},size=2M",
+                             "--from", "tcp:127.0.0.1:0", "--json",
+                             self.path("new"))
+        self.assertFalse(os.path.exists(self.path("new")))
+
     def test_a_monitor_may_not_either(self):
         source = self.monitored("send", "file:" + self.a)
         client = self.client(source)
