@@ -207,8 +207,9 @@ static int add(json_t *object, const char *word, struct ramjet_error *err)
 			err, -EINVAL,
 			"'%s' is no parameter, wanted bandwidth, "
 			"downtime-limit, switchover-bandwidth, throttle, "
-			"on-no-convergence, hold, channels or one of "
-			"migrate-set-parameters",
+			"on-no-convergence, hold, timeout, stall-timeout, "
+			"switchover-timeout, reply-timeout, channels or one "
+			"of migrate-set-parameters",
 			key);
 	return put_any(object, key, value + 1, err);
 }

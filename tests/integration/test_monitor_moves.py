@@ -364,8 +364,11 @@ class Verbs(monitor_rig.Case):
         self.assertEqual(self.verb("set", "downtime-limit=45ms",
                                    "bandwidth=1gbit"), "")
         self.assertRegex(self.verb("info"), "limit 45.0 ms")
-        self.assertIn("'nonsense' is no parameter",
-                      self.verb("set", "nonsense=1", status=2))
+        refused = self.verb("set", "nonsense=1", status=2)
+        self.assertIn("'nonsense' is no parameter", refused)
+        for key in ("hold", "timeout", "stall-timeout", "switchover-timeout",
+                    "reply-timeout", "channels"):
+            self.assertIn(f" {key}", refused)
         self.assertIn("switching over", self.verb("switchover"))
         self.both_end(self.source, self.target)
 
