@@ -158,7 +158,8 @@ static int place_of(const char *choices, const char *text)
 		    !strncmp(choices, text, bytes))
 			return place;
 		choices = strchr(choices, '|');
-		choices += choices != NULL;
+		if (choices)
+			choices++;
 		place++;
 	}
 	return -1;
