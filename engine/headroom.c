@@ -2,7 +2,9 @@
 #include "engine/headroom.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 #include "util/error.h"
 #include "util/memory_limit.h"
@@ -18,6 +20,15 @@ void rj_headroom_init(struct rj_headroom *room, unsigned workers)
 	room->root = "";
 	room->margin = MARGIN_BYTES + workers * FRAME_BYTES;
 	atomic_init(&room->until_look, 0);
+}
+
+/* Of a pool of its own; when that is empty, the kernel says so. */
+static bool is_hugetlb(const struct rj_block *block)
+{
+	struct statfs fs;
+
+	return block->fd >= 0 && !fstatfs(block->fd, &fs) &&
+	       fs.f_type == (__fsword_t)HUGETLBFS_MAGIC;
 }
 
 /* The first page that is not there, or NULL: nothing will be taken. */
@@ -65,6 +76,8 @@ static int look(struct rj_headroom *room, const struct rj_block *block,
 				      memory_order_relaxed);
 		return 0;
 	}
+	if (is_hugetlb(block))
+		return 0;
 	absent = find_absent(parts, count);
 	if (!absent)
 		return 0;

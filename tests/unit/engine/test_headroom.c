@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <linux/memfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,6 +143,39 @@ static void it_is_looked_again_in_time(void **state)
 	assert_true(taken >= 20 * MIB && taken <= (100 - 6) * MIB / 4);
 }
 
+/* They come from a pool of their own, which neither the machine's free memory
+ * nor a group's limit tells of. */
+static void huge_pages_are_none_of_its_business(void **state)
+{
+	struct scene *s = *state;
+	const size_t bytes = 2 * MIB;
+	const int fd =
+		memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
+	const int rc = fd < 0 ? -1 : ftruncate(fd, (off_t)bytes);
+	/* None need be there, since none is touched. */
+	uint8_t *host = rc ? MAP_FAILED
+			   : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_NORESERVE, fd, 0);
+	const struct iovec part = { host, bytes };
+	struct rj_block block = s->block;
+
+	if (host == MAP_FAILED) {
+		print_message("no memfd of huge pages: %s\n", strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+		skip();
+	}
+	block.host = host;
+	block.bytes = bytes;
+	block.page_bytes = 2 * MIB;
+	block.fd = fd;
+	use(s, 99 * MIB);
+	assert_int_equal(take(s, 0, 64), -ENOMEM);
+	assert_int_equal(rj_headroom_take(&s->room, &block, &part, 1, NULL), 0);
+	(void)munmap(host, bytes);
+	(void)close(fd);
+}
+
 static void where_nothing_is_known_nothing_is_refused(void **state)
 {
 	struct scene *s = *state;
@@ -158,6 +193,7 @@ int main(void)
 		CASE(memory_that_is_not_left_is_refused_with_figures),
 		CASE(memory_that_is_there_may_be_written),
 		CASE(it_is_looked_again_in_time),
+		CASE(huge_pages_are_none_of_its_business),
 		CASE(where_nothing_is_known_nothing_is_refused),
 	};
 
