@@ -34,6 +34,22 @@ static void become_self(const struct rj_cli_child_order *order)
 	(void)execv(path, order->argv);
 }
 
+/* In its words, which whoever started it reads. */
+static void say_why(const char *program, int error)
+{
+	const char *const parts[] = {
+		program,
+		": ",
+		strerrordesc_np(error),
+		strcmp(program, RJ_CLI_CHILD_SELF)
+			? ""
+			: ", wanted /proc to be mounted",
+	};
+
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(parts); i++)
+		(void)!write(STDERR_FILENO, parts[i], strlen(parts[i]));
+}
+
 /* Only what may follow fork() in a process that has threads. */
 _Noreturn static void become(const struct rj_cli_child_order *order, int out_fd,
 			     int error_fd)
@@ -48,6 +64,7 @@ _Noreturn static void become(const struct rj_cli_child_order *order, int out_fd,
 	if (rj_in_valgrind() && !strcmp(order->program, RJ_CLI_CHILD_SELF))
 		become_self(order);
 	(void)execv(order->program, order->argv);
+	say_why(order->program, errno);
 	_exit(127);
 }
 

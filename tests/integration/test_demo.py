@@ -4,6 +4,7 @@ left behind."""
 
 import os
 import shutil
+import subprocess
 
 import rig
 
@@ -29,6 +30,21 @@ class Demo(rig.Case):
     def ends(self, command, status, *needles):
         super().ends(command, status, *needles)
         self.assertEqual(os.listdir(self.scratch), [], command.story())
+
+    def test_without_proc_it_says_what_is_missing(self):
+        hidden = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+                  'mount -t tmpfs none /proc && exec "$@"', "sh"]
+        if not shutil.which("unshare") or subprocess.run(
+                [*hidden, "true"], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("no mount namespace is to be had")
+        # Without /proc the loader does not find $ORIGIN either.
+        library = os.path.join(os.path.dirname(rig.RAMJET), "..", "engine")
+        demo = subprocess.run(
+            [*hidden, rig.RAMJET, "demo", GUEST], capture_output=True,
+            text=True, stdin=subprocess.DEVNULL, timeout=rig.DEADLINE_S,
+            env={**rig.environment(), "LD_LIBRARY_PATH": library})
+        self.assertEqual(demo.returncode, 1, demo.stderr)
+        self.assertIn("wanted /proc to be mounted", demo.stderr)
 
     def test_helpers_arrive_byte_for_byte(self):
         if not shutil.which("dbus-daemon"):

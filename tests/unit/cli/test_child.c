@@ -105,12 +105,15 @@ static void a_program_that_is_not_there_exits_with_127(void **state)
 		.kept = { -1, -1 },
 	};
 	struct rj_cli_child child;
-	char text[8];
+	char text[80];
 
 	(void)state;
 	assert_int_equal(rj_cli_child_start(&order, &child, NULL), 0);
 	assert_false(rj_cli_child_line(child.said_fd, text, sizeof(text)));
 	assert_int_equal(rj_cli_child_reap(&child, 60000), 127);
+	rj_cli_child_words(&child, text, sizeof(text));
+	assert_string_equal(text,
+			    "/nonexistent/program: No such file or directory");
 	rj_cli_child_done(&child);
 }
 
