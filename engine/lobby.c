@@ -16,6 +16,8 @@ void rj_lobby_init(struct rj_lobby *lobby, struct rj_listener *listener)
 	lobby->nap_ns = 0;
 	lobby->shortage = (struct ramjet_error){ 0 };
 	lobby->count = 0;
+	lobby->log = NULL;
+	lobby->shortage_said = false;
 }
 
 void rj_lobby_done(struct rj_lobby *lobby)
@@ -117,6 +119,17 @@ static bool is_shortage(int rc)
 	       rc == -ENOBUFS;
 }
 
+/* Who waits for ever would else never hear why. */
+static void take_a_nap(struct rj_lobby *lobby, const struct ramjet_error *why)
+{
+	lobby->nap_ns = rj_now_ns() + RJ_LOBBY_NAP_NS;
+	lobby->shortage = *why;
+	if (lobby->log && !lobby->shortage_said)
+		rj_log(lobby->log, RJ_LOG_WARNING,
+		       "%s; whoever connects has to wait", why->message);
+	lobby->shortage_said = true;
+}
+
 static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
 {
 	struct rj_lobby_seat *seat = &lobby->seats[lobby->count];
@@ -129,8 +142,7 @@ static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
 	if (rc == -ETIMEDOUT)
 		return 0;
 	if (is_shortage(rc)) {
-		lobby->nap_ns = rj_now_ns() + RJ_LOBBY_NAP_NS;
-		lobby->shortage = why;
+		take_a_nap(lobby, &why);
 		return 0;
 	}
 	if (rc)

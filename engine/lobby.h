@@ -9,6 +9,7 @@
  */
 #include "engine/hello.h"
 #include "ringio/endpoint.h"
+#include "util/log.h"
 
 #define RJ_LOBBY_SEATS 16u
 /* HELLO must be there this long after the connection. */
@@ -27,7 +28,9 @@ struct rj_lobby {
 		struct rj_conn conn;
 		uint64_t deadline_ns;
 		struct rj_hello_reader reader;
-	} seats[RJ_LOBBY_SEATS]; /* the longest there first */
+	} seats[RJ_LOBBY_SEATS];  /* the longest there first */
+	const struct rj_log *log; /* borrowed; NULL: silent */
+	bool shortage_said;       /* once is enough */
 };
 
 /* Somebody who has spoken, or failed to. */

@@ -420,6 +420,7 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 		return rc ? rc : agree(m, err);
 	}
 	rj_lobby_init(&lobby, &m->in->listener);
+	lobby.log = &m->log;
 	rc = open_many(m, &lobby, err);
 	rj_lobby_done(&lobby);
 	rj_listener_close(&m->in->listener);

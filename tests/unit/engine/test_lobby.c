@@ -244,7 +244,16 @@ static void a_crowd_of_silent_ones_keeps_nobody_out(void **state)
 	(void)rj_conn_close(&last, 0, NULL);
 }
 
-/* Descriptors come back: until then those at the door wait. */
+static void count_words(void *user, int level, const char *message)
+{
+	unsigned *count = user;
+
+	assert_int_equal(level, RJ_LOG_WARNING);
+	assert_non_null(strstr(message, strerror(EMFILE)));
+	++*count;
+}
+
+/* Descriptors come back: until then those at the door wait, which is said. */
 static void without_descriptors_it_waits_for_some(void **state)
 {
 	struct door *door = *state;
@@ -252,7 +261,10 @@ static void without_descriptors_it_waits_for_some(void **state)
 	struct ramjet_error err = { 0 };
 	struct rj_arrival arrival;
 	struct rlimit all, few;
+	unsigned said = 0;
+	const struct rj_log log = { count_words, &said };
 
+	door->lobby.log = &log;
 	say_hello(&conn, 9);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
 	few = all;
@@ -263,7 +275,9 @@ static void without_descriptors_it_waits_for_some(void **state)
 			 -ETIMEDOUT);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
 	assert_non_null(strstr(err.message, strerror(EMFILE)));
+	assert_int_equal(said, 1);
 	expect_arrival(door, 9);
+	door->lobby.log = NULL;
 	(void)rj_conn_close(&conn, 0, NULL);
 }
 
