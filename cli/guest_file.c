@@ -27,7 +27,7 @@ struct file_guest {
 	struct rj_cli_guest base;
 	enum rj_cli_role role;
 	char path[4096];
-	int fd;
+	int fd; /* target: of `beside`, whose it is */
 	uint8_t *host;
 	uint64_t bytes;
 	uint32_t page_bytes;
@@ -67,7 +67,7 @@ static int idle_start(void *user, struct ramjet_error *err)
 	rc = rj_beside_rename(&guest->beside, &error);
 	if (!rc)
 		return 0;
-	rj_beside_keep(&guest->beside); /* the only copy there is */
+	*guest->beside.temp = '\0'; /* stays: the only copy there is */
 	return rj_fail(err, rc, "guest file %s", error.message);
 }
 
@@ -114,10 +114,8 @@ static int open_target(struct file_guest *guest, struct ramjet_error *err)
 
 	if (rc < 0)
 		return rj_fail(err, rc, "guest file %s", error.message);
-	guest->fd = fcntl(guest->beside.fd, F_DUPFD_CLOEXEC, 3);
-	return guest->fd < 0 ? rj_fail_errno(err, -errno, "guest file %s: dup",
-					     guest->path)
-			     : 0;
+	guest->fd = guest->beside.fd;
+	return 0;
 }
 
 static int lock(const struct file_guest *guest, int fd,
@@ -347,8 +345,9 @@ static void file_free(struct rj_cli_guest *base)
 		(void)munmap(guest->host, guest->bytes);
 	if (guest->fd >= 0 && guest->role == RJ_CLI_TARGET && !guest->arrived)
 		undo(guest);
+	if (guest->role == RJ_CLI_SOURCE)
+		rj_close_fd(&guest->fd);
 	rj_beside_abandon(&guest->beside);
-	rj_close_fd(&guest->fd);
 	free(guest);
 }
 
@@ -427,6 +426,7 @@ static int file_settle(struct rj_cli_guest *base, struct ramjet_error *err)
 
 	if (rc < 0)
 		return rj_fail(err, rc, "guest file %s", error.message);
+	guest->fd = -1;
 	return 0;
 }
 

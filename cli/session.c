@@ -185,6 +185,8 @@ static int listen_for_it(struct rj_cli_session *s, const char *uri,
 
 	params->cancel_fd = fd > 0 ? fd : 0;
 	rc = ramjet_incoming(s->handle, uri, params, ret, err);
+	params->cancel_fd = 0;
+	rj_cli_signals_close_fd();
 	if (rc == -ECANCELED && rj_cli_signals_cancel())
 		rj_error_prefix(err, "cancelled by signal %d",
 				rj_cli_signals_cancel());

@@ -117,6 +117,16 @@ int rj_cli_signals_fd(void)
 	return told_fd;
 }
 
+void rj_cli_signals_close_fd(void)
+{
+	const int fd = told_fd;
+
+	/* Nothing but this thread hears signals. */
+	told_fd = -1;
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 bool rj_cli_signals_take_switchover(void)
 {
 	bool asked = switchover_asked;

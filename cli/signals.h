@@ -15,9 +15,11 @@ void rj_cli_signals_begin(void);
 void rj_cli_signals_install(void);
 /* The signal that asked to cancel, or 0. */
 int rj_cli_signals_cancel(void);
-/* Can be read from once that is so; for as long as the process lives. -1 when
- * there is none to be had. Not for several threads. */
+/* Can be read from once that is so, until it is closed. -1 when there is none
+ * to be had. Not for several threads. */
 int rj_cli_signals_fd(void);
+/* Nobody waits for it any more. Of the thread that hears signals. */
+void rj_cli_signals_close_fd(void);
 /* SIGUSR1 came since the last call. */
 bool rj_cli_signals_take_switchover(void);
 #endif

@@ -8,6 +8,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/mutex.h"
+#include "util/thread.h"
 
 /* A paced vCPU wakes this often, so the load is smooth below 10 ms. */
 #define TICK_NS 1000000u
@@ -171,10 +172,7 @@ static void *vcpu_main(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	struct rj_cli_vcpus *all = vcpu->all;
-	char name[16];
 
-	(void)snprintf(name, sizeof(name), "rj/vcpu/%u", vcpu->index);
-	(void)pthread_setname_np(pthread_self(), name);
 	/* The usual 50 us of timer slack would blur every tick. */
 	(void)prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
 	while (park(all, vcpu) != QUIT) {
@@ -213,6 +211,7 @@ int rj_cli_vcpus_new(const struct rj_cli_program *program,
 		     struct rj_cli_vcpus **ret, struct ramjet_error *err)
 {
 	struct rj_cli_vcpus *all;
+	char name[24];
 	int rc = 0;
 
 	all = calloc(1,
@@ -230,16 +229,15 @@ int rj_cli_vcpus_new(const struct rj_cli_program *program,
 	for (uint32_t i = 0; i < program->threads && !rc; i++) {
 		all->vcpus[i].all = all;
 		all->vcpus[i].index = i;
-		rc = -pthread_create(&all->vcpus[i].thread, NULL, vcpu_main,
+		(void)snprintf(name, sizeof(name), "rj/vcpu/%u", i);
+		rc = rj_thread_start(&all->vcpus[i].thread, name, vcpu_main,
 				     &all->vcpus[i]);
 		if (!rc)
 			all->count++;
 	}
 	if (rc) {
 		rj_cli_vcpus_free(all);
-		return rj_fail_errno(err, rc,
-				     "guest process: starting %u vCPU threads",
-				     program->threads);
+		return rj_thread_fail(err, rc, "guest process: a vCPU");
 	}
 	wait_parked(all);
 	*ret = all;

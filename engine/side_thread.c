@@ -12,8 +12,8 @@ static void forget(struct rj_side_thread *side)
 	side->started = false;
 }
 
-int rj_side_thread_start(struct rj_side_thread *side, const char *what,
-			 unsigned worker, void *(*run)(void *), void *argument)
+static int start(struct rj_side_thread *side, const char *what, unsigned worker,
+		 void *(*run)(void *), void *argument)
 {
 	char name[16];
 	int rc;
@@ -26,6 +26,36 @@ int rj_side_thread_start(struct rj_side_thread *side, const char *what,
 		forget(side);
 	else
 		side->started = true;
+	return rc;
+}
+
+static void *wait_for_the_end(void *argument)
+{
+	struct rj_mutex *over = argument;
+
+	rj_lock(over);
+	rj_unlock(over);
+	return NULL;
+}
+
+/* A spare one is there meanwhile, so the last is never taken. */
+int rj_side_thread_start(struct rj_side_thread *side, const char *what,
+			 unsigned worker, void *(*run)(void *), void *argument)
+{
+	struct rj_mutex over;
+	pthread_t spare;
+	int rc, spare_rc;
+
+	rj_mutex_init(&over);
+	rj_lock(&over);
+	rc = spare_rc =
+		rj_thread_start(&spare, "rj/spare", wait_for_the_end, &over);
+	if (!rc)
+		rc = start(side, what, worker, run, argument);
+	rj_unlock(&over);
+	if (!spare_rc)
+		(void)pthread_join(spare, NULL);
+	rj_mutex_done(&over);
 	return rc;
 }
 

@@ -24,7 +24,8 @@ struct rj_side_thread {
 };
 
 /* "rj/<what>/<worker>" runs run(argument). 0 or -errno; then it is as if it had
- * never been tried. */
+ * never been tried. The last thread that limits leave is not taken: a guest
+ * may need it to run. */
 RJ_NODISCARD int rj_side_thread_start(struct rj_side_thread *side,
 				      const char *what, unsigned worker,
 				      void *(*run)(void *), void *argument);

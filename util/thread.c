@@ -8,9 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "util/cgroup.h"
 #include "util/error.h"
+
+#define TRIES_MAX 6u
+#define NAP_NS    2000000
 
 void rj_thread_mask(sigset_t *ret)
 {
@@ -38,6 +42,20 @@ static int set_policy(pthread_attr_t *attr)
 	return rc;
 }
 
+/* One that has ended counts for a moment more, even when it has been joined. */
+static int create_soon(pthread_t *ret, const pthread_attr_t *attr,
+		       void *(*run)(void *), void *argument)
+{
+	const struct timespec nap = { .tv_nsec = NAP_NS };
+	int rc = pthread_create(ret, attr, run, argument);
+
+	for (unsigned i = 1; rc == EAGAIN && i < TRIES_MAX; i++) {
+		(void)nanosleep(&nap, NULL);
+		rc = pthread_create(ret, attr, run, argument);
+	}
+	return rc;
+}
+
 static int create(pthread_t *ret, pthread_attr_t *attr,
 		  const struct rj_thread_options *options, void *(*run)(void *),
 		  void *argument)
@@ -53,12 +71,12 @@ static int create(pthread_t *ret, pthread_attr_t *attr,
 	if (!rc)
 		rc = set_policy(attr);
 	if (!rc)
-		rc = pthread_create(ret, attr, run, argument);
+		rc = create_soon(ret, attr, run, argument);
 	/* A sandbox may forbid to choose a policy: then the maker's is used. */
 	if (rc != EPERM)
 		return rc;
 	rc = pthread_attr_setinheritsched(attr, PTHREAD_INHERIT_SCHED);
-	return rc ? rc : pthread_create(ret, attr, run, argument);
+	return rc ? rc : create_soon(ret, attr, run, argument);
 }
 
 int rj_thread_start_as(pthread_t *ret, const struct rj_thread_options *options,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """1 to 64 channels, both backends, idle images and writing guests."""
+import contextlib
 import os
 import re
 import resource
@@ -129,6 +130,73 @@ class Limits(rig.Case):
         self.assertLess(len(source.json["channels"]), 8)
         self.assertEqual(len(source.json["channels"]),
                          len(target.json["channels"]))
+
+
+    def limited(self, side, limit, to_guest):
+        """A move of a few pages with `limit()` called in one side alone."""
+        image = self.image("A", "mixed", 16 * MIB)
+        with contextlib.ExitStack() as stack:
+            if side == "target":
+                stack.enter_context(limit)
+            target = self.recv(to_guest)
+        with contextlib.ExitStack() as stack:
+            if side == "source":
+                stack.enter_context(limit)
+            source = self.send(
+                f"file:{image}" if to_guest.startswith("file:") else to_guest,
+                target.uri, "--channels", "auto")
+        self.both_end(source, target)
+        self.assertTrue(source.json["verify"]["identical"], source.story())
+        for command in (source, target):
+            self.assertEqual(len(command.json["channels"]), 1)
+
+    @contextlib.contextmanager
+    def few_descriptors(self):
+        # What starts has them from the beginning.
+        started = rig.RAMJET
+        rig.RAMJET = self.wrapper("ulimit -n 12")
+        yield
+        rig.RAMJET = started
+
+    @contextlib.contextmanager
+    def few_threads(self):
+        root = "/sys/fs/cgroup/pids"
+        if not os.path.exists(os.path.join(root, "cgroup.procs")):
+            root = "/sys/fs/cgroup"
+        group = os.path.join(root, f"ramjet-test-{os.getpid()}")
+        try:
+            os.mkdir(group)
+            self.addCleanup(os.rmdir, group)
+            with open(os.path.join(group, "pids.max"), "w",
+                      encoding="ascii") as file:
+                file.write("6")
+        except OSError as error:
+            self.skipTest(f"no pids controller: {error}")
+        started = rig.RAMJET
+        rig.RAMJET = self.wrapper(f"echo $$ >{group}/cgroup.procs || exit 97")
+        yield
+        rig.RAMJET = started
+
+    def wrapper(self, first):
+        path = self.path("limited")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\n{first}\nexec "{rig.RAMJET}" "$@"\n')
+        os.chmod(path, 0o755)
+        return path
+
+    def test_a_source_with_12_descriptors_has_one_channel(self):
+        self.limited("source", self.few_descriptors(),
+                     f"file:{self.path('B')},size=16M")
+
+    def test_a_target_with_12_descriptors_has_one_channel(self):
+        self.limited("target", self.few_descriptors(),
+                     f"file:{self.path('B')},size=16M")
+
+    def test_a_source_with_6_threads_has_one_channel(self):
+        self.limited("source", self.few_threads(), "process:size=16M")
+
+    def test_a_target_with_6_threads_has_one_channel(self):
+        self.limited("target", self.few_threads(), "process:size=16M")
 
 
 def add(kind, channels, backend):
