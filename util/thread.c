@@ -13,7 +13,7 @@
 #include "util/cgroup.h"
 #include "util/error.h"
 
-#define TRIES_MAX 6u
+#define TRIES_MAX 16u
 #define NAP_NS    2000000
 
 void rj_thread_mask(sigset_t *ret)
