@@ -62,6 +62,7 @@ static void descriptors_may_be_few(void **state RJ_UNUSED)
 static void address_space_may_be_short(void **state RJ_UNUSED)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(RJ_TSAN)
+	print_message("# skipped: sanitizers need the address space\n");
 	skip();
 #else
 	struct ramjet_error why = { 0 };
