@@ -77,8 +77,12 @@ static void side_done(struct side *side)
 
 static void begin(struct pair *pair, unsigned number, const char *folder)
 {
-	const struct ramjet_params params = { RAMJET_PARAMS_INIT,
-					      .verify = true };
+	/* Of so many on few CPUs, some stand still for long. */
+	const struct ramjet_params params = {
+		RAMJET_PARAMS_INIT,
+		.verify = true,
+		.switchover_timeout_us = UINT64_C(600000000),
+	};
 	struct ramjet_error err = { 0 };
 	char uri[128];
 
