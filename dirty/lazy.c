@@ -8,11 +8,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/cleanup.h"
 
-#define FLAGS_LABEL "VmFlags:"
+#define FLAGS_LABEL  "VmFlags:"
+#define BUFFER_BYTES ((size_t)64 << 10)
 
 static void close_file(FILE **file)
 {
@@ -30,32 +32,69 @@ static bool has_flag(const char *line, const char *flag)
 	return false;
 }
 
-const char *rj_lazy_reason(const struct ramjet_dirty_region *region)
+static const char not_told[] =
+	"/proc/self/smaps does not tell whether userfaultfd fills what is "
+	"missing";
+static const char filled[] =
+	"userfaultfd: somebody fills what is missing when it is read";
+
+/* The mapping [from, to) has these flags. */
+static void note_flags(const struct ramjet_dirty_region *regions,
+		       unsigned count, const uint64_t at[2], const char *flags,
+		       const char **reasons)
 {
-	const uint64_t begin = (uintptr_t)region->host;
-	const uint64_t end = begin + region->page_count * RAMJET_PAGE_BYTES;
+	const bool is_lazy = has_flag(flags, "um");
+
+	for (unsigned i = 0; i < count; i++) {
+		const uint64_t begin = (uintptr_t)regions[i].host;
+		const uint64_t bytes =
+			regions[i].page_count * RAMJET_PAGE_BYTES;
+
+		if (at[0] >= begin + bytes || at[1] <= begin)
+			continue;
+		if (is_lazy)
+			reasons[i] = filled;
+		else if (reasons[i] == not_told)
+			reasons[i] = NULL;
+	}
+}
+
+static uint64_t end_of_all(const struct ramjet_dirty_region *regions,
+			   unsigned count)
+{
+	uint64_t last = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const uint64_t end = (uintptr_t)regions[i].host +
+				     regions[i].page_count * RAMJET_PAGE_BYTES;
+
+		last = end > last ? end : last;
+	}
+	return last;
+}
+
+void rj_lazy_look(const struct ramjet_dirty_region *regions, unsigned count,
+		  const char **ret_reasons)
+{
+	/* The kernel hands out a page at a time, stdio would ask for less. */
+	rj_autofree char *buffer = malloc(BUFFER_BYTES);
 	rj_cleanup(close_file) FILE *maps = fopen("/proc/self/smaps", "re");
+	const uint64_t last = end_of_all(regions, count);
 	rj_autofree char *line = NULL;
-	bool inside = false, told = false;
-	uint64_t from, to;
+	uint64_t at[2] = { 0, 0 }, from, to;
 	size_t room = 0;
 
-	while (maps && getline(&line, &room, maps) > 0) {
+	for (unsigned i = 0; i < count; i++)
+		ret_reasons[i] = not_told;
+	if (maps && buffer)
+		(void)setvbuf(maps, buffer, _IOFBF, BUFFER_BYTES);
+	while (maps && at[0] < last && getline(&line, &room, maps) > 0) {
 		/* Each mapping: its line of /proc/self/maps, then labels. */
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2) {
-			if (from >= end)
-				break;
-			inside = to > begin;
-			continue;
+			at[0] = from;
+			at[1] = to;
+		} else if (!strncmp(line, FLAGS_LABEL, strlen(FLAGS_LABEL))) {
+			note_flags(regions, count, at, line, ret_reasons);
 		}
-		if (!inside || strncmp(line, FLAGS_LABEL, strlen(FLAGS_LABEL)))
-			continue;
-		told = true;
-		if (has_flag(line, "um"))
-			return "userfaultfd: somebody fills what is missing "
-			       "when it is read";
 	}
-	return told ? NULL
-		    : "/proc/self/smaps does not tell whether userfaultfd "
-		      "fills what is missing";
 }

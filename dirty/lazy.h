@@ -8,8 +8,12 @@
  */
 #include "ramjet.h"
 
-/* NULL: no page of the region is filled so, as far as this process's own
- * mapping goes. Else why absent pages mean nothing: static text. Takes as long
- * as reading /proc/self/smaps does, some 6 ms a GiB that is populated. */
-const char *rj_lazy_reason(const struct ramjet_dirty_region *region);
+/*
+ * ret_reasons[i] of each region: NULL when no page of it is filled so, as far
+ * as this process's own mapping goes; else why absent pages mean nothing:
+ * static text. One pass over /proc/self/smaps for all of them, since the
+ * kernel walks each mapping that it tells of: some 6 ms a GiB populated.
+ */
+void rj_lazy_look(const struct ramjet_dirty_region *regions, unsigned count,
+		  const char **ret_reasons);
 #endif

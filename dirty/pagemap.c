@@ -353,6 +353,11 @@ static const struct ramjet_dirty_ops pagemap_ops = {
 	.write_cost_ns = pagemap_write_cost_ns,
 };
 
+bool rj_dirty_is_pagemap(const struct ramjet_dirty_source *source)
+{
+	return source->ops.start == pagemap_start;
+}
+
 RAMJET_API int ramjet_dirty_pagemap_new(struct ramjet_dirty_source **ret,
 					struct ramjet_error *err)
 {

@@ -10,8 +10,8 @@
  *
  * Where that cannot be known, every page counts. A private mapping of a file
  * shows the file where it was not written, so all of it counts as well. And
- * where somebody fills missing pages at the first touch (lazy.c), what is
- * absent holds what he would put there: all counts, and is read.
+ * where somebody fills missing pages at the first touch, what is absent holds
+ * what he would put there: callers ask first (lazy.h).
  */
 #include "dirty/populated.h"
 
@@ -19,7 +19,6 @@
 
 #include "dirty/extent.h"
 #include "dirty/hugetlb.h"
-#include "dirty/lazy.h"
 #include "dirty/pagescan.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -81,22 +80,16 @@ static int scan_file(const struct ramjet_dirty_region *region,
 static const char *choose(const struct ramjet_dirty_region *region,
 			  enum rj_populated_method *ret_method)
 {
-	const char *lazy = NULL;
-
 	*ret_method = RJ_POPULATED_ALL;
 	switch (rj_backing_of(region)) {
 	case RJ_BACKING_PRIVATE_ANON:
-		lazy = rj_lazy_reason(region);
-		if (!lazy)
-			*ret_method = RJ_POPULATED_PAGEMAP_SCAN;
-		return lazy;
+		*ret_method = RJ_POPULATED_PAGEMAP_SCAN;
+		return NULL;
 	case RJ_BACKING_SHARED_FD:
-		lazy = rj_lazy_reason(region);
-		if (!lazy)
-			*ret_method = rj_extent_knows_holes(region->fd)
-					      ? RJ_POPULATED_SEEK_DATA
-					      : RJ_POPULATED_UFFD_CONTINUE;
-		return lazy;
+		*ret_method = rj_extent_knows_holes(region->fd)
+				      ? RJ_POPULATED_SEEK_DATA
+				      : RJ_POPULATED_UFFD_CONTINUE;
+		return NULL;
 	case RJ_BACKING_PRIVATE_FILE:
 		return "a private mapping of a file shows the file";
 	case RJ_BACKING_SHARED_OTHER:

@@ -23,6 +23,10 @@ struct ramjet_dirty_source {
 	void *user;
 };
 
+/* Made by ramjet_dirty_pagemap_new()? While it tracks, its userfaultfd is the
+ * only one that has registered the regions: the kernel allows no second. */
+bool rj_dirty_is_pagemap(const struct ramjet_dirty_source *source);
+
 struct rj_dirty_set {
 	struct ramjet_dirty_source **sources; /* borrowed */
 	unsigned source_count;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/clearing.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/backing.h"
@@ -43,7 +45,7 @@ static bool find_block_locked(struct rj_clearing *c) RJ_REQUIRES(c->lock)
 		c->page == c->blocks[c->block].page_count)) {
 		c->block++;
 		c->page = 0;
-		c->looked = false;
+		c->chosen = false;
 	}
 	return c->block < c->block_count;
 }
@@ -61,10 +63,12 @@ static bool next_piece(struct rj_clearing *c, struct piece *ret)
 		const char *reason;
 
 		block = &c->blocks[c->block];
-		/* Once a block: it may take a while. */
-		if (!c->looked)
-			c->method = rj_populated_choose(&region, &reason);
-		c->looked = true;
+		if (!c->chosen)
+			c->method =
+				c->lazy[c->block]
+					? RJ_POPULATED_ALL
+					: rj_populated_choose(&region, &reason);
+		c->chosen = true;
 		*ret = (struct piece){
 			.block = block,
 			.index = c->block,
@@ -185,17 +189,40 @@ static void end_thread(struct rj_clearing *c, const struct ramjet_error *err)
 		rj_event_signal(c->event_fd);
 }
 
+/* The first thread looks, without the lock, since it takes a while; others
+ * wait for it. False: it could not. */
+static bool look(struct rj_clearing *c, unsigned self, struct ramjet_error *err)
+{
+	const char **lazy = NULL;
+
+	if (!self)
+		(void)!rj_blocks_look_lazy(c->blocks, c->block_count, &lazy,
+					   err);
+	rj_lock(&c->lock);
+	if (!self) {
+		c->lazy = lazy;
+		c->looked = true;
+		(void)pthread_cond_broadcast(&c->changed);
+	}
+	while (!c->looked)
+		rj_cond_wait(&c->changed, &c->lock);
+	lazy = c->lazy;
+	rj_unlock(&c->lock);
+	return lazy;
+}
+
 static void *clear_thread(void *arg)
 {
 	struct rj_clearing *c = arg;
 	struct ramjet_error err = { 0 };
 	struct piece piece;
 	unsigned self;
-	int rc = 0;
+	int rc;
 
 	rj_lock(&c->lock);
 	self = c->taken++;
 	rj_unlock(&c->lock);
+	rc = look(c, self, &err) ? 0 : -ECANCELED;
 	while (!rc && next_piece(c, &piece)) {
 		rc = clear_piece(c, self, &piece, &err);
 		if (rc)
@@ -270,6 +297,8 @@ void rj_clearing_stop(struct rj_clearing *clearing)
 		(void)pthread_join(clearing->threads[i], NULL);
 	(void)pthread_cond_destroy(&clearing->changed);
 	rj_mutex_done(&clearing->lock);
+	free(clearing->lazy);
+	clearing->lazy = NULL;
 	clearing->blocks = NULL;
 	clearing->started = 0;
 }

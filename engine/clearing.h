@@ -55,8 +55,10 @@ struct rj_clearing {
 	unsigned block;
 	uint64_t page;
 	/* How block `block` is looked through, once it is known. */
-	bool looked;
+	bool chosen;
 	enum rj_populated_method method;
+	bool looked;       /* for what is filled lazily, by the first thread */
+	const char **lazy; /* as region.h has it; NULL: that failed */
 };
 
 /* On at most `threads` threads. When all blocks are fresh, it is over at

@@ -35,6 +35,7 @@ void rj_outgoing_free(struct rj_outgoing *out)
 		rj_mailbox_done(&out->outbox);
 	free(out->senders);
 	free(out->regions);
+	free(out->lazy);
 	free(out);
 }
 

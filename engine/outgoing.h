@@ -51,6 +51,9 @@ struct rj_outgoing {
 	struct rj_dirty_set dirty;
 	bool tracking;
 	struct ramjet_dirty_region *regions;
+	/* Why a block's absent pages mean nothing, or NULL: as region.h has
+	 * it. */
+	const char **lazy;
 	uint64_t unpopulated_pages;
 	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
 

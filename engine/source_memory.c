@@ -38,6 +38,28 @@ static int start_tracking(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+static bool has_pagemap(const struct ramjet_guest *guest)
+{
+	for (unsigned i = 0; i < guest->source_count; i++)
+		if (rj_dirty_is_pagemap(guest->sources[i]))
+			return true;
+	return false;
+}
+
+/* Tracking has begun. Where that registered all memory with a userfaultfd of
+ * our own, there is nobody else's. */
+static int look_lazy(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct ramjet_guest *guest = m->guest;
+	struct rj_outgoing *out = m->out;
+
+	if (!has_pagemap(guest))
+		return rj_blocks_look_lazy(guest->blocks, guest->block_count,
+					   &out->lazy, err);
+	out->lazy = calloc(guest->block_count, sizeof(*out->lazy));
+	return out->lazy ? 0 : rj_fail(err, -ENOMEM, "session: out of memory");
+}
+
 enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m)
 {
 	return rj_migration_params(m).verify_all ? RJ_DIGEST_OF_ALL
@@ -55,6 +77,24 @@ static void report_populated(struct ramjet_migration *m,
 	rj_unlock(&m->lock);
 }
 
+static int scan_block(struct ramjet_migration *m, unsigned index,
+		      struct rj_bitmap *bm, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	enum rj_populated_method method = RJ_POPULATED_ALL;
+	const char *reason = out->lazy[index];
+	int rc = 0;
+
+	if (reason)
+		(void)rj_bitmap_set_run(bm, 0, out->regions[index].page_count);
+	else
+		rc = rj_populated_scan(&out->regions[index], bm, &method,
+				       &reason, err);
+	if (!rc)
+		report_populated(m, method, reason);
+	return rc;
+}
+
 /* Round 0 is everything that holds something. */
 static int fill_first_round(struct ramjet_migration *m,
 			    struct ramjet_error *err)
@@ -63,18 +103,15 @@ static int fill_first_round(struct ramjet_migration *m,
 	struct rj_bitmap *const *sink = rj_rounds_sink(&out->rounds);
 	/* Discarded since tracking began: marked, and counted, already. */
 	const uint64_t marked = rj_rounds_next_pages(&out->rounds);
-	enum rj_populated_method method = RJ_POPULATED_ALL;
 	uint64_t pages = 0, total = 0;
-	int rc;
+	int rc = look_lazy(m, err);
 
+	if (rc)
+		return rc;
 	for (unsigned i = 0; i < m->guest->block_count; i++) {
-		const char *reason = NULL;
-
-		rc = rj_populated_scan(&out->regions[i], sink[i], &method,
-				       &reason, err);
+		rc = scan_block(m, i, sink[i], err);
 		if (rc)
 			return rc;
-		report_populated(m, method, reason);
 		pages += rj_bitmap_count(sink[i]);
 		if (rj_migration_params(m).verify)
 			out->digests_us += rj_digest_predict_us(

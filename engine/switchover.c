@@ -205,7 +205,9 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 		struct rj_digest digest = { 0 };
 		struct rj_digest_parts parts = { 0 };
 
-		rc = rj_digest_block_until(&guest->blocks[i], frame.aux,
+		rc = rj_digest_block_until(&guest->blocks[i],
+					   m->out->lazy[i] ? RJ_DIGEST_OF_ALL
+							   : frame.aux,
 					   m->wake_fd, &digest, &parts, err);
 		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
 		rj_digest_parts_encode(

@@ -9,6 +9,8 @@
 #include "engine/digest.h"
 #include "engine/helper_report.h"
 #include "engine/incoming.h"
+#include "engine/region.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -32,15 +34,15 @@ static void describe_place(const struct rj_incoming *in, unsigned block,
 }
 
 static int verify_block(const struct ramjet_migration *m, unsigned index,
-			struct ramjet_error *err)
+			enum rj_digest_of of, struct ramjet_error *err)
 {
 	const struct rj_incoming *in = m->in;
 	const struct rj_block *block = &in->blocks[index];
 	struct rj_digest theirs, ours = { 0 };
 	struct rj_digest_parts parts = { 0 };
 	char place[192];
-	int rc = rj_digest_block_until(block, in->digest_of, m->wake_fd, &ours,
-				       &parts, err);
+	int rc = rj_digest_block_until(block, of, m->wake_fd, &ours, &parts,
+				       err);
 
 	if (rc)
 		return rc;
@@ -57,6 +59,19 @@ static int verify_block(const struct ramjet_migration *m, unsigned index,
 		       (unsigned long long)theirs.low,
 		       (unsigned long long)ours.high,
 		       (unsigned long long)ours.low);
+}
+
+/* Those of blocks whose absent pages mean nothing are read as a whole. */
+static int verify(const struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_incoming *in = m->in;
+	rj_autofree const char **lazy = NULL;
+	int rc = rj_blocks_look_lazy(in->blocks, in->block_count, &lazy, err);
+
+	for (unsigned i = 0; !rc && i < in->block_count; i++)
+		rc = verify_block(
+			m, i, lazy[i] ? RJ_DIGEST_OF_ALL : in->digest_of, err);
+	return rc;
 }
 
 static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
@@ -133,8 +148,8 @@ int rj_target_load(struct ramjet_migration *m, struct rj_ready *ready,
 	int rc = 0;
 
 	/* Before load_state: devices may touch memory. */
-	for (unsigned i = 0; !rc && in->digests && i < in->block_count; i++)
-		rc = verify_block(m, i, err);
+	if (in->digests)
+		rc = verify(m, err);
 	ready->digests_us = in->digests ? lap(&since_us) : 0;
 	if (!rc && (in->helpers || in->helper_states.bytes))
 		rc = rj_helpers_check_arriving(in->helpers,

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dirty/lazy.h"
 #include "dirty/populated.h"
 #include "dirty/source.h"
 #include "dirty/uffd.h"
@@ -180,15 +181,16 @@ static uint64_t allocated_bytes(int fd)
 }
 
 /* Somebody fills what is missing: absent does not mean zero. */
-static void what_is_filled_lazily_counts_as_a_whole(void **state)
+/* Blocks that are looked at together are told apart. */
+static void what_is_filled_lazily_is_told(void **state)
 {
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	struct uffdio_api api = { .api = UFFD_API };
 	enum memory_kind kind = *(const enum memory_kind *)*state;
 	const int uffd = rj_uffd_open(NULL);
-	struct ramjet_dirty_region half;
+	struct ramjet_dirty_region regions[3];
+	const char *reasons[3];
 	struct memory m;
-	struct result r;
 
 	if (uffd < 0) {
 		printf("# skipped: no userfaultfd\n");
@@ -200,20 +202,35 @@ static void what_is_filled_lazily_counts_as_a_whole(void **state)
 	reg.range.start = (uintptr_t)m.region.host + BYTES / 2;
 	reg.range.len = RAMJET_PAGE_BYTES;
 	assert_int_equal(ioctl(uffd, UFFDIO_REGISTER, &reg), 0);
-	check_all(&m.region,
-		  "userfaultfd: somebody fills what is missing when it is "
-		  "read");
-	half = m.region;
-	half.page_count /= 2;
-	scan(&half, &r);
-	assert_int_equal(rj_bitmap_count(&r.map), 0);
-	rj_bitmap_done(&r.map);
+	regions[0] = regions[1] = regions[2] = m.region;
+	regions[0].page_count /= 2;
+	regions[2].host += BYTES / 2 + RAMJET_PAGE_BYTES;
+	regions[2].page_count = PAGES / 2 - 1;
+	rj_lazy_look(regions, 3, reasons);
+	assert_null(reasons[0]);
+	assert_non_null(reasons[1]);
+	assert_non_null(strstr(reasons[1], "somebody fills"));
+	assert_null(reasons[2]);
 	/* Over as soon as he is gone. */
 	(void)close(uffd);
-	scan(&m.region, &r);
-	assert_int_equal(rj_bitmap_count(&r.map), 0);
-	rj_bitmap_done(&r.map);
+	rj_lazy_look(regions, 3, reasons);
+	assert_null(reasons[1]);
 	memory_free(&m);
+}
+
+static void what_is_not_mapped_is_not_known(void **state)
+{
+	const struct ramjet_dirty_region nowhere = {
+		.name = "none",
+		.host = (uint8_t *)(uintptr_t)RAMJET_PAGE_BYTES,
+		.page_count = 1,
+	};
+	const char *reason = NULL;
+
+	(void)state;
+	rj_lazy_look(&nowhere, 1, &reason);
+	assert_non_null(reason);
+	assert_non_null(strstr(reason, "does not tell"));
 }
 
 static void a_hugetlb_memfd_is_asked_whoever_put_it_there(void **state)
@@ -381,8 +398,9 @@ int main(void)
 		of_kind(tracking_changes_nothing, MEMORY_ANON),
 		of_kind(tracking_changes_nothing, MEMORY_MEMFD),
 		cmocka_unit_test(a_hugetlb_memfd_is_asked_whoever_put_it_there),
-		of_kind(what_is_filled_lazily_counts_as_a_whole, MEMORY_ANON),
-		of_kind(what_is_filled_lazily_counts_as_a_whole, MEMORY_MEMFD),
+		of_kind(what_is_filled_lazily_is_told, MEMORY_ANON),
+		of_kind(what_is_filled_lazily_is_told, MEMORY_MEMFD),
+		cmocka_unit_test(what_is_not_mapped_is_not_known),
 		cmocka_unit_test(a_private_mapping_of_a_file_counts_as_a_whole),
 		cmocka_unit_test(a_wrong_fd_or_offset_counts_as_a_whole),
 		cmocka_unit_test(an_offset_into_the_file_is_honoured),

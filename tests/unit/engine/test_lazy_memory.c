@@ -5,6 +5,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dirty/lazy.h"
 #include "dirty/uffd.h"
 #include "tests/unit/engine/move.h"
 
@@ -55,6 +57,20 @@ static void *fill_for_ever(void *user)
 	while (poll(fds, 2, -1) > 0 && !fds[1].revents)
 		fill_one(filler);
 	return NULL;
+}
+
+static _Atomic unsigned looks;
+
+void __real_rj_lazy_look(const struct ramjet_dirty_region *regions,
+			 unsigned count, const char **ret_reasons);
+void __wrap_rj_lazy_look(const struct ramjet_dirty_region *regions,
+			 unsigned count, const char **ret_reasons);
+
+void __wrap_rj_lazy_look(const struct ramjet_dirty_region *regions,
+			 unsigned count, const char **ret_reasons)
+{
+	atomic_fetch_add(&looks, 1);
+	__real_rj_lazy_look(regions, count, ret_reasons);
 }
 
 /* From now on block 0 holds nothing, and `store` is what it should hold. */
@@ -130,10 +146,37 @@ static void what_is_filled_lazily_is_read_and_sent(void **state)
 	guarded_unmap(&filler.store);
 }
 
+/* A look takes milliseconds a GiB: one serves all blocks, on the source only
+ * where no userfaultfd of ours has them, on the target for clearing and for
+ * verify. */
+static void one_look_serves_all_blocks(void **state)
+{
+	const struct {
+		enum vm_dirty dirty;
+		unsigned looks;
+	} kinds[] = { { VM_DIRTY_NONE, 3 }, { VM_DIRTY_PAGEMAP, 2 } };
+	struct move *move = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct small_vm_options is = move_machine;
+
+		is.dirty = kinds[i].dirty;
+		assert_true(is.bytes[0] && is.bytes[1]);
+		atomic_store(&looks, 0);
+		move_init(move, &is);
+		move_begin(move, MOVE_UNIX);
+		move_await(move);
+		move_expect_done(move);
+		assert_int_equal(atomic_load(&looks), kinds[i].looks);
+		move_done(move);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		MOVE_TEST(what_is_filled_lazily_is_read_and_sent),
+		MOVE_TEST(one_look_serves_all_blocks),
 	};
 
 	return cmocka_run_group_tests_name("lazy_memory", tests, NULL, NULL);
