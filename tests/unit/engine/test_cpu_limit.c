@@ -2,66 +2,20 @@
 /* Control groups of our own making, below a folder that stands for "/". */
 #include "tests/unit/cmocka_all.h"
 
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/cpu_limit.h"
+#include "tests/unit/fake_root.h"
 
 #define ELSE  "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
 #define MOUNT "30 23 0:26 / /cg rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
 
-static int setup(void **state)
-{
-	char name[] = "/tmp/rj-cpu-limit-XXXXXX";
-
-	*state = mkdtemp(name) ? strdup(name) : NULL;
-	return *state ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	const int rc = nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-
-	free(*state);
-	return rc;
-}
-
-/* With the folders on the way there. */
-static void put(const char *root, const char *name, const char *text)
-{
-	char path[256];
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
-	for (char *at = strchr(path + strlen(root) + 1, '/'); at;
-	     at = strchr(at + 1, '/')) {
-		*at = '\0';
-		(void)mkdir(path, 0700);
-		*at = '/';
-	}
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
 static void place(const char *root, const char *group, const char *mounts)
 {
-	put(root, "proc/self/cgroup", group);
-	put(root, "proc/self/mountinfo", mounts);
+	fake_root_put(root, "proc/self/cgroup", group);
+	fake_root_put(root, "proc/self/mountinfo", mounts);
 }
 
 static void expect(const char *root, unsigned affinity, unsigned cpus,
@@ -84,31 +38,31 @@ static void nothing_to_be_read_limits_nothing(void **state)
 static void a_quota_of_version_2_limits_and_is_rounded_up(void **state)
 {
 	place(*state, "0::/vm\n", ELSE MOUNT);
-	put(*state, "cg/vm/cpu.max", "250000 100000\n");
+	fake_root_put(*state, "cg/vm/cpu.max", "250000 100000\n");
 	expect(*state, 8, 3, 100000);
 	expect(*state, 3, 3, 100000); /* 2.5 of 3 */
 	expect(*state, 2, 2, 0);
-	put(*state, "cg/vm/cpu.max", "10000 50000\n");
+	fake_root_put(*state, "cg/vm/cpu.max", "10000 50000\n");
 	expect(*state, 8, 1, 50000);
 }
 
 static void no_quota_of_version_2_limits_nothing(void **state)
 {
 	place(*state, "0::/vm\n", ELSE MOUNT);
-	put(*state, "cg/vm/cpu.max", "max 100000\n");
+	fake_root_put(*state, "cg/vm/cpu.max", "max 100000\n");
 	expect(*state, 8, 8, 0);
 }
 
 static void groups_above_limit_as_well(void **state)
 {
 	place(*state, "0::/a/b/c\n", ELSE MOUNT);
-	put(*state, "cg/a/b/c/cpu.max", "max 100000\n");
-	put(*state, "cg/a/b/cpu.max", "400000 100000\n");
-	put(*state, "cg/a/cpu.max", "60000 20000\n");
+	fake_root_put(*state, "cg/a/b/c/cpu.max", "max 100000\n");
+	fake_root_put(*state, "cg/a/b/cpu.max", "400000 100000\n");
+	fake_root_put(*state, "cg/a/cpu.max", "60000 20000\n");
 	expect(*state, 8, 3, 20000);
-	put(*state, "cg/a/cpu.max", "600000 100000\n");
+	fake_root_put(*state, "cg/a/cpu.max", "600000 100000\n");
 	expect(*state, 8, 4, 100000);
-	put(*state, "cg/cpu.max", "100000 100000\n");
+	fake_root_put(*state, "cg/cpu.max", "100000 100000\n");
 	expect(*state, 8, 1, 100000);
 }
 
@@ -116,13 +70,13 @@ static void a_group_mounted_for_a_container_is_found(void **state)
 {
 	place(*state, "0::/box/7/vm\n",
 	      "30 23 0:26 /box/7 /cg rw - cgroup2 cgroup2 rw\n");
-	put(*state, "cg/vm/cpu.max", "200000 100000\n");
+	fake_root_put(*state, "cg/vm/cpu.max", "200000 100000\n");
 	expect(*state, 8, 2, 100000);
 	/* One that only begins alike is another one. */
 	place(*state, "0::/box/77/vm\n",
 	      "30 23 0:26 /box/7 /cg rw - cgroup2 cgroup2 rw\n");
 	expect(*state, 8, 8, 0);
-	put(*state, "cg/cpu.max", "300000 100000\n");
+	fake_root_put(*state, "cg/cpu.max", "300000 100000\n");
 	expect(*state, 8, 3, 100000);
 }
 
@@ -131,10 +85,10 @@ static void a_quota_of_version_1_limits(void **state)
 	place(*state, "5:cpuset:/\n4:cpu,cpuacct:/vm\n1:name=systemd:/\n",
 	      "29 23 0:25 / /set rw - cgroup cgroup rw,cpuset\n"
 	      "31 23 0:27 / /cg1 rw - cgroup cgroup rw,cpu,cpuacct\n");
-	put(*state, "cg1/vm/cpu.cfs_quota_us", "-1\n");
-	put(*state, "cg1/vm/cpu.cfs_period_us", "100000\n");
+	fake_root_put(*state, "cg1/vm/cpu.cfs_quota_us", "-1\n");
+	fake_root_put(*state, "cg1/vm/cpu.cfs_period_us", "100000\n");
 	expect(*state, 8, 8, 0);
-	put(*state, "cg1/vm/cpu.cfs_quota_us", "150000\n");
+	fake_root_put(*state, "cg1/vm/cpu.cfs_quota_us", "150000\n");
 	expect(*state, 8, 2, 100000);
 }
 
@@ -142,22 +96,22 @@ static void with_both_versions_the_lesser_counts(void **state)
 {
 	place(*state, "4:cpu:/vm\n0::/\n",
 	      MOUNT "31 23 0:27 / /cg1 rw - cgroup cgroup rw,cpu\n");
-	put(*state, "cg1/vm/cpu.cfs_quota_us", "200000\n");
-	put(*state, "cg1/vm/cpu.cfs_period_us", "100000\n");
-	put(*state, "cg/cpu.max", "500000 100000\n");
+	fake_root_put(*state, "cg1/vm/cpu.cfs_quota_us", "200000\n");
+	fake_root_put(*state, "cg1/vm/cpu.cfs_period_us", "100000\n");
+	fake_root_put(*state, "cg/cpu.max", "500000 100000\n");
 	expect(*state, 8, 2, 100000);
 }
 
 static void what_makes_no_sense_limits_nothing(void **state)
 {
 	place(*state, "0::/vm\nnonsense\n", "nonsense\n" MOUNT);
-	put(*state, "cg/vm/cpu.max", "");
+	fake_root_put(*state, "cg/vm/cpu.max", "");
 	expect(*state, 8, 8, 0);
-	put(*state, "cg/vm/cpu.max", "100000\n");
+	fake_root_put(*state, "cg/vm/cpu.max", "100000\n");
 	expect(*state, 8, 8, 0);
-	put(*state, "cg/vm/cpu.max", "100000 0\n");
+	fake_root_put(*state, "cg/vm/cpu.max", "100000 0\n");
 	expect(*state, 8, 8, 0);
-	put(*state, "cg/vm/cpu.max", "-5 100000\n");
+	fake_root_put(*state, "cg/vm/cpu.max", "-5 100000\n");
 	expect(*state, 8, 8, 0);
 }
 
@@ -170,7 +124,9 @@ static void this_machine_has_a_cpu_for_us(void **state)
 	assert_in_range(limit.cpus, 1, (unsigned)sysconf(_SC_NPROCESSORS_CONF));
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name)                                             \
+	cmocka_unit_test_setup_teardown(name, fake_root_setup, \
+					fake_root_teardown)
 
 static void spare_cpus_are_those_no_worker_needs(void **state)
 {

@@ -3,17 +3,16 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <linux/memfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/headroom.h"
 #include "tests/unit/engine/guarded.h"
+#include "tests/unit/fake_root.h"
 
 #define MIB   (1u << 20)
 #define PAGES 1024u
@@ -26,30 +25,12 @@ struct scene {
 	struct ramjet_error err;
 };
 
-static void put(const struct scene *s, const char *name, const char *text)
-{
-	char path[256];
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", s->root, name);
-	for (char *at = strchr(path + strlen(s->root) + 1, '/'); at;
-	     at = strchr(at + 1, '/')) {
-		*at = '\0';
-		(void)mkdir(path, 0700);
-		*at = '/';
-	}
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
 static void use(const struct scene *s, uint64_t bytes)
 {
 	char text[32];
 
 	(void)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)bytes);
-	put(s, "cg/box/memory.current", text);
+	fake_root_put(s->root, "cg/box/memory.current", text);
 }
 
 static int setup(void **state)
@@ -58,11 +39,11 @@ static int setup(void **state)
 
 	assert_non_null(s);
 	(void)snprintf(s->root, sizeof(s->root), "/tmp/rj-headroom-XXXXXX");
-	assert_non_null(mkdtemp(s->root));
-	put(s, "proc/self/cgroup", "0::/box\n");
-	put(s, "proc/self/mountinfo",
-	    "30 23 0:26 / /cg rw - cgroup2 cgroup2 rw\n");
-	put(s, "cg/box/memory.max", "104857600\n");
+	fake_root_make(s->root);
+	fake_root_put(s->root, "proc/self/cgroup", "0::/box\n");
+	fake_root_put(s->root, "proc/self/mountinfo",
+		      "30 23 0:26 / /cg rw - cgroup2 cgroup2 rw\n");
+	fake_root_put(s->root, "cg/box/memory.max", "104857600\n");
 	assert_int_equal(guarded_map(&s->ram, PAGES * RAMJET_PAGE_BYTES), 0);
 	s->block = guarded_block(&s->ram);
 	rj_headroom_init(&s->room, 1);
@@ -71,23 +52,14 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct scene *s = *state;
-	const int rc = nftw(s->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 
+	fake_root_remove(s->root);
 	guarded_unmap(&s->ram);
 	free(s);
-	return rc;
+	return 0;
 }
 
 static int take(struct scene *s, uint64_t page, uint64_t pages)
@@ -180,7 +152,7 @@ static void where_nothing_is_known_nothing_is_refused(void **state)
 {
 	struct scene *s = *state;
 
-	put(s, "cg/box/memory.max", "max\n");
+	fake_root_put(s->root, "cg/box/memory.max", "max\n");
 	use(s, 1000 * MIB);
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(take(s, 0, PAGES), 0);

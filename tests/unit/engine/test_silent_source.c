@@ -6,19 +6,12 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
-#include <semaphore.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "engine/bytes.h"
-#include "engine/heartbeat.h"
+#include "tests/unit/engine/busy_vmm.h"
 #include "tests/unit/engine/fake_source.h"
-
-/* In place of the library's: seconds would be too long for a test. */
-const struct rj_heartbeat_limits rj_heartbeat_limits = {
-	.quiet_ns = UINT64_C(50000000),
-	.dead_ns = UINT64_C(150000000),
-};
 
 static void a_silent_source_is_given_up(void **state)
 {
@@ -60,47 +53,15 @@ static void a_source_that_answers_is_waited_for(void **state)
 	assert_int_equal(s->move.target_rc, 0);
 }
 
-static void await_pong(int fd, uint64_t token)
-{
-	uint8_t body[RJ_PING_BYTES] = { 0 };
-	struct rj_frame frame;
-
-	assert_true(wire_peer_send_ping(fd, RJ_FRAME_PING, token));
-	do
-		assert_true(wire_peer_read(fd, &frame, body, sizeof(body)));
-	while (frame.type != RJ_FRAME_PONG || rj_get64(body) != token);
-}
-
-static sem_t busy, done;
-
-/* On the control thread: busy until the test says otherwise. */
-static void be_busy(struct small_vm *vm RJ_UNUSED, enum vm_call call)
-{
-	if (call != VM_LOAD)
-		return;
-	assert_int_equal(sem_post(&busy), 0);
-	while (sem_wait(&done))
-		continue;
-}
-
-static void ask_while_busy(int fd)
-{
-	while (sem_wait(&busy))
-		continue;
-	for (uint64_t token = 1; token <= 3; token++)
-		await_pong(fd, token);
-	assert_int_equal(sem_post(&done), 0);
-}
-
 static void a_target_that_loads_answers_all_the_same(void **state)
 {
 	struct fake_source *s = *state;
 
 	fake_source_begin(s);
-	s->move.target.on_call = be_busy;
+	busy_vmm_begin(&s->move.target, VM_LOAD);
 	fake_source_reach(s, STEP_STATE);
 	assert_true(fake_source_say_type(s, RJ_FRAME_SWITCHOVER));
-	ask_while_busy(s->peer.control);
+	busy_vmm_ask(s->peer.control);
 	assert_true(wire_peer_await(s->peer.control, RJ_FRAME_READY,
 				    &(struct rj_frame){ 0 }));
 	assert_int_equal(small_vm_calls(&s->move.target, VM_LOAD), 1);
@@ -117,7 +78,5 @@ int main(void)
 		FAKE_SOURCE_TEST(a_target_that_loads_answers_all_the_same),
 	};
 
-	(void)sem_init(&busy, 0, 0);
-	(void)sem_init(&done, 0, 0);
 	return cmocka_run_group_tests_name("silent source", tests, NULL, NULL);
 }

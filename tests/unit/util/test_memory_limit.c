@@ -3,13 +3,10 @@
  * "/". */
 #include "tests/unit/cmocka_all.h"
 
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "tests/unit/fake_root.h"
 #include "util/memory_limit.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -21,50 +18,6 @@
 	"MemAvailable:    4194304 kB\n" \
 	"SwapTotal:             0 kB\n" \
 	"SwapFree:              0 kB\n"
-
-static int setup(void **state)
-{
-	char name[] = "/tmp/rj-memory-limit-XXXXXX";
-
-	*state = mkdtemp(name) ? strdup(name) : NULL;
-	return *state ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	const int rc = nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-
-	free(*state);
-	return rc;
-}
-
-/* With the folders on the way there. */
-static void put(const char *root, const char *name, const char *text)
-{
-	char path[256];
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
-	for (char *at = strchr(path + strlen(root) + 1, '/'); at;
-	     at = strchr(at + 1, '/')) {
-		*at = '\0';
-		(void)mkdir(path, 0700);
-		*at = '/';
-	}
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
 
 static void expect(const char *root, uint64_t available, uint64_t limit,
 		   const char *by)
@@ -87,32 +40,34 @@ static void what_is_not_known_limits_nothing(void **state)
 
 static void the_machine_limits_with_its_swap(void **state)
 {
-	put(*state, "proc/meminfo", MEMORY);
+	fake_root_put(*state, "proc/meminfo", MEMORY);
 	expect(*state, 4096 * MIB, 8192 * MIB, "the machine");
-	put(*state, "proc/meminfo",
-	    "MemTotal: 1024 kB\nMemAvailable: 512 kB\nSwapFree: 256 kB\n");
+	fake_root_put(
+		*state, "proc/meminfo",
+		"MemTotal: 1024 kB\nMemAvailable: 512 kB\nSwapFree: 256 kB\n");
 	expect(*state, 768 << 10, MIB, "the machine");
 }
 
 static void a_group_of_version_2_limits(void **state)
 {
-	put(*state, "proc/meminfo", MEMORY);
-	put(*state, "proc/self/cgroup", "0::/a/b\n");
-	put(*state, "proc/self/mountinfo", TWO);
-	put(*state, "cg/a/b/memory.max", "max\n");
-	put(*state, "cg/a/b/memory.current", "104857600\n");
+	fake_root_put(*state, "proc/meminfo", MEMORY);
+	fake_root_put(*state, "proc/self/cgroup", "0::/a/b\n");
+	fake_root_put(*state, "proc/self/mountinfo", TWO);
+	fake_root_put(*state, "cg/a/b/memory.max", "max\n");
+	fake_root_put(*state, "cg/a/b/memory.current", "104857600\n");
 	expect(*state, 4096 * MIB, 8192 * MIB, "the machine");
 	/* The one above: its page cache can be had back, tmpfs cannot. */
-	put(*state, "cg/a/memory.max", "268435456\n");
-	put(*state, "cg/a/memory.current", "167772160\n");
-	put(*state, "cg/a/memory.stat",
-	    "anon 1\nfile 94371840\nshmem 62914560\ninactive_anon 62914560\n"
-	    "inactive_file 20971520\nactive_file 10485760\n");
+	fake_root_put(*state, "cg/a/memory.max", "268435456\n");
+	fake_root_put(*state, "cg/a/memory.current", "167772160\n");
+	fake_root_put(
+		*state, "cg/a/memory.stat",
+		"anon 1\nfile 94371840\nshmem 62914560\ninactive_anon 62914560\n"
+		"inactive_file 20971520\nactive_file 10485760\n");
 	expect(*state, 126 * MIB, 256 * MIB, "a memory cgroup");
 	/* Over its limit already. */
-	put(*state, "cg/a/memory.current", "368435456\n");
-	put(*state, "cg/a/memory.stat", "anon 1\n");
-	put(*state, "cg/a/memory.max", "368435456\n");
+	fake_root_put(*state, "cg/a/memory.current", "368435456\n");
+	fake_root_put(*state, "cg/a/memory.stat", "anon 1\n");
+	fake_root_put(*state, "cg/a/memory.max", "368435456\n");
 	expect(*state, 0, 368435456, "a memory cgroup");
 }
 
@@ -120,40 +75,43 @@ static void swap_of_a_group_counts_as_far_as_there_is_any(void **state)
 {
 	struct rj_memory_limit found;
 
-	put(*state, "proc/meminfo",
-	    "MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n"
-	    "SwapFree: 65536 kB\n");
-	put(*state, "proc/self/cgroup", "0::/a\n");
-	put(*state, "proc/self/mountinfo", TWO);
-	put(*state, "cg/a/memory.max", "104857600\n");
-	put(*state, "cg/a/memory.current", "0\n");
-	put(*state, "cg/a/memory.swap.max", "33554432\n");
-	put(*state, "cg/a/memory.swap.current", "0\n");
+	fake_root_put(*state, "proc/meminfo",
+		      "MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n"
+		      "SwapFree: 65536 kB\n");
+	fake_root_put(*state, "proc/self/cgroup", "0::/a\n");
+	fake_root_put(*state, "proc/self/mountinfo", TWO);
+	fake_root_put(*state, "cg/a/memory.max", "104857600\n");
+	fake_root_put(*state, "cg/a/memory.current", "0\n");
+	fake_root_put(*state, "cg/a/memory.swap.max", "33554432\n");
+	fake_root_put(*state, "cg/a/memory.swap.current", "0\n");
 	rj_memory_limit_of(*state, &found);
 	assert_int_equal(found.available, 132 * MIB);
-	put(*state, "cg/a/memory.swap.max", "max\n");
+	fake_root_put(*state, "cg/a/memory.swap.max", "max\n");
 	rj_memory_limit_of(*state, &found);
 	assert_int_equal(found.available, 164 * MIB);
 }
 
 static void a_group_of_version_1_limits(void **state)
 {
-	put(*state, "proc/meminfo", MEMORY);
-	put(*state, "proc/self/cgroup", "4:memory:/box\n1:cpu:/\n0::/\n");
-	put(*state, "proc/self/mountinfo", ONE);
-	put(*state, "v1/box/memory.limit_in_bytes", "9223372036854771712\n");
-	put(*state, "v1/box/memory.usage_in_bytes", "20971520\n");
+	fake_root_put(*state, "proc/meminfo", MEMORY);
+	fake_root_put(*state, "proc/self/cgroup",
+		      "4:memory:/box\n1:cpu:/\n0::/\n");
+	fake_root_put(*state, "proc/self/mountinfo", ONE);
+	fake_root_put(*state, "v1/box/memory.limit_in_bytes",
+		      "9223372036854771712\n");
+	fake_root_put(*state, "v1/box/memory.usage_in_bytes", "20971520\n");
 	expect(*state, 4096 * MIB, 8192 * MIB, "the machine");
-	put(*state, "v1/box/memory.limit_in_bytes", "104857600\n");
-	put(*state, "v1/box/memory.stat",
-	    "inactive_file 0\ntotal_inactive_file 5242880\n"
-	    "total_active_file 5242880\n");
+	fake_root_put(*state, "v1/box/memory.limit_in_bytes", "104857600\n");
+	fake_root_put(*state, "v1/box/memory.stat",
+		      "inactive_file 0\ntotal_inactive_file 5242880\n"
+		      "total_active_file 5242880\n");
 	expect(*state, 90 * MIB, 100 * MIB, "a memory cgroup");
 }
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) \
+	cmocka_unit_test_setup_teardown(f, fake_root_setup, fake_root_teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_not_known_limits_nothing),
 		CASE(the_machine_limits_with_its_swap),

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/fake_root.h"
 #include "util/error.h"
 #include "util/thread.h"
 
@@ -134,45 +135,27 @@ static void its_policy_is_not_its_makers(void **state)
 	assert_int_equal(start_and_look().policy, SCHED_OTHER);
 }
 
-static void put(const char *root, const char *path, const char *text)
-{
-	char full[PATH_MAX];
-	FILE *file;
-
-	(void)snprintf(full, sizeof(full), "%s/%s", root, path);
-	for (char *slash = full + strlen(root) + 1;
-	     (slash = strchr(slash, '/')); *slash++ = '/') {
-		*slash = '\0';
-		(void)mkdir(full, 0700);
-	}
-	file = fopen(full, "w");
-	assert_non_null(file);
-	(void)fputs(text, file);
-	(void)fclose(file);
-}
-
 static void the_limits_of_threads_are_named(void **state)
 {
-	char root[] = "/tmp/ramjet-thread-XXXXXX", command[64], text[160];
+	char root[] = "/tmp/ramjet-thread-XXXXXX", text[160];
 
 	(void)state;
-	assert_non_null(mkdtemp(root));
-	put(root, "proc/self/cgroup", "0::/pod/vmm\n");
-	put(root, "proc/self/mountinfo",
-	    "30 25 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
-	put(root, "sys/fs/cgroup/pod/vmm/pids.max", "max\n");
-	put(root, "sys/fs/cgroup/pod/pids.max", "6\n");
+	fake_root_make(root);
+	fake_root_put(root, "proc/self/cgroup", "0::/pod/vmm\n");
+	fake_root_put(root, "proc/self/mountinfo",
+		      "30 25 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+	fake_root_put(root, "sys/fs/cgroup/pod/vmm/pids.max", "max\n");
+	fake_root_put(root, "sys/fs/cgroup/pod/pids.max", "6\n");
 	rj_thread_limits(root, text, sizeof(text));
 	assert_non_null(strstr(text, "ulimit -u"));
 	assert_non_null(strstr(text, "pids.max 6"));
-	put(root, "proc/self/cgroup", "4:cpu:/a\n3:pids:/b\n");
-	put(root, "proc/self/mountinfo",
-	    "30 25 0:27 / /cg/pids rw - cgroup cgroup rw,pids\n");
-	put(root, "cg/pids/b/pids.max", "17\n");
+	fake_root_put(root, "proc/self/cgroup", "4:cpu:/a\n3:pids:/b\n");
+	fake_root_put(root, "proc/self/mountinfo",
+		      "30 25 0:27 / /cg/pids rw - cgroup cgroup rw,pids\n");
+	fake_root_put(root, "cg/pids/b/pids.max", "17\n");
 	rj_thread_limits(root, text, sizeof(text));
 	assert_non_null(strstr(text, "pids.max 17"));
-	(void)snprintf(command, sizeof(command), "rm -r %s", root);
-	assert_int_equal(system(command), 0);
+	fake_root_remove(root);
 }
 
 static void a_thread_that_does_not_start_names_them(void **state)
