@@ -2,8 +2,10 @@
 #include "tests/unit/dirty/memory_kinds.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -84,8 +86,14 @@ static void write_pool(long pages)
 static bool reserve(struct memory *memory)
 {
 	long wanted = (long)(memory->bytes / HUGE_BYTES);
-	long before = read_pool();
+	long before;
 
+	/* One pool for the whole machine: whoever else runs such a test waits,
+	 * or would be killed by SIGBUS when its pages are taken away. */
+	memory->pool_fd = open(POOL, O_RDONLY | O_CLOEXEC);
+	if (memory->pool_fd >= 0)
+		(void)flock(memory->pool_fd, LOCK_EX);
+	before = read_pool();
 	if (before < wanted) {
 		memory->old_hugepages = before;
 		write_pool(wanted);
@@ -162,6 +170,7 @@ bool memory_make(enum memory_kind kind, uint64_t bytes, struct memory *ret)
 		.bytes = bytes,
 		.unit_pages = huge ? HUGE_BYTES / RAMJET_PAGE_BYTES : 1,
 		.old_hugepages = -1,
+		.pool_fd = -1,
 		.region = {
 			.name = "ram0",
 			.page_count = bytes / RAMJET_PAGE_BYTES,
@@ -184,6 +193,9 @@ void memory_free(struct memory *memory)
 		(void)close(memory->region.fd);
 	if (memory->old_hugepages >= 0)
 		write_pool(memory->old_hugepages);
+	if (memory->pool_fd >= 0)
+		(void)close(memory->pool_fd);
+	memory->pool_fd = -1;
 	memory->map = NULL;
 	memory->region.fd = -1;
 	memory->old_hugepages = -1;

@@ -23,6 +23,7 @@ struct memory {
 	void *map;
 	uint64_t map_bytes;
 	long old_hugepages; /* to be put back; -1: left alone */
+	int pool_fd;        /* the lock on the pool; -1: none */
 };
 
 const char *memory_kind_name(enum memory_kind kind);
