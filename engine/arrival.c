@@ -33,7 +33,7 @@ void rj_arrival_opened(struct rj_arrival *arrival, uint32_t round,
 }
 
 void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
-		     uint64_t bytes, uint64_t now_us)
+		     uint64_t bytes, uint64_t queue_us, uint64_t now_us)
 {
 	for (; arrival->left < rounds; arrival->left++) {
 		struct rj_arrival_round *round =
@@ -41,6 +41,7 @@ void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
 
 		round->left_us = now_us;
 		round->left_bytes = bytes;
+		round->queue_us = queue_us;
 	}
 }
 
@@ -112,4 +113,15 @@ uint64_t rj_arrival_behind_us(const struct rj_arrival *arrival, uint64_t now_us)
 		return 0;
 	return now_us -
 	       arrival->rounds[arrival->heard % RJ_ARRIVAL_ROUNDS].left_us;
+}
+
+uint64_t rj_arrival_late_us(const struct rj_arrival *arrival, uint64_t now_us)
+{
+	const uint64_t behind_us = rj_arrival_behind_us(arrival, now_us);
+	const uint64_t queue_us =
+		arrival->rounds[arrival->heard % RJ_ARRIVAL_ROUNDS].queue_us;
+
+	if (behind_us == UINT64_MAX)
+		return UINT64_MAX;
+	return behind_us > queue_us ? behind_us - queue_us : 0;
 }

@@ -22,6 +22,7 @@ struct rj_arrival {
 		uint64_t began_bytes; /* launched before */
 		uint64_t left_us;     /* its fences were launched */
 		uint64_t left_bytes;  /* launched until then */
+		uint64_t queue_us;    /* and what those will take */
 	} rounds[RJ_ARRIVAL_ROUNDS];
 	uint32_t left;  /* rounds whose fences are launched */
 	uint32_t heard; /* rounds reported as applied */
@@ -37,9 +38,10 @@ struct rj_arrival {
 /* Round `round` begins, with so many pages, `bytes` launched before. */
 void rj_arrival_opened(struct rj_arrival *arrival, uint32_t round,
 		       uint64_t pages, uint64_t bytes, uint64_t now_us);
-/* All rounds before `rounds` have their fences among `bytes` launched. */
+/* All rounds before `rounds` have their fences among `bytes` launched, of which
+ * those not acknowledged yet will take `queue_us`. */
 void rj_arrival_left(struct rj_arrival *arrival, uint32_t rounds,
-		     uint64_t bytes, uint64_t now_us);
+		     uint64_t bytes, uint64_t queue_us, uint64_t now_us);
 /*
  * The target has applied `rounds` rounds, and its kernel has acknowledged
  * `bytes`: what it acknowledged beyond their fences still waits for the
@@ -57,4 +59,6 @@ double rj_arrival_waiting_bytes(const struct rj_arrival *arrival,
  * UINT64_MAX for longer than is remembered, or before the first. */
 uint64_t rj_arrival_behind_us(const struct rj_arrival *arrival,
 			      uint64_t now_us);
+/* Of that, what the queue before it does not explain. */
+uint64_t rj_arrival_late_us(const struct rj_arrival *arrival, uint64_t now_us);
 #endif

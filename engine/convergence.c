@@ -11,6 +11,8 @@
 #define BEST_ROUNDS     16u /* how long a best pause is remembered */
 #define WORTHWHILE      0.7 /* share of the pause a round must save to */
 #define POLISH_ROUNDS   16u
+#define SHORTER         0.9 /* share of the shortest pause: worth having had */
+#define VAIN_ROUNDS     3u  /* in a row; fewer may be a matter of chance */
 #define NOTICED_US      1000u /* what it must save at least */
 #define GOOD_MOMENT     1.15  /* of the best pause seen lately */
 
@@ -80,24 +82,30 @@ static enum rj_advice hopeless(struct rj_convergence *c,
 	return RJ_ADVICE_GO_ON;
 }
 
+static void count_vain_round(struct rj_convergence *c, uint64_t p50_us)
+{
+	if (c->polish_us && (double)p50_us >= SHORTER * (double)c->polish_us) {
+		c->in_vain++;
+		return;
+	}
+	c->polish_us = p50_us;
+	c->in_vain = 0;
+}
+
 /*
  * It fits: but if one more round makes the pause much shorter, have that. As
- * long as it does: a round that was to bring much, and brought next to nothing,
- * is the last.
+ * long as they do: some that were to bring much, and brought next to nothing,
+ * are the last.
  */
 static enum rj_advice polish(struct rj_convergence *c,
 			     const struct rj_round_outcome *outcome)
 {
-	const bool in_vain =
-		c->polish_us &&
-		(double)outcome->p50_us >= WORTHWHILE * (double)c->polish_us;
-
-	if (in_vain || c->polished >= POLISH_ROUNDS ||
+	count_vain_round(c, outcome->p50_us);
+	if (c->in_vain >= VAIN_ROUNDS || c->polished >= POLISH_ROUNDS ||
 	    outcome->next_us + NOTICED_US > outcome->p50_us ||
 	    (double)outcome->next_us >= WORTHWHILE * (double)outcome->p50_us)
 		return RJ_ADVICE_SWITCH;
 	c->polished++;
-	c->polish_us = outcome->p50_us;
 	return RJ_ADVICE_GO_ON;
 }
 

@@ -15,7 +15,8 @@ struct rj_convergence {
 	unsigned stuck; /* rounds in a row that did not shrink what is left */
 	unsigned calm;  /* rounds in a row that would do with less throttle */
 	unsigned polished;  /* rounds spent on a shorter pause than needed */
-	uint64_t polish_us; /* the pause before the latest of them; 0: none */
+	uint64_t polish_us; /* the shortest pause they gave; 0: none */
+	unsigned in_vain;   /* of them in a row that gave no shorter one */
 	unsigned hopeless;  /* stuck rounds with nothing more to try */
 	uint32_t throttle_percent;
 	uint64_t best_us; /* shortest pause seen lately */

@@ -365,7 +365,7 @@ int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 	return 0;
 }
 
-int rj_link_ping(struct rj_link *link, uint64_t interval_ns,
+int rj_link_ping(struct rj_link *link, bool laden, uint64_t interval_ns,
 		 struct ramjet_error *err)
 {
 	const uint64_t now_ns = rj_now_ns();
@@ -373,7 +373,7 @@ int rj_link_ping(struct rj_link *link, uint64_t interval_ns,
 
 	if (!link->answers || !rj_ping_is_due(&link->ping, interval_ns, now_ns))
 		return 0;
-	rj_put64(token, rj_ping_ask(&link->ping, now_ns));
+	rj_put64(token, rj_ping_ask(&link->ping, laden, now_ns));
 	return send_token(link, RJ_FRAME_PING, token, link->wake_fd, err);
 }
 

@@ -84,10 +84,11 @@ RJ_NODISCARD int rj_link_wait(struct rj_link *link, uint64_t deadline_ns,
 /*
  * Ask the peer for an answer, unless one is awaited still or it was asked
  * less than interval_ns ago, or nobody may ask yet (before ACCEPT, one way).
- * The answer is accounted by whatever polls the link.
+ * `laden`: bytes of ours are before it. The answer is accounted by whatever polls
+ * the link.
  */
-RJ_NODISCARD int rj_link_ping(struct rj_link *link, uint64_t interval_ns,
-			      struct ramjet_error *err);
+RJ_NODISCARD int rj_link_ping(struct rj_link *link, bool laden,
+			      uint64_t interval_ns, struct ramjet_error *err);
 /*
  * The time from a question to its answer, in microseconds: the median of the
  * latest ones; 0 when none was answered yet. It is the path's from end to end,

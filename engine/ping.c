@@ -14,26 +14,35 @@ bool rj_ping_is_due(const struct rj_ping *ping, uint64_t interval_ns,
 	       (!ping->sent_ns || now_ns - ping->sent_ns >= interval_ns);
 }
 
-uint64_t rj_ping_ask(struct rj_ping *ping, uint64_t now_ns)
+uint64_t rj_ping_ask(struct rj_ping *ping, bool laden, uint64_t now_ns)
 {
+	ping->laden = laden;
 	ping->sent_ns = now_ns;
 	ping->awaited = true;
 	return ++ping->token;
 }
 
-int rj_ping_answered(struct rj_ping *ping, uint64_t token, uint64_t now_ns,
-		     struct ramjet_error *err)
+static void add_sample(struct rj_ping *ping, uint64_t us)
 {
-	uint64_t us = (now_ns - ping->sent_ns) / 1000;
-
-	if (!ping->awaited || token != ping->token)
-		return rj_fail(err, -EPROTO, "PONG answers no PING");
-	ping->awaited = false;
+	if (ping->answers && ping->laden && !ping->all_laden)
+		return;
+	if (ping->all_laden && !ping->laden)
+		ping->answers = 0;
+	ping->all_laden = ping->laden;
 	if (!us)
 		us = 1;
 	if (us > UINT32_MAX)
 		us = UINT32_MAX;
 	ping->samples_us[ping->answers++ % RJ_PING_SAMPLES] = (uint32_t)us;
+}
+
+int rj_ping_answered(struct rj_ping *ping, uint64_t token, uint64_t now_ns,
+		     struct ramjet_error *err)
+{
+	if (!ping->awaited || token != ping->token)
+		return rj_fail(err, -EPROTO, "PONG answers no PING");
+	ping->awaited = false;
+	add_sample(ping, (now_ns - ping->sent_ns) / 1000);
 	return 0;
 }
 

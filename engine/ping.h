@@ -3,8 +3,10 @@
 #define RJ_ENGINE_PING_H
 /*
  * Questions to the peer that it answers at once, and how long that took: the
- * round trip of the whole path, through whatever stands in between. Knows
- * nothing of connections.
+ * round trip of the whole path, through whatever stands in between. A question
+ * that waits behind what we have sent ourselves is laden: its answer shows that
+ * the peer lives, but holds queueing, which is no part of the path. Knows nothing
+ * of connections.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +21,9 @@ struct rj_ping {
 	uint64_t token;   /* of the latest question */
 	uint64_t sent_ns; /* when it was asked; 0: never */
 	bool awaited;     /* and not answered yet */
-	uint64_t answers; /* so far */
+	bool laden;       /* something of ours was before it */
+	bool all_laden;   /* the samples are of such: better than none */
+	uint64_t answers; /* that became samples */
 	uint32_t samples_us[RJ_PING_SAMPLES];
 };
 
@@ -27,8 +31,9 @@ struct rj_ping {
 bool rj_ping_is_due(const struct rj_ping *ping, uint64_t interval_ns,
 		    uint64_t now_ns);
 /* Ask: the token to send. */
-uint64_t rj_ping_ask(struct rj_ping *ping, uint64_t now_ns);
-/* An answer came. -EPROTO when nobody has asked. */
+uint64_t rj_ping_ask(struct rj_ping *ping, bool laden, uint64_t now_ns);
+/* An answer came; to a laden question it is a sample only as long as there are
+ * no others. -EPROTO when nobody has asked. */
 RJ_NODISCARD int rj_ping_answered(struct rj_ping *ping, uint64_t token,
 				  uint64_t now_ns, struct ramjet_error *err);
 /* The median of the latest round trips in microseconds, at least 1; 0: none

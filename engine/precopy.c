@@ -111,10 +111,15 @@ static void follow_rounds(struct rj_outgoing *out,
 			      : rj_rounds_can_fill(&out->rounds) ? out->round
 								 : 0;
 	const uint64_t now_us = rj_now_us();
+	const double capacity = out->estimate.capacity.mean;
 
-	rj_arrival_left(&out->arrival, left, wire->launched, now_us);
-	rj_arrival_applied(&out->arrival, out->applied, wire->acked,
-			   out->estimate.capacity.mean, now_us);
+	rj_arrival_left(
+		&out->arrival, left, wire->launched,
+		capacity > 0 ? (uint64_t)((double)wire->queued * 1e6 / capacity)
+			     : 0,
+		now_us);
+	rj_arrival_applied(&out->arrival, out->applied, wire->acked, capacity,
+			   now_us);
 	rj_meter_arrived(&out->meter, out->arrival.came_bytes,
 			 out->arrival.came_us, &out->estimate.capacity);
 	out->estimate.latency_us = out->arrival.latency_us;
@@ -265,14 +270,13 @@ static void record_round(struct ramjet_migration *m,
 /* Longer than what went so far would explain. */
 static double overdue_us(const struct rj_outgoing *out)
 {
-	const uint64_t behind_us =
-		rj_arrival_behind_us(&out->arrival, rj_now_us());
+	const uint64_t late_us = rj_arrival_late_us(&out->arrival, rj_now_us());
 	const double usual_us =
 		fmax(out->arrival.latency_us.mean, out->estimate.rtt_us);
 
-	if (out->one_way || behind_us == UINT64_MAX)
+	if (out->one_way || late_us == UINT64_MAX)
 		return 0;
-	return fmax((double)behind_us - usual_us - EMPTY_ROUND_US, 0);
+	return fmax((double)late_us - usual_us - EMPTY_ROUND_US, 0);
 }
 
 struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)

@@ -6,14 +6,29 @@
 
 /* The path, end to end, is measured all along. */
 #define PING_NS       (100 * UINT64_C(1000000))
+#define LADEN_PING_NS (1000 * UINT64_C(1000000))
 #define FIRST_PING_NS (5 * UINT64_C(1000000))
 #define FIRST_PINGS   5u
 /* What an empty round takes beside the way there and back. */
 #define EMPTY_ROUND_US 1000.0
 
-/* A few answers soon: the first may have been late. */
-static uint64_t ping_ns(const struct rj_outgoing *out)
+/* What is queued takes this long at most, or is so little that it does not
+ * matter. */
+#define UNLADEN_US    500.0
+#define UNLADEN_BYTES 16384.0
+
+static bool is_laden(const struct rj_outgoing *out)
 {
+	const double bytes = out->estimate.capacity.mean * UNLADEN_US / 1e6;
+
+	return (double)out->wire.queued > fmax(bytes, UNLADEN_BYTES);
+}
+
+/* A few answers soon: the first may have been late. */
+static uint64_t ping_ns(const struct rj_outgoing *out, bool laden)
+{
+	if (laden)
+		return LADEN_PING_NS;
 	return out->link.ping.answers < FIRST_PINGS ? FIRST_PING_NS : PING_NS;
 }
 
@@ -64,6 +79,7 @@ void rj_source_take_rtt(struct ramjet_migration *m)
 int rj_source_ping(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
+	const bool laden = is_laden(out);
 
-	return rj_link_ping(&out->link, ping_ns(out), err);
+	return rj_link_ping(&out->link, laden, ping_ns(out, laden), err);
 }

@@ -368,7 +368,7 @@ static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
 	case RJ_PULSE_FINE:
 		return 0;
 	case RJ_PULSE_ASK:
-		return rj_link_ping(&in->link, 0, err);
+		return rj_link_ping(&in->link, false, 0, err);
 	case RJ_PULSE_DEAD:
 		break;
 	}

@@ -69,7 +69,7 @@ static void a_much_shorter_pause_is_worth_a_round(void **state)
 }
 
 /* Promised half the pause each time, and nothing comes of it. */
-static void a_round_that_was_in_vain_is_the_last(void **state)
+static void three_rounds_in_vain_are_the_last(void **state)
 {
 	struct rj_convergence c = { 0 };
 	struct rj_round_outcome outcome = calm_round;
@@ -82,8 +82,30 @@ static void a_round_that_was_in_vain_is_the_last(void **state)
 	assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
 			 RJ_ADVICE_GO_ON);
 	outcome.p50_us = 28000;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
+				 RJ_ADVICE_GO_ON);
 	assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
 			 RJ_ADVICE_SWITCH);
+}
+
+/* A sample more or less may lengthen the pause once. */
+static void a_single_round_in_vain_ends_nothing(void **state)
+{
+	static const uint64_t pauses_us[] = { 40000, 44000, 39000,
+					      30000, 31000, 20000 };
+	struct rj_convergence c = { 0 };
+	struct rj_round_outcome outcome = calm_round;
+	const struct ramjet_params params = defaults();
+
+	(void)state;
+	outcome.fits = true;
+	outcome.next_us = 5000;
+	for (size_t i = 0; i < sizeof(pauses_us) / sizeof(*pauses_us); i++) {
+		outcome.p50_us = pauses_us[i];
+		assert_int_equal(rj_convergence_advise(&c, &outcome, &params),
+				 RJ_ADVICE_GO_ON);
+	}
 }
 
 /* Nothing is known of a wire that nobody has measured. */
@@ -265,7 +287,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pause_that_fits_is_taken),
 		cmocka_unit_test(a_much_shorter_pause_is_worth_a_round),
-		cmocka_unit_test(a_round_that_was_in_vain_is_the_last),
+		cmocka_unit_test(three_rounds_in_vain_are_the_last),
+		cmocka_unit_test(a_single_round_in_vain_ends_nothing),
 		cmocka_unit_test(
 			nothing_is_concluded_while_the_pause_is_unknown),
 		cmocka_unit_test(a_stuck_guest_is_slowed_down_step_by_step),

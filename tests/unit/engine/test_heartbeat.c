@@ -17,7 +17,7 @@ static void silence_is_asked_about_and_then_believed(void **state)
 			 RJ_PULSE_FINE);
 	assert_int_equal(rj_heartbeat_look(&heart, 5, &ping, 11 * S),
 			 RJ_PULSE_ASK);
-	(void)rj_ping_ask(&ping, 11 * S);
+	(void)rj_ping_ask(&ping, false, 11 * S);
 	assert_int_equal(rj_heartbeat_look(&heart, 5, &ping, 30 * S),
 			 RJ_PULSE_ASK);
 	assert_int_equal(rj_heartbeat_look(&heart, 5, &ping, 31 * S),
@@ -39,7 +39,7 @@ static void who_looks_late_asks_before_he_believes(void **state)
 	/* An hour in a callback of our own. */
 	assert_int_equal(rj_heartbeat_look(&heart, 5, &ping, 3600 * S),
 			 RJ_PULSE_ASK);
-	(void)rj_ping_ask(&ping, 3600 * S);
+	(void)rj_ping_ask(&ping, false, 3600 * S);
 	assert_int_equal(rj_heartbeat_look(&heart, 5, &ping, 3619 * S),
 			 RJ_PULSE_ASK);
 	assert_int_equal(rj_heartbeat_look(&heart, 5, &ping, 3620 * S),
@@ -54,7 +54,7 @@ static void an_answered_question_is_asked_again(void **state)
 
 	(void)state;
 	(void)rj_heartbeat_look(&heart, 5, &ping, 1 * S);
-	token = rj_ping_ask(&ping, 11 * S);
+	token = rj_ping_ask(&ping, false, 11 * S);
 	assert_int_equal(rj_ping_answered(&ping, token, 12 * S, NULL), 0);
 	assert_int_equal(rj_heartbeat_look(&heart, 5, &ping, 40 * S),
 			 RJ_PULSE_ASK);

@@ -9,7 +9,7 @@
 
 static void answer_after(struct rj_ping *ping, uint64_t *now_ns, uint64_t ns)
 {
-	const uint64_t token = rj_ping_ask(ping, *now_ns);
+	const uint64_t token = rj_ping_ask(ping, false, *now_ns);
 
 	*now_ns += ns;
 	assert_int_equal(rj_ping_answered(ping, token, *now_ns, NULL), 0);
@@ -22,7 +22,7 @@ static void one_question_at_a_time_and_not_too_often(void **state)
 
 	(void)state;
 	assert_true(rj_ping_is_due(&ping, 100 * MS, 5 * MS));
-	token = rj_ping_ask(&ping, 5 * MS);
+	token = rj_ping_ask(&ping, false, 5 * MS);
 	assert_false(rj_ping_is_due(&ping, 100 * MS, 1000 * MS));
 	assert_int_equal(rj_ping_answered(&ping, token, 30 * MS, NULL), 0);
 	assert_false(rj_ping_is_due(&ping, 100 * MS, 104 * MS));
@@ -37,7 +37,7 @@ static void an_answer_to_no_question_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(rj_ping_answered(&ping, 0, MS, &err), -EPROTO);
-	token = rj_ping_ask(&ping, MS);
+	token = rj_ping_ask(&ping, false, MS);
 	assert_int_equal(rj_ping_answered(&ping, token + 1, MS, &err), -EPROTO);
 	assert_int_equal(rj_ping_answered(&ping, token, MS, &err), 0);
 	assert_int_equal(rj_ping_answered(&ping, token, MS, &err), -EPROTO);
@@ -75,7 +75,7 @@ static void an_answer_that_was_late_once_counts_for_nothing(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < RJ_PING_SAMPLES; i++) {
-		const uint64_t token = rj_ping_ask(&ping, 0);
+		const uint64_t token = rj_ping_ask(&ping, false, 0);
 		const uint64_t ns = i ? 300000 : 500000000;
 
 		assert_int_equal(rj_ping_answered(&ping, token, ns, &err), 0);
@@ -87,6 +87,36 @@ static void an_answer_that_was_late_once_counts_for_nothing(void **state)
 	}
 }
 
+static void laden_answer_after(struct rj_ping *ping, uint64_t *now_ns,
+			       uint64_t ns)
+{
+	const uint64_t token = rj_ping_ask(ping, true, *now_ns);
+
+	*now_ns += ns;
+	assert_int_equal(rj_ping_answered(ping, token, *now_ns, NULL), 0);
+}
+
+/* What waits behind our own pages tells of them, not of the path. */
+static void a_laden_question_counts_only_while_there_is_no_other(void **state)
+{
+	struct rj_ping ping = { 0 };
+	uint64_t now_ns = MS;
+
+	(void)state;
+	laden_answer_after(&ping, &now_ns, 20 * MS);
+	assert_int_equal(rj_ping_rtt_us(&ping), 20000);
+	laden_answer_after(&ping, &now_ns, 22 * MS);
+	laden_answer_after(&ping, &now_ns, 24 * MS);
+	assert_int_equal(rj_ping_rtt_us(&ping), 22000);
+	answer_after(&ping, &now_ns, 2 * MS);
+	assert_int_equal(rj_ping_rtt_us(&ping), 2000);
+	assert_int_equal(rj_ping_high_us(&ping), 2000);
+	for (unsigned i = 0; i < 2 * RJ_PING_SAMPLES; i++)
+		laden_answer_after(&ping, &now_ns, 30 * MS);
+	assert_int_equal(rj_ping_rtt_us(&ping), 2000);
+	assert_int_equal(rj_ping_high_us(&ping), 2000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +125,8 @@ int main(void)
 		cmocka_unit_test(
 			an_answer_that_was_late_once_counts_for_nothing),
 		cmocka_unit_test(the_round_trip_is_the_median_of_the_latest),
+		cmocka_unit_test(
+			a_laden_question_counts_only_while_there_is_no_other),
 	};
 
 	return cmocka_run_group_tests_name("ping", tests, NULL, NULL);
