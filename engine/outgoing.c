@@ -89,8 +89,11 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_source_open_channels(m, err);
 	/* In band, not before there is somebody to send what it answers. */
-	if (!rc && !m->out->has_outbox)
+	if (!rc && !m->out->has_outbox) {
 		rj_source_keep_link(m);
+		/* Nothing is before it yet, that makes the answer late. */
+		rc = rj_source_ping(m, err);
+	}
 	if (!rc)
 		rc = rj_source_prepare_memory(m, err);
 	if (!rc)
@@ -142,8 +145,6 @@ static void report_stranded(struct ramjet_migration *m,
 	rj_unlock(&m->lock);
 }
 
-/* Before anything else that takes time: the guest has waited long enough.
- * False when it does not start. */
 /* For nothing, but the guest stood still. */
 static void record_pause(struct ramjet_migration *m)
 {
@@ -158,6 +159,8 @@ static void record_pause(struct ramjet_migration *m)
 	       (double)us / 1000.0);
 }
 
+/* Before anything else that takes time: the guest has waited long enough.
+ * False when it does not start. */
 static bool resume_guest(struct ramjet_migration *m)
 {
 	struct ramjet_error err = { 0 };

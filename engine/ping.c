@@ -22,30 +22,6 @@ uint64_t rj_ping_ask(struct rj_ping *ping, bool laden, uint64_t now_ns)
 	return ++ping->token;
 }
 
-static void add_sample(struct rj_ping *ping, uint64_t us)
-{
-	if (ping->answers && ping->laden && !ping->all_laden)
-		return;
-	if (ping->all_laden && !ping->laden)
-		ping->answers = 0;
-	ping->all_laden = ping->laden;
-	if (!us)
-		us = 1;
-	if (us > UINT32_MAX)
-		us = UINT32_MAX;
-	ping->samples_us[ping->answers++ % RJ_PING_SAMPLES] = (uint32_t)us;
-}
-
-int rj_ping_answered(struct rj_ping *ping, uint64_t token, uint64_t now_ns,
-		     struct ramjet_error *err)
-{
-	if (!ping->awaited || token != ping->token)
-		return rj_fail(err, -EPROTO, "PONG answers no PING");
-	ping->awaited = false;
-	add_sample(ping, (now_ns - ping->sent_ns) / 1000);
-	return 0;
-}
-
 static int compare(const void *a, const void *b)
 {
 	const uint32_t *left = a, *right = b;
@@ -81,4 +57,31 @@ uint32_t rj_ping_least_us(const struct rj_ping *ping)
 uint32_t rj_ping_high_us(const struct rj_ping *ping)
 {
 	return quantile(ping, 9);
+}
+
+static void add_sample(struct rj_ping *ping, uint64_t us)
+{
+	const bool knows_better = ping->answers && !ping->all_laden;
+
+	/* A queue only adds: whatever came sooner had less of it. */
+	if (ping->laden && knows_better && us >= rj_ping_rtt_us(ping))
+		return;
+	if (!ping->laden && ping->all_laden)
+		ping->answers = 0;
+	ping->all_laden = ping->laden && !knows_better;
+	if (!us)
+		us = 1;
+	if (us > UINT32_MAX)
+		us = UINT32_MAX;
+	ping->samples_us[ping->answers++ % RJ_PING_SAMPLES] = (uint32_t)us;
+}
+
+int rj_ping_answered(struct rj_ping *ping, uint64_t token, uint64_t now_ns,
+		     struct ramjet_error *err)
+{
+	if (!ping->awaited || token != ping->token)
+		return rj_fail(err, -EPROTO, "PONG answers no PING");
+	ping->awaited = false;
+	add_sample(ping, (now_ns - ping->sent_ns) / 1000);
+	return 0;
 }

@@ -524,8 +524,11 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	begin_estimate(m);
-	/* Its answer is waited for: so it is asked for at once. */
-	rc = rj_source_ping(m, err);
+	/* Once more before there are pages that others wait behind: the first
+	 * answer may have been late. */
+	rc = rj_source_pump(m, 0, err);
+	if (!rc)
+		rc = rj_source_ping(m, err);
 	if (rc)
 		return rc;
 	for (;;) {

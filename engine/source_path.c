@@ -6,8 +6,7 @@
 
 /* The path, end to end, is measured all along. */
 #define PING_NS       (100 * UINT64_C(1000000))
-#define LADEN_PING_NS (1000 * UINT64_C(1000000))
-#define FIRST_PING_NS (5 * UINT64_C(1000000))
+#define FIRST_PING_NS (1 * UINT64_C(1000000))
 #define FIRST_PINGS   5u
 /* What an empty round takes beside the way there and back. */
 #define EMPTY_ROUND_US 1000.0
@@ -27,9 +26,8 @@ static bool is_laden(const struct rj_outgoing *out)
 /* A few answers soon: the first may have been late. */
 static uint64_t ping_ns(const struct rj_outgoing *out, bool laden)
 {
-	if (laden)
-		return LADEN_PING_NS;
-	return out->link.ping.answers < FIRST_PINGS ? FIRST_PING_NS : PING_NS;
+	return !laden && out->link.ping.answers < FIRST_PINGS ? FIRST_PING_NS
+							      : PING_NS;
 }
 
 static bool has_answered(const struct rj_outgoing *out)

@@ -115,6 +115,10 @@ static void a_laden_question_counts_only_while_there_is_no_other(void **state)
 		laden_answer_after(&ping, &now_ns, 30 * MS);
 	assert_int_equal(rj_ping_rtt_us(&ping), 2000);
 	assert_int_equal(rj_ping_high_us(&ping), 2000);
+	/* The first answer was late, and a queue only adds. */
+	laden_answer_after(&ping, &now_ns, 200000);
+	laden_answer_after(&ping, &now_ns, 300000);
+	assert_int_equal(rj_ping_rtt_us(&ping), 200);
 }
 
 int main(void)
