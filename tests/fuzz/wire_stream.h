@@ -3,13 +3,13 @@
 #define RJ_TESTS_WIRE_STREAM_H
 /*
  * Reads a whole stream of protocol v2 from memory with the decoders of
- * engine/wire.h and writes it again with the encoders. Golden tests and the
+ * engine/wire/wire.h and writes it again with the encoders. Golden tests and the
  * fuzzer share it.
  */
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/wire.h"
+#include "engine/wire/wire.h"
 
 /* Pages of each block until a BLOCKS frame says otherwise. */
 #define STREAM_DEFAULT_PAGES 1024u

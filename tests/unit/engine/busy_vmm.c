@@ -5,8 +5,8 @@
 
 #include <semaphore.h>
 
-#include "engine/bytes.h"
-#include "engine/heartbeat.h"
+#include "engine/link/heartbeat.h"
+#include "engine/wire/bytes.h"
 #include "tests/unit/engine/wire_peer.h"
 
 /* In place of the library's: seconds would be too long for a test. */

@@ -2,8 +2,8 @@
 #ifndef RJ_TESTS_FAKE_NODES_H
 #define RJ_TESTS_FAKE_NODES_H
 /* Machines of several NUMA nodes that nobody has. */
-#include "engine/node_map.h"
-#include "engine/topology.h"
+#include "engine/placement/node_map.h"
+#include "engine/placement/topology.h"
 
 /* Nodes in pairs, as in two sockets a board: 12 to the partner, 21 to the
  * others, 32 to those more than four away. Node i has the kernel's number

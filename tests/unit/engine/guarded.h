@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/guest.h"
+#include "engine/guest/guest.h"
 
 struct guarded {
 	uint8_t *map;

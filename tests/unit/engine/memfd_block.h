@@ -2,7 +2,7 @@
 #ifndef RJ_TESTS_UNIT_ENGINE_MEMFD_BLOCK_H
 #define RJ_TESTS_UNIT_ENGINE_MEMFD_BLOCK_H
 /* A block in shared memory, as VMMs share it with other processes. */
-#include "engine/guest.h"
+#include "engine/guest/guest.h"
 
 /* What lies in the file before the block and after it. */
 #define MEMFD_MARGIN_PAGES 3u

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/wire.h"
+#include "engine/wire/wire.h"
 #include "tests/unit/engine/move.h"
 
 #define SYNCS_MAX 8u

@@ -6,8 +6,8 @@
 #include <poll.h>
 #include <stdio.h>
 
-#include "engine/bytes.h"
-#include "engine/heartbeat.h"
+#include "engine/link/heartbeat.h"
+#include "engine/wire/bytes.h"
 #include "tests/unit/engine/fake_source.h"
 #include "util/clock.h"
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/bytes.h"
+#include "engine/wire/bytes.h"
 #include "tests/unit/engine/fake_source.h"
 
 #define TOKEN UINT64_C(0x1122334455667788)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/bytes.h"
+#include "engine/wire/bytes.h"
 #include "tests/unit/engine/fake_target.h"
 
 /* ---- silence ------------------------------------------------------------------ */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/digest.h"
+#include "engine/page/digest.h"
 #include "tests/unit/engine/move.h"
 
 /* ---- what callbacks return ------------------------------------------------ */

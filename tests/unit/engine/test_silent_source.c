@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/bytes.h"
+#include "engine/wire/bytes.h"
 #include "tests/unit/engine/busy_vmm.h"
 #include "tests/unit/engine/fake_source.h"
 

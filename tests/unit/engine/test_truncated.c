@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/wire.h"
+#include "engine/wire/wire.h"
 #include "tests/unit/engine/move.h"
 
 #define STREAM_MAX (1u << 20)

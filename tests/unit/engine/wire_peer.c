@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "engine/bytes.h"
+#include "engine/wire/bytes.h"
 
 #define PATIENCE_MS 60000
 

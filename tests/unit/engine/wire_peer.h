@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "engine/wire.h"
+#include "engine/wire/wire.h"
 
 #define WIRE_PEER_CHANNELS 2u
 

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_FORECAST_ESTIMATE_H
+#define RJ_ENGINE_FORECAST_ESTIMATE_H
+/*
+ * How long the pause would be if the guest were stopped now: a sum of terms,
+ * each from measurements of this migration where there are any: devices are
+ * saved only once the guest stands still for good, so what earlier tries took
+ * counts, or what the VMM says.
+ *
+ *   stop + last sync + device state + helpers + pages + target + load + resume
+ *   pages = latency + ((unsent + W(t)) * raw share * 4096 * overhead
+ *                      + queued) / capacity
+ *   resume = round trip + the target's start
+ *
+ * The path's round trip is in it twice: until READY, and from COMMIT to RUNNING.
+ * W(t) is the dirt model's, over the time until the guest stands still. Pure
+ * arithmetic on what it is fed, no clock, no lock: the control thread owns it.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/forecast/dirt_model.h"
+#include "engine/stats/smooth.h"
+#include "engine/stats/state_costs.h"
+
+struct rj_estimate {
+	struct rj_smooth capacity; /* acknowledged bytes per busy second */
+	struct rj_smooth sync_us;  /* one collect */
+	struct rj_smooth
+		latency_us; /* of a nearly empty round, until applied */
+	/* Beyond what a stop takes: of switchovers called off. */
+	double slow_stop_us;
+	unsigned slow_stops;         /* in a row */
+	double raw_share;            /* of recent pages, not zero: 0..1 */
+	double surprise;             /* pages a last sync found beyond W(t) */
+	double rtt_us;               /* of the path, end to end */
+	double rtt_high_us;          /* nine of ten are within this; or 0 */
+	struct rj_state_costs costs; /* of earlier tries of this guest */
+	double state_hint_us;        /* the VMM's, for what they do not tell */
+	double helpers_us;           /* as rehearsed */
+	struct rj_dirt_model dirt;
+};
+
+/* Pages went out: how many of them were not zero. */
+void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
+		       uint64_t zero_pages);
+/* A collect that found `pages` written in the `interval_us` before it. */
+void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
+			uint64_t interval_us, uint64_t sync_us);
+/* The last sync of a switchover found `pages`, `us` after the one before. */
+void rj_estimate_surprised(struct rj_estimate *estimate, uint64_t pages,
+			   uint64_t us);
+
+/* A switchover that was called off has stopped the guest in `us`. It need not
+ * be as slow again, so that is forgotten round by round: half as fast each
+ * time. */
+void rj_estimate_stopped(struct rj_estimate *estimate, uint64_t us);
+
+struct rj_pause_inputs {
+	double unsent_pages; /* dirty now, this and the next round */
+	double queued_bytes; /* handed to the kernel, not acknowledged */
+	double capacity;     /* bytes/s to count with instead, 0: as measured */
+	double overdue_us;   /* what is under way should have come before */
+	bool stopped;        /* the guest stands still: no more dirt */
+};
+struct rj_pause {
+	bool known; /* false before anything was measured */
+	uint64_t stop_us, sync_us, device_us, helpers_us, pages_us, target_us,
+		load_us, resume_us;
+	uint64_t p50_us, p90_us;
+};
+void rj_estimate_pause(const struct rj_estimate *estimate,
+		       const struct rj_pause_inputs *inputs,
+		       struct rj_pause *ret);
+/* The p50 after one more round. */
+uint64_t rj_estimate_next_us(const struct rj_estimate *estimate,
+			     const struct rj_pause_inputs *inputs);
+/* When rounds at this pace will have brought the p90 within limit_us:
+ * microseconds from now, UINT64_MAX for never. */
+uint64_t rj_estimate_convergence(const struct rj_estimate *estimate,
+				 const struct rj_pause_inputs *inputs,
+				 uint64_t limit_us);
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/forecast/meter.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "engine/source/outgoing.h"
+#include "ringio/tcp.h"
+
+/* A shorter span says more about socket buffers than about the wire. */
+#define SAMPLE_US 60000u
+/* Fewer bytes say more about who was not let run. */
+#define SAMPLE_BYTES (UINT64_C(64) << 10)
+/* But a wire that has become so slow has to be noticed. */
+#define SLOW_SAMPLE_US (10 * SAMPLE_US)
+/* Without a queue: until there are some samples, a shorter one is better than
+ * none. */
+#define FIRST_SAMPLE_US 5000u
+#define FIRST_SAMPLES   4u
+/* With so many samples nothing less is looked at. */
+#define TRUSTED_SAMPLES 3u
+
+static uint64_t outstanding_bytes(const struct rj_conn *conn)
+{
+	int bytes = 0;
+
+	if (!rj_conn_is_socket(conn) || ioctl(conn->fd, SIOCOUTQ, &bytes) < 0)
+		return 0;
+	return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+static uint64_t acked_bytes(const struct rj_conn *conn, uint64_t sent,
+			    uint64_t outstanding)
+{
+	struct rj_channel_tcp tcp = { 0 };
+
+	if (conn->kind != RJ_CONN_TCP)
+		return sent > outstanding ? sent - outstanding : 0;
+	rj_tcp_info(conn->fd, &tcp);
+	return tcp.bytes_acked;
+}
+
+struct rj_wire_now rj_meter_look(const struct ramjet_migration *m)
+{
+	struct rj_wire_now now = {
+		.held = rj_governor_holds(&m->out->governor),
+	};
+
+	for (unsigned i = 0; i < m->out->channel_count; i++) {
+		const struct rj_counters *c = &m->counters[i];
+		const struct rj_conn *conn = &m->out->senders[i].conn;
+		const uint64_t outstanding = outstanding_bytes(conn);
+		const uint64_t sent = rj_counter(&c->wire_bytes);
+		const uint64_t launched = rj_counter(&c->launched_bytes);
+		const uint64_t acked = acked_bytes(conn, sent, outstanding);
+		const uint64_t claimed = rj_counter(&c->claimed_pages);
+		const uint64_t cut = rj_counter(&c->normal_pages) +
+				     rj_counter(&c->zero_pages);
+
+		now.acked += acked;
+		now.launched += launched;
+		/* Of a frame under way, part may be acknowledged already. */
+		if (launched > acked)
+			now.queued += launched - acked;
+		if (claimed > cut)
+			now.in_hand_pages += claimed - cut;
+	}
+	return now;
+}
+
+static double rate(const struct rj_meter_span *span)
+{
+	return (double)span->bytes * 1e6 / (double)span->us;
+}
+
+static void restart(struct rj_smooth *capacity, double bytes_per_s)
+{
+	*capacity = (struct rj_smooth){ .mean = bytes_per_s, .samples = 1 };
+}
+
+static void take_queued(struct rj_meter *meter, struct rj_smooth *capacity)
+{
+	struct rj_meter_span *span = &meter->queued;
+	const bool slow = meter->measured && span->us >= SLOW_SAMPLE_US;
+
+	if (span->us < SAMPLE_US || !span->bytes ||
+	    (span->bytes < SAMPLE_BYTES && !slow))
+		return;
+	if (!meter->measured++)
+		restart(capacity, rate(span));
+	else
+		rj_smooth_add(capacity, rate(span));
+	*span = (struct rj_meter_span){ 0 };
+}
+
+/* Files, pipes and fast sockets may never be seen with a queue: without any
+ * sample nothing converges. */
+static void take_busy(struct rj_meter *meter, struct rj_smooth *capacity)
+{
+	struct rj_meter_span *span = &meter->busy;
+	const uint64_t wanted_us =
+		capacity->samples < FIRST_SAMPLES ? FIRST_SAMPLE_US : SAMPLE_US;
+
+	if (meter->measured || span->us < wanted_us ||
+	    span->bytes < SAMPLE_BYTES)
+		return;
+	rj_smooth_add(capacity, rate(span));
+	*span = (struct rj_meter_span){ 0 };
+}
+
+static void add_span(struct rj_meter_span *span, uint64_t bytes, uint64_t us)
+{
+	span->bytes += bytes;
+	span->us += us;
+}
+
+void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
+		   uint64_t now_us, bool busy, struct rj_smooth *capacity)
+{
+	const uint64_t us = now_us - meter->since_us;
+	const uint64_t bytes = now->acked - meter->acked;
+	/* Under a cap, frames wait for it rather than in a socket. */
+	const bool queued = now->queued || now->held;
+
+	if (now->acked > meter->moved || !meter->moved_us ||
+	    rj_wire_is_held_back(now)) {
+		meter->moved = now->acked;
+		meter->moved_us = now_us;
+	}
+	if (busy && meter->since_us && now->acked >= meter->acked) {
+		add_span(&meter->busy, bytes, us);
+		/* Else the span tells of latency, not of capacity. */
+		if (meter->was_queued && queued)
+			add_span(&meter->queued, bytes, us);
+	}
+	meter->was_queued = queued;
+	meter->acked = now->acked;
+	meter->since_us = now_us;
+	take_queued(meter, capacity);
+	take_busy(meter, capacity);
+}
+
+void rj_meter_arrived(const struct rj_meter *meter, uint64_t bytes, uint64_t us,
+		      struct rj_smooth *capacity)
+{
+	const struct rj_meter_span span = { .bytes = bytes, .us = us };
+
+	if (us && meter->measured < TRUSTED_SAMPLES &&
+	    rate(&span) > capacity->mean)
+		restart(capacity, rate(&span));
+}
+
+uint64_t rj_meter_still_us(const struct rj_meter *meter, uint64_t now_us)
+{
+	return meter->moved_us ? now_us - meter->moved_us : 0;
+}

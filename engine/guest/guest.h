@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_GUEST_GUEST_H
+#define RJ_ENGINE_GUEST_GUEST_H
+/* The guest: its blocks, dirty sources, blockers and notifiers. */
+#include <errno.h>
+
+#include "engine/guest/blocker.h"
+#include "engine/guest/notifier.h"
+#include "engine/stats/state_costs.h"
+#include "engine/wire/wire.h"
+#include "ramjet.h"
+#include "util/mutex.h"
+
+struct rj_node_view;
+struct rj_rounds;
+
+struct rj_block {
+	char name[RJ_BLOCK_NAME_MAX + 1];
+	uint8_t *host;
+	uint64_t bytes;
+	uint64_t page_count;
+	uint32_t page_bytes;
+	int fd; /* borrowed, -1: none */
+	uint64_t fd_offset;
+	uint32_t kind;
+	uint32_t flags;
+	bool is_file; /* a shared mapping of fd: noted when a session begins */
+};
+
+struct ramjet_guest {
+	/* immutable after ramjet_guest_new() */
+	struct ramjet_guest_ops ops;
+	void *user;
+
+	struct rj_mutex lock; /* lock order: 2, after a migration's */
+	/* guarded by lock; blocks and sources do not change while busy */
+	struct rj_block *blocks;
+	unsigned block_count;
+	struct ramjet_dirty_source **sources;
+	unsigned source_count;
+	struct rj_blockers blockers;
+	bool has_helpers;
+	struct ramjet_helper_options helpers; /* strings owned */
+	bool busy;                            /* a migration is alive */
+	struct rj_rounds *rounds;    /* where marks and discards go, or NULL */
+	struct rj_state_costs costs; /* of earlier tries */
+	bool sealed;                 /* handed over: marks come too late */
+	bool paused;                 /* by whoever owns it: nobody starts it */
+	bool paused_told; /* COMMIT has said so, or not: it is settled */
+
+	/* NULL: this machine's NUMA nodes. Set by tests before migrating. */
+	const struct rj_node_view *nodes;
+
+	struct rj_notifiers notifiers; /* locks itself */
+};
+
+/* Take the guest for a migration: -EBUSY while another one has it, -EINVAL
+ * without blocks. */
+RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest,
+				  struct ramjet_error *err);
+void rj_guest_release(struct ramjet_guest *guest);
+/* Source, for COMMIT: is it paused? From now on that does not change. */
+bool rj_guest_settle_paused(struct ramjet_guest *guest);
+/* Target: it was paused on the source, so it is here. */
+void rj_guest_arrive_paused(struct ramjet_guest *guest);
+/* Forget the helpers (helper_report.c). */
+void rj_guest_clear_helpers(struct ramjet_guest *guest);
+/* From now on discards are marked in `rounds` (NULL: no longer). */
+void rj_guest_set_rounds(struct ramjet_guest *guest, struct rj_rounds *rounds);
+/* The point of no return: from now on marks and discards are refused. -EBUSY
+ * when there is something left to send. */
+RJ_NODISCARD int rj_guest_seal(struct ramjet_guest *guest,
+			       struct ramjet_error *err);
+/* It runs on here after all. */
+void rj_guest_unseal(struct ramjet_guest *guest);
+#endif

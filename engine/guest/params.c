@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/guest/params.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "util/error.h"
+#include "util/options.h"
+
+/* Of the struct as it was first published. */
+#define FIRST_SIZE (offsetof(struct ramjet_params, log_user) + sizeof(void *))
+
+/* 0 stands for the default: so a caller who leaves a tail zero is served. */
+static void fill_defaults(struct ramjet_params *params)
+{
+	static const struct ramjet_params defaults = { RAMJET_PARAMS_INIT };
+
+	if (!params->throttle_initial_percent)
+		params->throttle_initial_percent =
+			defaults.throttle_initial_percent;
+	if (!params->throttle_step_percent)
+		params->throttle_step_percent = defaults.throttle_step_percent;
+	if (!params->throttle_max_percent)
+		params->throttle_max_percent = defaults.throttle_max_percent;
+}
+
+static int check_percent(const char *what, uint32_t percent,
+			 struct ramjet_error *err)
+{
+	if (percent > 99)
+		return rj_fail(err, -EINVAL,
+			       "throttle: %s of %u %%, wanted 1 to 99", what,
+			       percent);
+	return 0;
+}
+
+static int check_policy(const struct ramjet_params *params,
+			struct ramjet_error *err)
+{
+	int rc;
+
+	if (params->on_no_convergence > RAMJET_NO_CONVERGENCE_FAIL)
+		return rj_fail(err, -EINVAL,
+			       "on_no_convergence: unknown value %u",
+			       params->on_no_convergence);
+	rc = check_percent("initial", params->throttle_initial_percent, err);
+	if (!rc)
+		rc = check_percent("step", params->throttle_step_percent, err);
+	if (!rc)
+		rc = check_percent("max", params->throttle_max_percent, err);
+	return rc;
+}
+
+int rj_params_load(const struct ramjet_params *given, struct ramjet_params *ret,
+		   struct ramjet_error *err)
+{
+	struct ramjet_params params = { RAMJET_PARAMS_INIT };
+	int rc = 0;
+
+	if (given)
+		rc = rj_options_copy("parameters", &params, sizeof(params),
+				     FIRST_SIZE, given, err);
+	if (rc)
+		return rc;
+	if (params.channels > RAMJET_CHANNELS_MAX)
+		return rj_fail(err, -EINVAL, "channels: %u, at most %u",
+			       params.channels, RAMJET_CHANNELS_MAX);
+	if (params.backend > RAMJET_BACKEND_SYSCALLS)
+		return rj_fail(err, -EINVAL, "backend: unknown value %u",
+			       params.backend);
+	if (params.zero_copy > RAMJET_ZERO_COPY_OFF)
+		return rj_fail(err, -EINVAL, "zero copy: unknown value %u",
+			       params.zero_copy);
+	if (params.numa > RAMJET_NUMA_OFF)
+		return rj_fail(err, -EINVAL, "numa: unknown value %u",
+			       params.numa);
+	if (!params.downtime_limit_us)
+		return rj_fail(err, -EINVAL,
+			       "downtime limit: 0 us, wanted at least 1");
+	fill_defaults(&params);
+	params.verify |= params.verify_all;
+	rc = check_policy(&params, err);
+	if (!rc)
+		*ret = params;
+	return rc;
+}

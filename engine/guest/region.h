@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_GUEST_REGION_H
+#define RJ_ENGINE_GUEST_REGION_H
+/* A block as the dirty layer sees it. */
+#include "engine/guest/guest.h"
+#include "util/compiler.h"
+
+static inline struct ramjet_dirty_region rj_block_region(
+	const struct rj_block *block)
+{
+	return (struct ramjet_dirty_region){
+		.name = block->name,
+		.host = block->host,
+		.page_count = block->page_count,
+		.page_bytes = block->page_bytes,
+		.fd = block->fd,
+		.fd_offset = block->fd_offset,
+	};
+}
+
+/* Where somebody fills missing pages at the first touch, what is absent means
+ * nothing: (*ret)[i] says so of blocks[i], else NULL (dirty/lazy.h). *ret is to
+ * be free()d, its strings are static. One look for all blocks, since it takes
+ * its time. */
+RJ_NODISCARD int rj_blocks_look_lazy(const struct rj_block *blocks,
+				     unsigned count, const char ***ret,
+				     struct ramjet_error *err);
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/link/link.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#include "engine/link/event.h"
+#include "engine/wire/bytes.h"
+#include "ringio/endpoint.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+/* Frames in a row that are not the caller's, until it may look at other things. */
+#define SIFTED_MAX 64u
+/* A peer that takes not even this in time takes nothing. */
+#define TOKEN_NS (5 * UINT64_C(1000000000))
+
+void rj_link_init(struct rj_link *link, int fd, int wake_fd)
+{
+	memset(link, 0, sizeof(*link));
+	link->fd = fd;
+	link->wake_fd = wake_fd;
+	rj_mutex_init(&link->sending);
+}
+
+void rj_link_done(struct rj_link *link)
+{
+	rj_message_done(&link->message);
+	rj_message_done(&link->unread);
+}
+
+void rj_link_unread(struct rj_link *link, struct rj_message *message)
+{
+	link->unread = *message;
+	*message = (struct rj_message){ 0 };
+}
+
+static void count(_Atomic uint64_t *counter, uint64_t by)
+{
+	(void)atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+static int send_through_outbox(struct rj_link *link,
+			       const struct rj_frame *frame,
+			       const void *payload, struct ramjet_error *err)
+{
+	struct rj_message message = { .frame = *frame };
+	int rc;
+
+	if (frame->payload_bytes) {
+		message.payload = malloc(frame->payload_bytes);
+		if (!message.payload)
+			return rj_fail(err, -ENOMEM,
+				       "control link: out of memory");
+		memcpy(message.payload, payload, frame->payload_bytes);
+	}
+	rc = rj_mailbox_put(link->outbox, &message, err);
+	if (rc)
+		rj_error_prefix(err, "outbox");
+	else if (link->nudge)
+		link->nudge(link->nudge_user);
+	return rc;
+}
+
+static int send_frame(struct rj_link *link, const struct rj_frame *frame,
+		      const void *payload, uint64_t deadline_ns, int wake_fd,
+		      struct ramjet_error *err)
+{
+	uint8_t header[RJ_HEADER_BYTES];
+	int rc;
+
+	if (link->outbox)
+		return send_through_outbox(link, frame, payload, err);
+	rj_frame_encode(frame, NULL, payload, header);
+	rj_lock(&link->sending);
+	rc = rj_send_all(link->fd, header, sizeof(header), deadline_ns,
+			 wake_fd);
+	if (!rc && frame->payload_bytes)
+		rc = rj_send_all(link->fd, payload, frame->payload_bytes,
+				 deadline_ns, wake_fd);
+	rj_unlock(&link->sending);
+	if (rc)
+		return rj_fail_errno(err, rc, "control link: sending %s",
+				     rj_frame_type_name(frame->type));
+	count(&link->bytes, sizeof(header) + frame->payload_bytes);
+	return 0;
+}
+
+int rj_link_send(struct rj_link *link, const struct rj_frame *frame,
+		 const void *payload, uint64_t deadline_ns,
+		 struct ramjet_error *err)
+{
+	return send_frame(link, frame, payload, deadline_ns, link->wake_fd,
+			  err);
+}
+
+int rj_link_send_type(struct rj_link *link, enum rj_frame_type type,
+		      uint64_t deadline_ns, struct ramjet_error *err)
+{
+	const struct rj_frame frame = { .type = (uint8_t)type };
+
+	return rj_link_send(link, &frame, NULL, deadline_ns, err);
+}
+
+/* 1: all there; 0: not yet; negative: errno, -ENODATA at the end. */
+static int read_some(int fd, uint8_t *out, size_t wanted, size_t *have)
+{
+	while (*have < wanted) {
+		const ssize_t n = read(fd, out + *have, wanted - *have);
+
+		if (!n)
+			return -ENODATA;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		*have += (size_t)n;
+	}
+	return 1;
+}
+
+void rj_link_blame(const struct rj_message *message, struct ramjet_error *err)
+{
+	rj_error_prefix(err, "control link, offset %llu",
+			(unsigned long long)message->offset);
+}
+
+static bool is_known(const struct rj_frame *frame)
+{
+	return strcmp(rj_frame_type_name(frame->type), "unknown") != 0;
+}
+
+static int decode_head(struct rj_link *link, struct ramjet_error *err)
+{
+	struct rj_frame *frame = &link->message.frame;
+	int rc = rj_frame_decode(link->header, frame, err);
+
+	if (rc)
+		return rc;
+	link->message.offset = link->received;
+	if (!is_known(frame)) {
+		link->skip = (size_t)frame->run_count * RJ_RUN_BYTES +
+			     frame->payload_bytes;
+		return 0;
+	}
+	if (frame->type == RJ_FRAME_PAGES || frame->type == RJ_FRAME_FENCE)
+		return rj_fail(err, -EPROTO, "a %s frame has no place here",
+			       rj_frame_type_name(frame->type));
+	if (!frame->payload_bytes)
+		return 0;
+	link->message.payload = malloc(frame->payload_bytes);
+	if (!link->message.payload)
+		return rj_fail(err, -ENOMEM, "out of memory for %u bytes",
+			       frame->payload_bytes);
+	return 0;
+}
+
+static int skip_some(struct rj_link *link)
+{
+	uint8_t scratch[512];
+
+	while (link->skip) {
+		const size_t wanted = link->skip < sizeof(scratch)
+					      ? link->skip
+					      : sizeof(scratch);
+		size_t have = 0;
+		const int rc = read_some(link->fd, scratch, wanted, &have);
+
+		link->skip -= have;
+		link->payload_have += have;
+		if (rc <= 0)
+			return rc;
+	}
+	return 1;
+}
+
+static int read_body(struct rj_link *link, struct ramjet_error *err)
+{
+	const struct rj_frame *frame = &link->message.frame;
+	int rc;
+
+	if (!is_known(frame))
+		rc = skip_some(link);
+	else
+		rc = read_some(link->fd, link->message.payload,
+			       frame->payload_bytes, &link->payload_have);
+	if (rc <= 0)
+		return rc == -ENODATA ? -EPIPE : rc;
+	if (!is_known(frame))
+		return 1;
+	rc = rj_frame_verify(link->header, frame, NULL, link->message.payload,
+			     err);
+	return rc ? rc : 1;
+}
+
+/* 1: link->message is whole; 0: not yet. */
+static int read_message(struct rj_link *link, struct ramjet_error *err)
+{
+	int rc;
+
+	if (link->header_have < RJ_HEADER_BYTES) {
+		rc = read_some(link->fd, link->header, RJ_HEADER_BYTES,
+			       &link->header_have);
+		if (rc == -ENODATA && link->header_have)
+			rc = -EPIPE;
+		if (rc <= 0)
+			return rc;
+		rc = decode_head(link, err);
+		if (rc)
+			return rc;
+	}
+	rc = read_body(link, err);
+	if (rc != 1)
+		return rc;
+	count(&link->bytes, link->header_have + link->payload_have);
+	count(&link->heard, 1);
+	link->received += link->header_have + link->payload_have;
+	link->header_have = link->payload_have = 0;
+	return 1;
+}
+
+/* From who reads the connection for us: a message, or why none follow. */
+static int take_mail(struct rj_link *link, struct rj_message *ret,
+		     struct ramjet_error *err)
+{
+	int rc = rj_mailbox_get(link->inbox, ret);
+
+	if (!rc && link->ended)
+		return rj_fail(err, -ENODATA,
+			       "control link: the peer closed it");
+	if (rc <= 0 || !ret->end)
+		return rc;
+	link->ended = true;
+	rc = rj_fail(err, ret->end->code, "%s", ret->end->message);
+	rj_message_done(ret);
+	return rc;
+}
+
+/* 1: *ret is the next frame; 0: none is there. */
+static int next_frame(struct rj_link *link, struct rj_message *ret,
+		      struct ramjet_error *err)
+{
+	int rc;
+
+	if (link->inbox)
+		return take_mail(link, ret, err);
+	if (link->fd < 0)
+		return 0;
+	rc = read_message(link, err);
+	if (rc == -ENODATA)
+		return rj_fail(err, rc, "control link: the peer closed it");
+	if (rc < 0) {
+		(void)rj_fail_errno(err, rc, "the connection broke");
+		rj_error_prefix(err, "control link, offset %llu",
+				(unsigned long long)link->received);
+		return rc;
+	}
+	if (!rc)
+		return 0;
+	*ret = link->message;
+	link->message = (struct rj_message){ 0 };
+	return 1;
+}
+
+static int send_token(struct rj_link *link, enum rj_frame_type type,
+		      const uint8_t token[RJ_PING_BYTES], int wake_fd,
+		      struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = (uint8_t)type,
+		.payload_bytes = RJ_PING_BYTES,
+	};
+
+	return send_frame(link, &frame, token, rj_now_ns() + TOKEN_NS, wake_fd,
+			  err);
+}
+
+int rj_link_answer(struct rj_link *link, const struct rj_message *ping,
+		   int wake_fd, struct ramjet_error *err)
+{
+	const int rc =
+		send_token(link, RJ_FRAME_PONG, ping->payload, wake_fd, err);
+
+	if (rc != -EPIPE && rc != -ECONNRESET)
+		return rc;
+	rj_error_clear(err);
+	return 0;
+}
+
+void rj_link_hand_over(struct rj_link *from, struct rj_link *to)
+{
+	if (to->fd != from->fd)
+		rj_link_init(to, from->fd, -1);
+	to->received = from->received;
+	memcpy(to->header, from->header, sizeof(to->header));
+	to->header_have = from->header_have;
+	to->payload_have = from->payload_have;
+	to->skip = from->skip;
+	to->message = from->message;
+	from->message = (struct rj_message){ 0 };
+	from->header_have = from->payload_have = from->skip = 0;
+}
+
+void rj_link_count(struct rj_link *link, struct rj_link *reader)
+{
+	count(&link->bytes, atomic_exchange_explicit(&reader->bytes, 0,
+						     memory_order_relaxed));
+	count(&link->heard, atomic_exchange_explicit(&reader->heard, 0,
+						     memory_order_relaxed));
+}
+
+/* 1: the caller's; 0: dealt with. */
+static int sift(struct rj_link *link, struct rj_message *message,
+		struct ramjet_error *err)
+{
+	const uint8_t type = message->frame.type;
+	int rc = 0;
+
+	if (is_known(&message->frame) &&
+	    (!link->answers ||
+	     (type != RJ_FRAME_PING && type != RJ_FRAME_PONG)))
+		return 1;
+	if (type == RJ_FRAME_PING)
+		rc = rj_link_answer(link, message, link->wake_fd, err);
+	if (type == RJ_FRAME_PONG) {
+		rc = rj_ping_answered(&link->ping, rj_get64(message->payload),
+				      message->arrived_ns ? message->arrived_ns
+							  : rj_now_ns(),
+				      err);
+		if (rc)
+			rj_link_blame(message, err);
+	}
+	rj_message_done(message);
+	return rc;
+}
+
+int rj_link_poll(struct rj_link *link, struct rj_message *ret,
+		 struct ramjet_error *err)
+{
+	struct rj_message message = link->unread;
+
+	if (message.frame.type) {
+		link->unread = (struct rj_message){ 0 };
+		*ret = message;
+		return 1;
+	}
+	for (unsigned sifted = 0; sifted < SIFTED_MAX; sifted++) {
+		int rc = next_frame(link, &message, err);
+
+		if (rc > 0)
+			rc = sift(link, &message, err);
+		else if (!rc)
+			return 0;
+		if (rc < 0)
+			return rc;
+		if (rc) {
+			*ret = message;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int rj_link_ping(struct rj_link *link, bool laden, uint64_t interval_ns,
+		 struct ramjet_error *err)
+{
+	const uint64_t now_ns = rj_now_ns();
+	uint8_t token[RJ_PING_BYTES];
+
+	if (!link->answers || !rj_ping_is_due(&link->ping, interval_ns, now_ns))
+		return 0;
+	rj_put64(token, rj_ping_ask(&link->ping, laden, now_ns));
+	return send_token(link, RJ_FRAME_PING, token, link->wake_fd, err);
+}
+
+static int wait_readable(struct rj_link *link, uint64_t deadline_ns)
+{
+	struct pollfd fds[2] = {
+		{ .fd = link->inbox ? link->inbox->event_fd : link->fd,
+		  .events = POLLIN },
+		{ .fd = link->wake_fd, .events = POLLIN },
+	};
+	int timeout_ms = -1;
+
+	if (deadline_ns) {
+		const uint64_t now = rj_now_ns();
+		uint64_t left_ms;
+
+		if (now >= deadline_ns)
+			return -ETIMEDOUT;
+		left_ms = (deadline_ns - now) / 1000000 + 1;
+		timeout_ms = left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+	}
+	if (poll(fds, 2, timeout_ms) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (link->inbox)
+		rj_event_clear(link->inbox->event_fd);
+	return fds[1].revents ? -ECANCELED : 0;
+}
+
+int rj_link_wait(struct rj_link *link, uint64_t deadline_ns,
+		 struct rj_message *ret, struct ramjet_error *err)
+{
+	int rc;
+
+	for (;;) {
+		rc = rj_link_poll(link, ret, err);
+		if (rc)
+			return rc > 0 ? 0 : rc;
+		rc = wait_readable(link, deadline_ns);
+		if (rc == -ETIMEDOUT)
+			return rj_fail(err, rc,
+				       "control link: no answer in time");
+		if (rc)
+			return rj_fail_errno(err, rc, "control link: waiting");
+	}
+}

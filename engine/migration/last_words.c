@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/migration/last_words.h"
+
+#include <errno.h>
+
+#include "engine/migration/state.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define LISTEN_NS (300 * UINT64_C(1000000))
+/* A command that let go of its pipe ends, or it is no use. */
+#define COMMAND_NS (2 * UINT64_C(1000000000))
+#define GOODBYE_NS (50 * UINT64_C(1000000))
+
+static void peer_error(const struct rj_message *message, const char *peer,
+		       struct ramjet_error *ret)
+{
+	*ret = (struct ramjet_error){ 0 };
+	if (message->frame.type == RJ_FRAME_CANCEL)
+		(void)rj_fail(ret, -ECONNABORTED, "the %s cancelled", peer);
+	else if (!rj_failed_decode(message->payload,
+				   message->frame.payload_bytes, ret, ret))
+		rj_error_prefix(ret, "%s", peer);
+}
+
+/* Worth waiting for the peer's word: our error comes from a connection. */
+static bool is_from_connection(int code)
+{
+	return code == -EPIPE || code == -ECONNRESET || code == -ENODATA ||
+	       code == -ECONNABORTED || code == -ENOTCONN;
+}
+
+int rj_take_last_words(struct ramjet_migration *m,
+		       const struct rj_message *message, const char *peer,
+		       struct ramjet_error *err)
+{
+	struct ramjet_error theirs;
+
+	peer_error(message, peer, &theirs);
+	rj_lock(&m->lock);
+	/* A worker may be about to find the connection broken. */
+	if (is_from_connection(m->error.code) ||
+	    (!m->error.code && rj_state_is_before_commit(m->state)))
+		m->error = theirs;
+	rj_unlock(&m->lock);
+	return rj_fail(err, theirs.code, "%s", theirs.message);
+}
+
+void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
+			const char *peer)
+{
+	const uint64_t deadline_ns = rj_now_ns() + LISTEN_NS;
+	struct rj_message message;
+
+	if (!is_from_connection(rj_migration_error(m).code) ||
+	    (link->fd < 0 && !link->inbox))
+		return;
+	link->wake_fd = -1;
+	/* A peer that never stops talking is no reason to listen for ever. */
+	while (rj_now_ns() < deadline_ns &&
+	       !rj_link_wait(link, deadline_ns, &message, NULL)) {
+		const uint8_t type = message.frame.type;
+		const bool says_why =
+			type == RJ_FRAME_FAILED || type == RJ_FRAME_CANCEL;
+
+		if (says_why)
+			(void)!rj_take_last_words(m, &message, peer, NULL);
+		rj_message_done(&message);
+		if (says_why)
+			return;
+	}
+}
+
+void rj_hear_command(struct rj_conn *conn, struct ramjet_migration *m)
+{
+	const struct ramjet_error first = rj_migration_error(m);
+	struct ramjet_error end = { 0 }, both = { 0 };
+
+	if (!conn->command || !is_from_connection(first.code))
+		return;
+	if (!rj_conn_finish(conn, rj_now_ns() + COMMAND_NS, -1, &end))
+		(void)rj_fail(&end, first.code,
+			      "exec: command ended with status 0, want the "
+			      "whole stream before");
+	(void)rj_fail(&both, first.code, "%.240s; %.240s", end.message,
+		      first.message);
+	rj_lock(&m->lock);
+	m->error = both;
+	rj_unlock(&m->lock);
+}
+
+void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,
+		    const struct ramjet_error *error)
+{
+	uint8_t body[RJ_FAILED_BYTES_MAX];
+	struct rj_frame frame = { .type = RJ_FRAME_CANCEL };
+
+	/* A cancel says nothing else than that; with a reason it is a failure
+	 * to whoever hears of it. */
+	if (!rj_migration_is_cancelled(m) || rj_migration_has_reason(m)) {
+		frame.type = RJ_FRAME_FAILED;
+		frame.payload_bytes = (uint32_t)rj_failed_encode(error, body);
+	}
+	link->wake_fd = -1;
+	/* In band at a target its reader may be answering: nothing to change. */
+	if (link->outbox)
+		link->outbox = NULL;
+	(void)!rj_link_send(link, &frame, body, rj_now_ns() + GOODBYE_NS, NULL);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/migration/migration.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/guest/params.h"
+#include "engine/link/event.h"
+#include "engine/migration/state.h"
+#include "engine/source/outgoing.h"
+#include "engine/target/incoming.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/thread.h"
+
+static int init_parts(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->wake_fd < 0 || m->event_fd < 0)
+		return rj_fail_errno(err, -errno, "migration: eventfd");
+	if (rj_statistics_init(&m->stats))
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	return 0;
+}
+
+static int check_blockers(struct ramjet_guest *guest, struct ramjet_error *err)
+{
+	int rc;
+
+	rj_lock(&guest->lock);
+	rc = rj_blockers_check(&guest->blockers, err);
+	rj_unlock(&guest->lock);
+	return rc;
+}
+
+static void free_parts(struct ramjet_migration *m)
+{
+	rj_outgoing_free(m->out);
+	rj_incoming_free(m->in);
+	rj_statistics_done(&m->stats);
+	free(m->counters);
+	rj_close_fd(&m->wake_fd);
+	rj_close_fd(&m->event_fd);
+	(void)pthread_cond_destroy(&m->changed);
+	rj_mutex_done(&m->lock);
+	free(m);
+}
+
+static int new_migration(struct ramjet_guest *guest, const char *uri,
+			 const struct ramjet_params *params, bool outgoing,
+			 struct ramjet_migration **ret,
+			 struct ramjet_error *err)
+{
+	struct ramjet_migration *m;
+	int rc;
+
+	if (!guest || !uri)
+		return rj_fail(err, -EINVAL, "migration: no guest or uri");
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	m->guest = guest;
+	m->outgoing = outgoing;
+	m->wake_fd = m->event_fd = -1;
+	rj_mutex_init(&m->lock);
+	rj_cond_init(&m->changed);
+	(void)snprintf(m->uri_text, sizeof(m->uri_text), "%s", uri);
+	rc = rj_params_load(params, &m->params, err);
+	if (!rc)
+		rc = rj_uri_parse(uri, &m->uri, err);
+	if (!rc)
+		rc = init_parts(m, err);
+	if (!rc && outgoing)
+		rc = check_blockers(guest, err);
+	if (!rc)
+		rc = rj_guest_acquire(guest, err);
+	if (rc) {
+		free_parts(m);
+		return rc;
+	}
+	m->log.fn = m->params.log;
+	m->log.user = m->params.log_user;
+	atomic_init(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
+	atomic_init(&m->downtime_limit_us, m->params.downtime_limit_us);
+	atomic_init(&m->switch_now, !m->params.hold);
+	m->stats.started_us = rj_now_us();
+	*ret = m;
+	return 0;
+}
+
+static void *run_side(void *arg)
+{
+	struct ramjet_migration *m = arg;
+
+	/* Whoever hears of the handle from a callback may free it: not before
+	 * its maker is through with it. */
+	rj_lock(&m->lock);
+	rj_unlock(&m->lock);
+	m->side->run(m);
+	return NULL;
+}
+
+static int start(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	static const struct rj_thread_options options = {
+		.name = "rj/ctl",
+		.stack_bytes = RJ_THREAD_CALLBACK_STACK_BYTES,
+	};
+	int rc;
+
+	(void)pthread_sigmask(SIG_BLOCK, NULL, &m->caller_mask);
+	rj_lock(&m->lock);
+	rc = rj_thread_start_as(&m->control, &options, run_side, m);
+	m->has_control = !rc;
+	rj_unlock(&m->lock);
+	if (rc)
+		return rj_thread_fail(err, rc, "migration: control thread");
+	return 0;
+}
+
+int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
+		       const char *uri, const struct ramjet_params *params,
+		       struct ramjet_migration **ret, struct ramjet_error *err)
+{
+	struct ramjet_migration *m = NULL;
+	int rc;
+
+	rj_error_clear(err);
+	if (!ret)
+		return rj_fail(err, -EINVAL, "%s: nowhere to return to",
+			       side->name);
+	rc = new_migration(guest, uri, params, side->outgoing, &m, err);
+	if (!rc)
+		rc = side->prepare(m, err);
+	if (rc) {
+		ramjet_migration_free(m);
+		return rc;
+	}
+	m->side = side;
+	*ret = m;
+	rc = start(m, err);
+	/* From here on, m is no longer ours alone. */
+	if (!rc)
+		return 0;
+	*ret = NULL;
+	ramjet_migration_free(m);
+	return rc;
+}
+
+int rj_migration_alloc_counters(struct ramjet_migration *m, unsigned channels,
+				struct ramjet_error *err)
+{
+	m->counters = aligned_alloc(64, channels * sizeof(*m->counters));
+	if (!m->counters)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	memset(m->counters, 0, channels * sizeof(*m->counters));
+	/* release: pairs with the acquire in ramjet_info() */
+	atomic_store_explicit(&m->counter_count, channels,
+			      memory_order_release);
+	return 0;
+}
+
+RAMJET_API const char *ramjet_listen_uri(
+	const struct ramjet_migration *migration)
+{
+	return migration ? migration->listen_uri : NULL;
+}
+
+RAMJET_API const char *ramjet_listen_uri_at(
+	const struct ramjet_migration *migration, size_t index)
+{
+	const char *more;
+
+	if (!index)
+		return ramjet_listen_uri(migration);
+	if (!migration || index > RJ_ARRAY_SIZE(migration->more_listen_uris))
+		return NULL;
+	more = migration->more_listen_uris[index - 1];
+	return *more ? more : NULL;
+}
+
+RAMJET_API void ramjet_migration_free(struct ramjet_migration *migration)
+{
+	if (!migration)
+		return;
+	rj_migration_abandon(migration);
+	if (migration->has_control)
+		(void)pthread_join(migration->control, NULL);
+	else
+		rj_guest_release(migration->guest);
+	free_parts(migration);
+}
+
+RAMJET_API const char *ramjet_version(void)
+{
+	return RAMJET_VERSION;
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/receive/receiver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/guest/backing.h"
+#include "engine/link/event.h"
+#include "ringio/wait.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/thread.h"
+
+/* Nothing is said for so long: it is taken for the end. */
+#define END_NS (UINT64_C(1000000000))
+
+static uint64_t stream_offset(const struct rj_receiver *r)
+{
+	return r->stream_base + rj_channel_bytes(r->channel);
+}
+
+static void publish(struct rj_receiver *r)
+{
+	struct rj_counters *c = r->counters;
+
+	atomic_store_explicit(&c->wire_bytes, stream_offset(r),
+			      memory_order_relaxed);
+	atomic_store_explicit(
+		&c->cpu_us,
+		rj_thread_cpu_us() + rj_side_thread_cpu_us(&r->ahead.side) +
+			rj_side_thread_cpu_us(&r->bounce.behind.side),
+		memory_order_relaxed);
+}
+
+static int receive(struct rj_receiver *r, void *into, size_t bytes)
+{
+	struct iovec iov = { into, bytes };
+
+	return bytes ? rj_channel_recv(r->channel, &iov, 1) : 0;
+}
+
+static int next_header(struct rj_receiver *r)
+{
+	r->frame_offset = stream_offset(r);
+	return receive(r, r->buffers->header, sizeof(r->buffers->header));
+}
+
+/* Once, when it is first needed: on a spare CPU a thread shall help. */
+static bool wants_thread(const struct rj_receiver *r, bool *asked)
+{
+	const bool first = !*asked;
+
+	*asked = true;
+	return first && r->spare_cpu;
+}
+
+/* Without it all works as well. */
+static void miss_thread(const struct rj_receiver *r, int rc)
+{
+	if (rc)
+		rj_log(&r->m->log, RJ_LOG_WARNING,
+		       "receive worker %u: no thread beside it: %s", r->index,
+		       strerror(-rc));
+}
+
+static int take_by_file(struct rj_receiver *r, struct rj_first_touch *touch,
+			const struct rj_scatter *scatter, struct iovec next,
+			struct ramjet_error *err)
+{
+	if (wants_thread(r, &r->asked_behind))
+		miss_thread(r, rj_bounce_write_behind(&r->bounce, r->index));
+	return rj_bounce_receive(&r->bounce, r->channel, touch, scatter, next,
+				 r->sum, err);
+}
+
+static void populate_ahead(struct rj_receiver *r,
+			   const struct rj_scatter *scatter)
+{
+	if (wants_thread(r, &r->asked_ahead) && !rj_populate_ahead_refusal())
+		miss_thread(r, rj_populate_ahead_start(&r->ahead, r->index));
+	rj_populate_ahead_offer(&r->ahead, scatter->iov, scatter->untouched,
+				scatter->count);
+}
+
+/* The kernel could not write where the pages go. */
+static int blame(const struct rj_receiver *r, unsigned block,
+		 const struct rj_scatter *scatter, struct ramjet_error *err)
+{
+	return err->code ? err->code
+			 : rj_backing_blame(&r->memory->blocks[block],
+					    scatter->iov, scatter->count, err);
+}
+
+static int take_payload(struct rj_receiver *r, unsigned block,
+			const struct rj_scatter *scatter,
+			struct ramjet_error *err)
+{
+	const struct iovec next = { r->buffers->header,
+				    sizeof(r->buffers->header) };
+	struct rj_first_touch *touch = &r->memory->first_touch[block];
+	int rc;
+
+	if (scatter->untouched_count && rj_first_touch_enter(touch)) {
+		rc = take_by_file(r, touch, scatter, next, err);
+		rj_first_touch_leave(touch);
+		return rc == -EFAULT ? blame(r, block, scatter, err) : rc;
+	}
+	if (scatter->untouched_count && touch->small_pages)
+		populate_ahead(r, scatter);
+	rj_payload_sum_note(r->sum, r->buffers->iov, scatter->count);
+	r->buffers->iov[scatter->count] = next;
+	rc = rj_channel_recv(r->channel, r->buffers->iov, scatter->count + 1);
+	if (!rc)
+		rj_payload_sum_add(r->sum);
+	return rc == -EFAULT ? blame(r, block, scatter, err) : rc;
+}
+
+/* What came must be what was sent. */
+static int check_sum(const struct rj_receiver *r, const struct rj_frame *frame,
+		     struct ramjet_error *err)
+{
+	const uint64_t sum = r->sum ? rj_payload_sum_value(r->sum) : 0;
+
+	if (!r->sum || sum == frame->payload_sum)
+		return 0;
+	return rj_fail(err, -EBADMSG,
+		       "PAGES frame: payload's sum 0x%016llx, computed "
+		       "0x%016llx: the stream is damaged",
+		       (unsigned long long)frame->payload_sum,
+		       (unsigned long long)sum);
+}
+
+/* Whoever sends it decides, but one way it must be there. */
+static int expect_sum(struct rj_receiver *r, const struct rj_frame *frame,
+		      struct ramjet_error *err)
+{
+	const bool checked = frame->flags & RJ_FLAG_CHECKED;
+
+	if (!checked && r->one_way)
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame without a sum of its payload, "
+			       "wanted one in a stream that goes one way");
+	r->sum = NULL;
+	if (!checked)
+		return 0;
+	if (!r->sums)
+		r->sums = rj_payload_sum_new();
+	if (!r->sums)
+		return rj_fail(err, -ENOMEM, "out of memory");
+	r->sum = r->sums;
+	rj_payload_sum_begin(r->sum);
+	return 0;
+}
+
+/* Take the pages, and the next header with the same receive. */
+static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
+		      struct ramjet_error *err)
+{
+	struct rj_scatter scatter = { .iov = r->buffers->iov,
+				      .untouched = r->buffers->untouched };
+	struct rj_counters *c = r->counters;
+	const uint64_t here = r->frame_offset;
+	int rc;
+
+	if (frame->round != r->round)
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame of round %u, wanted round %u",
+			       frame->round, r->round);
+	rc = expect_sum(r, frame, err);
+	if (rc)
+		return rc;
+	rc = receive(r, r->buffers->table,
+		     (size_t)frame->run_count * RJ_RUN_BYTES);
+	if (!rc)
+		rc = rj_frame_verify(r->buffers->header, frame,
+				     r->buffers->table, NULL, err);
+	if (!rc)
+		rc = rj_target_memory_place(r->memory, frame, r->buffers->table,
+					    &scatter, err);
+	if (rc)
+		return rc;
+	rc = rj_headroom_take(&r->memory->headroom,
+			      &r->memory->blocks[frame->block], scatter.iov,
+			      scatter.count, err);
+	if (rc)
+		return rc;
+	r->frame_offset = stream_offset(r) + frame->payload_bytes;
+	rc = take_payload(r, frame->block, &scatter, err);
+	if (rc)
+		return rc;
+	rc = check_sum(r, frame, err);
+	if (rc) {
+		r->frame_offset = here;
+		return rc;
+	}
+	rj_count(&c->payload_bytes, frame->payload_bytes);
+	rj_count(&c->normal_pages, scatter.raw_pages);
+	rj_count(&c->zero_pages, scatter.zero_pages);
+	publish(r);
+	return 0;
+}
+
+static int pass_fence(struct rj_receiver *r, const struct rj_frame *frame,
+		      struct ramjet_error *err)
+{
+	const bool final = frame->flags & RJ_FLAG_FINAL;
+	int rc = rj_frame_verify(r->buffers->header, frame, NULL, NULL, err);
+
+	publish(r);
+	/* Who passes a fence has written all pages before it. */
+	if (!rc)
+		rc = rj_bounce_flush(&r->bounce, err);
+	if (!rc)
+		rc = rj_fences_arrive(r->fences, frame->round, final, err);
+	if (rc)
+		return rc;
+	r->final = final;
+	r->round++;
+	if (final && !r->inbox)
+		return 0;
+	return next_header(r);
+}
+
+/* Read and forget table and payload of an optional frame we do not know. */
+static int skip_frame(struct rj_receiver *r, const struct rj_frame *frame)
+{
+	size_t left = frame->run_count * RJ_RUN_BYTES + frame->payload_bytes;
+	int rc = 0;
+
+	while (!rc && left) {
+		const size_t piece = left < sizeof(r->buffers->table)
+					     ? left
+					     : sizeof(r->buffers->table);
+
+		rc = receive(r, r->buffers->table, piece);
+		left -= piece;
+	}
+	return rc ? rc : next_header(r);
+}
+
+/*
+ * After COMMIT a stream that goes one way ends, or it is not what was sent. A
+ * pipe that somebody else still holds open need not: it has a moment to say
+ * more. A command has longer, and is waited for afterwards; a block device
+ * ends where it ends.
+ */
+static int expect_end(struct rj_receiver *r, struct ramjet_error *err)
+{
+	const uint64_t deadline_ns = r->conn.command
+					     ? rj_migration_reply_deadline(r->m)
+					     : rj_now_ns() + END_NS;
+	struct stat st;
+	uint8_t junk;
+	int rc;
+
+	if (!fstat(r->conn.fd, &st) && S_ISBLK(st.st_mode))
+		return 0;
+	rc = rj_wait_fd(r->conn.fd, POLLIN, deadline_ns, r->m->wake_fd);
+	if (rc == -ETIMEDOUT) {
+		rj_log(&r->m->log, RJ_LOG_WARNING,
+		       "channel %u: somebody holds the stream open after its "
+		       "end",
+		       r->index);
+		return 0;
+	}
+	r->frame_offset = stream_offset(r);
+	if (!rc)
+		rc = receive(r, &junk, 1);
+	if (rc == -ENODATA)
+		return 0;
+	return rc ? rc
+		  : rj_fail(err, -EPROTO,
+			    "bytes after COMMIT, wanted the end of the stream");
+}
+
+/* In band: hand a control frame to the control thread. */
+static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
+			struct ramjet_error *err)
+{
+	struct rj_message message = {
+		.frame = *frame,
+		.offset = r->frame_offset,
+	};
+	int rc = 0;
+
+	if (frame->type == RJ_FRAME_COMMIT && !r->final)
+		return rj_fail(err, -EPROTO,
+			       "COMMIT comes before the final fence");
+	if (frame->payload_bytes) {
+		message.payload = malloc(frame->payload_bytes);
+		if (!message.payload)
+			return rj_fail(err, -ENOMEM, "out of memory");
+		rc = receive(r, message.payload, frame->payload_bytes);
+	}
+	if (!rc)
+		rc = rj_frame_verify(r->buffers->header, frame, NULL,
+				     message.payload, err);
+	if (rc) {
+		rj_message_done(&message);
+		return rc;
+	}
+	/* Whoever looks whether the source lives sees that it spoke. */
+	publish(r);
+	if (frame->type == RJ_FRAME_PING && r->link) {
+		rc = rj_link_answer(r->link, &message, r->m->wake_fd, err);
+		rj_message_done(&message);
+		return rc ? rc : next_header(r);
+	}
+	r->over = frame->type == RJ_FRAME_COMMIT ||
+		  frame->type == RJ_FRAME_CANCEL ||
+		  frame->type == RJ_FRAME_FAILED;
+	if (r->one_way && frame->type == RJ_FRAME_COMMIT) {
+		rc = expect_end(r, err);
+		if (rc) {
+			rj_message_done(&message);
+			return rc;
+		}
+	}
+	rc = rj_mailbox_put(r->inbox, &message, err);
+	if (rc || r->over)
+		return rc;
+	return next_header(r);
+}
+
+static int take_frame(struct rj_receiver *r, struct ramjet_error *err)
+{
+	struct rj_frame frame;
+	int rc = rj_frame_decode(r->buffers->header, &frame, err);
+
+	if (rc)
+		return rc;
+	if (frame.type == RJ_FRAME_PAGES && !r->final)
+		return take_pages(r, &frame, err);
+	if (frame.type == RJ_FRAME_FENCE && !r->final)
+		return pass_fence(r, &frame, err);
+	if (!strcmp(rj_frame_type_name(frame.type), "unknown"))
+		return skip_frame(r, &frame);
+	if (!r->inbox || frame.type == RJ_FRAME_PAGES ||
+	    frame.type == RJ_FRAME_FENCE)
+		return rj_fail(err, -EPROTO, "a %s frame has no place here",
+			       rj_frame_type_name(frame.type));
+	return take_control(r, &frame, err);
+}
+
+static int run_channel(struct rj_receiver *r, struct ramjet_error *err)
+{
+	int rc = next_header(r);
+
+	/* The header of what follows comes with each page. */
+	if (!rc)
+		publish(r);
+	while (!rc && !r->over && (!r->final || r->inbox))
+		rc = take_frame(r, err);
+	return rc;
+}
+
+static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
+{
+	const struct rj_channel_options options = {
+		.backend = r->backend,
+		.wake_fd = r->m->wake_fd,
+	};
+	int rc;
+
+	/* valgrind does not see what io_uring receives. */
+	r->buffers = calloc(1, sizeof(*r->buffers));
+	if (!r->buffers)
+		return rj_fail(err, -ENOMEM, "out of memory");
+	rc = rj_channel_new(&r->conn, &options, &r->channel, err);
+	if (rc)
+		return rc;
+	rj_lock(&r->m->lock);
+	rj_statistics_backend(&r->m->stats, rj_channel_backend(r->channel),
+			      rj_channel_reason(r->channel));
+	rj_unlock(&r->m->lock);
+	return 0;
+}
+
+static void describe_failure(struct rj_receiver *r, int rc,
+			     struct ramjet_error *err)
+{
+	if (rc == -ENODATA)
+		(void)rj_fail(err, rc, "the source closed the connection");
+	else if (rc == -EPIPE)
+		(void)rj_fail(err, rc,
+			      "the connection ended in the middle of a frame");
+	else
+		(void)rj_fail_errno(err, rc, "receiving");
+	rj_error_prefix(err, "channel %u, offset %llu", r->index,
+			(unsigned long long)r->frame_offset);
+	err->code = rc;
+}
+
+/* What is wrong in a control frame that was read before is the better reason:
+ * it may be why the stream ends here. */
+static void give_up(struct rj_receiver *r, const struct ramjet_error *err)
+{
+	if (!r->inbox || err->code == -ECANCELED) {
+		rj_migration_fail(r->m, err);
+		return;
+	}
+	r->end = *err;
+	/* pairs with the acquire in rj_target_look() */
+	atomic_store_explicit(&r->ended, true, memory_order_release);
+	rj_event_signal(r->m->event_fd);
+}
+
+static void *receiver_thread(void *arg)
+{
+	struct rj_receiver *r = arg;
+	struct ramjet_error err = { 0 };
+	int rc = rj_numa_settle(r->m, r->cpus, &err);
+
+	if (!rc)
+		rc = open_channel(r, &err);
+	if (!rc)
+		rc = run_channel(r, &err);
+	rj_populate_ahead_stop(&r->ahead);
+	if (r->channel)
+		publish(r);
+	atomic_store_explicit(&r->counters->state,
+			      rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED,
+			      memory_order_relaxed);
+	rj_channel_free(r->channel);
+	rj_bounce_done(&r->bounce);
+	rj_payload_sum_free(r->sums);
+	free(r->buffers);
+	if (rc) {
+		describe_failure(r, rc, &err);
+		give_up(r, &err);
+	}
+	return NULL;
+}
+
+int rj_receiver_start(struct rj_receiver *r, struct ramjet_error *err)
+{
+	char name[16];
+	int rc;
+
+	(void)snprintf(name, sizeof(name), "rj/recv/%u", r->index);
+	rc = rj_thread_start(&r->thread, name, receiver_thread, r);
+	if (rc)
+		return rj_thread_fail(err, rc, "receive worker %u", r->index);
+	r->started = true;
+	return 0;
+}
+
+void rj_receiver_join(struct rj_receiver *r)
+{
+	if (r->started)
+		(void)pthread_join(r->thread, NULL);
+	r->started = false;
+}

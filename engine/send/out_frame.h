@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_SEND_OUT_FRAME_H
+#define RJ_ENGINE_SEND_OUT_FRAME_H
+/*
+ * A PAGES frame in the making: header and table in one buffer, and the iovec
+ * that gathers them with the guest's pages for one send.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "engine/guest/guest.h"
+#include "engine/wire/wire.h"
+
+/* One iovec for the head, one for a fence after it. */
+#define RJ_OUT_RUNS_MAX      (RJ_RUNS_MAX - 1)
+#define RJ_OUT_PAYLOAD_BYTES (2u << 20) /* payload_max, unless capped */
+
+struct rj_out_frame {
+	struct iovec iov[RJ_OUT_RUNS_MAX + 2];
+	unsigned iov_count; /* [0] is the head */
+	uint32_t run_count;
+	uint32_t payload_bytes;
+	uint32_t payload_max; /* full beyond this; init only */
+	unsigned block;
+	uint64_t raw_pages, zero_pages;
+	struct rj_wire_run last; /* the newest run, still growing */
+	/* Borrowed, RJ_OUT_PAYLOAD_BYTES, page-aligned: pages are copied there
+	 * and summed, so that what is sent is what was summed. NULL: they are
+	 * sent from where they lie. */
+	uint8_t *staging;
+	uint8_t head[RJ_HEADER_BYTES + RJ_TABLE_BYTES_MAX];
+	uint8_t fence[RJ_HEADER_BYTES];
+};
+
+/* A new frame, empty and as large as frames get, without staging. */
+void rj_out_frame_init(struct rj_out_frame *frame);
+/* Empty it again. */
+void rj_out_frame_reset(struct rj_out_frame *frame);
+static inline bool rj_out_frame_is_empty(const struct rj_out_frame *frame)
+{
+	return !frame->run_count;
+}
+/* Add up to `count` pages of one kind from `page` on; returns how many went in:
+ * fewer mean the frame is full (or of another block, or beyond `page`) and
+ * must be sent first. An empty frame takes at least one. */
+uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
+			  const uint8_t *host, uint64_t page, uint32_t count,
+			  enum rj_run_kind kind);
+/* Write header and table: the iovec is complete then. With staging, the pages
+ * as they are now are what is sent. */
+void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round);
+/* Append a fence (also to an empty frame). After sealing. */
+void rj_out_frame_fence(struct rj_out_frame *frame, uint32_t round, bool final);
+#endif

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/send/rounds.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/link/event.h"
+#include "util/bits.h"
+#include "util/error.h"
+
+/* Shorter rounds are over before it pays to wait for a change in them. */
+#define LONG_ROUND_PAGES ((64u << 20) / RAMJET_PAGE_BYTES)
+
+static int init_map(struct rj_rounds *rounds, unsigned parity,
+		    struct ramjet_error *err)
+{
+	int rc;
+
+	rounds->maps[parity] =
+		calloc(rounds->block_count, sizeof(struct rj_bitmap));
+	rounds->sinks[parity] =
+		calloc(rounds->block_count, sizeof(struct rj_bitmap *));
+	rounds->cursors[parity] = aligned_alloc(
+		64, rounds->worker_count * sizeof(struct rj_cursor));
+	if (!rounds->maps[parity] || !rounds->sinks[parity] ||
+	    !rounds->cursors[parity])
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	for (unsigned i = 0; i < rounds->worker_count; i++)
+		atomic_init(&rounds->cursors[parity][i].chunk, 0);
+	for (unsigned i = 0; i < rounds->block_count; i++) {
+		rc = rj_bitmap_init(&rounds->maps[parity][i],
+				    rounds->blocks[i].page_count, err);
+		if (rc)
+			return rc;
+		rounds->sinks[parity][i] = &rounds->maps[parity][i];
+	}
+	return 0;
+}
+
+static int init_one_each(struct rj_rounds *rounds, struct rj_bitmap **ret,
+			 struct ramjet_error *err)
+{
+	int rc = 0;
+
+	*ret = calloc(rounds->block_count, sizeof(**ret));
+	if (!*ret)
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	for (unsigned i = 0; !rc && i < rounds->block_count; i++)
+		rc = rj_bitmap_init(&(*ret)[i], rounds->blocks[i].page_count,
+				    err);
+	return rc;
+}
+
+static void done_maps(struct rj_bitmap *maps, unsigned count)
+{
+	for (unsigned i = 0; maps && i < count; i++)
+		rj_bitmap_done(&maps[i]);
+	free(maps);
+}
+
+/* As if there were one NUMA node. */
+static int place_by_address(struct rj_rounds *rounds, unsigned home_count,
+			    struct ramjet_error *err)
+{
+	struct rj_stretch *blocks =
+		calloc(rounds->block_count, sizeof(*blocks));
+	const struct rj_placement_wish wish = {
+		.stretches = blocks,
+		.stretch_count = rounds->block_count,
+		.worker_count = rounds->worker_count,
+		.home_count = home_count,
+		.nic_node = RJ_NODE_ANY,
+	};
+	int rc;
+
+	if (!blocks)
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	for (unsigned i = 0; i < rounds->block_count; i++)
+		blocks[i] = (struct rj_stretch){
+			.block = i,
+			.node = RJ_NODE_ANY,
+			.chunks = rounds->maps[0][i].chunk_count,
+		};
+	rc = rj_placement_init(&rounds->by_address, &wish, err);
+	free(blocks);
+	rounds->placement = &rounds->by_address;
+	return rc;
+}
+
+int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
+		   unsigned block_count, unsigned worker_count, int event_fd,
+		   struct ramjet_error *err)
+{
+	int rc;
+
+	*rounds = (struct rj_rounds){
+		.blocks = blocks,
+		.block_count = block_count,
+		.worker_count = worker_count,
+		.long_pages = LONG_ROUND_PAGES,
+		.active = worker_count,
+		.event_fd = event_fd,
+	};
+	rj_mutex_init(&rounds->lock);
+	rj_cond_init(&rounds->changed);
+	rounds->left = calloc(worker_count, sizeof(*rounds->left));
+	if (!rounds->left) {
+		rj_rounds_done(rounds);
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	}
+	rc = init_map(rounds, 0, err);
+	if (!rc)
+		rc = init_map(rounds, 1, err);
+	if (!rc)
+		rc = init_one_each(rounds, &rounds->marks, err);
+	if (!rc)
+		rc = init_one_each(rounds, &rounds->discarded, err);
+	if (!rc)
+		rc = place_by_address(rounds, worker_count, err);
+	if (rc)
+		rj_rounds_done(rounds);
+	return rc;
+}
+
+int rj_rounds_set_homes(struct rj_rounds *rounds, unsigned count,
+			struct ramjet_error *err)
+{
+	assert(count && count <= rounds->worker_count);
+	rj_placement_done(&rounds->by_address);
+	return place_by_address(rounds, count, err);
+}
+
+void rj_rounds_place(struct rj_rounds *rounds,
+		     const struct rj_placement *placement)
+{
+	rounds->placement = placement;
+}
+
+void rj_rounds_done(struct rj_rounds *rounds)
+{
+	if (!rounds->worker_count)
+		return;
+	for (unsigned parity = 0; parity < 2; parity++) {
+		done_maps(rounds->maps[parity], rounds->block_count);
+		free(rounds->sinks[parity]);
+		free(rounds->cursors[parity]);
+	}
+	done_maps(rounds->marks, rounds->block_count);
+	done_maps(rounds->discarded, rounds->block_count);
+	free(rounds->left);
+	rj_placement_done(&rounds->by_address);
+	(void)pthread_cond_destroy(&rounds->changed);
+	rj_mutex_done(&rounds->lock);
+	*rounds = (struct rj_rounds){ 0 };
+}
+
+/* ---- control thread ---- */
+
+static uint32_t next_locked(const struct rj_rounds *rounds)
+	RJ_REQUIRES(rounds->lock)
+{
+	return rounds->begun ? rounds->open + 1 : 0;
+}
+
+static uint32_t next_round(struct rj_rounds *rounds)
+{
+	uint32_t next;
+
+	rj_lock(&rounds->lock);
+	next = next_locked(rounds);
+	rj_unlock(&rounds->lock);
+	return next;
+}
+
+/* True when every worker has left all rounds before `round`. */
+static bool all_left_locked(const struct rj_rounds *rounds, uint32_t round)
+	RJ_REQUIRES(rounds->lock)
+{
+	for (unsigned i = 0; i < rounds->worker_count; i++)
+		if (rounds->left[i] < round)
+			return false;
+	return true;
+}
+
+bool rj_rounds_can_fill(struct rj_rounds *rounds)
+{
+	bool can;
+
+	rj_lock(&rounds->lock);
+	can = !rounds->begun || all_left_locked(rounds, rounds->open);
+	rj_unlock(&rounds->lock);
+	return can;
+}
+
+bool rj_rounds_all_left(struct rj_rounds *rounds)
+{
+	bool all;
+
+	rj_lock(&rounds->lock);
+	all = rounds->begun && all_left_locked(rounds, rounds->open + 1);
+	rj_unlock(&rounds->lock);
+	return all;
+}
+
+/* The last chunk of a block may be a short one. */
+static size_t words_in_chunk(const struct rj_bitmap *bm, uint64_t chunk)
+{
+	const uint64_t left = bm->page_count - chunk * RJ_CHUNK_PAGES;
+
+	return left < RJ_CHUNK_PAGES
+		       ? (size_t)rj_div_round_up(left, RJ_WORD_BITS)
+		       : RJ_CHUNK_WORDS;
+}
+
+static void merge_marks(struct rj_rounds *rounds, unsigned parity)
+{
+	uint64_t marked = 0;
+
+	for (unsigned i = 0; i < rounds->block_count; i++) {
+		struct rj_bitmap *marks = &rounds->marks[i];
+		uint64_t chunk = 0;
+
+		while ((chunk = rj_bitmap_next_chunk(marks, chunk,
+						     marks->chunk_count)) <
+		       marks->chunk_count) {
+			uint64_t words[RJ_CHUNK_WORDS] = { 0 };
+
+			(void)rj_bitmap_claim_chunk(marks, chunk, words);
+			marked += rj_bitmap_or_words(
+				&rounds->maps[parity][i],
+				chunk * RJ_CHUNK_PAGES, words,
+				words_in_chunk(marks, chunk));
+			chunk++;
+		}
+	}
+	atomic_fetch_add(&rounds->pages_left[parity], (int64_t)marked);
+}
+
+struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds)
+{
+	const unsigned parity = next_round(rounds) & 1;
+
+	merge_marks(rounds, parity);
+	return rounds->sinks[parity];
+}
+
+void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked)
+{
+	atomic_fetch_add(&rounds->pages_left[next_round(rounds) & 1],
+			 (int64_t)marked);
+}
+
+static uint64_t pages_of(struct rj_rounds *rounds, uint32_t round)
+{
+	const int64_t pages = atomic_load(&rounds->pages_left[round & 1]);
+
+	return pages > 0 ? (uint64_t)pages : 0;
+}
+
+uint64_t rj_rounds_next_pages(struct rj_rounds *rounds)
+{
+	return pages_of(rounds, next_round(rounds));
+}
+
+uint64_t rj_rounds_open_pages(struct rj_rounds *rounds)
+{
+	return pages_of(rounds, next_round(rounds) + 1);
+}
+
+uint64_t rj_rounds_remaining(struct rj_rounds *rounds)
+{
+	return pages_of(rounds, 0) + pages_of(rounds, 1);
+}
+
+unsigned rj_rounds_active(const struct rj_rounds *rounds)
+{
+	/* relaxed: who sees it late claims a chunk more, or less */
+	return atomic_load_explicit(&rounds->active, memory_order_relaxed);
+}
+
+void rj_rounds_set_active(struct rj_rounds *rounds, unsigned count)
+{
+	assert(count && count <= rounds->worker_count);
+	rj_lock(&rounds->lock);
+	atomic_store_explicit(&rounds->active, count, memory_order_relaxed);
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+}
+
+/* Each worker's share of a small round, in whole words. */
+static unsigned part_of(const struct rj_rounds *rounds, uint64_t pages)
+{
+	const unsigned active = rj_rounds_active(rounds);
+	const uint64_t share = rj_div_round_up(pages, active);
+
+	return active > 1 && share < RJ_CHUNK_PAGES
+		       ? (unsigned)rj_div_round_up(share, RJ_WORD_BITS) *
+				 RJ_WORD_BITS
+		       : 0;
+}
+
+uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
+{
+	uint32_t round;
+
+	rj_lock(&rounds->lock);
+	round = next_locked(rounds);
+	for (unsigned i = 0; i < rounds->placement->home_count; i++)
+		atomic_store(&rounds->cursors[round & 1][i].chunk,
+			     rounds->placement->homes[i].first);
+	atomic_store_explicit(&rounds->part_pages[round & 1],
+			      part_of(rounds, pages_of(rounds, round)),
+			      memory_order_relaxed);
+	rounds->open = round;
+	rounds->begun = true;
+	rounds->final = final;
+	rounds->resting =
+		!final && pages_of(rounds, round) >= rounds->long_pages;
+	atomic_store(&rounds->low_told, false);
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+	return round;
+}
+
+void rj_rounds_set_low(struct rj_rounds *rounds, uint64_t pages)
+{
+	atomic_store(&rounds->low_pages, (int64_t)pages);
+}
+
+void rj_rounds_stop(struct rj_rounds *rounds)
+{
+	rj_lock(&rounds->lock);
+	rounds->stopping = true;
+	/* relaxed: claimers only need to see it soon */
+	atomic_store_explicit(&rounds->stopped, true, memory_order_relaxed);
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+}
+
+void rj_rounds_kick(struct rj_rounds *rounds)
+{
+	rj_lock(&rounds->lock);
+	rounds->kicks++;
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+}
+
+void rj_rounds_mark(struct rj_rounds *rounds, unsigned block,
+		    uint64_t first_page, uint64_t pages)
+{
+	(void)rj_bitmap_set_run(&rounds->marks[block], first_page, pages);
+}
+
+void rj_rounds_discard(struct rj_rounds *rounds, unsigned block,
+		       uint64_t first_page, uint64_t pages)
+{
+	(void)rj_bitmap_set_run(&rounds->discarded[block], first_page, pages);
+	/* release: pairs with acquire in rj_rounds_discards() */
+	atomic_fetch_add_explicit(&rounds->discards, 1, memory_order_release);
+	rj_rounds_mark(rounds, block, first_page, pages);
+}
+
+uint32_t rj_rounds_discards(const struct rj_rounds *rounds)
+{
+	return atomic_load_explicit(&rounds->discards, memory_order_acquire);
+}
+
+bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
+			     uint64_t first_chunk, uint64_t chunks)
+{
+	const uint64_t end = first_chunk + chunks;
+
+	return rj_bitmap_next_chunk(&rounds->discarded[block], first_chunk,
+				    end) < end;
+}
+
+bool rj_rounds_has_marks(const struct rj_rounds *rounds)
+{
+	for (unsigned i = 0; i < rounds->block_count; i++) {
+		const struct rj_bitmap *marks = &rounds->marks[i];
+
+		if (rj_bitmap_next_chunk(marks, 0, marks->chunk_count) <
+		    marks->chunk_count)
+			return true;
+	}
+	return false;
+}
+
+/* ---- workers ---- */
+
+enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
+			      uint64_t *kicks, bool *ret_final)
+{
+	enum rj_enter result = RJ_ENTER_OPEN;
+
+	rj_lock(&rounds->lock);
+	while (!rounds->stopping && *kicks == rounds->kicks &&
+	       !(rounds->begun && (rounds->open >= round || rounds->final)))
+		rj_cond_wait(&rounds->changed, &rounds->lock);
+	if (rounds->stopping)
+		result = RJ_ENTER_STOP;
+	else if (*kicks != rounds->kicks)
+		result = RJ_ENTER_KICKED;
+	else if (rounds->open < round)
+		result = RJ_ENTER_NO_MORE;
+	*kicks = rounds->kicks;
+	*ret_final = rounds->final && rounds->open == round;
+	rj_unlock(&rounds->lock);
+	return result;
+}
+
+bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks)
+{
+	bool stopping;
+
+	rj_lock(&rounds->lock);
+	while (!rounds->stopping && *kicks == rounds->kicks)
+		rj_cond_wait(&rounds->changed, &rounds->lock);
+	*kicks = rounds->kicks;
+	stopping = rounds->stopping;
+	rj_unlock(&rounds->lock);
+	return stopping;
+}
+
+/* The first chunk with dirt at a position in [from, end): its position, or
+ * end. */
+static uint64_t find_chunk(const struct rj_rounds *rounds, unsigned parity,
+			   uint64_t from, uint64_t end,
+			   const struct rj_stretch **ret)
+{
+	const struct rj_placement *placement = rounds->placement;
+	unsigned i = rj_placement_at(placement, from);
+
+	for (; from < end; i++) {
+		const struct rj_stretch *s = &placement->stretches[i];
+		const uint64_t stop = s->position + s->chunks < end
+					      ? s->position + s->chunks
+					      : end;
+		const uint64_t found = rj_bitmap_next_chunk(
+			&rounds->maps[parity][s->block],
+			s->first_chunk + (from - s->position),
+			s->first_chunk + (stop - s->position));
+
+		from = s->position + (found - s->first_chunk);
+		if (from < stop) {
+			*ret = s;
+			return from;
+		}
+	}
+	return end;
+}
+
+static void account_claim(struct rj_rounds *rounds, unsigned parity,
+			  unsigned pages)
+{
+	const int64_t left =
+		atomic_fetch_sub(&rounds->pages_left[parity], (int64_t)pages) -
+		(int64_t)pages;
+
+	if (left < atomic_load_explicit(&rounds->low_pages,
+					memory_order_relaxed) &&
+	    !atomic_exchange(&rounds->low_told, true))
+		rj_event_signal(rounds->event_fd);
+}
+
+/* What the next round has of a claimed chunk comes along: it is newer. */
+static void take_next(struct rj_rounds *rounds, unsigned next, uint64_t chunk,
+		      struct rj_claim *ret)
+{
+	struct rj_bitmap *map = &rounds->maps[next][ret->block];
+	unsigned extra = 0;
+
+	/* Cheap look first; a bit set later belongs to the next round. */
+	if (rj_bitmap_next_chunk(map, chunk, chunk + 1) == chunk)
+		extra = rj_bitmap_claim_chunk(map, chunk, ret->words);
+	if (!extra)
+		return;
+	atomic_fetch_sub(&rounds->pages_left[next], (int64_t)extra);
+	ret->pages = 0;
+	for (unsigned i = 0; i < RJ_CHUNK_WORDS; i++)
+		ret->pages += rj_popcount(ret->words[i]);
+}
+
+static unsigned take_chunk(struct rj_rounds *rounds, unsigned parity,
+			   unsigned block, uint64_t chunk, struct rj_claim *ret)
+{
+	struct rj_bitmap *map = &rounds->maps[parity][block];
+	/* relaxed: the lock orders it, which opened the round to us */
+	const unsigned part = atomic_load_explicit(&rounds->part_pages[parity],
+						   memory_order_relaxed);
+
+	*ret = (struct rj_claim){
+		.block = block,
+		.first_page = chunk * RJ_CHUNK_PAGES,
+	};
+	ret->pages = part ? rj_bitmap_claim_part(map, chunk, part, ret->words)
+			  : rj_bitmap_claim_chunk(map, chunk, ret->words);
+	if (!ret->pages)
+		return 0;
+	account_claim(rounds, parity, ret->pages);
+	if (!part)
+		take_next(rounds, !parity, chunk, ret);
+	return ret->pages;
+}
+
+/*
+ * A home's cursor is a hint shared by all who work in it: everything before
+ * it was clear when it was written, and no bit of this round is set while the
+ * round is open. Storing an older position merely scans again.
+ */
+static bool claim_in_home(struct rj_rounds *rounds, unsigned parity,
+			  unsigned worker, struct rj_claim *ret)
+{
+	struct rj_cursor *cursor = &rounds->cursors[parity][worker];
+	const uint64_t end = rounds->placement->homes[worker].end;
+	uint64_t at =
+		atomic_load_explicit(&cursor->chunk, memory_order_relaxed);
+	const struct rj_stretch *stretch = NULL;
+
+	for (;;) {
+		at = find_chunk(rounds, parity, at, end, &stretch);
+		/* relaxed: a hint; the bits themselves arbitrate */
+		atomic_store_explicit(&cursor->chunk, at, memory_order_relaxed);
+		if (at == end)
+			return false;
+		if (take_chunk(rounds, parity, stretch->block,
+			       stretch->first_chunk + (at - stretch->position),
+			       ret))
+			return true;
+		at++;
+	}
+}
+
+bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
+		     struct rj_claim *ret)
+{
+	const uint16_t *order = rounds->placement->order +
+				worker * rounds->placement->home_count;
+
+	if (atomic_load_explicit(&rounds->stopped, memory_order_relaxed))
+		return false;
+	for (unsigned i = 0; i < rounds->placement->home_count; i++)
+		if (claim_in_home(rounds, round & 1, order[i], ret))
+			return true;
+	return false;
+}
+
+bool rj_rounds_rest(struct rj_rounds *rounds, unsigned worker, uint32_t round)
+{
+	bool wanted;
+
+	rj_lock(&rounds->lock);
+	/* An older round than the open one is as good as over. */
+	while (worker >= rj_rounds_active(rounds) && !rounds->stopping &&
+	       rounds->resting && rounds->open == round &&
+	       rounds->exhausted <= round)
+		rj_cond_wait(&rounds->changed, &rounds->lock);
+	wanted = worker < rj_rounds_active(rounds);
+	rj_unlock(&rounds->lock);
+	return wanted;
+}
+
+void rj_rounds_exhausted(struct rj_rounds *rounds, uint32_t round)
+{
+	/* None rests. */
+	if (rj_rounds_active(rounds) == rounds->worker_count)
+		return;
+	rj_lock(&rounds->lock);
+	if (rounds->exhausted <= round) {
+		rounds->exhausted = round + 1;
+		(void)pthread_cond_broadcast(&rounds->changed);
+	}
+	rj_unlock(&rounds->lock);
+}
+
+void rj_rounds_leave(struct rj_rounds *rounds, unsigned worker, uint32_t round)
+{
+	rj_lock(&rounds->lock);
+	rounds->left[worker] = round + 1;
+	rj_unlock(&rounds->lock);
+	rj_event_signal(rounds->event_fd);
+}

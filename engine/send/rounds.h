@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_SEND_ROUNDS_H
+#define RJ_ENGINE_SEND_ROUNDS_H
+/*
+ * Rounds: who sends which page when.
+ *
+ * Goal      Workers find dirty pages without waiting for each other, and no
+ *           page is ever on its way twice in one round.
+ * Actors    The control thread fills the next round and opens it. Workers
+ *           claim chunks of the open round, leave it when none is left, and go
+ *           on to the next as soon as it is open.
+ * Bitmaps   Round r uses maps[r & 1]. While r is open, dirt goes to r + 1,
+ *           whose map is the one of r - 1. So filling r + 1 may begin only
+ *           when every worker has left r - 1: else a straggler would send a
+ *           page of r + 1 in r - 1, unordered with its older copy in r.
+ * Claiming  takes a chunk's bits of this round and, when it has some, of the
+ *           next. The page is read after both are cleared: a later write is
+ *           seen by a later sync.
+ *           A round of few pages is cut smaller, so that all channels share it:
+ *           a claim then is part of a chunk, and nothing of the next round is
+ *           taken along, whose older copy another worker may have claimed.
+ * Active    Some workers may be told to rest. In a long round they wait for
+ *           its end, or to be wanted after all; in a short one, and in the
+ *           final one, they pass the fence at once. Homes are for those who
+ *           are active at first: the others help them.
+ * Ordering  is the receiver's: pages of r + 1 wait there until every channel
+ *           has delivered its fence of round r.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dirty/bitmap.h"
+#include "engine/guest/guest.h"
+#include "engine/placement/placement.h"
+#include "ramjet.h"
+#include "util/compiler.h"
+#include "util/mutex.h"
+
+struct rj_claim {
+	unsigned block;
+	uint64_t first_page;
+	unsigned pages; /* bits set in words */
+	uint64_t words[RJ_CHUNK_WORDS];
+};
+
+struct rj_cursor {
+	_Atomic uint64_t chunk;
+} RJ_CACHE_ALIGNED; /* workers in other homes must not share the line */
+
+struct rj_rounds {
+	/* immutable after rj_rounds_init() */
+	const struct rj_block *blocks; /* borrowed */
+	unsigned block_count;
+	unsigned worker_count;
+	struct rj_placement by_address; /* equal slices, unless told better */
+	const struct rj_placement *placement;
+	uint64_t long_pages; /* nobody rests in rounds of fewer */
+	struct rj_bitmap *maps[2];
+	struct rj_bitmap **sinks[2]; /* the same, as collect() wants them */
+	/* Marks from other threads wait here until the next fill: putting them
+	 * into a round's map directly could race with its opening. */
+	struct rj_bitmap *marks;
+	/* What was ever discarded: nothing pinned there may be trusted. */
+	struct rj_bitmap *discarded;
+	_Atomic uint32_t discards; /* calls so far */
+	int event_fd; /* told when workers leave a round or it runs low */
+
+	struct rj_cursor *cursors[2]; /* one a home; hints, see claim */
+	/* Pages that make a claim; 0: whole chunks. Set before opening. */
+	_Atomic unsigned part_pages[2];
+	_Atomic int64_t pages_left[2];
+	_Atomic int64_t low_pages; /* tell the control thread below this */
+	_Atomic bool low_told;
+	_Atomic bool stopped; /* mirrors `stopping` for claimers */
+	/* Workers below this claim; written under the lock. */
+	_Atomic unsigned active;
+
+	struct rj_mutex lock; /* lock order: 4 */
+	pthread_cond_t changed;
+	/* guarded by lock */
+	bool begun;         /* round 0 is open */
+	bool final;         /* the open round is the last */
+	bool stopping;      /* everybody out */
+	bool resting;       /* the open round is long enough to wait in */
+	uint32_t exhausted; /* rounds in which nothing is left to claim */
+	uint32_t open;
+	uint32_t *left; /* per worker: rounds left so far */
+	uint64_t kicks; /* wake-ups for other reasons */
+};
+
+RJ_NODISCARD int rj_rounds_init(struct rj_rounds *rounds,
+				const struct rj_block *blocks,
+				unsigned block_count, unsigned worker_count,
+				int event_fd, struct ramjet_error *err);
+/* Homes by this, of the same blocks and as many workers; borrowed. Before the
+ * first round is opened and the workers begin. */
+void rj_rounds_place(struct rj_rounds *rounds,
+		     const struct rj_placement *placement);
+/* Safe on a zeroed struct. */
+void rj_rounds_done(struct rj_rounds *rounds);
+/* Only the first `count` workers, 1 to all, have homes; as long as nothing else
+ * is said by rj_rounds_place(). Before that, and before the workers begin. */
+RJ_NODISCARD int rj_rounds_set_homes(struct rj_rounds *rounds, unsigned count,
+				     struct ramjet_error *err);
+
+/* ---- control thread ---- */
+
+/* True when the next round's map may be filled. */
+bool rj_rounds_can_fill(struct rj_rounds *rounds);
+/* One bitmap a block: fill, then report what was newly marked. Marks made by
+ * rj_rounds_mark() so far are already in them. */
+struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds);
+void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked);
+/* Pages in the next round's map, and those of the open round not yet claimed.
+ */
+uint64_t rj_rounds_next_pages(struct rj_rounds *rounds);
+uint64_t rj_rounds_open_pages(struct rj_rounds *rounds);
+/* Both together: dirty and not yet claimed. */
+uint64_t rj_rounds_remaining(struct rj_rounds *rounds);
+/* Open the next round (the first call opens round 0); returns its number. */
+uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final);
+/* True when every worker has left the newest round. */
+bool rj_rounds_all_left(struct rj_rounds *rounds);
+/* Only the first `count` workers, 1 to all, are to claim from now on; all are
+ * until this is called. Any thread. */
+void rj_rounds_set_active(struct rj_rounds *rounds, unsigned count);
+/* Tell the control thread (event_fd) once fewer pages than this are left. */
+void rj_rounds_set_low(struct rj_rounds *rounds, uint64_t pages);
+/* All waits end, claims find nothing. Any thread. */
+void rj_rounds_stop(struct rj_rounds *rounds);
+/* Wake waiting workers, e.g. for the outbox. Any thread. */
+void rj_rounds_kick(struct rj_rounds *rounds);
+
+/* Mark pages for the next round that is filled; any thread. */
+void rj_rounds_mark(struct rj_rounds *rounds, unsigned block,
+		    uint64_t first_page, uint64_t pages);
+
+/* The pages were discarded: note it, then mark them, so that whoever claims
+ * them sees the note. Any thread. */
+void rj_rounds_discard(struct rj_rounds *rounds, unsigned block,
+		       uint64_t first_page, uint64_t pages);
+/* Changes with every discard (and wraps around). */
+uint32_t rj_rounds_discards(const struct rj_rounds *rounds);
+/* True when a page of these chunks of the block was ever discarded. */
+bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
+			     uint64_t first_chunk, uint64_t chunks);
+
+/* Was a page marked that no fill has taken up yet? */
+bool rj_rounds_has_marks(const struct rj_rounds *rounds);
+
+/* ---- workers ---- */
+
+enum rj_enter {
+	RJ_ENTER_OPEN,    /* claim away */
+	RJ_ENTER_KICKED,  /* look at your other duties and ask again */
+	RJ_ENTER_NO_MORE, /* the final round is over */
+	RJ_ENTER_STOP,
+};
+/* Wait until `round` is open. `*kicks` is the worker's memory of kicks seen.
+ */
+enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
+			      uint64_t *kicks, bool *ret_final);
+/* Wait for a kick (false) or the stop (true). */
+bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks);
+/* Take a chunk of `round`, or a part of one; false when none is left (or stopping). */
+bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
+		     struct rj_claim *ret);
+/* How many workers are to claim. Any thread. */
+unsigned rj_rounds_active(const struct rj_rounds *rounds);
+/* Wait until `worker` is to claim after all (true), or nothing is left to be
+ * claimed in `round` (false). Nothing of the worker's may be in flight. */
+bool rj_rounds_rest(struct rj_rounds *rounds, unsigned worker, uint32_t round);
+/* A worker has found nothing left to claim: those who rest may go on. */
+void rj_rounds_exhausted(struct rj_rounds *rounds, uint32_t round);
+/* The worker's fence of `round` is on its way. */
+void rj_rounds_leave(struct rj_rounds *rounds, unsigned worker, uint32_t round);
+#endif

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/send/sender.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/guest/backing.h"
+#include "engine/link/event.h"
+#include "engine/page/zero.h"
+#include "engine/source/outgoing.h"
+#include "ringio/iov.h"
+#include "util/bits.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/thread.h"
+
+/* Looked at so many pages later: a memory access takes about as long. */
+#define PREFETCH_PAGES 8u
+
+static struct rj_out_frame *filling(struct rj_sender *s)
+{
+	return s->frames[s->filling];
+}
+
+static void publish(struct rj_sender *s)
+{
+	struct rj_counters *c = s->counters;
+
+	atomic_store_explicit(&c->wire_bytes, rj_channel_bytes(s->channel),
+			      memory_order_relaxed);
+	atomic_store_explicit(&c->cpu_us, rj_thread_cpu_us(),
+			      memory_order_relaxed);
+}
+
+static void set_state(struct rj_sender *s, enum rj_channel_state state)
+{
+	atomic_store_explicit(&s->counters->state, state, memory_order_relaxed);
+}
+
+/*
+ * Under a cap, a frame must not keep its channel busy for long: when the last
+ * pages are sent, the others would have to wait for it.
+ */
+static void set_frame_size(struct rj_sender *s, uint64_t cap)
+{
+	uint64_t bytes = rj_governor_frame_bytes(cap);
+
+	if (!cap || bytes > RJ_OUT_PAYLOAD_BYTES)
+		bytes = RJ_OUT_PAYLOAD_BYTES;
+	for (unsigned i = 0; i < 2; i++)
+		s->frames[i]->payload_max = (uint32_t)bytes;
+}
+
+/* A changed cap changes this channel's pace with its next frame. */
+static int apply_rate(struct rj_sender *s)
+{
+	const uint64_t cap = atomic_load_explicit(&s->m->cap_bytes_per_s,
+						  memory_order_relaxed);
+
+	if (cap == s->rate)
+		return 0;
+	s->rate = cap;
+	set_frame_size(s, cap);
+	return rj_channel_set_rate(s->channel, rj_governor_pace(cap));
+}
+
+/* Until some of `bytes` may go: the channel is through with the last ones, and
+ * all channels together with what the cap has allowed so far. Returns how many
+ * in *bytes. */
+static int wait_turn(struct rj_sender *s, uint64_t *bytes)
+{
+	int rc = rj_channel_send_wait(s->channel);
+
+	if (rc)
+		return rc;
+	publish(s);
+	rc = rj_governor_wait(&s->m->out->governor, bytes, s->m->wake_fd);
+	return rc ? rc : apply_rate(s);
+}
+
+/* Until what is left of `rest` may go as a whole, sending what may not. */
+static int send_slices(struct rj_sender *s, struct rj_iov *rest)
+{
+	for (;;) {
+		uint64_t bytes = rest->bytes;
+		int rc = wait_turn(s, &bytes);
+
+		if (rc)
+			return rc;
+		rj_count(&s->counters->launched_bytes, bytes);
+		if (bytes == rest->bytes)
+			return 0;
+		rc = rj_channel_send_start(s->channel, rest->entries,
+					   rj_iov_open(rest, bytes));
+		if (!rc)
+			rc = rj_channel_send_wait(s->channel);
+		rj_iov_close(rest, bytes);
+		if (rc)
+			return rc;
+	}
+}
+
+static void report_zero_copy(struct rj_sender *s)
+{
+	if (!s->path.news)
+		return;
+	rj_lock(&s->m->lock);
+	rj_statistics_path_now(&s->m->stats, "zero copy", s->path.chosen, "%s",
+			       s->path.reason);
+	rj_unlock(&s->m->lock);
+	s->path.news = false;
+}
+
+/* What is left of a frame of which slices have gone. */
+static int start_rest(struct rj_sender *s, struct rj_iov *rest)
+{
+	/* Stays bent: the frame is of no other use any more. */
+	return rj_channel_send_start(s->channel, rest->entries,
+				     rj_iov_open(rest, rest->bytes));
+}
+
+/* Hand the frame being built to the kernel, once the one before is through. */
+static int launch(struct rj_sender *s)
+{
+	struct rj_out_frame *frame = filling(s);
+	struct rj_iov rest = rj_iov_of(frame->iov, frame->iov_count);
+	const uint64_t bytes = rest.bytes;
+	struct rj_counters *c = s->counters;
+	int rc = send_slices(s, &rest);
+
+	if (!rc)
+		rc = rest.bytes < bytes
+			     ? start_rest(s, &rest)
+			     : rj_send_path_start(&s->path, frame, &s->err);
+	report_zero_copy(s);
+	if (rc)
+		return rc;
+	rj_count(&c->payload_bytes, frame->payload_bytes);
+	rj_count(&c->normal_pages, frame->raw_pages);
+	rj_count(&c->zero_pages, frame->zero_pages);
+	publish(s);
+	s->filling = !s->filling;
+	rj_out_frame_reset(filling(s));
+	return 0;
+}
+
+static int flush(struct rj_sender *s)
+{
+	if (rj_out_frame_is_empty(filling(s)))
+		return 0;
+	rj_out_frame_seal(filling(s), s->round);
+	return launch(s);
+}
+
+static int add_pages(struct rj_sender *s, unsigned block, uint64_t page,
+		     uint32_t count, enum rj_run_kind kind)
+{
+	const uint8_t *host = s->rounds->blocks[block].host;
+	int rc;
+
+	while (count) {
+		const uint32_t added = rj_out_frame_add(filling(s), block, host,
+							page, count, kind);
+
+		page += added;
+		count -= added;
+		if (!count)
+			break;
+		rc = flush(s);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static bool is_zero(const uint8_t *host, uint64_t page, uint64_t end)
+{
+	if (page + PREFETCH_PAGES < end)
+		rj_page_expect(host +
+			       (page + PREFETCH_PAGES) * RAMJET_PAGE_BYTES);
+	return rj_page_is_zero(host + page * RAMJET_PAGE_BYTES);
+}
+
+/* Cut a run of dirty pages into zero and other runs. */
+static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
+		   uint64_t count)
+{
+	const uint8_t *host = s->rounds->blocks[block].host;
+	const uint64_t end = page + count;
+	int rc = 0;
+
+	while (!rc && page < end) {
+		const uint64_t from = page;
+		const bool zero = is_zero(host, page, end);
+
+		do
+			page++;
+		while (page < end && is_zero(host, page, end) == zero);
+		rc = add_pages(s, block, from, (uint32_t)(page - from),
+			       zero ? RJ_RUN_ZERO : RJ_RUN_RAW);
+	}
+	return rc;
+}
+
+static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
+		      struct ramjet_error *err)
+{
+	const struct rj_block *block = &s->rounds->blocks[claim->block];
+	struct rj_run run = { 0 };
+	uint64_t from = 0;
+	int rc;
+
+	rj_count(&s->counters->claimed_pages, claim->pages);
+	rc = rj_backing_check(block, 0, block->page_count, err);
+	if (!rc && s->dirty)
+		rc = rj_dirty_set_rearm(s->dirty, claim->block,
+					claim->first_page, claim->words,
+					RJ_CHUNK_WORDS, err);
+	while (!rc) {
+		run = rj_words_next_run(claim->words, RJ_CHUNK_PAGES, from);
+		if (!run.count)
+			break;
+		from = run.first + run.count;
+		rc = add_run(s, claim->block, claim->first_page + run.first,
+			     run.count);
+	}
+	/* The kernel goes on with the last frame while we scan. */
+	(void)rj_channel_send_pending(s->channel);
+	return rc;
+}
+
+static int send_message(struct rj_sender *s, const struct rj_message *mail)
+{
+	uint8_t header[RJ_HEADER_BYTES];
+	struct iovec iov[2] = {
+		{ header, sizeof(header) },
+		{ mail->payload, mail->frame.payload_bytes },
+	};
+	struct rj_iov rest = rj_iov_of(iov, mail->frame.payload_bytes ? 2 : 1);
+	int rc;
+
+	rj_frame_encode(&mail->frame, NULL, mail->payload, header);
+	rc = send_slices(s, &rest);
+	if (!rc)
+		rc = start_rest(s, &rest);
+	return rc ? rc : rj_channel_send_wait(s->channel);
+}
+
+static int send_mail(struct rj_sender *s)
+{
+	_Atomic uint32_t *mailing = &s->counters->mailing;
+	struct rj_message mail;
+	int rc = 0;
+
+	if (!s->outbox)
+		return 0;
+	/* Whoever finds the box empty must see this: the box's lock is
+	 * between. */
+	atomic_store_explicit(mailing, 1, memory_order_relaxed);
+	while (!rc && rj_mailbox_get(s->outbox, &mail)) {
+		rc = send_message(s, &mail);
+		rj_message_done(&mail);
+	}
+	if (rc)
+		return rc;
+	publish(s);
+	atomic_store_explicit(mailing, 0, memory_order_relaxed);
+	return 0;
+}
+
+static int end_round(struct rj_sender *s, bool final)
+{
+	struct rj_out_frame *frame = filling(s);
+	int rc;
+
+	if (!rj_out_frame_is_empty(frame))
+		rj_out_frame_seal(frame, s->round);
+	rj_out_frame_fence(frame, s->round, final);
+	rc = rj_channel_send_wait(s->channel);
+	atomic_store_explicit(&s->counters->fences, s->round + 1,
+			      memory_order_release);
+	if (!rc)
+		rc = launch(s);
+	if (!rc)
+		rj_rounds_leave(s->rounds, s->index, s->round);
+	return rc;
+}
+
+/* Is the worker to claim? If not, wait until it is, with nothing in flight;
+ * 0: it is not, and the round is over. */
+static int be_active(struct rj_sender *s)
+{
+	int rc;
+
+	if (rj_likely(s->index < rj_rounds_active(s->rounds)))
+		return 1;
+	rc = flush(s);
+	if (!rc)
+		rc = rj_channel_send_wait(s->channel);
+	if (rc)
+		return rc;
+	rj_send_path_rest(&s->path);
+	set_state(s, RJ_CHANNEL_IDLE);
+	if (!rj_rounds_rest(s->rounds, s->index, s->round))
+		return 0;
+	set_state(s, RJ_CHANNEL_OPEN);
+	return 1;
+}
+
+static int claim_and_send(struct rj_sender *s, struct ramjet_error *err)
+{
+	struct rj_claim claim;
+	int rc;
+
+	while ((rc = be_active(s)) > 0) {
+		if (!rj_rounds_claim(s->rounds, s->index, s->round, &claim)) {
+			rj_rounds_exhausted(s->rounds, s->round);
+			return 0;
+		}
+		rc = send_claim(s, &claim, err);
+		if (!rc)
+			rc = send_mail(s);
+		if (rc)
+			return rc;
+	}
+	return rc;
+}
+
+static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
+{
+	int rc;
+
+	if (s->index < rj_rounds_active(s->rounds))
+		set_state(s, RJ_CHANNEL_OPEN);
+	rc = claim_and_send(s, err);
+	/* A round cut short has no fence: nobody may take it for whole. */
+	if (!rc &&
+	    atomic_load_explicit(&s->rounds->stopped, memory_order_relaxed))
+		rc = -ECANCELED;
+	return rc ? rc : end_round(s, final);
+}
+
+static void publish_rtt(struct rj_sender *s)
+{
+	struct rj_channel_tcp tcp;
+
+	rj_channel_tcp_info(s->channel, &tcp);
+	atomic_store_explicit(&s->counters->rtt_us, tcp.rtt_us,
+			      memory_order_relaxed);
+}
+
+/* After the last page: the guest's memory is its owner's again. */
+static int end_path(struct rj_sender *s)
+{
+	rj_send_path_conclude(&s->path);
+	report_zero_copy(s);
+	return rj_channel_drain(s->channel);
+}
+
+/* Until the last round is over, or stopped. */
+static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
+{
+	uint64_t kicks = 0;
+	bool final = false;
+	int rc;
+
+	for (;;) {
+		/* Nothing may stay in flight while we wait for a round. */
+		rc = rj_channel_send_wait(s->channel);
+		if (!rc)
+			rc = send_mail(s);
+		if (rc)
+			return rc;
+		rj_send_path_rest(&s->path);
+		publish_rtt(s);
+		switch (rj_rounds_enter(s->rounds, s->round, &kicks, &final)) {
+		case RJ_ENTER_OPEN:
+			rc = run_round(s, final, err);
+			if (rc)
+				return rc;
+			s->round++;
+			break;
+		case RJ_ENTER_KICKED:
+			break;
+		case RJ_ENTER_NO_MORE:
+			rc = end_path(s);
+			if (rc || !s->outbox)
+				return rc;
+			/* In band, control frames follow the last page. */
+			if (rj_rounds_wait_kick(s->rounds, &kicks))
+				return send_mail(s);
+			break;
+		case RJ_ENTER_STOP:
+			return send_mail(s);
+		}
+	}
+}
+
+static void report_paths(struct rj_sender *s)
+{
+	rj_lock(&s->m->lock);
+	rj_statistics_backend(&s->m->stats, rj_channel_backend(s->channel),
+			      rj_channel_reason(s->channel));
+	rj_unlock(&s->m->lock);
+}
+
+static int check_strict(struct rj_sender *s, struct ramjet_error *err)
+{
+	const struct ramjet_params params = rj_migration_params(s->m);
+
+	if (!params.strict || params.backend == RAMJET_BACKEND_SYSCALLS ||
+	    rj_channel_backend(s->channel) == RAMJET_BACKEND_URING)
+		return 0;
+	return rj_fail(err, -EOPNOTSUPP,
+		       "strict: io_uring is not to be had: %s",
+		       rj_channel_reason(s->channel));
+}
+
+/* Write protection sees the kernel's pinning as the guest's writing. */
+static bool pinning_dirties(const struct ramjet_guest *guest)
+{
+	for (unsigned i = 0; i < guest->source_count; i++)
+		if (!strcmp(guest->sources[i]->ops.name, "pagemap"))
+			return true;
+	return false;
+}
+
+static int open_path(struct rj_sender *s, struct ramjet_error *err)
+{
+	const struct ramjet_params params = rj_migration_params(s->m);
+	const struct rj_send_path_options options = {
+		.channel = s->channel,
+		.rounds = s->rounds,
+		.worker = s->index,
+		.verdict = &s->m->out->zero_copy,
+		.wish = params.zero_copy,
+		.strict = params.strict,
+		.pinning_dirties = pinning_dirties(s->m->guest),
+	};
+	const int rc = rj_send_path_init(&s->path, &options, err);
+
+	report_zero_copy(s);
+	return rc;
+}
+
+/* One way, nobody asks again: every frame says what it must be. */
+static int add_staging(struct rj_sender *s, struct ramjet_error *err)
+{
+	if (!s->m->out->one_way)
+		return 0;
+	s->staging = aligned_alloc(RAMJET_PAGE_BYTES,
+				   (size_t)2 * RJ_OUT_PAYLOAD_BYTES);
+	if (!s->staging)
+		return rj_fail(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < 2; i++)
+		s->frames[i]->staging =
+			s->staging + (size_t)i * RJ_OUT_PAYLOAD_BYTES;
+	return 0;
+}
+
+static int open_channel(struct rj_sender *s, struct ramjet_error *err)
+{
+	const struct rj_channel_options options = {
+		.backend = s->backend,
+		.wake_fd = s->m->wake_fd,
+	};
+	int rc = rj_channel_new(&s->conn, &options, &s->channel, err);
+
+	if (rc)
+		return rc;
+	report_paths(s);
+	for (unsigned i = 0; i < 2; i++) {
+		s->frames[i] = malloc(sizeof(*s->frames[i]));
+		if (!s->frames[i])
+			return rj_fail(err, -ENOMEM, "out of memory");
+		rj_out_frame_init(s->frames[i]);
+	}
+	rc = add_staging(s, err);
+	if (!rc)
+		rc = check_strict(s, err);
+	if (!rc)
+		rc = open_path(s, err);
+	/* The first frame must not be one for another cap. */
+	return rc ? rc : apply_rate(s);
+}
+
+/* The kernel could not read what it was to send: a block lost its file. */
+static void blame_block(struct rj_sender *s, int rc)
+{
+	for (unsigned i = 0;
+	     rc == -EFAULT && !s->err.code && i < s->rounds->block_count; i++) {
+		const struct rj_block *block = &s->rounds->blocks[i];
+
+		(void)!rj_backing_check(block, 0, block->page_count, &s->err);
+	}
+}
+
+static void *sender_thread(void *arg)
+{
+	struct rj_sender *s = arg;
+	int rc = rj_numa_settle(s->m, s->cpus, &s->err);
+
+	if (!rc)
+		rc = open_channel(s, &s->err);
+	if (!rc)
+		rc = run_rounds(s, &s->err);
+	if (s->channel)
+		publish(s);
+	set_state(s, rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED);
+	rj_send_path_done(&s->path);
+	rj_channel_free(s->channel);
+	free(s->frames[0]);
+	free(s->frames[1]);
+	free(s->staging);
+	if (rc) {
+		blame_block(s, rc);
+		if (!s->err.code)
+			(void)rj_fail_errno(&s->err, rc, "sending");
+		rj_error_prefix(&s->err, "channel %u", s->index);
+		s->err.code = rc;
+		rj_migration_fail(s->m, &s->err);
+	}
+	return NULL;
+}
+
+int rj_sender_start(struct rj_sender *s, struct ramjet_error *err)
+{
+	char name[16];
+	int rc;
+
+	(void)snprintf(name, sizeof(name), "rj/send/%u", s->index);
+	rc = rj_thread_start(&s->thread, name, sender_thread, s);
+	if (rc)
+		return rj_thread_fail(err, rc, "send worker %u", s->index);
+	s->started = true;
+	return 0;
+}
+
+void rj_sender_join(struct rj_sender *s)
+{
+	if (s->started)
+		(void)pthread_join(s->thread, NULL);
+	s->started = false;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_SEND_SENDER_H
+#define RJ_ENGINE_SEND_SENDER_H
+/*
+ * A send worker: thread, channel and frames of its own. It claims chunks,
+ * tells zero pages from others, and sends frames straight from guest memory;
+ * the next frame is built while the kernel sends the last one.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "dirty/source.h"
+#include "engine/link/mailbox.h"
+#include "engine/migration/migration.h"
+#include "engine/placement/numa.h"
+#include "engine/send/out_frame.h"
+#include "engine/send/rounds.h"
+#include "engine/send/send_path.h"
+#include "engine/stats/counters.h"
+#include "ringio/channel.h"
+#include "ringio/endpoint.h"
+
+struct rj_sender {
+	/* immutable after rj_sender_start() */
+	struct ramjet_migration *m;
+	struct rj_rounds *rounds;
+	struct rj_dirty_set *dirty; /* to rearm, or NULL */
+	struct rj_mailbox *outbox;  /* control frames in band, or NULL */
+	struct rj_counters *counters;
+	struct rj_conn conn;        /* owned; closed by whoever joins */
+	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
+	unsigned index;
+	uint32_t backend;
+	pthread_t thread;
+	bool started;
+
+	/* owned by the worker */
+	struct rj_channel *channel;
+	struct rj_send_path path;
+	struct ramjet_error err;
+	struct rj_out_frame *frames[2];
+	uint8_t *staging; /* one way: both frames' */
+	unsigned filling; /* index of the frame being built */
+	uint64_t rate;    /* the cap this channel's pace is for */
+	uint32_t round;
+};
+
+/* `s` is filled in up to `backend`. */
+RJ_NODISCARD int rj_sender_start(struct rj_sender *s, struct ramjet_error *err);
+/* Wait for its end; the connection stays open. Safe when not started. */
+void rj_sender_join(struct rj_sender *s);
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/source/helpers.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "dbus/vmstate.h"
+#include "engine/migration/helper_report.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+int rj_source_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	struct ramjet_helper_options options;
+	uint64_t whole_us, slowest_us;
+	int rc;
+
+	if (!rj_guest_helper_options(m->guest, &options))
+		return 0;
+	rc = rj_helpers_open(&options, &m->log, m->wake_fd, &out->helpers, err);
+	if (!rc && options.rehearse) {
+		rc = rj_helpers_rehearse(out->helpers, 0, err);
+		rj_helpers_times(out->helpers, &whole_us, &slowest_us);
+		out->estimate.helpers_us = (double)whole_us;
+	}
+	if (!rc)
+		rj_report_helpers(m, out->helpers);
+	return rc;
+}
+
+int rj_source_check_helpers(struct ramjet_migration *m,
+			    struct ramjet_error *err)
+{
+	return m->out->helpers ? rj_helpers_check(m->out->helpers, err) : 0;
+}
+
+int rj_source_begin_helpers(struct ramjet_migration *m,
+			    struct ramjet_error *err)
+{
+	return m->out->helpers ? rj_helpers_begin_save(m->out->helpers, 0, err)
+			       : 0;
+}
+
+static int await_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_helpers *helpers = m->out->helpers;
+	int rc;
+
+	while (!(rc = rj_helpers_process(helpers, err))) {
+		struct pollfd fds[2] = {
+			{ .fd = -1 }, { .fd = m->wake_fd, .events = POLLIN }
+		};
+		uint64_t deadline_ns = 0;
+		const uint64_t now = rj_now_ns();
+		int timeout_ms = -1;
+
+		rc = rj_helpers_poll(helpers, &fds[0], &deadline_ns);
+		if (rc)
+			return rj_fail_errno(err, rc, "helpers");
+		if (deadline_ns)
+			timeout_ms =
+				deadline_ns > now
+					? (int)((deadline_ns - now) / 1000000) +
+						  1
+					: 0;
+		if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR)
+			return rj_fail_errno(err, -errno, "helpers: poll");
+		if (fds[1].revents)
+			return -ECANCELED;
+		/* Pages go on, and their news must be heard. */
+		rc = rj_source_pump(m, 0, err);
+		if (rc)
+			return rc;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int rj_source_finish_helpers(struct ramjet_migration *m,
+			     struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	rj_autofree void *blob = NULL;
+	size_t bytes = 0;
+	int rc;
+
+	rc = await_helpers(m, err);
+	if (!rc)
+		rc = rj_helpers_finish_save(out->helpers, &blob, &bytes, err);
+	rj_report_helpers(m, out->helpers);
+	if (!rc)
+		rc = rj_source_send_state(m, RJ_STATE_HELPERS, blob, bytes,
+					  err);
+	return rc;
+}

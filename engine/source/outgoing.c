@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The source's control thread: the course of an outgoing migration. */
+#include "engine/source/outgoing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dbus/vmstate.h"
+#include "engine/guest/own_file.h"
+#include "engine/link/event.h"
+#include "engine/migration/callback.h"
+#include "engine/migration/last_words.h"
+#include "engine/migration/state.h"
+#include "engine/source/helpers.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define CLOSE_DEADLINE_NS (5 * UINT64_C(1000000000))
+
+void rj_outgoing_free(struct rj_outgoing *out)
+{
+	if (!out)
+		return;
+	for (unsigned i = 0; i < out->channel_count; i++)
+		(void)rj_conn_close(&out->senders[i].conn, 1, NULL);
+	(void)rj_conn_close(&out->control, 1, NULL);
+	(void)rj_conn_close(&out->given, 1, NULL);
+	rj_helpers_free(out->helpers);
+	rj_rounds_done(&out->rounds);
+	rj_numa_done(&out->numa);
+	rj_link_keeper_done(&out->keeper);
+	rj_link_done(&out->link);
+	rj_governor_done(&out->governor);
+	if (out->has_outbox)
+		rj_mailbox_done(&out->outbox);
+	free(out->senders);
+	free(out->regions);
+	free(out->lazy);
+	free(out);
+}
+
+static void nudge(void *rounds)
+{
+	rj_rounds_kick(rounds);
+}
+
+static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc = rj_migration_alloc_counters(m, out->channel_count, err);
+
+	if (rc)
+		return rc;
+	if (out->has_outbox) {
+		out->link.outbox = &out->outbox;
+		out->link.nudge_user = &out->rounds;
+		out->link.nudge = nudge;
+		if (!out->one_way)
+			rj_source_keep_link(m);
+	}
+	rj_source_channels_begin(m);
+	for (unsigned i = 0; i < out->channel_count; i++) {
+		struct rj_sender *s = &out->senders[i];
+
+		s->m = m;
+		s->rounds = &out->rounds;
+		s->dirty = rj_dirty_set_needs_rearm(&out->dirty) ? &out->dirty
+								 : NULL;
+		s->outbox = out->has_outbox ? &out->outbox : NULL;
+		s->counters = &m->counters[i];
+		s->cpus = rj_numa_cpus(&out->numa, i);
+		s->index = i;
+		s->backend = rj_migration_params(m).backend;
+		rc = rj_sender_start(s, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int begin(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc = rj_source_open_helpers(m, err);
+
+	if (!rc)
+		rc = rj_source_connect(m, err);
+	if (!rc)
+		rc = rj_source_wait_accept(m, err);
+	if (!rc)
+		rc = rj_source_open_channels(m, err);
+	/* In band, not before there is somebody to send what it answers. */
+	if (!rc && !m->out->has_outbox) {
+		rj_source_keep_link(m);
+		/* Nothing is before it yet, that makes the answer late. */
+		rc = rj_source_ping(m, err);
+	}
+	if (!rc)
+		rc = rj_source_prepare_memory(m, err);
+	if (!rc)
+		rc = start_senders(m, err);
+	if (rc)
+		return rc;
+	rj_lock(&m->lock);
+	m->stats.active_us = rj_now_us();
+	rj_unlock(&m->lock);
+	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 0 : -ECANCELED;
+}
+
+static int run(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_SETUP))
+		return -ECANCELED;
+	rc = begin(m, err);
+	if (rc)
+		return rc;
+	do {
+		rc = rj_source_precopy(m, err);
+		if (!rc)
+			rc = rj_source_switchover(m, err);
+	} while (rc > 0);
+	return rc ? rc : rj_source_commit(m, err);
+}
+
+static void join_senders(struct rj_outgoing *out)
+{
+	for (unsigned i = 0; i < out->channel_count; i++)
+		rj_sender_join(&out->senders[i]);
+}
+
+/* The guest runs nowhere: whoever reads what led here must read that, too. */
+static void report_stranded(struct ramjet_migration *m,
+			    const struct ramjet_error *why)
+{
+	const struct ramjet_error first = rj_migration_error(m);
+	struct ramjet_error both = { 0 };
+
+	(void)rj_fail(&both, first.code,
+		      "%.240s; and the source guest DOES NOT START AGAIN: %s",
+		      first.message, why->message);
+	rj_log(&m->log, RJ_LOG_ERROR, "%s", both.message);
+	rj_lock(&m->lock);
+	m->error = both;
+	rj_unlock(&m->lock);
+}
+
+/* For nothing, but the guest stood still. */
+static void record_pause(struct ramjet_migration *m)
+{
+	const uint64_t us = rj_now_us() - m->out->pause_began_us;
+
+	rj_lock(&m->lock);
+	m->stats.downtime_us = us;
+	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
+	rj_unlock(&m->lock);
+	rj_log(&m->log, RJ_LOG_WARNING,
+	       "the guest stood still for %.1f ms, and runs on",
+	       (double)us / 1000.0);
+}
+
+/* Before anything else that takes time: the guest has waited long enough.
+ * False when it does not start. */
+static bool resume_guest(struct ramjet_migration *m)
+{
+	struct ramjet_error err = { 0 };
+	int rc;
+
+	if (!m->out->guest_stopped)
+		return true;
+	m->out->guest_stopped = false;
+	rj_guest_unseal(m->guest);
+	rc = rj_call_start(m, &err);
+	if (!rc) {
+		record_pause(m);
+		return true;
+	}
+	report_stranded(m, &err);
+	return false;
+}
+
+static void tell_target(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	const struct ramjet_error error = rj_migration_error(m);
+	bool fit = out->link.fd >= 0 && !out->one_way;
+
+	/* In band, a frame may have been cut in the middle: say nothing. */
+	if (out->has_outbox && out->link.outbox)
+		fit = false;
+	rj_link_keeper_stop(&out->keeper);
+	if (fit)
+		rj_say_goodbye(&out->link, m, &error);
+}
+
+static void record_wire(struct ramjet_migration *m)
+{
+	rj_lock(&m->lock);
+	m->stats.control_bytes = m->out->link.bytes;
+	if (m->out->rounds.worker_count)
+		m->stats.remaining_pages = rj_rounds_remaining(&m->out->rounds);
+	rj_unlock(&m->lock);
+}
+
+static void close_connections(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+
+	for (unsigned i = 0; i < out->channel_count; i++)
+		(void)rj_conn_close(&out->senders[i].conn,
+				    rj_now_ns() + CLOSE_DEADLINE_NS / 50, NULL);
+	(void)rj_conn_close(&out->control, 0, NULL);
+	/* Failed before it was used: the peer must not wait for the free. */
+	(void)rj_conn_close(&out->given, 0, NULL);
+	/* Leave the guest's bus, whatever is still under way there. */
+	rj_helpers_free(out->helpers);
+	out->helpers = NULL;
+}
+
+static void unwind(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	enum ramjet_state end = RAMJET_STATE_FAILED;
+
+	if (rj_migration_is_cancelled(m) &&
+	    rj_migration_set_state(m, RAMJET_STATE_CANCELLING))
+		end = RAMJET_STATE_CANCELLED;
+	rj_source_lift_throttle(m);
+	if (!resume_guest(m))
+		end = RAMJET_STATE_FAILED;
+	rj_event_signal(m->wake_fd);
+	if (out->rounds.worker_count)
+		rj_rounds_stop(&out->rounds);
+	join_senders(out);
+	if (end == RAMJET_STATE_FAILED && out->one_way)
+		rj_hear_command(&out->senders[0].conn, m);
+	else if (end == RAMJET_STATE_FAILED)
+		rj_hear_last_words(&out->link, m, "target");
+	tell_target(m);
+	rj_source_stop_tracking(m);
+	record_wire(m);
+	close_connections(m);
+	rj_migration_finish(m, end);
+}
+
+static void complete(struct ramjet_migration *m, enum ramjet_state end)
+{
+	struct rj_outgoing *out = m->out;
+
+	/* A person may start it again. */
+	if (end == RAMJET_STATE_UNCONFIRMED)
+		rj_source_lift_throttle(m);
+	rj_rounds_stop(&out->rounds);
+	rj_link_keeper_stop(&out->keeper);
+	join_senders(out);
+	rj_source_stop_tracking(m);
+	record_wire(m);
+	close_connections(m);
+	rj_migration_finish(m, end);
+}
+
+static void control_thread(struct ramjet_migration *m)
+{
+	struct ramjet_error err = { 0 };
+	int rc = run(m, &err);
+
+	if (rc) {
+		if (!err.code)
+			(void)rj_fail_errno(&err, rc, "migration");
+		rj_migration_fail(m, &err);
+	}
+	if (ramjet_migration_state(m) == RAMJET_STATE_COMMITTED)
+		complete(m, rc ? RAMJET_STATE_UNCONFIRMED
+			       : RAMJET_STATE_COMPLETED);
+	else
+		unwind(m);
+}
+
+static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	m->out = calloc(1, sizeof(*m->out));
+	if (!m->out)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	m->out->given = m->out->control = (struct rj_conn)RJ_CONN_NONE;
+	rj_link_init(&m->out->link, -1, m->wake_fd);
+	rj_governor_init(&m->out->governor, &m->cap_bytes_per_s);
+	/* The caller may close its number once ramjet_migrate() returns. */
+	if (m->uri.scheme != RJ_URI_FD)
+		return 0;
+	rc = rj_connect(&m->uri, 0, -1, &m->out->given, err);
+	return rc ? rc : rj_stream_claim(m->guest, &m->out->given, err);
+}
+
+RAMJET_API int ramjet_migrate(struct ramjet_guest *guest, const char *uri,
+			      const struct ramjet_params *params,
+			      struct ramjet_migration **ret,
+			      struct ramjet_error *err)
+{
+	static const struct rj_side side = {
+		.name = "migrate",
+		.outgoing = true,
+		.prepare = new_outgoing,
+		.run = control_thread,
+	};
+
+	return rj_migration_begin(&side, guest, uri, params, ret, err);
+}

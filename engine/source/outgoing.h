@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_SOURCE_OUTGOING_H
+#define RJ_ENGINE_SOURCE_OUTGOING_H
+/* The source's side of a migration: what its control thread owns. */
+#include "dirty/source.h"
+#include "engine/forecast/arrival.h"
+#include "engine/forecast/convergence.h"
+#include "engine/forecast/estimate.h"
+#include "engine/forecast/meter.h"
+#include "engine/forecast/outlook.h"
+#include "engine/link/heartbeat.h"
+#include "engine/link/link.h"
+#include "engine/link/link_keeper.h"
+#include "engine/link/mailbox.h"
+#include "engine/migration/migration.h"
+#include "engine/page/digest.h"
+#include "engine/placement/numa.h"
+#include "engine/send/governor.h"
+#include "engine/send/rounds.h"
+#include "engine/send/sender.h"
+#include "engine/source/channels.h"
+#include "ringio/endpoint.h"
+
+struct rj_helpers;
+
+struct rj_outgoing {
+	/* set up by ramjet_migrate() */
+	struct rj_conn given; /* fd:, until source_session.c takes it */
+
+	/* set up by source_session.c */
+	struct rj_conn control; /* fd -1 when in band */
+	struct rj_link link;
+	struct rj_link_keeper keeper;
+	struct rj_heartbeat heartbeat;
+	struct rj_mailbox outbox;
+	bool has_outbox; /* control frames travel on channel 0 */
+	bool one_way;    /* nothing ever comes back */
+	struct rj_sender *senders;
+	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
+	unsigned channel_count;
+	struct rj_governor governor; /* any thread's */
+	struct rj_hello hello;       /* what the control link began with */
+	/* Says COMMIT, returns RUNNING: so it is surely an answer to it. */
+	uint8_t commit_token[RJ_COMMIT_BYTES];
+	bool commit_sent;
+	struct rj_channel_plan plan;
+
+	/* set up by source_memory.c */
+	struct rj_rounds rounds;
+	struct rj_numa numa;
+	struct rj_dirty_set dirty;
+	bool tracking;
+	struct ramjet_dirty_region *regions;
+	/* Why a block's absent pages mean nothing, or NULL: as region.h has
+	 * it. */
+	const char **lazy;
+	uint64_t unpopulated_pages;
+	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
+
+	/* what the target has said (source_pump.c) */
+	bool accepted;
+	bool ready;
+	bool running;
+	uint16_t accepted_channels;
+	struct rj_ready ready_says; /* with what took the target so long */
+	struct rj_running running_says;
+	uint32_t applied; /* rounds in the target's memory */
+
+	/* precopy.c */
+	struct rj_estimate estimate;
+	struct rj_pause pause; /* the latest prediction */
+	struct rj_meter meter;
+	struct rj_wire_now wire; /* at the latest tick */
+	struct rj_convergence convergence;
+	struct rj_outlook outlook;
+	uint64_t convergence_us;
+	uint64_t next_us; /* the pause, a round later */
+	uint64_t throttled_since_us;
+	uint32_t throttle_set; /* what the guest was told */
+	bool began_estimate;
+	bool idle;      /* the latest collect found nothing */
+	bool forced;    /* the switchover ignores the limit */
+	uint32_t round; /* the open one */
+	struct rj_arrival arrival;
+	double tcp_rtt_us; /* the least; 0: none yet */
+	uint64_t round_began_us;
+	uint64_t synced_us;        /* the latest collect */
+	uint64_t sync_interval_us; /* between the latest two */
+	struct rj_sent {
+		uint64_t wire_bytes, payload_bytes, raw_pages, zero_pages;
+	} sent; /* accounted to rounds so far */
+
+	struct rj_helpers *helpers; /* source_helpers.c; or NULL */
+
+	/* switchover.c */
+	bool guest_stopped;
+	bool announced; /* SWITCHOVER is sent: READY may come */
+	uint64_t pause_began_us;
+	uint64_t term_began_us;
+	uint64_t term_us;   /* the latest one measured */
+	uint64_t hashed_us; /* of the pause, for `verify`, on this side */
+	uint32_t final_round;
+	/* COMMIT is in the stream, which nobody sees before the commit. */
+	bool commit_held_back;
+};
+
+void rj_outgoing_free(struct rj_outgoing *out);
+
+/* ---- steps, in the order they happen; each 0 or an error ---- */
+
+/* source_session.c: connect, say hello, announce blocks. */
+RJ_NODISCARD int rj_source_connect(struct ramjet_migration *m,
+				   struct ramjet_error *err);
+/* Wait for ACCEPT (when the target can answer). */
+RJ_NODISCARD int rj_source_wait_accept(struct ramjet_migration *m,
+				       struct ramjet_error *err);
+/* Connect as many channels as it takes. */
+RJ_NODISCARD int rj_source_open_channels(struct ramjet_migration *m,
+					 struct ramjet_error *err);
+/* From here on a thread reads what the target says. */
+void rj_source_keep_link(struct ramjet_migration *m);
+/* source_memory.c: begin tracking, find what is populated, fill round 0. */
+RJ_NODISCARD int rj_source_prepare_memory(struct ramjet_migration *m,
+					  struct ramjet_error *err);
+/* OR what was written into the next round. */
+RJ_NODISCARD int rj_source_collect(struct ramjet_migration *m,
+				   uint64_t *ret_pages,
+				   struct ramjet_error *err);
+void rj_source_stop_tracking(struct ramjet_migration *m);
+/* What digests are made of, on both sides, when they are wanted. */
+enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m);
+/* precopy.c: rounds until the pause would fit, and is wanted. */
+RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
+				   struct ramjet_error *err);
+/* source_path.c: ask the target for an answer, when it is time. */
+RJ_NODISCARD int rj_source_ping(struct ramjet_migration *m,
+				struct ramjet_error *err);
+/* By an answer, or by a round that has shown it; one way there is none. */
+bool rj_source_knows_path(const struct rj_outgoing *out);
+/* What of that the estimate counts with. */
+void rj_source_take_rtt(struct ramjet_migration *m);
+/* What a prediction made now would count with. */
+struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m);
+void rj_source_lift_throttle(struct ramjet_migration *m);
+/* switchover.c: stop, last round, state, READY. The guest is stopped from
+ * here on (out->guest_stopped). 1: called off, the guest runs on. */
+RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
+				      struct ramjet_error *err);
+RJ_NODISCARD int rj_source_send_state(struct ramjet_migration *m,
+				      enum rj_state_kind kind,
+				      const uint8_t *data, size_t bytes,
+				      struct ramjet_error *err);
+/* commit.c: pump until `done`; -ETIMEDOUT naming `what` when neither bytes
+ * nor news have moved for the reply timeout. */
+RJ_NODISCARD int rj_source_await(struct ramjet_migration *m,
+				 bool (*done)(struct rj_outgoing *),
+				 const char *what, struct ramjet_error *err);
+/* Say COMMIT. */
+RJ_NODISCARD int rj_source_say_commit(struct ramjet_migration *m,
+				      struct ramjet_error *err);
+/* COMMIT, and RUNNING. The source never resumes after this returned, unless
+ * with -ECANCELED (cancelled before the commit). */
+RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
+				  struct ramjet_error *err);
+
+/* source_pump.c: let things happen for at most timeout_ms (-1: until
+ * something does): workers' events, the target's messages. -ECANCELED when all
+ * give up (the reason is in the migration), or a protocol error. */
+RJ_NODISCARD int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
+				struct ramjet_error *err);
+/* Sums of all workers. */
+struct rj_sent rj_source_sent(const struct ramjet_migration *m);
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the source's control thread waits for. */
+#include <errno.h>
+#include <poll.h>
+
+#include "engine/link/event.h"
+#include "engine/migration/last_words.h"
+#include "engine/source/outgoing.h"
+#include "engine/wire/bytes.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+static int unexpected(const struct rj_message *message,
+		      struct ramjet_error *err)
+{
+	return rj_fail(err, -EPROTO,
+		       "a %s frame from the target has no place here",
+		       rj_frame_type_name(message->frame.type));
+}
+
+static bool is_fence_sent(const struct ramjet_migration *m, uint32_t round)
+{
+	const unsigned count =
+		atomic_load_explicit(&m->counter_count, memory_order_acquire);
+
+	for (unsigned i = 0; i < count; i++)
+		if (atomic_load_explicit(&m->counters[i].fences,
+					 memory_order_acquire) <= round)
+			return false;
+	return count;
+}
+
+static int take_applied(struct ramjet_migration *m, uint32_t round,
+			struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+
+	if (round != out->applied || round > out->round)
+		return rj_fail(err, -EPROTO,
+			       "round %u reported as applied, wanted round %u, "
+			       "of %u sent",
+			       round, out->applied, out->round + 1);
+	if (!is_fence_sent(m, round))
+		return rj_fail(err, -EPROTO,
+			       "round %u reported as applied before its fences "
+			       "were sent",
+			       round);
+	out->applied++;
+	return 0;
+}
+
+static int take_running(struct rj_outgoing *out,
+			const struct rj_message *message,
+			struct ramjet_error *err)
+{
+	int rc = rj_running_decode(message->payload,
+				   message->frame.payload_bytes,
+				   &out->running_says, err);
+
+	if (rc)
+		return rc;
+	/* It may have been said before COMMIT was there, and read now. */
+	if (out->running_says.token != rj_get64(out->commit_token))
+		return rj_fail(err, -EPROTO,
+			       "RUNNING: token 0x%016llx, wanted the one that "
+			       "COMMIT names: the target has not read it",
+			       (unsigned long long)out->running_says.token);
+	out->running = true;
+	return 0;
+}
+
+static int take_message(struct ramjet_migration *m,
+			const struct rj_message *message,
+			struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+
+	switch (message->frame.type) {
+	case RJ_FRAME_ACCEPT:
+		if (out->accepted)
+			return unexpected(message, err);
+		out->accepted = out->link.answers = true;
+		return rj_accept_decode(message->payload,
+					message->frame.payload_bytes,
+					(uint16_t)out->plan.opened,
+					&out->accepted_channels, err);
+	case RJ_FRAME_APPLIED:
+		return take_applied(m, message->frame.round, err);
+	case RJ_FRAME_READY:
+		if (!out->announced || out->ready)
+			return unexpected(message, err);
+		out->ready = true;
+		return rj_ready_decode(message->payload,
+				       message->frame.payload_bytes,
+				       &out->ready_says, err);
+	case RJ_FRAME_RUNNING:
+		return out->commit_sent ? take_running(out, message, err)
+					: unexpected(message, err);
+	case RJ_FRAME_FAILED:
+	case RJ_FRAME_CANCEL:
+		return rj_take_last_words(m, message, "target", err);
+	default:
+		return unexpected(message, err);
+	}
+}
+
+static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_message message;
+	int rc = 0;
+
+	/* After RUNNING the target may close: that is no failure. */
+	while (!m->out->running &&
+	       (rc = rj_link_poll(&m->out->link, &message, err)) > 0) {
+		rc = take_message(m, &message, err);
+		if (rc && message.frame.type != RJ_FRAME_FAILED &&
+		    message.frame.type != RJ_FRAME_CANCEL)
+			rj_link_blame(&message, err);
+		rj_message_done(&message);
+		if (rc)
+			return rc;
+	}
+	return rc;
+}
+
+static int check_total_time(struct ramjet_migration *m,
+			    struct ramjet_error *err)
+{
+	const uint64_t limit_us =
+		rj_migration_params(m).total_timeout_ms * UINT64_C(1000);
+
+	if (!limit_us || m->out->running ||
+	    ramjet_migration_state(m) >= RAMJET_STATE_COMMITTED ||
+	    rj_now_us() - m->stats.started_us < limit_us)
+		return 0;
+	return rj_fail(err, -ETIMEDOUT,
+		       "not handed over within the %llu ms allowed",
+		       (unsigned long long)limit_us / 1000);
+}
+
+int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
+		   struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	struct pollfd fds[3] = {
+		{ .fd = m->event_fd, .events = POLLIN },
+		{ .fd = out->one_way || out->link.inbox ? -1 : out->link.fd,
+		  .events = POLLIN },
+		{ .fd = out->link.wake_fd, .events = POLLIN },
+	};
+
+	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR)
+		return rj_fail_errno(err, -errno, "control thread: poll");
+	rj_event_clear(m->event_fd);
+	if (out->link.inbox || fds[1].revents) {
+		const int rc = take_messages(m, err);
+
+		if (rc)
+			return rc;
+	}
+	if (fds[2].revents)
+		return -ECANCELED;
+	return check_total_time(m, err);
+}
+
+struct rj_sent rj_source_sent(const struct ramjet_migration *m)
+{
+	struct rj_sent sent = { 0 };
+
+	for (unsigned i = 0; i < m->out->channel_count; i++) {
+		const struct rj_counters *c = &m->counters[i];
+
+		sent.wire_bytes += rj_counter(&c->wire_bytes);
+		sent.payload_bytes += rj_counter(&c->payload_bytes);
+		sent.raw_pages += rj_counter(&c->normal_pages);
+		sent.zero_pages += rj_counter(&c->zero_pages);
+	}
+	return sent;
+}

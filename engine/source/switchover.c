@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Stop-and-copy. The pause is cut into terms at these points, so that they
+ * add up to it:
+ *
+ *   stop | last sync | device state | helpers | digests | pages | target |
+ *   resume
+ *
+ * Workers send pages from "device state" on, and helpers save meanwhile;
+ * "pages" is what is left of that when the control thread has done its own
+ * work. Until COMMIT every failure lets the guest run on.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/migration/callback.h"
+#include "engine/page/digest.h"
+#include "engine/source/helpers.h"
+#include "engine/source/outgoing.h"
+#include "engine/source/pause_limit.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define STATE_PIECE_BYTES RJ_CONTROL_BODY_MAX
+/* A pause found to become longer than this share of the limit is called off. */
+#define CALL_OFF_SHARE 1.5
+
+static void measure(struct ramjet_migration *m, const char *term,
+		    uint64_t predicted_us)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t now = rj_now_us();
+
+	rj_lock(&m->lock);
+	rj_statistics_predict(&m->stats, term, predicted_us);
+	rj_statistics_measure(&m->stats, term, now - out->term_began_us);
+	rj_unlock(&m->lock);
+	out->term_us = now - out->term_began_us;
+	out->term_began_us = now;
+}
+
+/* What this guest's own calls take, for the next try. */
+static void learn(struct ramjet_migration *m, struct rj_state_cost *cost,
+		  uint64_t us)
+{
+	rj_lock(&m->guest->lock);
+	rj_state_cost_learn(cost, us);
+	rj_unlock(&m->guest->lock);
+}
+
+static int check_blockers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	rj_lock(&m->guest->lock);
+	rc = rj_blockers_check(&m->guest->blockers, err);
+	rj_unlock(&m->guest->lock);
+	return rc;
+}
+
+static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc;
+
+	out->pause_began_us = out->term_began_us = rj_now_us();
+	out->hashed_us = 0;
+	/* Half stopped counts as stopped: start is called whatever happens. */
+	out->guest_stopped = true;
+	rc = rj_call_stop(m, err);
+	if (rc)
+		return rc;
+	measure(m, "stop", out->pause.stop_us);
+	rj_estimate_stopped(&out->estimate, out->term_us);
+	learn(m, &m->guest->costs.stop, out->term_us);
+	return 0;
+}
+
+/* The dirt is known now: would the rest still take far too long? */
+static bool overshoots(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	struct rj_pause_inputs inputs = rj_source_pause_inputs(m);
+	const double limit_us =
+		CALL_OFF_SHARE * (double)atomic_load(&m->downtime_limit_us);
+	struct rj_pause pause;
+
+	if (out->forced)
+		return false;
+	inputs.stopped = true;
+	rj_estimate_pause(&out->estimate, &inputs, &pause);
+	/* An idle guest has written after all, to a wire nobody has measured:
+	 * one more round will. */
+	if (!pause.known)
+		return true;
+	return (double)pause.p50_us - (double)pause.stop_us -
+		       (double)pause.sync_us +
+		       (double)(rj_now_us() - out->pause_began_us) >
+	       limit_us;
+}
+
+static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
+		     struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t before_us = out->synced_us;
+	uint64_t pages = 0;
+	int rc = rj_source_collect(m, &pages, err);
+
+	if (rc)
+		return rc;
+	rj_estimate_surprised(&out->estimate, pages,
+			      out->synced_us - before_us);
+	*ret_overshoots = overshoots(m);
+	if (*ret_overshoots)
+		return 0;
+	rj_source_channels_settle(m);
+	out->round = rj_rounds_open(&out->rounds, false);
+	measure(m, "last sync", out->pause.sync_us);
+	return 0;
+}
+
+int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
+			 const uint8_t *data, size_t bytes,
+			 struct ramjet_error *err)
+{
+	size_t at = 0;
+	int rc = 0;
+
+	do {
+		const size_t piece = bytes - at < STATE_PIECE_BYTES
+					     ? bytes - at
+					     : STATE_PIECE_BYTES;
+		const struct rj_frame frame = {
+			.type = RJ_FRAME_STATE,
+			.flags =
+				(at + piece < bytes ? RJ_FLAG_MORE : 0) |
+				(kind == RJ_STATE_PARTS ? RJ_FLAG_OPTIONAL : 0),
+			.aux = kind,
+			.payload_bytes = (uint32_t)piece,
+		};
+
+		rc = rj_link_send(&m->out->link, &frame, data + at,
+				  rj_pause_deadline_ns(m), err);
+		at += piece;
+	} while (!rc && at < bytes);
+	rj_rounds_kick(&m->out->rounds);
+	return rc;
+}
+
+static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct ramjet_params params = rj_migration_params(m);
+	rj_autofree void *data = NULL;
+	size_t bytes = 0;
+	int rc;
+
+	if (!m->guest->ops.save_state)
+		return 0;
+	rc = rj_call_save_state(m, &data, &bytes, err);
+	if (rc)
+		return rc;
+	if (bytes > params.state_bytes_max)
+		return rj_fail(err, -EMSGSIZE,
+			       "device state: %zu bytes, at most %llu allowed",
+			       bytes,
+			       (unsigned long long)params.state_bytes_max);
+	rc = rj_source_send_state(m, RJ_STATE_DEVICE, data, bytes, err);
+	measure(m, "device state", m->out->pause.device_us);
+	learn(m, &m->guest->costs.save, m->out->term_us);
+	return rc;
+}
+
+static int gather_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	if (!m->out->helpers)
+		return 0;
+	rc = rj_source_finish_helpers(m, err);
+	measure(m, "helpers", m->out->pause.helpers_us);
+	return rc;
+}
+
+static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct ramjet_guest *guest = m->guest;
+	const size_t bytes = (size_t)guest->block_count * RJ_DIGEST_BYTES;
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_DIGESTS,
+		.aux = rj_source_digest_of(m),
+		.payload_bytes = (uint32_t)bytes,
+	};
+	const uint64_t began_us = rj_now_us();
+	const size_t parts_bytes =
+		(size_t)guest->block_count * RJ_DIGEST_PARTS_BYTES;
+	rj_autofree uint8_t *body = malloc(bytes);
+	rj_autofree uint8_t *where = malloc(parts_bytes);
+	int rc = 0;
+
+	if (!body || !where)
+		return rj_fail(err, -ENOMEM, "digests: out of memory");
+	for (unsigned i = 0; !rc && i < guest->block_count; i++) {
+		struct rj_digest digest = { 0 };
+		struct rj_digest_parts parts = { 0 };
+
+		rc = rj_digest_block_until(&guest->blocks[i],
+					   m->out->lazy[i] ? RJ_DIGEST_OF_ALL
+							   : frame.aux,
+					   m->wake_fd, &digest, &parts, err);
+		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
+		rj_digest_parts_encode(
+			&parts, where + (size_t)i * RJ_DIGEST_PARTS_BYTES);
+	}
+	m->out->hashed_us = rj_now_us() - began_us;
+	if (!rc)
+		rc = rj_source_send_state(m, RJ_STATE_PARTS, where, parts_bytes,
+					  err);
+	if (!rc)
+		rc = rj_link_send(&m->out->link, &frame, body,
+				  rj_pause_deadline_ns(m), err);
+	rj_rounds_kick(&m->out->rounds);
+	if (m->out->one_way) {
+		rj_lock(&m->lock);
+		rj_statistics_path(&m->stats, "verify", "in the stream",
+				   "one way: who takes the stream compares, "
+				   "and cannot say so here");
+		rj_unlock(&m->lock);
+	}
+	measure(m, "digests", m->out->digests_us);
+	return rc;
+}
+
+static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_SWITCHOVER,
+		.round = m->out->final_round,
+	};
+	int rc;
+
+	m->out->announced = true;
+	rc = rj_link_send(&m->out->link, &frame, NULL, rj_pause_deadline_ns(m),
+			  err);
+	/* Nobody sees this stream before the commit: it can be made whole, and
+	 * looked at, while the guest may still go on here. */
+	if (!rc && m->out->one_way &&
+	    rj_conn_is_held_back(&m->out->senders[0].conn)) {
+		rc = rj_source_say_commit(m, err);
+		m->out->commit_held_back = true;
+	}
+	rj_rounds_kick(&m->out->rounds);
+	return rc;
+}
+
+/* Workers have put the last fence into their streams; the target has it all,
+ * when it can say so. */
+static bool pages_are_through(struct rj_outgoing *out)
+{
+	return rj_rounds_all_left(&out->rounds) &&
+	       (out->one_way || out->applied > out->final_round);
+}
+
+/* One way, the stream must have been taken as far as it goes: that a disk is
+ * full must not be found out after the COMMIT. */
+static bool is_taken(const struct rj_outgoing *out)
+{
+	const struct rj_counters *c = out->senders[0].counters;
+
+	return !atomic_load_explicit(&c->mailing, memory_order_relaxed) &&
+	       rj_counter(&c->wire_bytes) >= rj_counter(&c->launched_bytes);
+}
+
+static bool is_ready(struct rj_outgoing *out)
+{
+	if (!out->one_way)
+		return out->ready;
+	return rj_mailbox_is_empty(&out->outbox) && is_taken(out);
+}
+
+/* The target says what of the wait for READY was its load_state: a term of its
+ * own, and to be expected the next time. */
+static void take_load(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	const uint64_t said_us =
+		out->ready_says.load_us + out->ready_says.helpers_us;
+	const uint64_t load_us =
+		said_us < out->term_us ? said_us : out->term_us;
+
+	if (out->one_way)
+		return;
+	learn(m, &m->guest->costs.load, load_us);
+	rj_lock(&m->lock);
+	rj_statistics_measure(&m->stats, "target", out->term_us - load_us);
+	rj_statistics_predict(&m->stats, "load", out->pause.load_us);
+	rj_statistics_measure(&m->stats, "load", load_us);
+	rj_unlock(&m->lock);
+}
+
+static int await_target(struct ramjet_migration *m, bool verify,
+			struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc = rj_source_await(m, pages_are_through,
+				 "progress of the last pages", err);
+
+	if (rc)
+		return rc;
+	measure(m, "pages", out->pause.pages_us);
+	rc = rj_source_await(m, is_ready, "READY from the target", err);
+	/* While a failing disk still is no more than a failed migration. */
+	if (!rc && out->one_way)
+		rc = rj_conn_sync(
+			&out->senders[0].conn,
+			rj_counter(&out->senders[0].counters->wire_bytes), err);
+	if (rc)
+		return rc;
+	if (verify && !out->one_way &&
+	    out->ready_says.verified_blocks != m->guest->block_count)
+		return rj_fail(err, -EPROTO,
+			       "verify: the target compared %u blocks of %u",
+			       out->ready_says.verified_blocks,
+			       m->guest->block_count);
+	measure(m, "target", out->pause.target_us + out->digests_us);
+	take_load(m);
+	return 0;
+}
+
+static void record_last_round(struct ramjet_migration *m)
+{
+	struct rj_outgoing *out = m->out;
+	const struct rj_sent now = rj_source_sent(m);
+	const struct ramjet_round_info info = {
+		.pages = now.raw_pages + now.zero_pages - out->sent.raw_pages -
+			 out->sent.zero_pages,
+		.bytes = now.payload_bytes - out->sent.payload_bytes,
+		.us = rj_now_us() - out->pause_began_us,
+	};
+
+	rj_lock(&m->lock);
+	rj_statistics_add_round(&m->stats, &info);
+	m->stats.remaining_pages = rj_rounds_remaining(&out->rounds);
+	m->stats.verified = out->ready_says.verified_blocks > 0;
+	m->stats.verify_blocks = out->ready_says.verified_blocks;
+	rj_unlock(&m->lock);
+}
+
+/* The guest runs on as if nothing had been; what was found stays marked for
+ * the next round. */
+static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc;
+
+	out->guest_stopped = false;
+	rc = rj_call_start(m, err);
+	if (rc) {
+		out->guest_stopped = true;
+		return rc;
+	}
+	rj_log(&m->log, RJ_LOG_WARNING,
+	       "switchover called off after %.1f ms: it would have overshot",
+	       (double)(rj_now_us() - out->pause_began_us) / 1000.0);
+	rj_lock(&m->lock);
+	m->stats.called_off++;
+	m->stats.term_count = 0;
+	rj_unlock(&m->lock);
+	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 1 : -ECANCELED;
+}
+
+static bool can_fill(struct rj_outgoing *out)
+{
+	return rj_rounds_can_fill(&out->rounds);
+}
+
+/*
+ * All of the VMM's own work is done. What it, or I/O that ended meanwhile,
+ * marked since the last sync (ramjet_guest_mark()) makes the final round,
+ * which is empty otherwise.
+ */
+static int last_round(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+	int rc =
+		rj_source_await(m, can_fill, "progress of the last pages", err);
+
+	if (rc)
+		return rc;
+	(void)rj_rounds_sink(&out->rounds);
+	out->round = out->final_round = rj_rounds_open(&out->rounds, true);
+	return 0;
+}
+
+static int finish(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const bool verify = rj_migration_params(m).verify;
+	int rc = rj_source_begin_helpers(m, err);
+
+	if (!rc)
+		rc = device_state(m, err);
+	if (!rc)
+		rc = gather_helpers(m, err);
+	if (!rc)
+		rc = last_round(m, err);
+	if (!rc && verify)
+		rc = send_digests(m, err);
+	/* One way, SWITCHOVER is the last frame whose fate is looked at. */
+	if (!rc && m->out->one_way)
+		rc = rj_source_await(m, pages_are_through,
+				     "progress of the last pages", err);
+	if (!rc)
+		rc = announce_end(m, err);
+	if (!rc)
+		rc = await_target(m, verify, err);
+	if (!rc)
+		rc = rj_guest_seal(m->guest, err);
+	if (!rc)
+		record_last_round(m);
+	return rc;
+}
+
+int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	bool too_long = false;
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_SWITCHOVER))
+		return -ECANCELED;
+	rc = check_blockers(m, err);
+	if (!rc)
+		rc = rj_source_check_helpers(m, err);
+	if (!rc)
+		rc = stop_guest(m, err);
+	if (!rc)
+		rc = last_sync(m, &too_long, err);
+	if (!rc && too_long)
+		return call_off(m, err);
+	return rc ? rc : finish(m, err);
+}

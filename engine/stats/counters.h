@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_STATS_COUNTERS_H
+#define RJ_ENGINE_STATS_COUNTERS_H
+/*
+ * What a worker has done so far. Written by that worker alone, read by anyone:
+ * relaxed throughout, since nothing is concluded from one counter about other
+ * memory.
+ */
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+
+enum rj_channel_state {
+	RJ_CHANNEL_OPEN,
+	RJ_CHANNEL_IDLE, /* open; its worker is to rest */
+	RJ_CHANNEL_CLOSED,
+	RJ_CHANNEL_LOST,
+};
+
+struct rj_counters {
+	_Atomic uint64_t payload_bytes; /* page payload */
+	_Atomic uint64_t wire_bytes;
+	_Atomic uint64_t launched_bytes; /* given to the channel to send */
+	_Atomic uint64_t claimed_pages;  /* sent or about to be */
+	_Atomic uint64_t normal_pages;
+	_Atomic uint64_t zero_pages;
+	_Atomic uint64_t cpu_us;
+	_Atomic uint32_t rtt_us;
+	_Atomic uint32_t mailing; /* control frames are being sent in band */
+	_Atomic uint32_t state;   /* enum rj_channel_state */
+	/* Rounds whose fence is being sent, or was. Released before it is: pairs
+	 * with the acquire of who hears that it has arrived. */
+	_Atomic uint32_t fences;
+} RJ_CACHE_ALIGNED; /* else workers share lines */
+
+static inline void rj_count(_Atomic uint64_t *counter, uint64_t by)
+{
+	/* One writer: a plain add is enough. */
+	atomic_store_explicit(
+		counter,
+		atomic_load_explicit(counter, memory_order_relaxed) + by,
+		memory_order_relaxed);
+}
+
+static inline uint64_t rj_counter(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/stats/smooth.h"
+
+#include <math.h>
+
+#define WEIGHT  0.3  /* of a new sample */
+#define OUTLIER 0.25 /* of the first time, if the second is less */
+
+void rj_smooth_add(struct rj_smooth *smooth, double sample)
+{
+	const double delta = sample - smooth->mean;
+
+	if (!smooth->samples++) {
+		smooth->mean = sample;
+		return;
+	}
+	smooth->mean += WEIGHT * delta;
+	smooth->variance =
+		(1 - WEIGHT) * (smooth->variance + WEIGHT * delta * delta);
+}
+
+void rj_smooth_add_time(struct rj_smooth *smooth, double sample)
+{
+	if (smooth->samples == 1 && sample < smooth->mean * OUTLIER)
+		smooth->samples = 0;
+	rj_smooth_add(smooth, sample);
+}
+
+double rj_smooth_spread(const struct rj_smooth *smooth)
+{
+	return sqrt(smooth->variance);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Are the two guests of the same shape? */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/guest/backing.h"
+#include "engine/target/incoming.h"
+#include "util/error.h"
+
+static const struct rj_block *find_block(const struct ramjet_guest *guest,
+					 const char *name)
+{
+	for (unsigned i = 0; i < guest->block_count; i++)
+		if (!strcmp(guest->blocks[i].name, name))
+			return &guest->blocks[i];
+	return NULL;
+}
+
+static int compare(const struct rj_wire_block *theirs,
+		   const struct rj_block *ours, struct ramjet_error *err)
+{
+	if (!ours)
+		return rj_fail(err, -EINVAL,
+			       "block %s: the source has it (%llu bytes), the "
+			       "target has none of this name",
+			       theirs->name, (unsigned long long)theirs->bytes);
+	if (theirs->bytes != ours->bytes)
+		return rj_fail(err, -EINVAL,
+			       "block %s: %llu bytes on the source, %llu on "
+			       "the target",
+			       theirs->name, (unsigned long long)theirs->bytes,
+			       (unsigned long long)ours->bytes);
+	if (theirs->kind != ours->kind)
+		return rj_fail(err, -EINVAL,
+			       "block %s: kind %u on the source, %u on the "
+			       "target",
+			       theirs->name, theirs->kind, ours->kind);
+	return 0;
+}
+
+static int find_missing(const struct ramjet_guest *guest,
+			const struct rj_wire_block *theirs, uint32_t count,
+			struct ramjet_error *err)
+{
+	for (unsigned i = 0; i < guest->block_count; i++) {
+		uint32_t j = 0;
+
+		while (j < count &&
+		       strcmp(theirs[j].name, guest->blocks[i].name))
+			j++;
+		if (j == count)
+			return rj_fail(
+				err, -EINVAL,
+				"block %s: the target has it (%llu "
+				"bytes), the source does not",
+				guest->blocks[i].name,
+				(unsigned long long)guest->blocks[i].bytes);
+	}
+	return 0;
+}
+
+int rj_target_match_blocks(struct ramjet_migration *m,
+			   const struct rj_wire_block *theirs, uint32_t count,
+			   struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	int rc;
+
+	in->blocks = calloc(count, sizeof(*in->blocks));
+	if (!in->blocks)
+		return rj_fail(err, -ENOMEM, "blocks: out of memory");
+	in->block_count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct rj_block *ours =
+			find_block(m->guest, theirs[i].name);
+
+		rc = compare(&theirs[i], ours, err);
+		if (rc)
+			return rc;
+		in->blocks[i] = *ours;
+		rj_backing_note(&in->blocks[i]);
+		rc = rj_backing_check(&in->blocks[i], 0, ours->page_count, err);
+		if (rc)
+			return rc;
+		if (theirs[i].page_bytes != ours->page_bytes)
+			rj_log(&m->log, RJ_LOG_INFO,
+			       "block %s: backing pages of %u bytes on the "
+			       "source, %u here",
+			       ours->name, theirs[i].page_bytes,
+			       ours->page_bytes);
+	}
+	return find_missing(m->guest, theirs, count, err);
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The target's control thread: the course of an incoming migration. */
+#include "engine/target/incoming.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dbus/vmstate.h"
+#include "engine/guest/own_file.h"
+#include "engine/link/event.h"
+#include "engine/migration/callback.h"
+#include "engine/migration/last_words.h"
+#include "engine/placement/cpu_limit.h"
+#include "engine/target/pump.h"
+#include "engine/wire/digest_parts.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+void rj_incoming_free(struct rj_incoming *in)
+{
+	if (!in)
+		return;
+	rj_listener_close(&in->listener);
+	for (unsigned i = 0; i < in->channel_count; i++)
+		(void)rj_conn_close(&in->receivers[i].conn, 1, NULL);
+	(void)rj_conn_close(&in->single, 1, NULL);
+	(void)rj_conn_close(&in->control, 1, NULL);
+	rj_link_keeper_done(&in->keeper);
+	rj_link_done(&in->link);
+	if (in->has_inbox)
+		rj_mailbox_done(&in->inbox);
+	rj_target_memory_done(&in->memory);
+	rj_numa_done(&in->numa);
+	rj_fences_done(&in->fences);
+	free(in->receivers);
+	free(in->blocks);
+	rj_helpers_free(in->helpers);
+	free(in->device.data);
+	free(in->helper_states.data);
+	free(in->parts.data);
+	free(in->digests);
+	free(in);
+}
+
+/* All that a lawful source has to say, even if none of it is taken yet. */
+static uint64_t inbox_bytes_max(struct ramjet_migration *m)
+{
+	const uint64_t device = rj_migration_params(m).state_bytes_max;
+	const uint64_t others =
+		rj_target_helper_bytes_max(m) + RJ_CONTROL_BODY_MAX +
+		(uint64_t)m->guest->block_count * RJ_DIGEST_PARTS_BYTES;
+
+	return device < UINT64_MAX - others ? device + others : UINT64_MAX;
+}
+
+/* As a source does with its memory: so a worker is near what is sent to it
+ * when both sides lay out the guest alike. */
+static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const struct rj_numa_wish wish = {
+		.blocks = in->blocks,
+		.block_count = in->block_count,
+		.worker_count = in->channel_count,
+		.fd = in->link.fd,
+	};
+
+	return rj_numa_init(&in->numa, m, &wish, err);
+}
+
+/* How many receive workers have a CPU beside them that no worker needs: for a
+ * thread that populates ahead of them or writes behind them. */
+static unsigned plan_spare_cpus(struct ramjet_migration *m)
+{
+	const char *refusal = rj_populate_ahead_refusal();
+	const unsigned workers = m->in->channel_count;
+	struct rj_cpu_limit limit;
+	char chosen[16];
+	unsigned spare;
+
+	rj_cpu_limit_read(&limit);
+	spare = rj_spare_cpus(limit.cpus, workers);
+	(void)snprintf(chosen, sizeof(chosen), "%u", spare);
+	rj_lock(&m->lock);
+	rj_statistics_path(&m->stats, "first touch threads", chosen,
+			   "receive workers: %u, CPUs: %u (%s)%s%s", workers,
+			   limit.cpus, limit.by, refusal ? "; " : "",
+			   refusal ? refusal : "");
+	rj_unlock(&m->lock);
+	return spare;
+}
+
+/* Else the source is answered when the control thread has time for it. */
+static void keep_link(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+	struct ramjet_error err = { 0 };
+
+	if (rj_link_keeper_start(&in->keeper, &in->link, m->event_fd,
+				 inbox_bytes_max(m), &err))
+		rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);
+}
+
+static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	int rc = rj_migration_alloc_counters(m, in->channel_count, err);
+	unsigned spare;
+
+	if (!rc)
+		rc = place_workers(m, err);
+	if (rc)
+		return rc;
+	spare = plan_spare_cpus(m);
+	rj_fences_init(&in->fences, in->channel_count, m->event_fd);
+	if (in->control.fd < 0) {
+		rj_mailbox_init(&in->inbox, inbox_bytes_max(m), m->event_fd);
+		in->has_inbox = true;
+		in->link.inbox = &in->inbox;
+	} else {
+		keep_link(m);
+	}
+	for (unsigned i = 0; i < in->channel_count; i++) {
+		struct rj_receiver *r = &in->receivers[i];
+
+		r->m = m;
+		r->memory = &in->memory;
+		r->fences = &in->fences;
+		r->inbox = in->has_inbox ? &in->inbox : NULL;
+		r->link = in->has_inbox && !in->one_way ? &in->link : NULL;
+		r->counters = &m->counters[i];
+		r->cpus = rj_numa_cpus(&in->numa, i);
+		r->index = i;
+		r->spare_cpu = i < spare;
+		r->one_way = in->one_way;
+		r->backend = rj_migration_params(m).backend;
+		/* In band, what the link has read comes before us. */
+		r->stream_base =
+			in->has_inbox ? in->link.received : in->hello_bytes;
+		rc = rj_receiver_start(r, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void measure(struct ramjet_migration *m, const char *term)
+{
+	const uint64_t now = rj_now_us();
+
+	rj_lock(&m->lock);
+	rj_statistics_measure(&m->stats, term, now - m->in->term_began_us);
+	rj_unlock(&m->lock);
+	m->in->term_began_us = now;
+}
+
+static int begin(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_SETUP))
+		return -ECANCELED;
+	rc = rj_target_open_helpers(m, err);
+	if (!rc)
+		rc = rj_target_open_session(m, err);
+	if (!rc)
+		rc = start_receivers(m, err);
+	if (rc)
+		return rc;
+	rj_lock(&m->lock);
+	m->stats.active_us = m->in->so_far.us = rj_now_us();
+	rj_unlock(&m->lock);
+	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 0 : -ECANCELED;
+}
+
+static int answer_ready(struct ramjet_migration *m,
+			const struct rj_ready *ready, struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_READY,
+		.payload_bytes = RJ_READY_BYTES,
+	};
+	uint8_t body[RJ_READY_BYTES];
+
+	rj_lock(&m->lock);
+	m->stats.verified = ready->verified_blocks > 0;
+	m->stats.verify_blocks = ready->verified_blocks;
+	rj_unlock(&m->lock);
+	m->in->ready = true;
+	if (m->in->one_way)
+		return 0;
+	if (!rj_migration_promise(m))
+		return -ECANCELED;
+	rj_ready_encode(ready, body);
+	return rj_link_send(&m->in->link, &frame, body,
+			    rj_migration_reply_deadline(m), err);
+}
+
+static int answer_running(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_RUNNING,
+		.payload_bytes = RJ_RUNNING_BYTES,
+	};
+	const struct rj_running running = {
+		.start_us = rj_now_us() - m->in->committed_us,
+		.token = m->in->commit_token,
+	};
+	uint8_t body[RJ_RUNNING_BYTES];
+
+	rj_running_encode(&running, body);
+	return rj_link_send(&m->in->link, &frame, body,
+			    rj_migration_reply_deadline(m), err);
+}
+
+static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	bool paused;
+	int rc;
+
+	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
+		return -ECANCELED;
+	if (m->in->arrives_paused)
+		rj_guest_arrive_paused(m->guest);
+	/* Whoever owns it starts it then, once that is wanted. */
+	paused = rj_guest_settle_paused(m->guest);
+	rc = paused ? 0 : rj_call_start(m, err);
+	if (rc)
+		return rc;
+	if (paused)
+		rj_log(&m->log, RJ_LOG_INFO,
+		       "the guest is paused, and stays so");
+	measure(m, "resume");
+	rj_lock(&m->lock);
+	m->stats.downtime_us = rj_now_us() - m->in->pause_began_us;
+	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
+	rj_unlock(&m->lock);
+	if (m->in->one_way)
+		return 0;
+	/* The guest runs: that nobody hears of it changes nothing. */
+	m->in->link.wake_fd = -1;
+	if (answer_running(m, err)) {
+		rj_log(&m->log, RJ_LOG_WARNING,
+		       "the guest runs, but the source does not know: %s",
+		       err->message);
+		rj_error_clear(err);
+	}
+	return 0;
+}
+
+static int run(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_ready ready = { 0 };
+	int rc = begin(m, err);
+
+	if (!rc)
+		rc = rj_target_await_all(m, err);
+	if (rc)
+		return rc;
+	m->in->term_began_us = rj_now_us();
+	ready.apply_us = m->in->term_began_us - m->in->announced_us;
+	rc = rj_target_load(m, &ready, err);
+	measure(m, "load");
+	/* READY hands the decision to the source: last chance to say no. */
+	if (!rc)
+		rc = rj_migration_error(m).code;
+	if (!rc)
+		rc = rj_target_look(m, err);
+	if (!rc)
+		rc = answer_ready(m, &ready, err);
+	if (!rc)
+		rc = rj_target_await_commit(m, err);
+	measure(m, "commit");
+	return rc ? rc : start_guest(m, err);
+}
+
+static void join_receivers(struct rj_incoming *in)
+{
+	for (unsigned i = 0; i < in->channel_count; i++)
+		rj_receiver_join(&in->receivers[i]);
+}
+
+static void record_wire(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+
+	rj_lock(&m->lock);
+	/* In band, the channel has counted these bytes. */
+	m->stats.control_bytes = in->has_inbox ? 0 : in->link.bytes;
+	rj_unlock(&m->lock);
+}
+
+static void close_connections(struct rj_incoming *in)
+{
+	rj_listener_close(&in->listener);
+	for (unsigned i = 0; i < in->channel_count; i++)
+		(void)rj_conn_close(&in->receivers[i].conn,
+				    rj_now_ns() + 100000000, NULL);
+	(void)rj_conn_close(&in->control, 0, NULL);
+	(void)rj_conn_close(&in->single, rj_now_ns() + 100000000, NULL);
+	rj_helpers_free(in->helpers);
+	in->helpers = NULL;
+}
+
+static void unwind(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+	enum ramjet_state end = RAMJET_STATE_FAILED;
+	bool may_speak = !in->one_way;
+	struct ramjet_error error;
+
+	if (rj_migration_is_cancelled(m) &&
+	    ramjet_migration_state(m) < RAMJET_STATE_COMMITTED &&
+	    rj_migration_set_state(m, RAMJET_STATE_CANCELLING))
+		end = RAMJET_STATE_CANCELLED;
+	rj_event_signal(m->wake_fd);
+	if (in->fences.channels)
+		rj_fences_stop(&in->fences);
+	/* One way, a source says nothing but the stream. */
+	if (end == RAMJET_STATE_FAILED && !in->one_way)
+		rj_hear_last_words(&in->link, m, "source");
+	error = rj_migration_error(m);
+	/* READY was a promise, which only a lost link ends: a word of ours could
+	 * be taken for one that still counts. */
+	if (end == RAMJET_STATE_CANCELLED && rj_migration_has_promised(m))
+		may_speak = false;
+	rj_link_keeper_stop(&in->keeper);
+	if (in->control.fd < 0 && in->listener.fd >= 0)
+		rj_target_turn_away(m, &error);
+	if (may_speak && in->link.fd >= 0) {
+		in->link.inbox = NULL;
+		rj_say_goodbye(&in->link, m, &error);
+	}
+	join_receivers(in);
+	rj_clearing_stop(&in->memory.clearing);
+	if (end == RAMJET_STATE_FAILED && in->one_way && in->receivers)
+		rj_hear_command(&in->receivers[0].conn, m);
+	record_wire(m);
+	close_connections(in);
+	rj_migration_finish(m, end);
+}
+
+static void complete(struct ramjet_migration *m)
+{
+	rj_link_keeper_stop(&m->in->keeper);
+	join_receivers(m->in);
+	rj_clearing_stop(&m->in->memory.clearing);
+	record_wire(m);
+	close_connections(m->in);
+	rj_migration_finish(m, RAMJET_STATE_COMPLETED);
+}
+
+static void control_thread(struct ramjet_migration *m)
+{
+	struct ramjet_error err = { 0 };
+	int rc = run(m, &err);
+
+	if (!rc) {
+		complete(m);
+		return;
+	}
+	if (!err.code)
+		(void)rj_fail_errno(&err, rc, "migration");
+	rj_migration_fail(m, &err);
+	unwind(m);
+}
+
+/* A caller waits for it. */
+static uint64_t lookup_deadline(const struct ramjet_params *params)
+{
+	uint64_t ms = params->connect_timeout_ms;
+
+	if (params->total_timeout_ms && (!ms || params->total_timeout_ms < ms))
+		ms = params->total_timeout_ms;
+	return ms ? rj_now_ns() + ms * UINT64_C(1000000) : 0;
+}
+
+static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = calloc(1, sizeof(*in));
+	int rc;
+
+	m->in = in;
+	if (!in)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	in->listener.fd = -1;
+	in->single = in->control = (struct rj_conn)RJ_CONN_NONE;
+	rj_link_init(&in->link, -1, m->wake_fd);
+	if (!rj_uri_is_multi(&m->uri)) {
+		(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
+			       m->uri_text);
+		rc = rj_open_incoming(&m->uri, &in->single, err);
+		return rc ? rc : rj_stream_claim(m->guest, &in->single, err);
+	}
+	rc = rj_listen_until(&m->uri, lookup_deadline(&m->params),
+			     m->params.cancel_fd ? m->params.cancel_fd : -1,
+			     &in->listener, err);
+	if (rc)
+		return rc;
+	(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
+		       in->listener.bound_uri);
+	memcpy(m->more_listen_uris, in->listener.more_uris,
+	       sizeof(m->more_listen_uris));
+	return 0;
+}
+
+RAMJET_API int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
+			       const struct ramjet_params *params,
+			       struct ramjet_migration **ret,
+			       struct ramjet_error *err)
+{
+	static const struct rj_side side = {
+		.name = "incoming",
+		.outgoing = false,
+		.prepare = new_incoming,
+		.run = control_thread,
+	};
+
+	return rj_migration_begin(&side, guest, uri, params, ret, err);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_TARGET_INCOMING_H
+#define RJ_ENGINE_TARGET_INCOMING_H
+/* The target's side of a migration: what its control thread owns. */
+#include "engine/link/heartbeat.h"
+#include "engine/link/link.h"
+#include "engine/link/link_keeper.h"
+#include "engine/link/mailbox.h"
+#include "engine/migration/migration.h"
+#include "engine/page/digest.h"
+#include "engine/placement/numa.h"
+#include "engine/receive/fences.h"
+#include "engine/receive/receiver.h"
+#include "engine/receive/target_memory.h"
+#include "ringio/endpoint.h"
+
+struct rj_helpers;
+
+/* A record of the switchover, arriving in pieces. */
+struct rj_record {
+	uint8_t *data;
+	size_t bytes;
+	bool begun, complete;
+};
+
+struct rj_incoming {
+	/* set up by ramjet_incoming() */
+	struct rj_listener listener; /* fd -1: none */
+	struct rj_conn single; /* fd:, exec:, file:, until a receiver has it */
+
+	/* set up by target_session.c */
+	struct rj_conn control; /* fd -1 when in band */
+	struct rj_link link;
+	struct rj_link_keeper keeper; /* of a control link of its own */
+	struct rj_heartbeat heartbeat;
+	struct rj_mailbox inbox;
+	bool has_inbox; /* control frames travel on channel 0 */
+	bool one_way;   /* nothing can be answered */
+	struct rj_receiver *receivers;
+	unsigned channel_count;
+	uint64_t hello_bytes;    /* read from each data connection so far */
+	struct rj_block *blocks; /* the guest's, in the source's order */
+	unsigned block_count;
+
+	struct rj_target_memory memory;
+	struct rj_numa numa;
+	struct rj_fences fences;
+
+	/* what has arrived (incoming.c) */
+	uint32_t reported; /* rounds told to the source as applied */
+	struct ramjet_round_info so_far; /* sums at the last applied round */
+	struct rj_record device, helper_states;
+	struct rj_record parts; /* of digests, of all blocks; or none */
+	uint8_t *digests;       /* block_count of them, or NULL */
+	enum rj_digest_of digest_of;
+	struct rj_helpers *helpers; /* ours, or NULL */
+	bool announced;             /* SWITCHOVER: all of the above is there */
+	uint32_t final_round;
+	uint64_t announced_us; /* when */
+	bool ready;            /* READY was answered */
+	bool committed;
+	bool arrives_paused;   /* says COMMIT */
+	uint64_t committed_us; /* when */
+	uint64_t commit_token;
+	uint64_t pause_began_us;
+	uint64_t term_began_us;
+};
+
+void rj_incoming_free(struct rj_incoming *in);
+
+/* target_session.c: take the control link and all channels of one session,
+ * compare blocks, answer ACCEPT. */
+RJ_NODISCARD int rj_target_open_session(struct ramjet_migration *m,
+					struct ramjet_error *err);
+/* There will be no session: tell those who wait at the door why. */
+void rj_target_turn_away(struct ramjet_migration *m,
+			 const struct ramjet_error *why);
+/* target_blocks.c: fill in->blocks from the source's table, or say how the two
+ * differ. */
+RJ_NODISCARD int rj_target_match_blocks(struct ramjet_migration *m,
+					const struct rj_wire_block *theirs,
+					uint32_t count,
+					struct ramjet_error *err);
+/* target_switchover.c: our own helpers, when the guest has any: refuse at
+ * start what cannot work. */
+RJ_NODISCARD int rj_target_open_helpers(struct ramjet_migration *m,
+					struct ramjet_error *err);
+/* Most bytes of helper states this side takes. */
+uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m);
+/* Digests, device state, and last the helpers: one may resume on Load. Fills
+ * in of `ready` what it does, and how long that takes. */
+RJ_NODISCARD int rj_target_load(struct ramjet_migration *m,
+				struct rj_ready *ready,
+				struct ramjet_error *err);
+#endif

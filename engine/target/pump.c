@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/target/pump.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "engine/link/event.h"
+#include "engine/migration/last_words.h"
+#include "engine/wire/bytes.h"
+#include "engine/wire/digest_parts.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define TICK_MS 250
+
+/* Anything of the switchover: for the target, the pause has begun. */
+static int enter_switchover(struct ramjet_migration *m)
+{
+	if (ramjet_migration_state(m) != RAMJET_STATE_ACTIVE)
+		return 0;
+	m->in->pause_began_us = m->in->term_began_us = rj_now_us();
+	return rj_migration_set_state(m, RAMJET_STATE_SWITCHOVER) ? 0
+								  : -ECANCELED;
+}
+
+static struct rj_record *record_of(struct ramjet_migration *m, uint32_t kind,
+				   uint64_t *ret_limit, const char **ret_what)
+{
+	if (kind == RJ_STATE_DEVICE) {
+		*ret_limit = rj_migration_params(m).state_bytes_max;
+		*ret_what = "device";
+		return &m->in->device;
+	}
+	if (kind == RJ_STATE_HELPERS) {
+		*ret_limit = rj_target_helper_bytes_max(m);
+		*ret_what = "helper";
+		return &m->in->helper_states;
+	}
+	if (kind == RJ_STATE_PARTS) {
+		*ret_limit =
+			(uint64_t)m->in->block_count * RJ_DIGEST_PARTS_BYTES;
+		*ret_what = "digest parts";
+		return &m->in->parts;
+	}
+	return NULL;
+}
+
+static bool is_amid(const struct rj_record *record)
+{
+	return record->begun && !record->complete;
+}
+
+/* Records come in one piece after another, with nothing between them. */
+static bool is_amid_any(const struct rj_incoming *in)
+{
+	return is_amid(&in->device) || is_amid(&in->helper_states) ||
+	       is_amid(&in->parts);
+}
+
+static int take_state(struct ramjet_migration *m, struct rj_message *message,
+		      struct ramjet_error *err)
+{
+	const size_t piece = message->frame.payload_bytes;
+	const char *what = "";
+	uint64_t limit = 0;
+	struct rj_record *record =
+		record_of(m, message->frame.aux, &limit, &what);
+	uint8_t *grown;
+
+	if (!record && message->frame.flags & RJ_FLAG_OPTIONAL)
+		return 0;
+	if (!record)
+		return rj_fail(err, -EPROTO, "STATE: unknown kind %u",
+			       message->frame.aux);
+	if (record->complete)
+		return rj_fail(err, -EPROTO,
+			       "STATE: the %s record is complete already",
+			       what);
+	if (!record->begun && is_amid_any(m->in))
+		return rj_fail(err, -EPROTO,
+			       "STATE: the %s record begins amid another",
+			       what);
+	if (piece > limit - record->bytes)
+		return rj_fail(err, -EMSGSIZE,
+			       "STATE: more than %llu bytes of %s state",
+			       (unsigned long long)limit, what);
+	grown = realloc(record->data, record->bytes + piece + 1);
+	if (!grown)
+		return rj_fail(err, -ENOMEM, "STATE: out of memory");
+	record->data = grown;
+	if (piece)
+		memcpy(record->data + record->bytes, message->payload, piece);
+	record->bytes += piece;
+	record->begun = true;
+	record->complete = !(message->frame.flags & RJ_FLAG_MORE);
+	return 0;
+}
+
+static int take_digests(struct ramjet_migration *m, struct rj_message *message,
+			struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const size_t wanted = (size_t)in->block_count * RJ_DIGEST_BYTES;
+
+	if (in->digests || is_amid_any(in) ||
+	    message->frame.payload_bytes != wanted)
+		return rj_fail(err, -EPROTO,
+			       "DIGESTS: %u bytes, wanted %zu, once, and not "
+			       "amid a record",
+			       message->frame.payload_bytes, wanted);
+	in->digest_of = message->frame.aux;
+	in->digests = message->payload;
+	message->payload = NULL;
+	return 0;
+}
+
+static int take_announcement(struct ramjet_migration *m,
+			     const struct rj_message *message,
+			     struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+
+	if (in->announced || is_amid_any(in))
+		return rj_fail(err, -EPROTO,
+			       "SWITCHOVER: comes twice, or amid a record");
+	in->announced = true;
+	in->announced_us = rj_now_us();
+	in->final_round = message->frame.round;
+	return 0;
+}
+
+static int take_message(struct ramjet_migration *m, struct rj_message *message,
+			struct ramjet_error *err)
+{
+	int rc;
+
+	switch (message->frame.type) {
+	case RJ_FRAME_STATE:
+		if (m->in->announced)
+			break;
+		rc = enter_switchover(m);
+		return rc ? rc : take_state(m, message, err);
+	case RJ_FRAME_DIGESTS:
+		if (m->in->announced)
+			break;
+		rc = enter_switchover(m);
+		return rc ? rc : take_digests(m, message, err);
+	case RJ_FRAME_SWITCHOVER:
+		rc = enter_switchover(m);
+		return rc ? rc : take_announcement(m, message, err);
+	case RJ_FRAME_COMMIT:
+		/* One way, it follows at once; else it answers READY. */
+		if (!m->in->announced || (!m->in->one_way && !m->in->ready))
+			break;
+		m->in->committed = true;
+		m->in->committed_us = rj_now_us();
+		m->in->commit_token = rj_get64(message->payload);
+		m->in->arrives_paused = message->frame.flags & RJ_FLAG_PAUSED;
+		return 0;
+	case RJ_FRAME_CANCEL:
+	case RJ_FRAME_FAILED:
+		return rj_take_last_words(m, message, "source", err);
+	default:
+		break;
+	}
+	return rj_fail(err, -EPROTO, "a %s frame has no place here",
+		       rj_frame_type_name(message->frame.type));
+}
+
+static bool is_refusal(const struct rj_message *message, int rc)
+{
+	return rc != -ECANCELED && message->frame.type != RJ_FRAME_FAILED &&
+	       message->frame.type != RJ_FRAME_CANCEL;
+}
+
+static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_message message;
+	int rc;
+
+	/* After COMMIT nothing is to be read. */
+	while (!m->in->committed &&
+	       (rc = rj_link_poll(&m->in->link, &message, err)) != 0) {
+		if (rc < 0)
+			return rc;
+		rc = take_message(m, &message, err);
+		if (rc && is_refusal(&message, rc))
+			rj_link_blame(&message, err);
+		rj_message_done(&message);
+		/* A peer that never stops talking must not hide a cancel. */
+		if (!rc && rj_migration_is_cancelled(m))
+			rc = -ECANCELED;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* As the target sees it: what arrived since the round before. */
+static void record_round(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+	const uint64_t now_us = rj_now_us();
+	struct ramjet_round_info sum = { 0 };
+	struct ramjet_round_info round;
+
+	for (unsigned i = 0; i < in->channel_count; i++) {
+		const struct rj_counters *c = &m->counters[i];
+
+		sum.pages += rj_counter(&c->normal_pages) +
+			     rj_counter(&c->zero_pages);
+		sum.bytes += rj_counter(&c->payload_bytes);
+	}
+	round = (struct ramjet_round_info){
+		.pages = sum.pages - in->so_far.pages,
+		.bytes = sum.bytes - in->so_far.bytes,
+		.us = now_us - in->so_far.us,
+	};
+	sum.us = now_us;
+	in->so_far = sum;
+	rj_lock(&m->lock);
+	rj_statistics_add_round(&m->stats, &round);
+	rj_unlock(&m->lock);
+}
+
+static int report_applied(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	bool final;
+	const uint32_t applied = rj_fences_applied(&in->fences, &final);
+	int rc = 0;
+
+	/* A source that heard of rounds would take us for ready to switch. */
+	if (!rj_clearing_is_over(&in->memory.clearing))
+		return 0;
+	while (!rc && in->reported < applied) {
+		const struct rj_frame frame = {
+			.type = RJ_FRAME_APPLIED,
+			.round = in->reported,
+		};
+
+		if (!in->one_way)
+			rc = rj_link_send(&in->link, &frame, NULL,
+					  rj_migration_reply_deadline(m), err);
+		in->reported++;
+		record_round(m);
+	}
+	return rc;
+}
+
+static void record_rate(struct ramjet_migration *m)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < m->in->channel_count; i++)
+		bytes += rj_counter(&m->counters[i].payload_bytes);
+	rj_lock(&m->lock);
+	rj_statistics_rate(&m->stats, bytes, rj_now_us());
+	rj_unlock(&m->lock);
+}
+
+int rj_target_look(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_receiver *r = &m->in->receivers[0];
+	/* Before the messages: then all it read is among them. */
+	const bool ended =
+		atomic_load_explicit(&r->ended, memory_order_acquire);
+	const int rc = take_messages(m, err);
+
+	return rc || !ended ? rc
+			    : rj_fail(err, r->end.code, "%s", r->end.message);
+}
+
+static int pump(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	struct pollfd fds[3] = {
+		{ .fd = m->event_fd, .events = POLLIN },
+		{ .fd = in->link.inbox ? -1 : in->link.fd, .events = POLLIN },
+		{ .fd = m->wake_fd, .events = POLLIN },
+	};
+	int rc;
+
+	if (poll(fds, 3, TICK_MS) < 0 && errno != EINTR)
+		return rj_fail_errno(err, -errno, "control thread: poll");
+	rj_event_clear(m->event_fd);
+	record_rate(m);
+	rc = rj_target_look(m, err);
+	if (!rc)
+		rc = report_applied(m, err);
+	if (!rc && fds[2].revents)
+		rc = -ECANCELED;
+	return rc;
+}
+
+static bool all_there(struct rj_incoming *in)
+{
+	bool final;
+	const uint32_t applied = rj_fences_applied(&in->fences, &final);
+
+	return in->announced && final && in->reported == applied &&
+	       rj_clearing_is_over(&in->memory.clearing);
+}
+
+/* Who has sent his final fence on a channel has nothing more to send there.
+ * Nobody reads it any longer; but it must not be there. */
+static int check_silence(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+
+	for (unsigned i = 0; !in->has_inbox && i < in->channel_count; i++) {
+		uint8_t byte;
+
+		if (recv(in->receivers[i].conn.fd, &byte, 1,
+			 MSG_PEEK | MSG_DONTWAIT) == 1)
+			return rj_fail(err, -EPROTO,
+				       "channel %u, offset %llu: more comes "
+				       "after the final fence",
+				       i,
+				       (unsigned long long)rj_counter(
+					       &m->counters[i].wire_bytes));
+	}
+	return 0;
+}
+
+/* The stream is over, or damaged: said by who reads ahead. */
+static bool is_from_stream(int rc)
+{
+	return rc == -ENODATA || rc == -EPIPE || rc == -EPROTO ||
+	       rc == -EBADMSG;
+}
+
+/* Announced, and sent: they must be the same, whatever came after. */
+static int check_last_round(struct rj_incoming *in, int rc,
+			    struct ramjet_error *err)
+{
+	bool final;
+	const uint32_t applied = rj_fences_applied(&in->fences, &final);
+
+	if (!in->announced || !final || in->final_round + 1 == applied)
+		return rc;
+	rj_error_clear(err);
+	return rj_fail(err, -EPROTO,
+		       "SWITCHOVER: names round %u as the last, the "
+		       "channels ended with %u",
+		       in->final_round, applied - 1);
+}
+
+/* Has the source been silent for too long? Not once READY is said: then it
+ * decides, however long that takes. */
+static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	uint64_t activity = 0;
+
+	if (in->one_way)
+		return 0;
+	for (unsigned i = 0; i < in->channel_count; i++)
+		activity += rj_counter(&m->counters[i].wire_bytes);
+	/* In band, nobody answers before the first page is sent. */
+	if (in->has_inbox && !activity)
+		return 0;
+	activity += atomic_load_explicit(&in->link.heard, memory_order_relaxed);
+	switch (rj_heartbeat_look(&in->heartbeat, activity, &in->link.ping,
+				  rj_now_ns())) {
+	case RJ_PULSE_FINE:
+		return 0;
+	case RJ_PULSE_ASK:
+		return rj_link_ping(&in->link, false, 0, err);
+	case RJ_PULSE_DEAD:
+		break;
+	}
+	return rj_fail(
+		err, -ETIMEDOUT,
+		"control link: the source has said nothing for %llu s, "
+		"and does not answer: it is stopped, or gone while "
+		"another process holds its connections",
+		(unsigned long long)(rj_heartbeat_limits.dead_ns / 1000000000));
+}
+
+int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	int rc = 0;
+
+	while (!rc && !all_there(in)) {
+		rc = pump(m, err);
+		if (!rc)
+			rc = check_pulse(m, err);
+	}
+	if (!rc || is_from_stream(rc))
+		rc = check_last_round(in, rc, err);
+	return rc ? rc : check_silence(m, err);
+}
+
+/* A command that fails says that this is not what it meant to write. */
+static int end_command(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_receiver *r = &m->in->receivers[0];
+
+	if (!r->conn.command)
+		return 0;
+	rj_receiver_join(r);
+	return rj_conn_finish(&r->conn, rj_migration_reply_deadline(m),
+			      m->wake_fd, err);
+}
+
+int rj_target_await_commit(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	while (!rc && !m->in->committed)
+		rc = pump(m, err);
+	if (!rc)
+		rc = check_silence(m, err);
+	return rc || !m->in->one_way ? rc : end_command(m, err);
+}

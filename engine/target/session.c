@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The target takes a session: control link, channels, the block table. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "engine/link/hello.h"
+#include "engine/link/lanes.h"
+#include "engine/link/lobby.h"
+#include "engine/migration/last_words.h"
+#include "engine/placement/cpu_limit.h"
+#include "engine/target/incoming.h"
+#include "ringio/wait.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#define LOOK_NS   (100 * UINT64_C(1000000))
+#define REFUSE_NS (100 * UINT64_C(1000000))
+#define PART_NS   (300 * UINT64_C(1000000))
+
+static int alloc_receivers(struct rj_incoming *in, unsigned count,
+			   struct ramjet_error *err)
+{
+	in->receivers = calloc(count, sizeof(*in->receivers));
+	if (!in->receivers)
+		return rj_fail(err, -ENOMEM, "session: out of memory");
+	for (unsigned i = 0; i < count; i++)
+		in->receivers[i].conn = (struct rj_conn)RJ_CONN_NONE;
+	in->channel_count = count;
+	return 0;
+}
+
+/* How many channels of those wished for this side takes. */
+static unsigned channels_to_take(struct ramjet_migration *m, unsigned wished)
+{
+	const unsigned most = rj_migration_params(m).channels;
+	struct ramjet_error why = { 0 };
+	unsigned count = wished;
+
+	if (most && wished > most) {
+		count = most;
+		(void)rj_fail(&why, -E2BIG, "no more were asked for");
+	}
+	count = rj_lanes_available(count, &why);
+	if (count < wished)
+		rj_log(&m->log, RJ_LOG_INFO,
+		       "channels: the source wishes for %u, this side takes "
+		       "%u: %s",
+		       wished, count, why.message);
+	return count;
+}
+
+static void say_failed(struct ramjet_migration *m, const struct rj_conn *conn,
+		       const struct ramjet_error *why)
+{
+	uint8_t body[RJ_FAILED_BYTES_MAX];
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_FAILED,
+		.payload_bytes = (uint32_t)rj_failed_encode(why, body),
+	};
+	struct rj_link link;
+	char peer[160];
+
+	rj_conn_describe(conn, peer, sizeof(peer));
+	rj_log(&m->log, RJ_LOG_WARNING, "refused %s: %s", peer, why->message);
+	rj_link_init(&link, conn->fd, -1);
+	(void)!rj_link_send(&link, &frame, body, rj_now_ns() + REFUSE_NS, NULL);
+}
+
+static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
+		   const struct ramjet_error *why)
+{
+	say_failed(m, conn, why);
+	(void)rj_conn_close(conn, 0, NULL);
+}
+
+/* Somebody opens a session here: may he? */
+static int check_control_hello(const struct rj_hello *hello,
+			       struct ramjet_error *err)
+{
+	if (hello->role != RJ_ROLE_CONTROL && hello->role != RJ_ROLE_BOTH)
+		return rj_fail(err, -EPROTO,
+			       "handshake: role %u, wanted a control link or "
+			       "a connection for all",
+			       hello->role);
+	return 0;
+}
+
+/* Whoever comes first with a control link has the session. Strangers, such as
+ * port scanners and sources of another version, are refused and change
+ * nothing. */
+static int await_control(struct ramjet_migration *m, struct rj_lobby *lobby,
+			 struct rj_arrival *arrival, struct ramjet_error *err)
+{
+	int rc;
+
+	for (;;) {
+		/* A source may come any time: no deadline before it does. */
+		rc = rj_lobby_next(lobby, 0, m->wake_fd, arrival, err);
+		if (rc)
+			return rc;
+		rc = arrival->why.code;
+		if (!rc)
+			rc = check_control_hello(&arrival->hello,
+						 &arrival->why);
+		if (!rc)
+			return 0;
+		refuse(m, &arrival->conn, &arrival->why);
+	}
+}
+
+static int take_control(struct ramjet_migration *m, struct rj_lobby *lobby,
+			struct rj_hello *ret, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	struct rj_arrival arrival;
+	char peer[160];
+	int rc = await_control(m, lobby, &arrival, err);
+
+	if (rc)
+		return rc;
+	in->control = arrival.conn;
+	rj_link_init(&in->link, in->control.fd, m->wake_fd);
+	in->link.received = RJ_HELLO_FRAME_BYTES;
+	rj_conn_describe(&in->control, peer, sizeof(peer));
+	rj_log(&m->log, RJ_LOG_INFO, "control link: %s", peer);
+	*ret = arrival.hello;
+	ret->version_min = ret->version_max = RJ_WIRE_VERSION;
+	return rj_hello_send(in->control.fd, ret,
+			     rj_migration_reply_deadline(m), m->wake_fd, err);
+}
+
+/* A source that was given one connection, by whoever made it for it, has no
+ * other: it carries everything. */
+static void take_as_only_channel(struct rj_incoming *in)
+{
+	in->receivers[0].conn = in->control;
+	in->control = (struct rj_conn)RJ_CONN_NONE;
+}
+
+static int check_data_hello(const struct rj_incoming *in,
+			    const struct rj_hello *session,
+			    const struct rj_hello *hello,
+			    struct ramjet_error *err)
+{
+	if (hello->role != RJ_ROLE_DATA ||
+	    memcmp(hello->session, session->session, RJ_SESSION_BYTES))
+		return rj_fail(err, -EBUSY,
+			       "session: another one is being served");
+	if (hello->channel_count != in->channel_count ||
+	    hello->channel_index >= in->channel_count)
+		return rj_fail(err, -EPROTO,
+			       "session: channel %u of %u, the session has %u",
+			       hello->channel_index, hello->channel_count,
+			       in->channel_count);
+	if (in->receivers[hello->channel_index].conn.fd >= 0)
+		return rj_fail(err, -EPROTO,
+			       "session: channel %u is connected already",
+			       hello->channel_index);
+	return 0;
+}
+
+/* Has the source hung up, or said that it gives up? */
+static int check_control(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_link *link = &m->in->link;
+	struct rj_message message = { 0 };
+	int rc = rj_link_poll(link, &message, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = 0;
+	if (message.frame.type == RJ_FRAME_CANCEL ||
+	    message.frame.type == RJ_FRAME_FAILED)
+		rc = rj_take_last_words(m, &message, "source", err);
+	else /* the end of a guest that was sent at once: not yet */
+		rj_link_unread(link, &message);
+	rj_message_done(&message);
+	return rc;
+}
+
+/* Wait for somebody, but look at the control link now and then. */
+static int await_while_alive(struct ramjet_migration *m, struct rj_lobby *lobby,
+			     uint64_t deadline_ns, struct rj_arrival *ret,
+			     struct ramjet_error *err)
+{
+	int rc = -ETIMEDOUT;
+
+	while (rc == -ETIMEDOUT) {
+		const uint64_t look_ns = rj_now_ns() + LOOK_NS;
+
+		/* That nobody came meanwhile is no error, and must not stand
+		 * in the way of one. */
+		rj_error_clear(err);
+		rc = check_control(m, err);
+		if (rc)
+			return rc;
+		if (deadline_ns && deadline_ns <= look_ns)
+			return rj_lobby_next(lobby, deadline_ns, m->wake_fd,
+					     ret, err);
+		rc = rj_lobby_next(lobby, look_ns, m->wake_fd, ret, err);
+	}
+	return rc;
+}
+
+/* Take one connection: a channel of ours, or one to refuse. */
+static int take_channel(struct ramjet_migration *m, struct rj_lobby *lobby,
+			const struct rj_hello *session, uint64_t deadline_ns,
+			unsigned *missing, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	struct rj_arrival arrival;
+	int rc = await_while_alive(m, lobby, deadline_ns, &arrival, err);
+
+	if (rc) {
+		rj_error_prefix(err, "%u of %u channels are missing", *missing,
+				in->channel_count);
+		return rc;
+	}
+	if (arrival.why.code ||
+	    check_data_hello(in, session, &arrival.hello, &arrival.why)) {
+		refuse(m, &arrival.conn, &arrival.why);
+		return 0;
+	}
+	in->receivers[arrival.hello.channel_index].conn = arrival.conn;
+	--*missing;
+	return 0;
+}
+
+static int take_channels(struct ramjet_migration *m, struct rj_lobby *lobby,
+			 const struct rj_hello *session,
+			 struct ramjet_error *err)
+{
+	const uint64_t timeout_ns =
+		rj_migration_params(m).connect_timeout_ms * UINT64_C(1000000);
+	const uint64_t deadline_ns = timeout_ns ? rj_now_ns() + timeout_ns : 0;
+	unsigned missing = m->in->channel_count;
+	int rc = 0;
+
+	m->in->hello_bytes = RJ_HELLO_FRAME_BYTES;
+	if (session->role == RJ_ROLE_BOTH) {
+		take_as_only_channel(m->in);
+		return 0;
+	}
+	while (!rc && missing)
+		rc = take_channel(m, lobby, session, deadline_ns, &missing,
+				  err);
+	return rc;
+}
+
+static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	struct rj_hello hello;
+	struct rj_conn *conn;
+	int rc = alloc_receivers(in, 1, err);
+
+	if (rc)
+		return rc;
+	conn = &in->receivers[0].conn;
+	*conn = in->single;
+	in->single = (struct rj_conn)RJ_CONN_NONE;
+	in->one_way = !rj_conn_is_socket(conn);
+	in->hello_bytes = RJ_HELLO_FRAME_BYTES;
+	rj_link_init(&in->link, conn->fd, m->wake_fd);
+	in->link.received = RJ_HELLO_FRAME_BYTES;
+	rc = rj_conn_await_writer(conn, m->wake_fd, err);
+	if (!rc)
+		rc = rj_hello_receive(conn->fd, &hello, 0, m->wake_fd, err);
+	/* Its source may write to a pipe: ssh, nc and the like give a socket. */
+	if (!rc && hello.role == RJ_ROLE_ONE_WAY)
+		in->one_way = true;
+	else if (!rc && (in->one_way || hello.role != RJ_ROLE_BOTH))
+		rc = rj_fail(err, -EPROTO,
+			     "handshake: role %u on a %s connection",
+			     hello.role, in->one_way ? "one-way" : "two-way");
+	if (!rc && !in->one_way)
+		rc = rj_hello_send(conn->fd, &hello,
+				   rj_migration_reply_deadline(m), m->wake_fd,
+				   err);
+	return rc;
+}
+
+static int answer_accept(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_ACCEPT,
+		.payload_bytes = RJ_ACCEPT_BYTES,
+	};
+	uint8_t body[RJ_ACCEPT_BYTES];
+
+	if (in->one_way)
+		return 0;
+	in->link.answers = true;
+	rj_accept_encode((uint16_t)in->channel_count, body);
+	return rj_link_send(&in->link, &frame, body,
+			    rj_migration_reply_deadline(m), err);
+}
+
+static int take_blocks(struct ramjet_migration *m,
+		       const struct rj_message *message,
+		       struct ramjet_error *err)
+{
+	rj_autofree struct rj_wire_block *blocks = NULL;
+	uint32_t count = 0;
+	int rc;
+
+	switch (message->frame.type) {
+	case RJ_FRAME_BLOCKS:
+		break;
+	case RJ_FRAME_FAILED:
+	case RJ_FRAME_CANCEL:
+		return rj_take_last_words(m, message, "source", err);
+	default:
+		(void)rj_fail(err, -EPROTO, "a %s frame, wanted BLOCKS",
+			      rj_frame_type_name(message->frame.type));
+		rj_link_blame(message, err);
+		return -EPROTO;
+	}
+	rc = rj_blocks_decode(message->payload, message->frame.payload_bytes,
+			      &blocks, &count, err);
+	if (rc) {
+		rj_link_blame(message, err);
+		return rc;
+	}
+	return rj_target_match_blocks(m, blocks, count, err);
+}
+
+static int read_blocks(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	struct rj_message message = { 0 };
+	int rc = rj_link_wait(&in->link,
+			      in->one_way ? 0 : rj_migration_reply_deadline(m),
+			      &message, err);
+
+	if (rc)
+		return rc;
+	rc = take_blocks(m, &message, err);
+	rj_message_done(&message);
+	return rc;
+}
+
+/* Pages come into them from now on, and stay there if this session fails: the
+ * next one must find out which. */
+static void end_freshness(struct ramjet_guest *guest)
+{
+	rj_lock(&guest->lock);
+	for (unsigned i = 0; i < guest->block_count; i++)
+		guest->blocks[i].flags &= ~(uint32_t)RAMJET_BLOCK_FRESH;
+	rj_unlock(&guest->lock);
+}
+
+static void report_first_touch(struct ramjet_migration *m)
+{
+	const struct rj_target_memory *memory = &m->in->memory;
+	const struct rj_first_touch_summary summary = rj_first_touch_summary(
+		memory->first_touch, memory->block_count);
+
+	rj_lock(&m->lock);
+	rj_statistics_path(&m->stats, "first touch", summary.chosen,
+			   "block %s: %s", summary.example->block->name,
+			   summary.example->why);
+	rj_unlock(&m->lock);
+}
+
+/* Beside those who receive, which wait for the network most of the time. */
+static unsigned clear_threads(void)
+{
+	struct rj_cpu_limit limit;
+
+	rj_cpu_limit_read(&limit);
+	return limit.cpus / 2 ? limit.cpus / 2 : 1;
+}
+
+/* What the two sides must agree about, before pages may come. */
+static int agree(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	int rc = read_blocks(m, err);
+
+	if (!rc)
+		rc = rj_target_memory_init(&in->memory, in->blocks,
+					   in->block_count, err);
+	rj_headroom_init(&in->memory.headroom, in->channel_count);
+	if (!rc)
+		report_first_touch(m);
+	if (!rc)
+		rc = rj_target_memory_clear(&in->memory, m, clear_threads(),
+					    m->event_fd, err);
+	if (!rc)
+		end_freshness(m->guest);
+	return rc ? rc : answer_accept(m, err);
+}
+
+static int open_many(struct ramjet_migration *m, struct rj_lobby *lobby,
+		     struct ramjet_error *err)
+{
+	struct rj_hello session;
+	int rc = take_control(m, lobby, &session, err);
+
+	if (!rc)
+		rc = alloc_receivers(
+			m->in, channels_to_take(m, session.channel_count), err);
+	if (!rc)
+		rc = agree(m, err);
+	return rc ? rc : take_channels(m, lobby, &session, err);
+}
+
+int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_lobby lobby;
+	int rc;
+
+	if (!rj_uri_is_multi(&m->uri)) {
+		rc = take_one(m, err);
+		return rc ? rc : agree(m, err);
+	}
+	rj_lobby_init(&lobby, &m->in->listener);
+	lobby.log = &m->log;
+	rc = open_many(m, &lobby, err);
+	rj_lobby_done(&lobby);
+	rj_listener_close(&m->in->listener);
+	return rc;
+}
+
+/* Closed with its HELLO unread, a connection is reset, and our words may be
+ * lost: so what it says is read first, until it has heard and closes. */
+static void part_with(struct rj_conn *conn)
+{
+	const uint64_t deadline_ns = rj_now_ns() + PART_NS;
+	uint8_t scratch[256];
+
+	(void)shutdown(conn->fd, SHUT_WR);
+	while (!rj_wait_fd(conn->fd, POLLIN, deadline_ns, -1) &&
+	       recv(conn->fd, scratch, sizeof(scratch), MSG_DONTWAIT) > 0)
+		continue;
+}
+
+void rj_target_turn_away(struct ramjet_migration *m,
+			 const struct ramjet_error *why)
+{
+	struct rj_listener *listener = &m->in->listener;
+	struct rj_conn conn;
+
+	for (unsigned i = 0; i < RJ_LOBBY_SEATS; i++) {
+		if (rj_accept(listener, rj_now_ns(), -1, &conn, NULL))
+			return;
+		say_failed(m, &conn, why);
+		part_with(&conn);
+		(void)rj_conn_close(&conn, 0, NULL);
+	}
+}

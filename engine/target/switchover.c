@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the target does between the last page and READY. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dbus/vmstate.h"
+#include "engine/guest/region.h"
+#include "engine/migration/callback.h"
+#include "engine/migration/helper_report.h"
+#include "engine/page/digest.h"
+#include "engine/target/incoming.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+/* Where, if the source has said enough. */
+static void describe_place(const struct rj_incoming *in, unsigned block,
+			   const struct rj_digest_parts *ours, char *text,
+			   size_t size)
+{
+	struct rj_digest_parts theirs;
+
+	text[0] = '\0';
+	if (!in->parts.complete ||
+	    in->parts.bytes != (size_t)in->block_count * RJ_DIGEST_PARTS_BYTES)
+		return;
+	rj_digest_parts_decode(in->parts.data +
+				       (size_t)block * RJ_DIGEST_PARTS_BYTES,
+			       &theirs);
+	(void)snprintf(text, size, " in ");
+	rj_digest_parts_compare(&theirs, ours, in->blocks[block].page_count,
+				text + 4, size - 4);
+}
+
+static int verify_block(const struct ramjet_migration *m, unsigned index,
+			enum rj_digest_of of, struct ramjet_error *err)
+{
+	const struct rj_incoming *in = m->in;
+	const struct rj_block *block = &in->blocks[index];
+	struct rj_digest theirs, ours = { 0 };
+	struct rj_digest_parts parts = { 0 };
+	char place[192];
+	int rc = rj_digest_block_until(block, of, m->wake_fd, &ours, &parts,
+				       err);
+
+	if (rc)
+		return rc;
+	rj_digest_decode(in->digests + (size_t)index * RJ_DIGEST_BYTES,
+			 &theirs);
+	if (theirs.low == ours.low && theirs.high == ours.high)
+		return 0;
+	describe_place(in, index, &parts, place, sizeof(place));
+	return rj_fail(err, -EBADMSG,
+		       "verify: block %s differs%s; a dirty source may miss "
+		       "writes (XXH3 digest %016llx%016llx on the source, "
+		       "%016llx%016llx on the target)",
+		       block->name, place, (unsigned long long)theirs.high,
+		       (unsigned long long)theirs.low,
+		       (unsigned long long)ours.high,
+		       (unsigned long long)ours.low);
+}
+
+/* Those of blocks whose absent pages mean nothing are read as a whole. */
+static int verify(const struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_incoming *in = m->in;
+	rj_autofree const char **lazy = NULL;
+	int rc = rj_blocks_look_lazy(in->blocks, in->block_count, &lazy, err);
+
+	for (unsigned i = 0; !rc && i < in->block_count; i++)
+		rc = verify_block(
+			m, i, lazy[i] ? RJ_DIGEST_OF_ALL : in->digest_of, err);
+	return rc;
+}
+
+static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct ramjet_guest_ops *ops = &m->guest->ops;
+	const struct rj_record *device = &m->in->device;
+
+	if (!device->begun && !ops->load_state)
+		return 0;
+	if (!device->begun)
+		return rj_fail(err, -EPROTO,
+			       "device state: the source sent none");
+	if (!ops->load_state)
+		return rj_fail(err, -EOPNOTSUPP,
+			       "device state: %zu bytes came, this guest "
+			       "cannot load any",
+			       device->bytes);
+	return rj_call_load_state(m, device->data, device->bytes, err);
+}
+
+int rj_target_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct ramjet_helper_options options;
+
+	if (!rj_guest_helper_options(m->guest, &options))
+		return 0;
+	return rj_helpers_open(&options, &m->log, m->wake_fd, &m->in->helpers,
+			       err);
+}
+
+uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m)
+{
+	const struct ramjet_helper_options usual = {
+		RAMJET_HELPER_OPTIONS_INIT
+	};
+	struct ramjet_helper_options options;
+
+	/* A guest without helpers hears the state out, to name whose it is. */
+	if (!rj_guest_helper_options(m->guest, &options))
+		options = usual;
+	/* Beside the states: a length and an Id of at most 255 bytes each. */
+	return options.total_bytes_max + 4 +
+	       (uint64_t)options.helpers_max * (255 + 8);
+}
+
+static int load_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const struct rj_record *states = &in->helper_states;
+	int rc;
+
+	if (!in->helpers)
+		return 0;
+	rc = rj_helpers_load_all(in->helpers, states->data, states->bytes, 0,
+				 err);
+	rj_report_helpers(m, in->helpers);
+	return rc;
+}
+
+/* Since `*since_us`, which moves on to now. */
+static uint64_t lap(uint64_t *since_us)
+{
+	const uint64_t began_us = *since_us;
+
+	*since_us = rj_now_us();
+	return *since_us - began_us;
+}
+
+int rj_target_load(struct ramjet_migration *m, struct rj_ready *ready,
+		   struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	uint64_t since_us = rj_now_us();
+	int rc = 0;
+
+	/* Before load_state: devices may touch memory. */
+	if (in->digests)
+		rc = verify(m, err);
+	ready->digests_us = in->digests ? lap(&since_us) : 0;
+	if (!rc && (in->helpers || in->helper_states.bytes))
+		rc = rj_helpers_check_arriving(in->helpers,
+					       in->helper_states.data,
+					       in->helper_states.bytes, err);
+	ready->helpers_us = lap(&since_us);
+	if (!rc)
+		rc = load_device(m, err);
+	ready->load_us = lap(&since_us);
+	if (!rc)
+		rc = load_helpers(m, err);
+	ready->helpers_us += lap(&since_us);
+	ready->verified_blocks = in->digests ? in->block_count : 0;
+	return rc;
+}
