@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/json_text.h"
-#include "cli/monitor_human.h"
-#include "cli/monitor_settings.h"
-#include "cli/qmp_dispatch.h"
-#include "cli/qmp_message.h"
-#include "cli/qmp_splitter.h"
+#include "cli/base/json_text.h"
+#include "cli/monitor/human.h"
+#include "cli/monitor/settings.h"
+#include "cli/qmp/dispatch.h"
+#include "cli/qmp/message.h"
+#include "cli/qmp/splitter.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/error.h"
 

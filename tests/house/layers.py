@@ -60,7 +60,7 @@ if __name__ == "__main__":
              sample("engine/relative.c", "../cli/main.h"),
              sample("newfolder/unknown.c", "util/error.h")],
         good=[sample("engine/down.c", "ringio/channel.h"),
-              sample("cli/own.c", "cli/guest.h"),
+              sample("cli/own.c", "cli/guest/guest.h"),
               sample("bench/micro/scan.c", "dirty/bitmap.h"),
               sample("tests/unit/util/test_x.c", "util/error.h"),
               sample("util/api.c", "ramjet.h")])

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_CLI_COMMANDS_COMMAND_H
+#define RJ_CLI_COMMANDS_COMMAND_H
+/* The subcommands. argv[0] is the subcommand's name; each returns the exit
+ * status of the program. */
+
+int rj_cli_demo(int argc, char **argv);
+int rj_cli_send(int argc, char **argv);
+int rj_cli_recv(int argc, char **argv);
+int rj_cli_features(int argc, char **argv);
+int rj_cli_info(int argc, char **argv);
+int rj_cli_watch(int argc, char **argv);
+int rj_cli_set(int argc, char **argv);
+int rj_cli_cancel(int argc, char **argv);
+int rj_cli_switchover(int argc, char **argv);
+
+/* Dispatch by argv[1]; `ramjet` without anything says what there is. */
+int rj_cli_main(int argc, char **argv);
+#endif

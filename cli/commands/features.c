@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <sys/utsname.h>
+
+#include "cli/base/terminal.h"
+#include "cli/commands/command.h"
+#include "cli/report/file.h"
+#include "cli/session/session.h"
+#include "util/error.h"
+
+static void print_table(const struct ramjet_feature *features, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct ramjet_feature *f = &features[i];
+
+		(void)printf("%s%-3s%s %-26s %s\n",
+			     rj_cli_ink(stdout, f->available ? RJ_CLI_GOOD
+							     : RJ_CLI_BAD),
+			     f->available ? "yes" : "no",
+			     rj_cli_ink(stdout, RJ_CLI_PLAIN), f->name,
+			     f->result);
+		(void)printf("    %-26s for: %s\n", "", f->enables);
+	}
+}
+
+static json_t *features_object(const struct ramjet_feature *features,
+			       size_t count)
+{
+	json_t *array = json_array();
+	struct utsname machine = { 0 };
+
+	(void)uname(&machine);
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(
+			array, json_pack("{s:s, s:b, s:s, s:s}", "name",
+					 features[i].name, "available",
+					 features[i].available, "result",
+					 features[i].result, "enables",
+					 features[i].enables));
+	return json_pack("{s:s, s:s, s:s, s:o}", "version", ramjet_version(),
+			 "kernel", machine.release, "machine", machine.machine,
+			 "features", array);
+}
+
+static int write_json(struct rj_cli_report_file *file,
+		      const struct ramjet_feature *features, size_t count,
+		      struct ramjet_error *err)
+{
+	json_t *object = features_object(features, count);
+	int rc = rj_cli_report_write(file, object, err);
+
+	json_decref(object);
+	return rc;
+}
+
+static int probe(const struct rj_cli_command_line *line,
+		 struct ramjet_error *err)
+{
+	struct rj_cli_report_file json = RJ_CLI_REPORT_FILE_NONE;
+	struct ramjet_feature *features;
+	size_t count;
+	int rc = line->json ? rj_cli_report_open(line->json, &json, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = ramjet_features_with(line->params.backend, &features, &count);
+	if (rc < 0) {
+		(void)rj_fail_errno(err, rc, "probing");
+	} else {
+		print_table(features, count);
+		if (line->json)
+			rc = write_json(&json, features, count, err);
+		ramjet_features_free(features, count);
+	}
+	rj_cli_report_close(&json);
+	return rc;
+}
+
+int rj_cli_features(int argc, char **argv)
+{
+	struct ramjet_error error = { 0 };
+	struct rj_cli_command_line line;
+
+	if (rj_cli_command_line_parse(RJ_CLI_FEATURES, argc, argv, &line,
+				      &error))
+		return rj_cli_session_usage(&line, &error);
+	if (line.help) {
+		rj_cli_command_line_help(RJ_CLI_FEATURES, stdout);
+		return RJ_CLI_EXIT_COMPLETED;
+	}
+	if (probe(&line, &error) >= 0)
+		return RJ_CLI_EXIT_COMPLETED;
+	rj_cli_say(stderr, "ramjet features: %s", error.message);
+	return RJ_CLI_EXIT_FAILED;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_CLI_OPTIONS_CLASH_H
+#define RJ_CLI_OPTIONS_CLASH_H
+/* One file under two hats: a guest's image that is also the stream it is
+ * written to, or the report. Whatever names it (a hard or symbolic link, a
+ * descriptor), it would be destroyed, so that is refused. */
+#include "cli/guest/guest.h"
+#include "cli/options/command_line.h"
+
+/* `uri`: where the guest goes to or comes from; NULL: not yet known. -EINVAL
+ * and both names when one of them would be written over the other. */
+RJ_NODISCARD int rj_cli_clash_check(const struct rj_cli_command_line *line,
+				    enum rj_cli_role role, const char *uri,
+				    struct ramjet_error *err);
+/* Of words that could not be understood: one of them is file: and names what
+ * `path` names. NULL names nothing. */
+bool rj_cli_clash_among(int argc, char **argv, const char *path);
+#endif
