@@ -7,9 +7,9 @@
 
 #include "bench/micro/harness.h"
 #include "engine/page/digest.h"
+#include "engine/page/zero.h"
 #include "engine/send/out_frame.h"
 #include "engine/wire/wire.h"
-#include "engine/page/zero.h"
 
 #define REGION_BYTES (64u << 20) /* beyond the caches */
 #define REGION_PAGES (REGION_BYTES / RAMJET_PAGE_BYTES)
