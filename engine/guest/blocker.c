@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/guest/guest.h"
 #include "util/error.h"
 
 int rj_blockers_add(struct rj_blockers *blockers, const char *reason,
@@ -61,32 +60,4 @@ void rj_blockers_done(struct rj_blockers *blockers)
 	for (size_t i = 0; i < blockers->count; i++)
 		free(blockers->reasons[i]);
 	blockers->count = 0;
-}
-
-RAMJET_API int ramjet_guest_add_blocker(struct ramjet_guest *guest,
-					const char *reason,
-					struct ramjet_error *err)
-{
-	int rc;
-
-	rj_error_clear(err);
-	if (!guest)
-		return rj_fail(err, -EINVAL, "blocker: no guest");
-	rj_lock(&guest->lock);
-	rc = rj_blockers_add(&guest->blockers, reason, err);
-	rj_unlock(&guest->lock);
-	return rc;
-}
-
-RAMJET_API int ramjet_guest_del_blocker(struct ramjet_guest *guest,
-					const char *reason)
-{
-	int rc;
-
-	if (!guest || !reason)
-		return -EINVAL;
-	rj_lock(&guest->lock);
-	rc = rj_blockers_remove(&guest->blockers, reason);
-	rj_unlock(&guest->lock);
-	return rc;
 }

@@ -12,7 +12,19 @@
 #include "util/mutex.h"
 
 struct rj_node_view;
-struct rj_rounds;
+
+/* Whoever moves the guest hears what the VMM says of its pages. Called with the
+ * guest's lock held. */
+struct rj_page_listener {
+	/* They were written, by whom no dirty source can see. */
+	void (*mark)(void *user, unsigned block, uint64_t first_page,
+		     uint64_t pages);
+	/* Their content is of no use any more. */
+	void (*discard)(void *user, unsigned block, uint64_t first_page,
+			uint64_t pages);
+	/* Is something left to send? */
+	bool (*has_more)(void *user);
+};
 
 struct rj_block {
 	char name[RJ_BLOCK_NAME_MAX + 1];
@@ -40,9 +52,10 @@ struct ramjet_guest {
 	unsigned source_count;
 	struct rj_blockers blockers;
 	bool has_helpers;
-	struct ramjet_helper_options helpers; /* strings owned */
-	bool busy;                            /* a migration is alive */
-	struct rj_rounds *rounds;    /* where marks and discards go, or NULL */
+	struct ramjet_helper_options helpers;    /* strings owned */
+	bool busy;                               /* a migration is alive */
+	const struct rj_page_listener *listener; /* or NULL */
+	void *listener_user;
 	struct rj_state_costs costs; /* of earlier tries */
 	bool sealed;                 /* handed over: marks come too late */
 	bool paused;                 /* by whoever owns it: nobody starts it */
@@ -54,19 +67,26 @@ struct ramjet_guest {
 	struct rj_notifiers notifiers; /* locks itself */
 };
 
+/* ---- life.c ---- */
+
 /* Take the guest for a migration: -EBUSY while another one has it, -EINVAL
  * without blocks. */
 RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest,
 				  struct ramjet_error *err);
 void rj_guest_release(struct ramjet_guest *guest);
+
+/* ---- pausing.c ---- */
+
 /* Source, for COMMIT: is it paused? From now on that does not change. */
 bool rj_guest_settle_paused(struct ramjet_guest *guest);
 /* Target: it was paused on the source, so it is here. */
 void rj_guest_arrive_paused(struct ramjet_guest *guest);
-/* Forget the helpers (helper_report.c). */
-void rj_guest_clear_helpers(struct ramjet_guest *guest);
-/* From now on discards are marked in `rounds` (NULL: no longer). */
-void rj_guest_set_rounds(struct ramjet_guest *guest, struct rj_rounds *rounds);
+
+/* ---- marks.c ---- */
+
+/* From now on `listener` hears of marks and discards (NULL: nobody). */
+void rj_guest_listen(struct ramjet_guest *guest,
+		     const struct rj_page_listener *listener, void *user);
 /* The point of no return: from now on marks and discards are refused. -EBUSY
  * when there is something left to send. */
 RJ_NODISCARD int rj_guest_seal(struct ramjet_guest *guest,

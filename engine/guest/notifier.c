@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/guest/guest.h"
 #include "util/error.h"
 
 /* A callback under way, on the stack of the thread that runs it. */
@@ -170,20 +169,4 @@ void rj_notifiers_call(struct rj_notifiers *list, enum ramjet_state old_state,
 		run_locked(list, n, &news);
 	}
 	rj_unlock(&list->lock);
-}
-
-RAMJET_API int ramjet_notify(struct ramjet_guest *guest, ramjet_notify_fn *fn,
-			     void *user, struct ramjet_error *err)
-{
-	rj_error_clear(err);
-	if (!guest)
-		return rj_fail(err, -EINVAL, "notify: no guest");
-	return rj_notifiers_add(&guest->notifiers, fn, user, err);
-}
-
-RAMJET_API int ramjet_unnotify(struct ramjet_guest *guest, int id)
-{
-	if (!guest)
-		return -EINVAL;
-	return rj_notifiers_remove(&guest->notifiers, id);
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "dbus/vmstate.h"
+#include "engine/guest/helpers.h"
 #include "engine/migration/helper_report.h"
 #include "util/cleanup.h"
 #include "util/clock.h"

@@ -7,6 +7,7 @@
 #include "engine/guest/backing.h"
 #include "engine/guest/region.h"
 #include "engine/page/digest.h"
+#include "engine/send/marks.h"
 #include "engine/source/outgoing.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -166,7 +167,7 @@ int rj_source_prepare_memory(struct ramjet_migration *m,
 		rc = place_workers(m, err);
 	if (rc)
 		return rc;
-	rj_guest_set_rounds(m->guest, &out->rounds);
+	rj_rounds_listen(&out->rounds, m->guest);
 	/* Tracking first: what is populated later then shows up as dirty. */
 	rc = start_tracking(m, err);
 	return rc ? rc : fill_first_round(m, err);
@@ -202,7 +203,7 @@ void rj_source_stop_tracking(struct ramjet_migration *m)
 	struct rj_outgoing *out = m->out;
 
 	if (out->rounds.worker_count)
-		rj_guest_set_rounds(m->guest, NULL);
+		rj_guest_listen(m->guest, NULL, NULL);
 	if (out->tracking)
 		rj_dirty_set_stop(&out->dirty);
 	out->tracking = false;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dbus/vmstate.h"
+#include "engine/guest/helpers.h"
 #include "engine/guest/region.h"
 #include "engine/migration/callback.h"
 #include "engine/migration/helper_report.h"

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "engine/guest/guest.h"
+#include "engine/send/marks.h"
 #include "engine/send/rounds.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -326,7 +327,7 @@ static void discards_are_marked_in_the_rounds_under_way(void **state)
 	add(guest, "ram1", 1);
 	assert_int_equal(rj_rounds_init(&rounds, guest->blocks, 2, 1, -1, NULL),
 			 0);
-	rj_guest_set_rounds(guest, &rounds);
+	rj_rounds_listen(&rounds, guest);
 	assert_int_equal(ramjet_guest_discard(guest, "ram1", 8192, 12288, NULL),
 			 0);
 	maps = rj_rounds_sink(&rounds);
@@ -334,7 +335,7 @@ static void discards_are_marked_in_the_rounds_under_way(void **state)
 	assert_int_equal(rj_bitmap_count(maps[1]), 3);
 	assert_true(rj_bitmap_test(maps[1], 2));
 	assert_true(rj_bitmap_test(maps[1], 4));
-	rj_guest_set_rounds(guest, NULL);
+	rj_guest_listen(guest, NULL, NULL);
 	assert_int_equal(ramjet_guest_discard(guest, "ram0", 0, MIB, NULL), 0);
 	maps = rj_rounds_sink(&rounds);
 	assert_int_equal(rj_bitmap_count(maps[0]), 0);

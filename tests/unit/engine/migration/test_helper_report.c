@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/guest/helpers.h"
 #include "engine/migration/helper_report.h"
 #include "util/compiler.h"
 

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/send/marks.h"
 #include "engine/send/send_path.h"
 #include "ringio/endpoint.h"
 #include "ringio/iov.h"
@@ -77,7 +78,7 @@ static void make_guest(struct scene *s, uint32_t flags)
 	assert_int_equal(rj_rounds_init(&s->rounds, s->guest->blocks, 1, 1,
 					s->event_fd, NULL),
 			 0);
-	rj_guest_set_rounds(s->guest, &s->rounds);
+	rj_rounds_listen(&s->rounds, s->guest);
 }
 
 static struct scene *scene_new(uint32_t flags, enum ramjet_backend backend)
@@ -102,7 +103,7 @@ static void scene_free(struct scene *s)
 {
 	rj_send_path_done(&s->path);
 	rj_channel_free(s->channel);
-	rj_guest_set_rounds(s->guest, NULL);
+	rj_guest_listen(s->guest, NULL, NULL);
 	rj_rounds_done(&s->rounds);
 	ramjet_guest_free(s->guest);
 	(void)rj_conn_close(&s->source, 0, NULL);
@@ -261,12 +262,12 @@ static void place_on_two_nodes(struct scene *s, struct rj_topology *topology,
 	};
 
 	fake_topology(topology, 2, 4);
-	rj_guest_set_rounds(s->guest, NULL);
+	rj_guest_listen(s->guest, NULL, NULL);
 	rj_rounds_done(&s->rounds);
 	assert_int_equal(rj_rounds_init(&s->rounds, s->guest->blocks, 1, 2,
 					s->event_fd, NULL),
 			 0);
-	rj_guest_set_rounds(s->guest, &s->rounds);
+	rj_rounds_listen(&s->rounds, s->guest);
 	assert_int_equal(rj_placement_init(ret, &wish, NULL), 0);
 	rj_rounds_place(&s->rounds, ret);
 	assert_int_equal(ret->homes[0].node, 0);
