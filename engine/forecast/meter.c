@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/forecast/meter.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
-#include "engine/source/outgoing.h"
-#include "ringio/tcp.h"
-
 /* A shorter span says more about socket buffers than about the wire. */
 #define SAMPLE_US 60000u
 /* Fewer bytes say more about who was not let run. */
@@ -19,54 +13,6 @@
 #define FIRST_SAMPLES   4u
 /* With so many samples nothing less is looked at. */
 #define TRUSTED_SAMPLES 3u
-
-static uint64_t outstanding_bytes(const struct rj_conn *conn)
-{
-	int bytes = 0;
-
-	if (!rj_conn_is_socket(conn) || ioctl(conn->fd, SIOCOUTQ, &bytes) < 0)
-		return 0;
-	return bytes > 0 ? (uint64_t)bytes : 0;
-}
-
-static uint64_t acked_bytes(const struct rj_conn *conn, uint64_t sent,
-			    uint64_t outstanding)
-{
-	struct rj_channel_tcp tcp = { 0 };
-
-	if (conn->kind != RJ_CONN_TCP)
-		return sent > outstanding ? sent - outstanding : 0;
-	rj_tcp_info(conn->fd, &tcp);
-	return tcp.bytes_acked;
-}
-
-struct rj_wire_now rj_meter_look(const struct ramjet_migration *m)
-{
-	struct rj_wire_now now = {
-		.held = rj_governor_holds(&m->out->governor),
-	};
-
-	for (unsigned i = 0; i < m->out->channel_count; i++) {
-		const struct rj_counters *c = &m->counters[i];
-		const struct rj_conn *conn = &m->out->senders[i].conn;
-		const uint64_t outstanding = outstanding_bytes(conn);
-		const uint64_t sent = rj_counter(&c->wire_bytes);
-		const uint64_t launched = rj_counter(&c->launched_bytes);
-		const uint64_t acked = acked_bytes(conn, sent, outstanding);
-		const uint64_t claimed = rj_counter(&c->claimed_pages);
-		const uint64_t cut = rj_counter(&c->normal_pages) +
-				     rj_counter(&c->zero_pages);
-
-		now.acked += acked;
-		now.launched += launched;
-		/* Of a frame under way, part may be acknowledged already. */
-		if (launched > acked)
-			now.queued += launched - acked;
-		if (claimed > cut)
-			now.in_hand_pages += claimed - cut;
-	}
-	return now;
-}
 
 static double rate(const struct rj_meter_span *span)
 {

@@ -3,15 +3,12 @@
 #define RJ_ENGINE_FORECAST_METER_H
 /*
  * What the wire really gives: acknowledged bytes over the time in which there
- * was something to send. The control thread owns it; it asks the kernel about
- * each connection (a system call a channel), never the workers.
+ * was something to send. Pure arithmetic on what it is told, no clock, no lock.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/stats/smooth.h"
-
-struct ramjet_migration;
 
 struct rj_meter {
 	uint64_t acked; /* at `since_us` */
@@ -38,7 +35,6 @@ static inline bool rj_wire_is_held_back(const struct rj_wire_now *wire)
 {
 	return wire->held && !wire->queued;
 }
-struct rj_wire_now rj_meter_look(const struct ramjet_migration *m);
 
 /* Account the time since the last call; `busy`: workers had work throughout.
  * A long enough busy span becomes a sample of `capacity` (bytes/s). Until there

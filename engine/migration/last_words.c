@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "engine/migration/state.h"
+#include "engine/migration/transitions.h"
 #include "util/clock.h"
 #include "util/error.h"
 

@@ -75,7 +75,7 @@ struct ramjet_migration {
 	struct rj_incoming *in;
 };
 
-/* ---- creation (migration.c) ---- */
+/* ---- it begins and ends (life.c) ---- */
 
 /* What makes a migration one of the source or of the target. */
 struct rj_side {
@@ -84,6 +84,8 @@ struct rj_side {
 	/* Whatever may fail at once, before there is a thread. */
 	int (*prepare)(struct ramjet_migration *m, struct ramjet_error *err);
 	void (*run)(struct ramjet_migration *m); /* the control thread */
+	/* What it has allocated, also if prepare has failed, or was never called. */
+	void (*free)(struct ramjet_migration *m);
 };
 /* A migration with its thread running, or nothing at all. */
 RJ_NODISCARD int rj_migration_begin(const struct rj_side *side,
@@ -96,7 +98,7 @@ RJ_NODISCARD int rj_migration_alloc_counters(struct ramjet_migration *m,
 					     unsigned channels,
 					     struct ramjet_error *err);
 
-/* ---- state (migration_state.c) ---- */
+/* ---- state (state.c) ---- */
 
 /*
  * Move to `state`, wake waiters, call notifiers. The transition must be legal

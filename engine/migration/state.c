@@ -1,72 +1,218 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "engine/migration/state.h"
-
 #include <assert.h>
-#include <stdint.h>
+#include <errno.h>
 
-#include "util/compiler.h"
+#include "engine/link/event.h"
+#include "engine/migration/callback.h"
+#include "engine/migration/migration.h"
+#include "engine/migration/transitions.h"
+#include "util/clock.h"
+#include "util/error.h"
 
-#define TO(state) (1u << RAMJET_STATE_##state)
-
-/* clang-format off */
-static const uint32_t allowed[] = {
-	[RAMJET_STATE_NONE] =
-		TO(SETUP) | TO(FAILED) | TO(CANCELLING),
-	[RAMJET_STATE_SETUP] =
-		TO(ACTIVE) | TO(FAILED) | TO(CANCELLING),
-	[RAMJET_STATE_ACTIVE] =
-		TO(HELD) | TO(SWITCHOVER) | TO(FAILED) | TO(CANCELLING),
-	[RAMJET_STATE_HELD] =
-		TO(ACTIVE) | TO(SWITCHOVER) | TO(FAILED) | TO(CANCELLING),
-	[RAMJET_STATE_SWITCHOVER] =
-		TO(ACTIVE) | TO(COMMITTED) | TO(FAILED) | TO(CANCELLING),
-	[RAMJET_STATE_COMMITTED] =
-		TO(COMPLETED) | TO(FAILED) | TO(UNCONFIRMED),
-	[RAMJET_STATE_CANCELLING] =
-		TO(CANCELLED) | TO(FAILED),
-	[RAMJET_STATE_COMPLETED] = 0,
-	[RAMJET_STATE_FAILED] = 0,
-	[RAMJET_STATE_CANCELLED] = 0,
-	[RAMJET_STATE_UNCONFIRMED] = 0,
-};
-
-static const char *const names[] = {
-	[RAMJET_STATE_NONE] = "none",
-	[RAMJET_STATE_SETUP] = "setup",
-	[RAMJET_STATE_ACTIVE] = "active",
-	[RAMJET_STATE_HELD] = "held",
-	[RAMJET_STATE_SWITCHOVER] = "switchover",
-	[RAMJET_STATE_COMMITTED] = "committed",
-	[RAMJET_STATE_COMPLETED] = "completed",
-	[RAMJET_STATE_FAILED] = "failed",
-	[RAMJET_STATE_CANCELLING] = "cancelling",
-	[RAMJET_STATE_CANCELLED] = "cancelled",
-	[RAMJET_STATE_UNCONFIRMED] = "unconfirmed",
-};
-/* clang-format on */
-static_assert(RJ_ARRAY_SIZE(allowed) == RAMJET_STATE_COUNT_, "add a row");
-static_assert(RJ_ARRAY_SIZE(names) == RAMJET_STATE_COUNT_, "add a name");
-
-bool rj_state_may_follow(enum ramjet_state from, enum ramjet_state to)
+static void announce(struct ramjet_migration *m, enum ramjet_state old_state,
+		     enum ramjet_state state)
 {
-	return from < RAMJET_STATE_COUNT_ && to < RAMJET_STATE_COUNT_ &&
-	       allowed[from] >> to & 1;
+	const struct ramjet_error error = rj_migration_error(m);
+	const bool ended_badly = state == RAMJET_STATE_FAILED ||
+				 state == RAMJET_STATE_CANCELLED ||
+				 state == RAMJET_STATE_UNCONFIRMED;
+
+	rj_log(&m->log, RJ_LOG_INFO, "%s: %s -> %s%s%s",
+	       m->outgoing ? "outgoing" : "incoming",
+	       ramjet_state_name(old_state), ramjet_state_name(state),
+	       ended_badly ? ": " : "", ended_badly ? error.message : "");
+	rj_call_notifiers(m, old_state, state, ended_badly ? &error : NULL);
 }
 
-bool rj_state_is_before_commit(enum ramjet_state state)
+/* A cancel that came before the commit keeps all but its own states away. */
+static bool is_overruled_locked(const struct ramjet_migration *m,
+				enum ramjet_state state) RJ_REQUIRES(m->lock)
 {
-	return state <= RAMJET_STATE_SWITCHOVER;
+	return m->cancelled && rj_state_is_before_commit(m->state) &&
+	       state != RAMJET_STATE_CANCELLING;
 }
 
-RAMJET_API const char *ramjet_state_name(enum ramjet_state state)
+/* While the guest stands still, another cap may hold. */
+static bool is_paused(enum ramjet_state state)
 {
-	return state < RAMJET_STATE_COUNT_ ? names[state] : "invalid";
+	return state == RAMJET_STATE_SWITCHOVER ||
+	       state == RAMJET_STATE_COMMITTED;
 }
 
-RAMJET_API bool ramjet_state_is_final(enum ramjet_state state)
+void rj_migration_apply_cap_locked(struct ramjet_migration *m)
 {
-	return state == RAMJET_STATE_COMPLETED ||
-	       state == RAMJET_STATE_FAILED ||
-	       state == RAMJET_STATE_CANCELLED ||
-	       state == RAMJET_STATE_UNCONFIRMED;
+	const bool lifted =
+		is_paused(m->state) && m->params.uncapped_switchover;
+
+	atomic_store(&m->cap_bytes_per_s,
+		     lifted ? 0 : m->params.bandwidth_bytes_per_s);
+}
+
+static void write_state_locked(struct ramjet_migration *m,
+			       enum ramjet_state state,
+			       enum ramjet_state *ret_old) RJ_REQUIRES(m->lock)
+{
+	assert(rj_state_may_follow(m->state, state));
+	*ret_old = m->state;
+	m->state = state;
+	rj_migration_apply_cap_locked(m);
+}
+
+bool rj_migration_set_state(struct ramjet_migration *m, enum ramjet_state state)
+{
+	enum ramjet_state old_state = RAMJET_STATE_NONE;
+	bool written;
+
+	rj_lock(&m->lock);
+	written = !is_overruled_locked(m, state);
+	if (written)
+		write_state_locked(m, state, &old_state);
+	rj_unlock(&m->lock);
+	if (written)
+		announce(m, old_state, state);
+	return written;
+}
+
+void rj_migration_fail(struct ramjet_migration *m,
+		       const struct ramjet_error *err)
+{
+	rj_lock(&m->lock);
+	/* After a cancel, ECANCELED is its echo: then there is no error. */
+	if (!m->error.code &&
+	    !((m->cancelled || m->abandoned) && err->code == -ECANCELED)) {
+		m->error = *err;
+		/* A callback's own invention must not read as success. */
+		if (m->error.code >= 0)
+			m->error.code = -EIO;
+	}
+	rj_unlock(&m->lock);
+	rj_event_signal(m->wake_fd);
+	rj_event_signal(m->event_fd);
+}
+
+struct ramjet_error rj_migration_error(struct ramjet_migration *m)
+{
+	struct ramjet_error error;
+
+	rj_lock(&m->lock);
+	error = m->error;
+	if (m->cancelled &&
+	    (m->state == RAMJET_STATE_CANCELLING ||
+	     m->state == RAMJET_STATE_CANCELLED || !error.code)) {
+		error = (struct ramjet_error){ 0 };
+		(void)rj_fail(&error, -ECANCELED, "migration: cancelled%s%s",
+			      *m->cancel_reason ? ": " : "", m->cancel_reason);
+	}
+	if (m->abandoned)
+		(void)rj_fail(&error, -ECANCELED,
+			      "handed over, unconfirmed: given up while "
+			      "waiting for the outcome");
+	rj_unlock(&m->lock);
+	return error;
+}
+
+bool rj_migration_is_cancelled(struct ramjet_migration *m)
+{
+	bool cancelled;
+
+	rj_lock(&m->lock);
+	cancelled = m->cancelled;
+	rj_unlock(&m->lock);
+	return cancelled;
+}
+
+bool rj_migration_has_reason(struct ramjet_migration *m)
+{
+	bool has;
+
+	rj_lock(&m->lock);
+	has = m->cancelled && *m->cancel_reason;
+	rj_unlock(&m->lock);
+	return has;
+}
+
+bool rj_migration_promise(struct ramjet_migration *m)
+{
+	bool promised;
+
+	rj_lock(&m->lock);
+	promised = m->promised = !m->cancelled;
+	rj_unlock(&m->lock);
+	return promised;
+}
+
+bool rj_migration_has_promised(struct ramjet_migration *m)
+{
+	bool promised;
+
+	rj_lock(&m->lock);
+	promised = m->promised;
+	rj_unlock(&m->lock);
+	return promised;
+}
+
+void rj_migration_let_abandon(struct ramjet_migration *m)
+{
+	rj_lock(&m->lock);
+	m->may_abandon = true;
+	rj_unlock(&m->lock);
+}
+
+bool rj_migration_is_abandoned(struct ramjet_migration *m)
+{
+	bool abandoned;
+
+	rj_lock(&m->lock);
+	abandoned = m->abandoned;
+	rj_unlock(&m->lock);
+	return abandoned;
+}
+
+void rj_migration_abandon(struct ramjet_migration *m)
+{
+	rj_lock(&m->lock);
+	if (rj_state_is_before_commit(m->state))
+		m->cancelled = true;
+	else
+		m->abandoned = true;
+	rj_unlock(&m->lock);
+	rj_event_signal(m->wake_fd);
+	rj_event_signal(m->event_fd);
+}
+
+struct ramjet_params rj_migration_params(struct ramjet_migration *m)
+{
+	struct ramjet_params params;
+
+	rj_lock(&m->lock);
+	params = m->params;
+	rj_unlock(&m->lock);
+	return params;
+}
+
+uint64_t rj_migration_reply_deadline(struct ramjet_migration *m)
+{
+	const uint64_t ms = rj_migration_params(m).reply_timeout_ms;
+
+	return ms ? rj_now_ns() + ms * 1000000u : 0;
+}
+
+void rj_migration_finish(struct ramjet_migration *m, enum ramjet_state state)
+{
+	enum ramjet_state old_state = RAMJET_STATE_NONE;
+
+	rj_lock(&m->lock);
+	m->stats.control_cpu_us = rj_thread_cpu_us();
+	rj_statistics_end(&m->stats, rj_now_us());
+	rj_unlock(&m->lock);
+	rj_guest_release(m->guest);
+	rj_lock(&m->lock);
+	write_state_locked(m, state, &old_state);
+	rj_unlock(&m->lock);
+	announce(m, old_state, state);
+	/* Whoever returns from ramjet_wait() has seen all notifiers run. */
+	rj_lock(&m->lock);
+	m->over = true;
+	(void)pthread_cond_broadcast(&m->changed);
+	rj_unlock(&m->lock);
 }

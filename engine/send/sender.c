@@ -8,7 +8,6 @@
 #include "engine/guest/backing.h"
 #include "engine/link/event.h"
 #include "engine/page/zero.h"
-#include "engine/source/outgoing.h"
 #include "ringio/iov.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
@@ -76,7 +75,7 @@ static int wait_turn(struct rj_sender *s, uint64_t *bytes)
 	if (rc)
 		return rc;
 	publish(s);
-	rc = rj_governor_wait(&s->m->out->governor, bytes, s->m->wake_fd);
+	rc = rj_governor_wait(s->governor, bytes, s->m->wake_fd);
 	return rc ? rc : apply_rate(s);
 }
 
@@ -434,7 +433,7 @@ static int open_path(struct rj_sender *s, struct ramjet_error *err)
 		.channel = s->channel,
 		.rounds = s->rounds,
 		.worker = s->index,
-		.verdict = &s->m->out->zero_copy,
+		.verdict = s->zero_copy,
 		.wish = params.zero_copy,
 		.strict = params.strict,
 		.pinning_dirties = pinning_dirties(s->m->guest),
@@ -448,7 +447,7 @@ static int open_path(struct rj_sender *s, struct ramjet_error *err)
 /* One way, nobody asks again: every frame says what it must be. */
 static int add_staging(struct rj_sender *s, struct ramjet_error *err)
 {
-	if (!s->m->out->one_way)
+	if (!s->one_way)
 		return 0;
 	s->staging = aligned_alloc(RAMJET_PAGE_BYTES,
 				   (size_t)2 * RJ_OUT_PAYLOAD_BYTES);

@@ -13,6 +13,7 @@
 #include "engine/link/mailbox.h"
 #include "engine/migration/migration.h"
 #include "engine/placement/numa.h"
+#include "engine/send/governor.h"
 #include "engine/send/out_frame.h"
 #include "engine/send/rounds.h"
 #include "engine/send/send_path.h"
@@ -24,8 +25,11 @@ struct rj_sender {
 	/* immutable after rj_sender_start() */
 	struct ramjet_migration *m;
 	struct rj_rounds *rounds;
-	struct rj_dirty_set *dirty; /* to rearm, or NULL */
-	struct rj_mailbox *outbox;  /* control frames in band, or NULL */
+	struct rj_dirty_set *dirty;   /* to rearm, or NULL */
+	struct rj_mailbox *outbox;    /* control frames in band, or NULL */
+	struct rj_governor *governor; /* all workers' */
+	_Atomic int *zero_copy;       /* likewise, enum rj_verdict */
+	bool one_way;                 /* nobody asks again */
 	struct rj_counters *counters;
 	struct rj_conn conn;        /* owned; closed by whoever joins */
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */

@@ -8,46 +8,10 @@
 #include "ringio/tcp.h"
 #include "util/clock.h"
 
-/* More at first than CPUs would only get in each other's way; and past this
- * number, CPUs are seldom what is short. */
-#define FIRST_MAX 8u
-/* What is opened, so that there is something to grow into: a path may limit
- * each connection, whatever the CPUs could do. */
-#define OPENED_MIN     8u
-#define OPENED_PER_CPU 4u
-#define OPENED_MAX     16u
 /* A quota comes in slices: a window must see some. */
 #define QUOTA_PERIODS 3u
 /* Of a cap; with more, the cap is what limits. */
 #define CAPPED_SHARE 0.8
-
-static unsigned within(unsigned low, unsigned value, unsigned high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
-void rj_channel_plan_init(struct rj_channel_plan *plan, unsigned asked)
-{
-	*plan = (struct rj_channel_plan){
-		.opened = asked,
-		.wished = asked,
-		.first = asked,
-	};
-	if (asked)
-		return;
-	rj_cpu_limit_read(&plan->cpus);
-	plan->automatic = true;
-	plan->first = within(1, plan->cpus.cpus, FIRST_MAX);
-	plan->opened = within(OPENED_MIN, plan->cpus.cpus * OPENED_PER_CPU,
-			      OPENED_MAX);
-	plan->wished = plan->opened;
-}
-
-void rj_channel_plan_limit(struct rj_channel_plan *plan, unsigned accepted)
-{
-	plan->opened = within(1, plan->opened, accepted);
-	plan->first = within(1, plan->first, accepted);
-}
 
 /* Without load yet: the shortest of all connections; 0: unknown. */
 static uint32_t path_rtt_us(const struct rj_outgoing *out)

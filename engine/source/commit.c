@@ -43,7 +43,7 @@ int rj_source_await(struct ramjet_migration *m,
 		const uint64_t timeout_us = patience_us(m);
 		/* Workers tell their bytes a frame at a time, which may take
 		 * long; the kernel knows better. */
-		const struct rj_wire_now wire = rj_meter_look(m);
+		const struct rj_wire_now wire = rj_source_look(m);
 		const uint64_t now_moved = rj_source_sent(m).wire_bytes +
 					   wire.acked + m->out->applied;
 

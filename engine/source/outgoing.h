@@ -18,7 +18,7 @@
 #include "engine/send/governor.h"
 #include "engine/send/rounds.h"
 #include "engine/send/sender.h"
-#include "engine/source/channels.h"
+#include "engine/source/channel_plan.h"
 #include "ringio/endpoint.h"
 
 struct rj_helpers;
@@ -104,8 +104,6 @@ struct rj_outgoing {
 	bool commit_held_back;
 };
 
-void rj_outgoing_free(struct rj_outgoing *out);
-
 /* ---- steps, in the order they happen; each 0 or an error ---- */
 
 /* source_session.c: connect, say hello, announce blocks. */
@@ -146,6 +144,7 @@ void rj_source_lift_throttle(struct ramjet_migration *m);
  * here on (out->guest_stopped). 1: called off, the guest runs on. */
 RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
 				      struct ramjet_error *err);
+/* state_out.c */
 RJ_NODISCARD int rj_source_send_state(struct ramjet_migration *m,
 				      enum rj_state_kind kind,
 				      const uint8_t *data, size_t bytes,
@@ -168,6 +167,9 @@ RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
  * give up (the reason is in the migration), or a protocol error. */
 RJ_NODISCARD int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 				struct ramjet_error *err);
+/* look.c: the kernel is asked about each connection (a system call a channel),
+ * never the workers. */
+struct rj_wire_now rj_source_look(const struct ramjet_migration *m);
 /* Sums of all workers. */
 struct rj_sent rj_source_sent(const struct ramjet_migration *m);
 #endif

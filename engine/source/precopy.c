@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "engine/migration/callback.h"
+#include "engine/source/channels.h"
 #include "engine/source/helpers.h"
 #include "engine/source/outgoing.h"
 #include "util/clock.h"
@@ -164,7 +165,7 @@ static int check_pulse(struct ramjet_migration *m,
 static int tick(struct ramjet_migration *m, bool busy, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	const struct rj_wire_now wire = rj_meter_look(m);
+	const struct rj_wire_now wire = rj_source_look(m);
 	int rc;
 
 	rj_meter_tick(&out->meter, &wire, rj_now_us(), busy,
@@ -283,7 +284,7 @@ struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
 {
 	const struct ramjet_params params = rj_migration_params(m);
 	struct rj_outgoing *out = m->out;
-	const struct rj_wire_now wire = rj_meter_look(m);
+	const struct rj_wire_now wire = rj_source_look(m);
 	const double cap = (double)params.bandwidth_bytes_per_s;
 	struct rj_pause_inputs inputs = {
 		.unsent_pages = (double)(rj_rounds_remaining(&out->rounds) +

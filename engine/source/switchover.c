@@ -15,6 +15,7 @@
 
 #include "engine/migration/callback.h"
 #include "engine/page/digest.h"
+#include "engine/source/channels.h"
 #include "engine/source/helpers.h"
 #include "engine/source/outgoing.h"
 #include "engine/source/pause_limit.h"
@@ -22,7 +23,6 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-#define STATE_PIECE_BYTES RJ_CONTROL_BODY_MAX
 /* A pause found to become longer than this share of the limit is called off. */
 #define CALL_OFF_SHARE 1.5
 
@@ -119,34 +119,6 @@ static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
 	out->round = rj_rounds_open(&out->rounds, false);
 	measure(m, "last sync", out->pause.sync_us);
 	return 0;
-}
-
-int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
-			 const uint8_t *data, size_t bytes,
-			 struct ramjet_error *err)
-{
-	size_t at = 0;
-	int rc = 0;
-
-	do {
-		const size_t piece = bytes - at < STATE_PIECE_BYTES
-					     ? bytes - at
-					     : STATE_PIECE_BYTES;
-		const struct rj_frame frame = {
-			.type = RJ_FRAME_STATE,
-			.flags =
-				(at + piece < bytes ? RJ_FLAG_MORE : 0) |
-				(kind == RJ_STATE_PARTS ? RJ_FLAG_OPTIONAL : 0),
-			.aux = kind,
-			.payload_bytes = (uint32_t)piece,
-		};
-
-		rc = rj_link_send(&m->out->link, &frame, data + at,
-				  rj_pause_deadline_ns(m), err);
-		at += piece;
-	} while (!rc && at < bytes);
-	rj_rounds_kick(&m->out->rounds);
-	return rc;
 }
 
 static int device_state(struct ramjet_migration *m, struct ramjet_error *err)

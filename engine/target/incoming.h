@@ -66,8 +66,6 @@ struct rj_incoming {
 	uint64_t term_began_us;
 };
 
-void rj_incoming_free(struct rj_incoming *in);
-
 /* target_session.c: take the control link and all channels of one session,
  * compare blocks, answer ACCEPT. */
 RJ_NODISCARD int rj_target_open_session(struct ramjet_migration *m,

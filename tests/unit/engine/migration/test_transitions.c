@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/cmocka_all.h"
 
-#include "engine/migration/state.h"
+#include "engine/migration/transitions.h"
 #include "util/compiler.h"
 
 /* docs/states.md, written down once more, a row a state: where it may go. */

@@ -10,15 +10,18 @@
 #include "engine/link/event.h"
 #include "engine/migration/callback.h"
 #include "engine/migration/last_words.h"
-#include "engine/migration/state.h"
+#include "engine/migration/transitions.h"
+#include "engine/source/channels.h"
 #include "engine/source/helpers.h"
 #include "util/clock.h"
 #include "util/error.h"
 
 #define CLOSE_DEADLINE_NS (5 * UINT64_C(1000000000))
 
-void rj_outgoing_free(struct rj_outgoing *out)
+static void free_outgoing(struct ramjet_migration *m)
 {
+	struct rj_outgoing *out = m->out;
+
 	if (!out)
 		return;
 	for (unsigned i = 0; i < out->channel_count; i++)
@@ -67,6 +70,9 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		s->dirty = rj_dirty_set_needs_rearm(&out->dirty) ? &out->dirty
 								 : NULL;
 		s->outbox = out->has_outbox ? &out->outbox : NULL;
+		s->governor = &out->governor;
+		s->zero_copy = &out->zero_copy;
+		s->one_way = out->one_way;
 		s->counters = &m->counters[i];
 		s->cpus = rj_numa_cpus(&out->numa, i);
 		s->index = i;
@@ -303,6 +309,7 @@ RAMJET_API int ramjet_migrate(struct ramjet_guest *guest, const char *uri,
 		.outgoing = true,
 		.prepare = new_outgoing,
 		.run = control_thread,
+		.free = free_outgoing,
 	};
 
 	return rj_migration_begin(&side, guest, uri, params, ret, err);

@@ -19,8 +19,10 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-void rj_incoming_free(struct rj_incoming *in)
+static void free_incoming(struct ramjet_migration *m)
 {
+	struct rj_incoming *in = m->in;
+
 	if (!in)
 		return;
 	rj_listener_close(&in->listener);
@@ -417,6 +419,7 @@ RAMJET_API int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
 		.outgoing = false,
 		.prepare = new_incoming,
 		.run = control_thread,
+		.free = free_incoming,
 	};
 
 	return rj_migration_begin(&side, guest, uri, params, ret, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef RJ_ENGINE_MIGRATION_STATE_H
-#define RJ_ENGINE_MIGRATION_STATE_H
+#ifndef RJ_ENGINE_MIGRATION_TRANSITIONS_H
+#define RJ_ENGINE_MIGRATION_TRANSITIONS_H
 /*
  * The state machine: legal transitions are a table, one function writes the
  * state. docs/states.md says who moves it where.

@@ -6,9 +6,7 @@
 
 #include "engine/guest/params.h"
 #include "engine/link/event.h"
-#include "engine/migration/state.h"
-#include "engine/source/outgoing.h"
-#include "engine/target/incoming.h"
+#include "engine/migration/transitions.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -37,8 +35,7 @@ static int check_blockers(struct ramjet_guest *guest, struct ramjet_error *err)
 
 static void free_parts(struct ramjet_migration *m)
 {
-	rj_outgoing_free(m->out);
-	rj_incoming_free(m->in);
+	m->side->free(m);
 	rj_statistics_done(&m->stats);
 	free(m->counters);
 	rj_close_fd(&m->wake_fd);
@@ -48,8 +45,8 @@ static void free_parts(struct ramjet_migration *m)
 	free(m);
 }
 
-static int new_migration(struct ramjet_guest *guest, const char *uri,
-			 const struct ramjet_params *params, bool outgoing,
+static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
+			 const char *uri, const struct ramjet_params *params,
 			 struct ramjet_migration **ret,
 			 struct ramjet_error *err)
 {
@@ -62,7 +59,8 @@ static int new_migration(struct ramjet_guest *guest, const char *uri,
 	if (!m)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
 	m->guest = guest;
-	m->outgoing = outgoing;
+	m->side = side;
+	m->outgoing = side->outgoing;
 	m->wake_fd = m->event_fd = -1;
 	rj_mutex_init(&m->lock);
 	rj_cond_init(&m->changed);
@@ -72,7 +70,7 @@ static int new_migration(struct ramjet_guest *guest, const char *uri,
 		rc = rj_uri_parse(uri, &m->uri, err);
 	if (!rc)
 		rc = init_parts(m, err);
-	if (!rc && outgoing)
+	if (!rc && side->outgoing)
 		rc = check_blockers(guest, err);
 	if (!rc)
 		rc = rj_guest_acquire(guest, err);
@@ -131,14 +129,13 @@ int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
 	if (!ret)
 		return rj_fail(err, -EINVAL, "%s: nowhere to return to",
 			       side->name);
-	rc = new_migration(guest, uri, params, side->outgoing, &m, err);
+	rc = new_migration(side, guest, uri, params, &m, err);
 	if (!rc)
 		rc = side->prepare(m, err);
 	if (rc) {
 		ramjet_migration_free(m);
 		return rc;
 	}
-	m->side = side;
 	*ret = m;
 	rc = start(m, err);
 	/* From here on, m is no longer ours alone. */

@@ -8,7 +8,7 @@
 #include "engine/guest/params.h"
 #include "engine/link/event.h"
 #include "engine/migration/migration.h"
-#include "engine/migration/state.h"
+#include "engine/migration/transitions.h"
 #include "util/clock.h"
 #include "util/error.h"
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* State of any kind, in pieces, on the control link. */
+#include "engine/source/outgoing.h"
+#include "engine/source/pause_limit.h"
+
+#define STATE_PIECE_BYTES RJ_CONTROL_BODY_MAX
+
+int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
+			 const uint8_t *data, size_t bytes,
+			 struct ramjet_error *err)
+{
+	size_t at = 0;
+	int rc = 0;
+
+	do {
+		const size_t piece = bytes - at < STATE_PIECE_BYTES
+					     ? bytes - at
+					     : STATE_PIECE_BYTES;
+		const struct rj_frame frame = {
+			.type = RJ_FRAME_STATE,
+			.flags =
+				(at + piece < bytes ? RJ_FLAG_MORE : 0) |
+				(kind == RJ_STATE_PARTS ? RJ_FLAG_OPTIONAL : 0),
+			.aux = kind,
+			.payload_bytes = (uint32_t)piece,
+		};
+
+		rc = rj_link_send(&m->out->link, &frame, data + at,
+				  rj_pause_deadline_ns(m), err);
+		at += piece;
+	} while (!rc && at < bytes);
+	rj_rounds_kick(&m->out->rounds);
+	return rc;
+}
