@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ringio/channel.h"
+#include "ringio/zero_copy.h"
 
 void rj_buffers_done(struct rj_buffers *buffers)
 {

@@ -6,12 +6,11 @@
 #include <unistd.h>
 
 #include "ringio/channel_ops.h"
+#include "ringio/channel_syscalls.h"
+#include "ringio/channel_uring.h"
 #include "ringio/tcp.h"
 #include "util/clock.h"
 #include "util/error.h"
-
-/* As much as is worth waking up for; more would let the wire run dry. */
-#define LOW_WATER_BYTES (256u << 10)
 
 static int make_backend(enum ramjet_backend backend, struct rj_channel **ret,
 			struct ramjet_error *err)
@@ -232,20 +231,9 @@ int rj_channel_recv(struct rj_channel *channel, struct iovec *iov,
 	return to.bytes ? channel->ops->recv(channel, &to) : 0;
 }
 
-void rj_channel_expect(struct rj_channel *channel, uint64_t bytes)
-{
-	const uint32_t low =
-		bytes < LOW_WATER_BYTES ? (uint32_t)bytes : LOW_WATER_BYTES;
-
-	if (channel->kind != RJ_CONN_TCP || channel->low_water == low)
-		return;
-	rj_tcp_set_low_water(channel->fd, low);
-	channel->low_water = low;
-}
-
 uint64_t rj_channel_bytes(const struct rj_channel *channel)
 {
-	return atomic_load_explicit(&channel->bytes, memory_order_relaxed);
+	return rj_channel_moved_bytes(channel);
 }
 
 int rj_channel_set_rate(struct rj_channel *channel, uint64_t bytes_per_s)

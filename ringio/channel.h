@@ -17,6 +17,8 @@
 
 #include "ramjet.h"
 #include "ringio/endpoint.h"
+#include "ringio/tcp.h"
+#include "ringio/zero_copy.h"
 #include "util/compiler.h"
 
 #define RJ_CHANNEL_IOV_MAX 1024u
@@ -59,17 +61,7 @@ RJ_NODISCARD int rj_channel_send_wait(struct rj_channel *channel);
  * and then in long computations). */
 bool rj_channel_send_pending(struct rj_channel *channel);
 
-/*
- * Zero copy: io_uring over TCP only. A registered buffer is memory that is
- * pinned, so that long stretches of it can be sent as they are. It keeps the
- * very pages it was made of: when others are mapped in their place (after a
- * discard), it must be unregistered, or old content would be sent.
- */
-#define RJ_CHANNEL_BUFFERS_MAX      4096u
-#define RJ_CHANNEL_BUFFER_BYTES_MAX ((size_t)1 << 30)
-/* How an entry is sent, where it is not the number of a buffer. */
-#define RJ_CHANNEL_PLAIN        (-1)
-#define RJ_CHANNEL_UNREGISTERED (-2) /* zero copy, pinned for this send */
+/* ---- zero copy, see ringio/zero_copy.h ------------------------------- */
 
 bool rj_channel_is_tcp(const struct rj_channel *channel);
 /* True when both ends of a TCP connection have the same address: the kernel
@@ -90,18 +82,13 @@ void rj_channel_unregister(struct rj_channel *channel, int buffer);
 RJ_NODISCARD int rj_channel_send_start_as(struct rj_channel *channel,
 					  struct iovec *iov, const int *how,
 					  unsigned count);
-struct rj_channel_zero_copy {
-	uint64_t sends;
-	uint64_t copied;       /* of these, the kernel copied after all */
-	uint64_t pinned_bytes; /* registered now */
-	unsigned pending;      /* sends whose memory the kernel still holds */
-	int refused;           /* why it is over: negative errno; 0: it isn't */
-};
 struct rj_channel_zero_copy rj_channel_zero_copy(
 	const struct rj_channel *channel);
 /* Wait until the kernel holds no memory of earlier sends: the peer has
  * acknowledged them. No send may be in flight. As rj_channel_send_wait(). */
 RJ_NODISCARD int rj_channel_drain(struct rj_channel *channel);
+
+/* ---- either way ------------------------------------------------------ */
 
 /* Receive exactly the bytes of iov (may be modified). 0; -ENODATA on a clean
  * end before the first byte; -EPIPE on an end in the middle; -ECANCELED. */
@@ -117,12 +104,6 @@ uint64_t rj_channel_bytes(const struct rj_channel *channel);
 RJ_NODISCARD int rj_channel_set_rate(struct rj_channel *channel,
 				     uint64_t bytes_per_s);
 /* What the kernel tells of a TCP connection; zeros elsewhere. */
-struct rj_channel_tcp {
-	uint32_t rtt_us;
-	uint64_t bytes_acked;
-	uint64_t busy_us, rwnd_limited_us, sndbuf_limited_us;
-	uint32_t notsent_bytes, unacked_bytes;
-};
 void rj_channel_tcp_info(const struct rj_channel *channel,
 			 struct rj_channel_tcp *ret);
 #endif

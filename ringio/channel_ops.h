@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_RINGIO_CHANNEL_OPS_H
 #define RJ_RINGIO_CHANNEL_OPS_H
-/* What a channel is to its backends. Nobody else includes this. */
+/*
+ * What a channel is beneath its interface (ringio/channel.h): what channel.c
+ * and the backends share. They are built on this and channel.c on them, so a
+ * backend never calls a function of ringio/channel.h. Nobody else includes
+ * this.
+ */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ringio/channel.h"
+#include "ramjet.h"
+#include "ringio/endpoint.h"
 #include "ringio/iov.h"
 #include "ringio/pacing.h"
 #include "ringio/sigpipe.h"
+#include "ringio/zero_copy.h"
+
+struct rj_channel;
 
 /*
  * The bytes to send are in channel->send; channel.c has checked the arguments
@@ -66,13 +75,17 @@ struct rj_channel {
  */
 void rj_channel_expect(struct rj_channel *channel, uint64_t bytes);
 
+/* As rj_channel_bytes(). */
+static inline uint64_t rj_channel_moved_bytes(const struct rj_channel *channel)
+{
+	return atomic_load_explicit(&channel->bytes, memory_order_relaxed);
+}
+
 static inline void rj_channel_moved(struct rj_channel *channel, uint64_t bytes)
 {
-	uint64_t moved =
-		atomic_load_explicit(&channel->bytes, memory_order_relaxed);
-
 	/* Only the worker writes it. */
-	atomic_store_explicit(&channel->bytes, moved + bytes,
+	atomic_store_explicit(&channel->bytes,
+			      rj_channel_moved_bytes(channel) + bytes,
 			      memory_order_relaxed);
 }
 
@@ -85,13 +98,7 @@ static inline int64_t rj_channel_place(const struct rj_channel *channel)
 {
 	return channel->start < 0
 		       ? -1
-		       : channel->start + (int64_t)rj_channel_bytes(channel);
+		       : channel->start +
+				 (int64_t)rj_channel_moved_bytes(channel);
 }
-
-/* Everything of `base` that depends on the backend; the uring one fails where
- * the kernel refuses a ring, and the message says why. */
-RJ_NODISCARD int rj_channel_syscalls_new(struct rj_channel **ret,
-					 struct ramjet_error *err);
-RJ_NODISCARD int rj_channel_uring_new(struct rj_channel **ret,
-				      struct ramjet_error *err);
 #endif

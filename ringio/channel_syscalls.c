@@ -3,6 +3,8 @@
  * The backend without io_uring: non-blocking system calls, and poll() on the
  * connection and the wake_fd where they would block.
  */
+#include "ringio/channel_syscalls.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -96,6 +98,19 @@ static int send_wait(struct rj_channel *channel)
 	}
 }
 
+/* True while a send is in flight; how one failed is for who waits for it. Only
+ * a socket receives beside a send, and it raises no SIGPIPE to be let go. */
+static bool send_beside(struct rj_channel *channel)
+{
+	int rc = channel->send.bytes ? send_progress(channel) : 0;
+
+	if (rc) {
+		channel->send_error = rc;
+		channel->send.bytes = 0;
+	}
+	return channel->send.bytes > 0;
+}
+
 static ssize_t recv_once(struct rj_channel *channel, struct rj_iov *iov)
 {
 	unsigned count = rj_iov_open(iov, iov->bytes);
@@ -138,7 +153,7 @@ static int receive(struct rj_channel *channel, struct rj_iov *iov)
 			return -errno;
 		rj_channel_expect(channel, iov->bytes);
 		/* The peer may be waiting for what we have yet to send. */
-		if (rj_channel_send_pending(channel))
+		if (send_beside(channel))
 			rc = wait_ready(channel, POLLIN);
 		else
 			rc = rj_wait_fd(channel->fd, POLLIN, 0,

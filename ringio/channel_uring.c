@@ -8,6 +8,8 @@
  * wake_fd stays armed in the ring. Every wait is step(): start what can be
  * started, sleep until something completes, look at what did.
  */
+#include "ringio/channel_uring.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

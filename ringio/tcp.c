@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "ringio/channel.h"
-
 /* Unsent bytes the socket holds at a pace: 50 ms worth, within these; at high
  * ones 2 ms worth, as each half of it is a wake-up of the sender. */
 #define NOTSENT_PER_S      20u

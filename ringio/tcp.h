@@ -7,7 +7,13 @@
 
 #include "util/compiler.h"
 
-struct rj_channel_tcp;
+/* What the kernel tells of a connection. */
+struct rj_channel_tcp {
+	uint32_t rtt_us;
+	uint64_t bytes_acked;
+	uint64_t busy_us, rwnd_limited_us, sndbuf_limited_us;
+	uint32_t notsent_bytes, unacked_bytes;
+};
 
 /* Bytes per second, 0 = no cap. */
 RJ_NODISCARD int rj_tcp_set_rate(int fd, uint64_t bytes_per_s);
@@ -16,5 +22,6 @@ RJ_NODISCARD int rj_tcp_set_rate(int fd, uint64_t bytes_per_s);
 void rj_tcp_set_low_water(int fd, uint32_t bytes);
 /* Both ends have the same address. */
 bool rj_tcp_is_local(int fd);
+/* Zeros where it tells nothing. */
 void rj_tcp_info(int fd, struct rj_channel_tcp *ret);
 #endif
