@@ -60,17 +60,6 @@ static void describe_socket(const struct rj_conn *conn, char *buffer,
 		       there);
 }
 
-static void describe_file(int fd, char *buffer, size_t bytes)
-{
-	char link[32], path[256];
-	ssize_t n;
-
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path));
-	(void)snprintf(buffer, bytes, "file %.*s", n > 0 ? (int)n : 1,
-		       n > 0 ? path : "?");
-}
-
 void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 {
 	if (conn->fd < 0)
@@ -80,12 +69,15 @@ void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 	else if (conn->command)
 		(void)snprintf(buffer, bytes, "exec process %d",
 			       rj_exec_pid(conn->command));
-	else if (rj_file_path(conn))
-		(void)snprintf(buffer, bytes, "file %s", rj_file_path(conn));
-	else if (conn->kind == RJ_CONN_PIPE)
+	else if (conn->kind == RJ_CONN_PIPE && !rj_file_path(conn))
 		(void)snprintf(buffer, bytes, "pipe fd %d", conn->fd);
 	else
-		describe_file(conn->fd, buffer, bytes);
+		rj_file_describe(conn, buffer, bytes);
+}
+
+int rj_conn_content(const struct rj_conn *conn)
+{
+	return conn->kind == RJ_CONN_FILE ? rj_file_content(conn) : -1;
 }
 
 int rj_conn_await_writer(const struct rj_conn *conn, int wake_fd,
@@ -109,6 +101,11 @@ int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err)
 int rj_conn_begin(struct rj_conn *conn, struct ramjet_error *err)
 {
 	return conn->kind == RJ_CONN_FILE ? rj_file_begin(conn, err) : 0;
+}
+
+bool rj_conn_is_held_back(const struct rj_conn *conn)
+{
+	return rj_file_is_held_back(conn);
 }
 
 /* What fits into a pipe is taken from us even if nobody will ever read it. */

@@ -22,7 +22,7 @@ struct rj_file {
 	bool writing;
 };
 
-static bool is_beside(const struct rj_conn *conn)
+bool rj_file_is_held_back(const struct rj_conn *conn)
 {
 	return conn->file && conn->file->beside.fd >= 0 &&
 	       !conn->file->beside.in_place;
@@ -111,7 +111,8 @@ int rj_file_open(const char *path, bool writing, struct rj_conn *ret,
 	if (!rc)
 		rc = find_kind(path, &conn, err);
 	if (rc) {
-		(void)rj_conn_close(&conn, 0, NULL);
+		rj_file_close(&conn);
+		rj_close_fd(&conn.fd);
 		return rc;
 	}
 	*ret = conn;
@@ -142,16 +143,31 @@ const char *rj_file_path(const struct rj_conn *conn)
 		       : NULL;
 }
 
-int rj_conn_content(const struct rj_conn *conn)
+static void describe_open_file(int fd, char *buffer, size_t bytes)
 {
-	if (conn->kind != RJ_CONN_FILE)
-		return -1;
-	return is_beside(conn) ? conn->file->beside.old_fd : conn->fd;
+	char link[32], path[256];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	(void)snprintf(buffer, bytes, "file %.*s", n > 0 ? (int)n : 1,
+		       n > 0 ? path : "?");
 }
 
-bool rj_conn_is_held_back(const struct rj_conn *conn)
+void rj_file_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 {
-	return is_beside(conn);
+	const char *path = rj_file_path(conn);
+
+	if (path)
+		(void)snprintf(buffer, bytes, "file %s", path);
+	else
+		describe_open_file(conn->fd, buffer, bytes);
+}
+
+int rj_file_content(const struct rj_conn *conn)
+{
+	return rj_file_is_held_back(conn) ? conn->file->beside.old_fd
+					  : conn->fd;
 }
 
 /* A file system without locks has none to respect. */
@@ -183,7 +199,7 @@ static int lock_given(struct rj_file *file, int operation)
 int rj_file_lock(struct rj_conn *conn, struct ramjet_error *err)
 {
 	struct rj_file *file = conn->file;
-	const int fd = rj_conn_content(conn);
+	const int fd = rj_file_content(conn);
 	const int operation = file->writing ? LOCK_EX : LOCK_SH;
 	struct stat st;
 	char name[288];
@@ -196,7 +212,7 @@ int rj_file_lock(struct rj_conn *conn, struct ramjet_error *err)
 			      : try_lock(fd, operation);
 	if (!rc)
 		return 0;
-	rj_conn_describe(conn, name, sizeof(name));
+	rj_file_describe(conn, name, sizeof(name));
 	return rj_fail_errno(err, rc, "%s: in use by another ramjet", name);
 }
 
@@ -209,7 +225,7 @@ int rj_file_begin(struct rj_conn *conn, struct ramjet_error *err)
 	if (place < 0 || fstat(conn->fd, &st) || !S_ISREG(st.st_mode) ||
 	    st.st_size <= place || !ftruncate(conn->fd, place))
 		return 0;
-	rj_conn_describe(conn, name, sizeof(name));
+	rj_file_describe(conn, name, sizeof(name));
 	return rj_fail_errno(err, -errno, "%s: cutting off what it held", name);
 }
 
@@ -239,11 +255,11 @@ int rj_file_sync(struct rj_conn *conn, uint64_t sent_bytes,
 	char name[288];
 	int rc;
 
-	rj_conn_describe(conn, name, sizeof(name));
+	rj_file_describe(conn, name, sizeof(name));
 	rc = check_length(conn, sent_bytes, name, err);
 	if (rc)
 		return rc;
-	if (is_beside(conn))
+	if (rj_file_is_held_back(conn))
 		return rj_beside_sync(&conn->file->beside, err);
 	/* EINVAL: there is no disk behind it, as with /dev/null. */
 	return fsync(conn->fd) && errno != EINVAL
@@ -257,7 +273,7 @@ int rj_file_publish(struct rj_conn *conn, struct ramjet_error *err)
 	struct rj_beside *beside;
 	int rc;
 
-	if (!is_beside(conn))
+	if (!rj_file_is_held_back(conn))
 		return 0;
 	beside = &conn->file->beside;
 	rc = rj_beside_commit(beside, err);

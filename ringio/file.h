@@ -19,7 +19,12 @@ RJ_NODISCARD int rj_file_adopt(struct rj_conn *conn, int given, bool writing,
 void rj_file_close(struct rj_conn *conn);
 /* As it was asked for; NULL: fd:, or read. */
 const char *rj_file_path(const struct rj_conn *conn);
-/* As rj_conn_lock() etc., for RJ_CONN_FILE. */
+/* "file PATH", for messages. */
+void rj_file_describe(const struct rj_conn *conn, char *buffer, size_t bytes);
+/* As rj_conn_is_held_back(). */
+bool rj_file_is_held_back(const struct rj_conn *conn);
+/* As rj_conn_content() etc., for RJ_CONN_FILE. */
+int rj_file_content(const struct rj_conn *conn);
 RJ_NODISCARD int rj_file_lock(struct rj_conn *conn, struct ramjet_error *err);
 RJ_NODISCARD int rj_file_begin(struct rj_conn *conn, struct ramjet_error *err);
 RJ_NODISCARD int rj_file_sync(struct rj_conn *conn, uint64_t sent_bytes,
