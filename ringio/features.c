@@ -2,15 +2,9 @@
 #include "ringio/features.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "ringio/probe.h"
-#include "ringio/ring.h"
-#include "util/clock.h"
-
-#define PAIR_TIMEOUT_NS UINT64_C(2000000000)
+#include "ringio/probe_ring.h"
+#include "ringio/probe_socket.h"
 
 static const struct {
 	const char *name;
@@ -43,60 +37,12 @@ static const struct {
 static_assert(RJ_ARRAY_SIZE(table) <= RJ_RINGIO_FEATURES_MAX,
 	      "callers have no room for the new one");
 
-bool rj_probe_refused(int rc, char *result, size_t size)
-{
-	char error[64];
-
-	(void)snprintf(result, size, "tried it: %s",
-		       strerror_r(-rc, error, sizeof(error)));
-	return false;
-}
-
-static int listen_here(const char *text, struct rj_listener *ret,
-		       struct ramjet_error *err)
-{
-	struct rj_uri uri;
-	int rc = rj_uri_parse(text, &uri, err);
-
-	return rc ? rc : rj_listen(&uri, ret, err);
-}
-
-static int open_pair(struct rj_probe *probe)
-{
-	uint64_t deadline_ns = rj_now_ns() + PAIR_TIMEOUT_NS;
-	struct ramjet_error *err = &probe->pair_error;
-	struct rj_listener listener;
-	struct rj_uri uri;
-	int rc;
-
-	rc = listen_here("tcp:127.0.0.1:0", &listener, err);
-	/* There may be no IPv4 at all. */
-	if (rc && listen_here("tcp:[::1]:0", &listener, NULL))
-		return rc;
-	rc = rj_uri_parse(listener.bound_uri, &uri, err);
-	if (!rc)
-		rc = rj_connect(&uri, deadline_ns, -1, &probe->source, err);
-	if (!rc)
-		rc = rj_accept(&listener, deadline_ns, -1, &probe->target, err);
-	rj_listener_close(&listener);
-	return rc;
-}
-
 size_t rj_ringio_features(enum ramjet_backend backend,
 			  struct rj_feature *features)
 {
-	struct rj_probe probe = {
-		.source = RJ_CONN_NONE,
-		.target = RJ_CONN_NONE,
-	};
+	struct rj_probe probe;
 
-	if (backend == RAMJET_BACKEND_SYSCALLS) {
-		probe.granted = "io_uring, by wish, not tried";
-		probe.ring_rc = -EOPNOTSUPP;
-	} else {
-		probe.ring_rc = rj_ring_open(&probe.ring, &probe.granted);
-	}
-	probe.pair_rc = open_pair(&probe);
+	rj_probe_open(&probe, backend);
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(table); i++) {
 		struct rj_feature *feature = &features[i];
 
@@ -107,9 +53,6 @@ size_t rj_ringio_features(enum ramjet_backend backend,
 		feature->available = table[i].probe(&probe, feature->result,
 						    sizeof(feature->result));
 	}
-	(void)rj_conn_close(&probe.source, 0, NULL);
-	(void)rj_conn_close(&probe.target, 0, NULL);
-	if (!probe.ring_rc)
-		rj_ring_close(&probe.ring);
+	rj_probe_close(&probe);
 	return RJ_ARRAY_SIZE(table);
 }

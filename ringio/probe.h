@@ -21,12 +21,9 @@ struct rj_probe {
 /* True when the feature is there; `result` always says what was seen. */
 typedef bool rj_probe_fn(struct rj_probe *probe, char *result, size_t size);
 
-rj_probe_fn rj_probe_ring, rj_probe_single_issuer, rj_probe_defer_taskrun,
-	rj_probe_sendmsg, rj_probe_recvmsg, rj_probe_send_zc,
-	rj_probe_sendmsg_zc, rj_probe_registered_zc, rj_probe_bundles;
-rj_probe_fn rj_probe_pacing, rj_probe_notsent_lowat, rj_probe_vsock,
-	rj_probe_ktls, rj_probe_memlock;
-
+/* Never fails: what is not to be had, the probes say. */
+void rj_probe_open(struct rj_probe *probe, enum ramjet_backend backend);
+void rj_probe_close(struct rj_probe *probe);
 /* "tried it: Invalid argument". Returns false. */
 bool rj_probe_refused(int rc, char *result, size_t size);
 #endif

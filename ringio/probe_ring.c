@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "ringio/probe_ring.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "ringio/probe.h"
 #include "ringio/ring.h"
 
 /* Newer than liburing 2.3, and not what IORING_REGISTER_PROBE tells about. */

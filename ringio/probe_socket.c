@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "ringio/probe_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
@@ -11,7 +13,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "ringio/probe.h"
 #include "ringio/tcp.h"
 #include "util/cleanup.h"
 
