@@ -26,7 +26,7 @@ static uint64_t patience_us(struct ramjet_migration *m)
 	    !rj_rounds_all_left(&m->out->rounds))
 		return stall_us;
 	/* READY comes after the target has hashed what took us so long. */
-	return reply_us && !m->out->ready
+	return reply_us && !rj_talk_has(&m->out->talk, RJ_TALK_READY)
 		       ? reply_us + DIGESTS_FACTOR * m->out->digests_us
 		       : reply_us;
 }
@@ -69,7 +69,7 @@ int rj_source_await(struct ramjet_migration *m,
 
 static bool is_running(struct rj_outgoing *out)
 {
-	return out->running;
+	return rj_talk_has(&out->talk, RJ_TALK_RUNNING);
 }
 
 static bool is_stream_over(struct rj_outgoing *out)
@@ -140,7 +140,7 @@ int rj_source_say_commit(struct ramjet_migration *m, struct ramjet_error *err)
 		.payload_bytes = RJ_COMMIT_BYTES,
 	};
 
-	m->out->commit_sent = true;
+	rj_talk_said(&m->out->talk, RJ_FRAME_COMMIT);
 	return rj_link_send(&m->out->link, &frame, m->out->commit_token,
 			    rj_migration_reply_deadline(m), err);
 }
@@ -149,7 +149,6 @@ static int hand_over(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const int rc = rj_source_say_commit(m, err);
 
-	rj_rounds_kick(&m->out->rounds);
 	if (rc)
 		return rc;
 	return m->out->one_way ? finish_one_way(m, err) : await_running(m, err);
@@ -176,7 +175,7 @@ static void record_end(struct ramjet_migration *m)
 	rj_statistics_measure(&m->stats, "resume", now - out->term_began_us);
 	m->stats.downtime_us = now - out->pause_began_us;
 	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
-	if (out->running) {
+	if (rj_talk_has(&out->talk, RJ_TALK_RUNNING)) {
 		m->stats.guest_downtime_us =
 			now - way_back_us(out, now) - out->pause_began_us;
 		m->stats.known |= RAMJET_KNOWN_GUEST_DOWNTIME;

@@ -12,6 +12,7 @@
 #include "engine/link/link.h"
 #include "engine/link/link_keeper.h"
 #include "engine/link/mailbox.h"
+#include "engine/link/talk.h"
 #include "engine/migration/migration.h"
 #include "engine/page/digest.h"
 #include "engine/placement/numa.h"
@@ -30,6 +31,7 @@ struct rj_outgoing {
 	/* set up by source_session.c */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;
+	struct rj_talk talk; /* how far the conversation has come */
 	struct rj_link_keeper keeper;
 	struct rj_heartbeat heartbeat;
 	struct rj_mailbox outbox;
@@ -42,7 +44,6 @@ struct rj_outgoing {
 	struct rj_hello hello;       /* what the control link began with */
 	/* Says COMMIT, returns RUNNING: so it is surely an answer to it. */
 	uint8_t commit_token[RJ_COMMIT_BYTES];
-	bool commit_sent;
 	struct rj_channel_plan plan;
 
 	/* set up by source_memory.c */
@@ -58,9 +59,6 @@ struct rj_outgoing {
 	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
 
 	/* what the target has said (source_pump.c) */
-	bool accepted;
-	bool ready;
-	bool running;
 	uint16_t accepted_channels;
 	struct rj_ready ready_says; /* with what took the target so long */
 	struct rj_running running_says;
@@ -94,7 +92,6 @@ struct rj_outgoing {
 
 	/* switchover.c */
 	bool guest_stopped;
-	bool announced; /* SWITCHOVER is sent: READY may come */
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
 	uint64_t term_us;   /* the latest one measured */

@@ -10,14 +10,6 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-static int unexpected(const struct rj_message *message,
-		      struct ramjet_error *err)
-{
-	return rj_fail(err, -EPROTO,
-		       "a %s frame from the target has no place here",
-		       rj_frame_type_name(message->frame.type));
-}
-
 static bool is_fence_sent(const struct ramjet_migration *m, uint32_t round)
 {
 	const unsigned count =
@@ -30,9 +22,23 @@ static bool is_fence_sent(const struct ramjet_migration *m, uint32_t round)
 	return count;
 }
 
-static int take_applied(struct ramjet_migration *m, uint32_t round,
+/* ---- what the target says; whether it may, rj_talk_check() has judged ---- */
+
+static int take_accept(struct ramjet_migration *m, struct rj_message *message,
+		       struct ramjet_error *err)
+{
+	struct rj_outgoing *out = m->out;
+
+	out->link.answers = true;
+	return rj_accept_decode(message->payload, message->frame.payload_bytes,
+				(uint16_t)out->plan.opened,
+				&out->accepted_channels, err);
+}
+
+static int take_applied(struct ramjet_migration *m, struct rj_message *message,
 			struct ramjet_error *err)
 {
+	const uint32_t round = message->frame.round;
 	struct rj_outgoing *out = m->out;
 
 	if (round != out->applied || round > out->round)
@@ -49,10 +55,17 @@ static int take_applied(struct ramjet_migration *m, uint32_t round,
 	return 0;
 }
 
-static int take_running(struct rj_outgoing *out,
-			const struct rj_message *message,
+static int take_ready(struct ramjet_migration *m, struct rj_message *message,
+		      struct ramjet_error *err)
+{
+	return rj_ready_decode(message->payload, message->frame.payload_bytes,
+			       &m->out->ready_says, err);
+}
+
+static int take_running(struct ramjet_migration *m, struct rj_message *message,
 			struct ramjet_error *err)
 {
+	struct rj_outgoing *out = m->out;
 	int rc = rj_running_decode(message->payload,
 				   message->frame.payload_bytes,
 				   &out->running_says, err);
@@ -65,43 +78,34 @@ static int take_running(struct rj_outgoing *out,
 			       "RUNNING: token 0x%016llx, wanted the one that "
 			       "COMMIT names: the target has not read it",
 			       (unsigned long long)out->running_says.token);
-	out->running = true;
 	return 0;
 }
 
-static int take_message(struct ramjet_migration *m,
-			const struct rj_message *message,
+static int take_end(struct ramjet_migration *m, struct rj_message *message,
+		    struct ramjet_error *err)
+{
+	return rj_take_last_words(m, message, "target", err);
+}
+
+static int take_message(struct ramjet_migration *m, struct rj_message *message,
 			struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
+	static rj_take_fn *const takes[] = {
+		[RJ_FRAME_ACCEPT] = take_accept,
+		[RJ_FRAME_APPLIED] = take_applied,
+		[RJ_FRAME_READY] = take_ready,
+		[RJ_FRAME_RUNNING] = take_running,
+		[RJ_FRAME_FAILED] = take_end,
+		[RJ_FRAME_CANCEL] = take_end,
+	};
+	struct rj_talk *talk = &m->out->talk;
+	int rc = rj_talk_check(talk, RJ_TALK_TARGET, &message->frame, err);
 
-	switch (message->frame.type) {
-	case RJ_FRAME_ACCEPT:
-		if (out->accepted)
-			return unexpected(message, err);
-		out->accepted = out->link.answers = true;
-		return rj_accept_decode(message->payload,
-					message->frame.payload_bytes,
-					(uint16_t)out->plan.opened,
-					&out->accepted_channels, err);
-	case RJ_FRAME_APPLIED:
-		return take_applied(m, message->frame.round, err);
-	case RJ_FRAME_READY:
-		if (!out->announced || out->ready)
-			return unexpected(message, err);
-		out->ready = true;
-		return rj_ready_decode(message->payload,
-				       message->frame.payload_bytes,
-				       &out->ready_says, err);
-	case RJ_FRAME_RUNNING:
-		return out->commit_sent ? take_running(out, message, err)
-					: unexpected(message, err);
-	case RJ_FRAME_FAILED:
-	case RJ_FRAME_CANCEL:
-		return rj_take_last_words(m, message, "target", err);
-	default:
-		return unexpected(message, err);
-	}
+	if (!rc)
+		rc = takes[message->frame.type](m, message, err);
+	if (!rc)
+		rj_talk_move(talk, &message->frame);
+	return rc;
 }
 
 static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
@@ -110,7 +114,7 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc = 0;
 
 	/* After RUNNING the target may close: that is no failure. */
-	while (!m->out->running &&
+	while (!rj_talk_has(&m->out->talk, RJ_TALK_RUNNING) &&
 	       (rc = rj_link_poll(&m->out->link, &message, err)) > 0) {
 		rc = take_message(m, &message, err);
 		if (rc && message.frame.type != RJ_FRAME_FAILED &&
@@ -129,7 +133,7 @@ static int check_total_time(struct ramjet_migration *m,
 	const uint64_t limit_us =
 		rj_migration_params(m).total_timeout_ms * UINT64_C(1000);
 
-	if (!limit_us || m->out->running ||
+	if (!limit_us || rj_talk_has(&m->out->talk, RJ_TALK_RUNNING) ||
 	    ramjet_migration_state(m) >= RAMJET_STATE_COMMITTED ||
 	    rj_now_us() - m->stats.started_us < limit_us)
 		return 0;

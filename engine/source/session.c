@@ -195,7 +195,10 @@ int rj_source_wait_accept(struct ramjet_migration *m, struct ramjet_error *err)
 	const uint64_t began_ns = rj_now_ns();
 	int rc = 0;
 
-	while (!rc && !out->one_way && !out->accepted) {
+	out->talk.one_way = out->one_way;
+	if (out->one_way)
+		rj_talk_said(&out->talk, RJ_FRAME_ACCEPT);
+	while (!rc && !rj_talk_has(&out->talk, RJ_TALK_ROUNDS)) {
 		if (timeout_ns && rj_now_ns() - began_ns > timeout_ns)
 			return rj_fail(
 				err, -ETIMEDOUT,

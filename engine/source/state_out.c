@@ -29,6 +29,5 @@ int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
 				  rj_pause_deadline_ns(m), err);
 		at += piece;
 	} while (!rc && at < bytes);
-	rj_rounds_kick(&m->out->rounds);
 	return rc;
 }

@@ -192,7 +192,6 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_link_send(&m->out->link, &frame, body,
 				  rj_pause_deadline_ns(m), err);
-	rj_rounds_kick(&m->out->rounds);
 	if (m->out->one_way) {
 		rj_lock(&m->lock);
 		rj_statistics_path(&m->stats, "verify", "in the stream",
@@ -212,7 +211,7 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 	};
 	int rc;
 
-	m->out->announced = true;
+	rj_talk_said(&m->out->talk, RJ_FRAME_SWITCHOVER);
 	rc = rj_link_send(&m->out->link, &frame, NULL, rj_pause_deadline_ns(m),
 			  err);
 	/* Nobody sees this stream before the commit: it can be made whole, and
@@ -222,7 +221,6 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_source_say_commit(m, err);
 		m->out->commit_held_back = true;
 	}
-	rj_rounds_kick(&m->out->rounds);
 	return rc;
 }
 
@@ -247,7 +245,7 @@ static bool is_taken(const struct rj_outgoing *out)
 static bool is_ready(struct rj_outgoing *out)
 {
 	if (!out->one_way)
-		return out->ready;
+		return rj_talk_has(&out->talk, RJ_TALK_READY);
 	return rj_mailbox_is_empty(&out->outbox) && is_taken(out);
 }
 

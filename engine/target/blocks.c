@@ -5,6 +5,7 @@
 
 #include "engine/guest/backing.h"
 #include "engine/target/incoming.h"
+#include "util/cleanup.h"
 #include "util/error.h"
 
 static const struct rj_block *find_block(const struct ramjet_guest *guest,
@@ -59,9 +60,9 @@ static int find_missing(const struct ramjet_guest *guest,
 	return 0;
 }
 
-int rj_target_match_blocks(struct ramjet_migration *m,
-			   const struct rj_wire_block *theirs, uint32_t count,
-			   struct ramjet_error *err)
+static int match_blocks(struct ramjet_migration *m,
+			const struct rj_wire_block *theirs, uint32_t count,
+			struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
 	int rc;
@@ -90,4 +91,21 @@ int rj_target_match_blocks(struct ramjet_migration *m,
 			       ours->page_bytes);
 	}
 	return find_missing(m->guest, theirs, count, err);
+}
+
+int rj_target_take_blocks(struct ramjet_migration *m,
+			  struct rj_message *message, struct ramjet_error *err)
+{
+	rj_autofree struct rj_wire_block *blocks = NULL;
+	uint32_t count = 0;
+	int rc =
+		rj_blocks_decode(message->payload, message->frame.payload_bytes,
+				 &blocks, &count, err);
+
+	if (rc) {
+		rj_link_blame(message, err);
+		return rc;
+	}
+	/* Well said, whether it suits us or not. */
+	return match_blocks(m, blocks, count, err);
 }

@@ -6,6 +6,7 @@
 #include "engine/link/link.h"
 #include "engine/link/link_keeper.h"
 #include "engine/link/mailbox.h"
+#include "engine/link/talk.h"
 #include "engine/migration/migration.h"
 #include "engine/page/digest.h"
 #include "engine/placement/numa.h"
@@ -31,6 +32,7 @@ struct rj_incoming {
 	/* set up by target_session.c */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;
+	struct rj_talk talk;          /* how far the conversation has come */
 	struct rj_link_keeper keeper; /* of a control link of its own */
 	struct rj_heartbeat heartbeat;
 	struct rj_mailbox inbox;
@@ -54,11 +56,8 @@ struct rj_incoming {
 	uint8_t *digests;       /* block_count of them, or NULL */
 	enum rj_digest_of digest_of;
 	struct rj_helpers *helpers; /* ours, or NULL */
-	bool announced;             /* SWITCHOVER: all of the above is there */
 	uint32_t final_round;
 	uint64_t announced_us; /* when */
-	bool ready;            /* READY was answered */
-	bool committed;
 	bool arrives_paused;   /* says COMMIT */
 	uint64_t committed_us; /* when */
 	uint64_t commit_token;
@@ -73,12 +72,11 @@ RJ_NODISCARD int rj_target_open_session(struct ramjet_migration *m,
 /* There will be no session: tell those who wait at the door why. */
 void rj_target_turn_away(struct ramjet_migration *m,
 			 const struct ramjet_error *why);
-/* target_blocks.c: fill in->blocks from the source's table, or say how the two
+/* blocks.c: fill in->blocks from the source's BLOCKS, or say how the two
  * differ. */
-RJ_NODISCARD int rj_target_match_blocks(struct ramjet_migration *m,
-					const struct rj_wire_block *theirs,
-					uint32_t count,
-					struct ramjet_error *err);
+RJ_NODISCARD int rj_target_take_blocks(struct ramjet_migration *m,
+				       struct rj_message *message,
+				       struct ramjet_error *err);
 /* target_switchover.c: our own helpers, when the guest has any: refuse at
  * start what cannot work. */
 RJ_NODISCARD int rj_target_open_helpers(struct ramjet_migration *m,

@@ -68,7 +68,10 @@ static int take_state(struct ramjet_migration *m, struct rj_message *message,
 	struct rj_record *record =
 		record_of(m, message->frame.aux, &limit, &what);
 	uint8_t *grown;
+	int rc = enter_switchover(m);
 
+	if (rc)
+		return rc;
 	if (!record && message->frame.flags & RJ_FLAG_OPTIONAL)
 		return 0;
 	if (!record)
@@ -103,12 +106,13 @@ static int take_digests(struct ramjet_migration *m, struct rj_message *message,
 {
 	struct rj_incoming *in = m->in;
 	const size_t wanted = (size_t)in->block_count * RJ_DIGEST_BYTES;
+	int rc = enter_switchover(m);
 
-	if (in->digests || is_amid_any(in) ||
-	    message->frame.payload_bytes != wanted)
+	if (rc)
+		return rc;
+	if (in->digests || message->frame.payload_bytes != wanted)
 		return rj_fail(err, -EPROTO,
-			       "DIGESTS: %u bytes, wanted %zu, once, and not "
-			       "amid a record",
+			       "DIGESTS: %u bytes, wanted %zu, once",
 			       message->frame.payload_bytes, wanted);
 	in->digest_of = message->frame.aux;
 	in->digests = message->payload;
@@ -117,62 +121,70 @@ static int take_digests(struct ramjet_migration *m, struct rj_message *message,
 }
 
 static int take_announcement(struct ramjet_migration *m,
-			     const struct rj_message *message,
+			     struct rj_message *message,
 			     struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
+	int rc = enter_switchover(m);
 
-	if (in->announced || is_amid_any(in))
-		return rj_fail(err, -EPROTO,
-			       "SWITCHOVER: comes twice, or amid a record");
-	in->announced = true;
+	(void)err;
+	if (rc)
+		return rc;
 	in->announced_us = rj_now_us();
 	in->final_round = message->frame.round;
 	return 0;
 }
 
-static int take_message(struct ramjet_migration *m, struct rj_message *message,
-			struct ramjet_error *err)
+static int take_commit(struct ramjet_migration *m, struct rj_message *message,
+		       struct ramjet_error *err)
 {
-	int rc;
-
-	switch (message->frame.type) {
-	case RJ_FRAME_STATE:
-		if (m->in->announced)
-			break;
-		rc = enter_switchover(m);
-		return rc ? rc : take_state(m, message, err);
-	case RJ_FRAME_DIGESTS:
-		if (m->in->announced)
-			break;
-		rc = enter_switchover(m);
-		return rc ? rc : take_digests(m, message, err);
-	case RJ_FRAME_SWITCHOVER:
-		rc = enter_switchover(m);
-		return rc ? rc : take_announcement(m, message, err);
-	case RJ_FRAME_COMMIT:
-		/* One way, it follows at once; else it answers READY. */
-		if (!m->in->announced || (!m->in->one_way && !m->in->ready))
-			break;
-		m->in->committed = true;
-		m->in->committed_us = rj_now_us();
-		m->in->commit_token = rj_get64(message->payload);
-		m->in->arrives_paused = message->frame.flags & RJ_FLAG_PAUSED;
-		return 0;
-	case RJ_FRAME_CANCEL:
-	case RJ_FRAME_FAILED:
-		return rj_take_last_words(m, message, "source", err);
-	default:
-		break;
-	}
-	return rj_fail(err, -EPROTO, "a %s frame has no place here",
-		       rj_frame_type_name(message->frame.type));
+	(void)err;
+	m->in->committed_us = rj_now_us();
+	m->in->commit_token = rj_get64(message->payload);
+	m->in->arrives_paused = message->frame.flags & RJ_FLAG_PAUSED;
+	return 0;
 }
 
+static int take_end(struct ramjet_migration *m, struct rj_message *message,
+		    struct ramjet_error *err)
+{
+	return rj_take_last_words(m, message, "source", err);
+}
+
+/* Something is wrong with what was said, rather than with us. */
 static bool is_refusal(const struct rj_message *message, int rc)
 {
-	return rc != -ECANCELED && message->frame.type != RJ_FRAME_FAILED &&
-	       message->frame.type != RJ_FRAME_CANCEL;
+	const uint8_t type = message->frame.type;
+
+	return rc != -ECANCELED && type != RJ_FRAME_FAILED &&
+	       type != RJ_FRAME_CANCEL && type != RJ_FRAME_BLOCKS;
+}
+
+int rj_target_take(struct ramjet_migration *m, struct rj_message *message,
+		   struct ramjet_error *err)
+{
+	static rj_take_fn *const takes[] = {
+		[RJ_FRAME_BLOCKS] = rj_target_take_blocks,
+		[RJ_FRAME_STATE] = take_state,
+		[RJ_FRAME_DIGESTS] = take_digests,
+		[RJ_FRAME_SWITCHOVER] = take_announcement,
+		[RJ_FRAME_COMMIT] = take_commit,
+		[RJ_FRAME_FAILED] = take_end,
+		[RJ_FRAME_CANCEL] = take_end,
+	};
+	struct rj_talk *talk = &m->in->talk;
+	int rc = rj_talk_check(talk, RJ_TALK_SOURCE, &message->frame, err);
+
+	if (rc) {
+		rj_link_blame(message, err);
+		return rc;
+	}
+	rc = takes[message->frame.type](m, message, err);
+	if (!rc)
+		rj_talk_move(talk, &message->frame);
+	else if (is_refusal(message, rc))
+		rj_link_blame(message, err);
+	return rc;
 }
 
 static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
@@ -181,13 +193,11 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	/* After COMMIT nothing is to be read. */
-	while (!m->in->committed &&
+	while (!rj_talk_has(&m->in->talk, RJ_TALK_COMMITTED) &&
 	       (rc = rj_link_poll(&m->in->link, &message, err)) != 0) {
 		if (rc < 0)
 			return rc;
-		rc = take_message(m, &message, err);
-		if (rc && is_refusal(&message, rc))
-			rj_link_blame(&message, err);
+		rc = rj_target_take(m, &message, err);
 		rj_message_done(&message);
 		/* A peer that never stops talking must not hide a cancel. */
 		if (!rc && rj_migration_is_cancelled(m))
@@ -300,7 +310,8 @@ static bool all_there(struct rj_incoming *in)
 	bool final;
 	const uint32_t applied = rj_fences_applied(&in->fences, &final);
 
-	return in->announced && final && in->reported == applied &&
+	return rj_talk_has(&in->talk, RJ_TALK_ANNOUNCED) && final &&
+	       in->reported == applied &&
 	       rj_clearing_is_over(&in->memory.clearing);
 }
 
@@ -339,7 +350,8 @@ static int check_last_round(struct rj_incoming *in, int rc,
 	bool final;
 	const uint32_t applied = rj_fences_applied(&in->fences, &final);
 
-	if (!in->announced || !final || in->final_round + 1 == applied)
+	if (!rj_talk_has(&in->talk, RJ_TALK_ANNOUNCED) || !final ||
+	    in->final_round + 1 == applied)
 		return rc;
 	rj_error_clear(err);
 	return rj_fail(err, -EPROTO,
@@ -411,7 +423,7 @@ int rj_target_await_commit(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	int rc = 0;
 
-	while (!rc && !m->in->committed)
+	while (!rc && !rj_talk_has(&m->in->talk, RJ_TALK_COMMITTED))
 		rc = pump(m, err);
 	if (!rc)
 		rc = check_silence(m, err);

@@ -8,6 +8,10 @@
  * of the end are all there. */
 RJ_NODISCARD int rj_target_await_all(struct ramjet_migration *m,
 				     struct ramjet_error *err);
+/* One message: is it its turn, and what does it say? */
+RJ_NODISCARD int rj_target_take(struct ramjet_migration *m,
+				struct rj_message *message,
+				struct ramjet_error *err);
 /* Without waiting: what the source has said by now, and whether its stream
  * has failed (in band) behind that. */
 RJ_NODISCARD int rj_target_look(struct ramjet_migration *m,

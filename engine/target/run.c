@@ -191,9 +191,9 @@ static int answer_ready(struct ramjet_migration *m,
 	m->stats.verified = ready->verified_blocks > 0;
 	m->stats.verify_blocks = ready->verified_blocks;
 	rj_unlock(&m->lock);
-	m->in->ready = true;
 	if (m->in->one_way)
 		return 0;
+	rj_talk_said(&m->in->talk, RJ_FRAME_READY);
 	if (!rj_migration_promise(m))
 		return -ECANCELED;
 	rj_ready_encode(ready, body);

@@ -11,6 +11,7 @@
 #include "engine/migration/last_words.h"
 #include "engine/placement/cpu_limit.h"
 #include "engine/target/incoming.h"
+#include "engine/target/pump.h"
 #include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -292,41 +293,14 @@ static int answer_accept(struct ramjet_migration *m, struct ramjet_error *err)
 	};
 	uint8_t body[RJ_ACCEPT_BYTES];
 
+	in->talk.one_way = in->one_way;
+	rj_talk_said(&in->talk, RJ_FRAME_ACCEPT);
 	if (in->one_way)
 		return 0;
 	in->link.answers = true;
 	rj_accept_encode((uint16_t)in->channel_count, body);
 	return rj_link_send(&in->link, &frame, body,
 			    rj_migration_reply_deadline(m), err);
-}
-
-static int take_blocks(struct ramjet_migration *m,
-		       const struct rj_message *message,
-		       struct ramjet_error *err)
-{
-	rj_autofree struct rj_wire_block *blocks = NULL;
-	uint32_t count = 0;
-	int rc;
-
-	switch (message->frame.type) {
-	case RJ_FRAME_BLOCKS:
-		break;
-	case RJ_FRAME_FAILED:
-	case RJ_FRAME_CANCEL:
-		return rj_take_last_words(m, message, "source", err);
-	default:
-		(void)rj_fail(err, -EPROTO, "a %s frame, wanted BLOCKS",
-			      rj_frame_type_name(message->frame.type));
-		rj_link_blame(message, err);
-		return -EPROTO;
-	}
-	rc = rj_blocks_decode(message->payload, message->frame.payload_bytes,
-			      &blocks, &count, err);
-	if (rc) {
-		rj_link_blame(message, err);
-		return rc;
-	}
-	return rj_target_match_blocks(m, blocks, count, err);
 }
 
 static int read_blocks(struct ramjet_migration *m, struct ramjet_error *err)
@@ -339,7 +313,7 @@ static int read_blocks(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (rc)
 		return rc;
-	rc = take_blocks(m, &message, err);
+	rc = rj_target_take(m, &message, err);
 	rj_message_done(&message);
 	return rc;
 }

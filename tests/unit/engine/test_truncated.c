@@ -356,7 +356,7 @@ static void the_first_fault_is_named_not_the_end_it_led_to(void **state)
 
 	for (unsigned i = 0; i < 40; i++) {
 		expect_blamed(s, device, i % 2, "complete already");
-		expect_blamed(s, last, i % 2, "comes twice");
+		expect_blamed(s, last, i % 2, "no place after SWITCHOVER");
 	}
 }
 

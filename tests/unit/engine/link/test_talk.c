@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/cmocka_all.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine/link/talk.h"
+
+#define PHASES (RJ_TALK_RUNNING + 1)
+
+/* Who may say what when, one letter a phase in their order: x is legal. */
+static const struct {
+	enum rj_frame_type type;
+	const char *from_source, *from_target;
+} legal[] = {
+	{ RJ_FRAME_HELLO, "........", "........" },
+	{ RJ_FRAME_BLOCKS, "x.......", "........" },
+	{ RJ_FRAME_ACCEPT, "........", "x......." },
+	{ RJ_FRAME_FAILED, "xxxxxxx.", "xxxxxxx." },
+	{ RJ_FRAME_CANCEL, "xxxxxxx.", "xxxxxxx." },
+	{ RJ_FRAME_PING, "........", "........" },
+	{ RJ_FRAME_PONG, "........", "........" },
+	{ RJ_FRAME_PAGES, "........", "........" },
+	{ RJ_FRAME_FENCE, "........", "........" },
+	{ RJ_FRAME_STATE, ".xxx....", "........" },
+	{ RJ_FRAME_DIGESTS, ".x.x....", "........" },
+	{ RJ_FRAME_APPLIED, "........", ".xxxx..." },
+	{ RJ_FRAME_SWITCHOVER, ".x.x....", "........" },
+	{ RJ_FRAME_READY, "........", "....x..." },
+	{ RJ_FRAME_COMMIT, ".....x..", "........" },
+	{ RJ_FRAME_RUNNING, "........", "......x." },
+};
+
+static void expect(enum rj_talk_side from, enum rj_frame_type type,
+		   const char *when)
+{
+	for (unsigned phase = 0; phase < PHASES; phase++) {
+		const struct rj_talk talk = { .phase = phase };
+		const struct rj_frame frame = { .type = (uint8_t)type };
+		const int rc = rj_talk_check(&talk, from, &frame, NULL);
+
+		if ((rc == 0) != (when[phase] == 'x'))
+			fail_msg("%s from %s in phase %u: %d",
+				 rj_frame_type_name((uint8_t)type),
+				 from == RJ_TALK_SOURCE ? "source" : "target",
+				 phase, rc);
+		assert_true(!rc || rc == -EPROTO);
+	}
+}
+
+static void each_frame_has_its_time(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(legal); i++) {
+		expect(RJ_TALK_SOURCE, legal[i].type, legal[i].from_source);
+		expect(RJ_TALK_TARGET, legal[i].type, legal[i].from_target);
+	}
+	expect(RJ_TALK_SOURCE, (enum rj_frame_type)0xee, "........");
+	expect(RJ_TALK_TARGET, (enum rj_frame_type)0xee, "........");
+}
+
+static void take(struct rj_talk *talk, enum rj_talk_side from,
+		 enum rj_frame_type type, unsigned flags,
+		 enum rj_talk_phase then)
+{
+	const struct rj_frame frame = {
+		.type = (uint8_t)type,
+		.flags = (uint8_t)flags,
+	};
+
+	assert_int_equal(rj_talk_check(talk, from, &frame, NULL), 0);
+	rj_talk_move(talk, &frame);
+	assert_int_equal(talk->phase, then);
+}
+
+static void a_session_goes_from_phase_to_phase(void **state)
+{
+	struct rj_talk t = { 0 };
+
+	(void)state;
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_BLOCKS, 0, RJ_TALK_OFFER);
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_ACCEPT, 0, RJ_TALK_ROUNDS);
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_APPLIED, 0, RJ_TALK_ROUNDS);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_STATE, RJ_FLAG_MORE, RJ_TALK_RECORD);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_STATE, RJ_FLAG_MORE, RJ_TALK_RECORD);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_STATE, 0, RJ_TALK_RECORDS);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_DIGESTS, 0, RJ_TALK_RECORDS);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_SWITCHOVER, 0, RJ_TALK_ANNOUNCED);
+	assert_false(rj_talk_has(&t, RJ_TALK_READY));
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_APPLIED, 0, RJ_TALK_ANNOUNCED);
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_READY, 0, RJ_TALK_READY);
+	assert_true(rj_talk_has(&t, RJ_TALK_READY));
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_COMMIT, 0, RJ_TALK_COMMITTED);
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_RUNNING, 0, RJ_TALK_RUNNING);
+}
+
+static void one_way_nothing_waits_for_an_answer(void **state)
+{
+	struct rj_talk t = { .one_way = true };
+
+	(void)state;
+	rj_talk_said(&t, RJ_FRAME_ACCEPT);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_SWITCHOVER, 0, RJ_TALK_ANNOUNCED);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_COMMIT, 0, RJ_TALK_COMMITTED);
+}
+
+static void a_refusal_names_frame_moment_and_what_was_wanted(void **state)
+{
+	const struct rj_frame commit = { .type = RJ_FRAME_COMMIT };
+	const struct rj_frame ready = { .type = RJ_FRAME_READY };
+	struct ramjet_error err = { 0 };
+	struct rj_talk t = { .phase = RJ_TALK_ROUNDS };
+
+	(void)state;
+	assert_int_equal(rj_talk_check(&t, RJ_TALK_SOURCE, &commit, &err),
+			 -EPROTO);
+	assert_string_equal(err.message,
+			    "a COMMIT frame from the source has no place while "
+			    "rounds are sent, wanted STATE, DIGESTS or "
+			    "SWITCHOVER");
+	err = (struct ramjet_error){ 0 };
+	t.phase = RJ_TALK_READY;
+	assert_int_equal(rj_talk_check(&t, RJ_TALK_TARGET, &ready, &err),
+			 -EPROTO);
+	assert_string_equal(err.message, "a READY frame from the target has no "
+					 "place after READY, wanted none");
+	err = (struct ramjet_error){ 0 };
+	t.phase = RJ_TALK_COMMITTED;
+	assert_int_equal(rj_talk_check(&t, RJ_TALK_TARGET, &ready, &err),
+			 -EPROTO);
+	assert_non_null(strstr(err.message, "after COMMIT, wanted RUNNING"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_frame_has_its_time),
+		cmocka_unit_test(a_session_goes_from_phase_to_phase),
+		cmocka_unit_test(one_way_nothing_waits_for_an_answer),
+		cmocka_unit_test(
+			a_refusal_names_frame_moment_and_what_was_wanted),
+	};
+
+	return cmocka_run_group_tests_name("talk", tests, NULL, NULL);
+}
