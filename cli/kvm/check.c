@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "cli/base/parallel.h"
-#include "cli/kvm/layout.h"
+#include "cli/kvm/program.h"
 #include "cli/kvm/program_abi.h"
 #include "util/error.h"
 

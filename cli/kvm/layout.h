@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_CLI_KVM_LAYOUT_H
 #define RJ_CLI_KVM_LAYOUT_H
-/* Where the guest program's pages lie in RAM and what they are (internal to
- * kvm_program*.c). */
+/*
+ * Where the KVM guest's program lies in RAM and what its pages are.
+ *
+ * RAM, in pages: 0 the header (what the program is, written once), 1 the code,
+ * 2 the task state segment, one page a vCPU, the page tables; in the middle
+ * the working set, cut into one slice a vCPU; before and after it static
+ * pages.
+ *
+ * A `struct rj_kvm_program` is a view of such RAM, cheap and safe to share.
+ */
+#include "cli/guest/pattern.h"
 #include "cli/guest/ram_page.h"
-#include "cli/kvm/program.h"
+#include "cli/guest/spread.h"
 #include "cli/kvm/tables.h"
 
 #define RJ_KVM_HEADER_PAGE  UINT64_C(0)
@@ -13,7 +22,21 @@
 #define RJ_KVM_VCPU_PAGE    UINT64_C(3) /* the first vCPU's */
 #define RJ_KVM_HEADER_WORDS 13u
 
-extern const uint8_t rj_kvm_code[], rj_kvm_code_end[];
+struct rj_kvm_program {
+	uint8_t *ram; /* borrowed */
+	uint64_t page_count;
+	uint64_t system_end; /* follows from size and threads */
+	uint64_t set_first;  /* follows from these and set_pages */
+	/* from the header */
+	uint64_t set_pages;
+	uint64_t write_bytes_per_s;
+	uint64_t seed;
+	uint32_t threads;
+	uint32_t zero_percent;
+	uint32_t compressible_percent;
+	enum rj_cli_pattern pattern;
+	struct rj_cli_spread spread; /* of static pages */
+};
 
 static inline volatile uint64_t *rj_kvm_page_at(
 	const struct rj_kvm_program *program, uint64_t index)

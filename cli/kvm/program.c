@@ -6,7 +6,6 @@
 #include <sys/ioctl.h>
 
 #include "cli/base/parallel.h"
-#include "cli/kvm/layout.h"
 #include "cli/kvm/program_abi.h"
 #include "util/error.h"
 

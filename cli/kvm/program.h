@@ -5,39 +5,18 @@
  * What the KVM guest runs, seen from its VMM: where it lies in RAM, what it
  * starts from, and what RAM must hold when it is stopped.
  *
- * RAM, in pages: 0 the header (what the program is, written once), 1 the code,
- * 2 the task state segment, one page a vCPU, the page tables; in the middle
- * the working set, cut into one slice a vCPU; before and after it static
- * pages.
- *
  * A vCPU's number of writes says where its next write goes and what every
  * page of its slice carries (cli/guest/pattern.h). A write is three stores: the
  * counter at the page's start, at its end, and the number. A vCPU stopped
  * between them is told by its RIP, so every page has exactly one legal content
  * at every instruction.
- *
- * A `struct rj_kvm_program` is a view of such RAM, cheap and safe to share.
  */
-#include "cli/guest/pattern.h"
 #include "cli/guest/spec.h"
-#include "cli/guest/spread.h"
+#include "cli/kvm/layout.h"
 #include "cli/kvm/vcpu.h"
 
-struct rj_kvm_program {
-	uint8_t *ram; /* borrowed */
-	uint64_t page_count;
-	uint64_t system_end; /* follows from size and threads */
-	uint64_t set_first;  /* follows from these and set_pages */
-	/* from the header */
-	uint64_t set_pages;
-	uint64_t write_bytes_per_s;
-	uint64_t seed;
-	uint32_t threads;
-	uint32_t zero_percent;
-	uint32_t compressible_percent;
-	enum rj_cli_pattern pattern;
-	struct rj_cli_spread spread; /* of static pages */
-};
+/* Its code, as linked (program.S). */
+extern const uint8_t rj_kvm_code[], rj_kvm_code_end[];
 
 /* How far a vCPU has come, from its registers. */
 struct rj_kvm_progress {

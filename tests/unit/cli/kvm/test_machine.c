@@ -93,7 +93,7 @@ static void progress_is_told_over_a_port(void **state RJ_UNUSED)
 }
 
 /* cli/kvm/program.S: between the stores of a write, and around them. */
-extern const uint8_t rj_kvm_code[], rj_kvm_code_tail[], rj_kvm_code_count[];
+extern const uint8_t rj_kvm_code_tail[], rj_kvm_code_count[];
 extern const uint8_t rj_kvm_code_store[], rj_kvm_code_stored[];
 
 /*
