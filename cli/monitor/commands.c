@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The commands of the monitor; all run on the QMP server's thread. */
+#include "cli/monitor/commands.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "cli/base/json_text.h"
 #include "cli/monitor/channels.h"
+#include "cli/monitor/events.h"
 #include "cli/monitor/human.h"
 #include "cli/monitor/machine.h"
-#include "cli/monitor/monitor.h"
 #include "cli/monitor/query.h"
+#include "cli/monitor/schema.h"
+#include "cli/monitor/state.h"
 #include "cli/qmp/message.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -241,6 +245,14 @@ static int query_commands(call_t *call, struct ramjet_error *err)
 	return returns(call, array, err);
 }
 
+static int query_schema(call_t *call, struct ramjet_error *err)
+{
+	return returns(
+		call,
+		rj_cli_schema(rj_cli_monitor_commands, rj_cli_monitor_events),
+		err);
+}
+
 /* ---- settings ---- */
 
 static int set_parameters(call_t *call, struct ramjet_error *err)
@@ -378,7 +390,7 @@ const struct rj_qmp_command rj_cli_monitor_commands[] = {
 	{ "query-kvm", rj_cli_query_kvm, NULL, false },
 	{ "query-target", rj_cli_query_target, NULL, false },
 	{ "query-cpus-fast", rj_cli_query_cpus, NULL, false },
-	{ "query-qmp-schema", rj_cli_query_schema, NULL, false },
+	{ "query-qmp-schema", query_schema, NULL, false },
 	{ "stop", stop, NULL, false },
 	{ "cont", cont, NULL, false },
 	{ "migrate", migrate, migrate_arguments, false },

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "cli/base/json_text.h"
-#include "cli/monitor/monitor.h"
+#include "cli/monitor/state.h"
 #include "util/error.h"
 
 static int returns(struct rj_qmp_call *call, json_t *result,
@@ -58,9 +58,4 @@ int rj_cli_query_target(struct rj_qmp_call *call, struct ramjet_error *err)
 int rj_cli_query_cpus(struct rj_qmp_call *call, struct ramjet_error *err)
 {
 	return returns(call, json_array(), err);
-}
-
-int rj_cli_query_schema(struct rj_qmp_call *call, struct ramjet_error *err)
-{
-	return returns(call, rj_cli_schema(rj_cli_monitor_commands), err);
 }

@@ -2,7 +2,7 @@
 #ifndef RJ_CLI_MONITOR_MACHINE_H
 #define RJ_CLI_MONITOR_MACHINE_H
 /* What managers ask of any virtual machine before they begin: commands of
- * the monitor (cli/monitor/monitor.h is their user). */
+ * the monitor (cli/monitor/state.h is their user). */
 #include "cli/qmp/dispatch.h"
 
 int rj_cli_query_name(struct rj_qmp_call *call, struct ramjet_error *err);
@@ -10,14 +10,4 @@ int rj_cli_query_uuid(struct rj_qmp_call *call, struct ramjet_error *err);
 int rj_cli_query_kvm(struct rj_qmp_call *call, struct ramjet_error *err);
 int rj_cli_query_target(struct rj_qmp_call *call, struct ramjet_error *err);
 int rj_cli_query_cpus(struct rj_qmp_call *call, struct ramjet_error *err);
-int rj_cli_query_schema(struct rj_qmp_call *call, struct ramjet_error *err);
-
-/* The events that are sent; a name of NULL ends them. */
-struct rj_cli_event {
-	const char *name;
-	const struct rj_qmp_argument *data; /* NULL: none */
-};
-extern const struct rj_cli_event rj_cli_monitor_events[];
-/* What query-qmp-schema returns of these commands, *returned*. */
-json_t *rj_cli_schema(const struct rj_qmp_command *rows);
 #endif

@@ -6,31 +6,7 @@
  * QEMU has. Commands and events run on the QMP server's thread; a migration's
  * own threads do nothing for it but leave a note.
  */
-#include "cli/monitor/control.h"
-#include "cli/monitor/fds.h"
-#include "cli/qmp/server.h"
-
-/* What `--json` would hold now, *returned*; of the migration that `info` tells
- * of, NULL before the first. `uri`: where a target listens, or NULL. In the
- * server's thread. */
-typedef json_t *rj_cli_report_fn(void *user, const struct ramjet_info *info,
-				 const char *uri);
-
-struct rj_cli_monitor {
-	/* immutable after _open */
-	struct rj_cli_monitor_guest guest;
-	struct rj_cli_control control;
-	struct rj_qmp_server *server;
-	struct ramjet_guest *handle; /* borrowed */
-	int notifier;
-	rj_cli_report_fn *report;
-	void *user; /* of report and the control's begin */
-	/* owned by the server's thread */
-	struct rj_cli_fds fds;
-	enum ramjet_state state; /* as far as clients have been told */
-	uint64_t passes_said;
-	uint64_t said_us; /* when the newest event happened, since 1970 */
-};
+#include "cli/monitor/state.h"
 
 struct rj_cli_monitor_setup {
 	enum rj_cli_role role;
@@ -54,7 +30,4 @@ RJ_NODISCARD int rj_cli_monitor_open(struct rj_cli_monitor *monitor,
 void rj_cli_monitor_close(struct rj_cli_monitor *monitor);
 /* After _close; frees what main has not taken. */
 void rj_cli_monitor_done(struct rj_cli_monitor *monitor);
-
-/* What QMP clients may call. */
-extern const struct rj_qmp_command rj_cli_monitor_commands[];
 #endif

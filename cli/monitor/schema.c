@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* query-qmp-schema: QEMU's SchemaInfo, made of the very tables by which
  * commands, parameters, capabilities and events are checked and sent. */
+#include "cli/monitor/schema.h"
+
 #include <string.h>
 
-#include "cli/monitor/machine.h"
 #include "cli/monitor/settings.h"
 #include "util/compiler.h"
 
@@ -170,20 +171,21 @@ static void add_command(json_t *schema, const struct rj_qmp_command *row)
 			 "ret-type", result_of(row->name), "allow-oob", false));
 }
 
-json_t *rj_cli_schema(const struct rj_qmp_command *rows)
+json_t *rj_cli_schema(const struct rj_qmp_command *commands,
+		      const struct rj_cli_event *events)
 {
 	json_t *schema = json_array();
 
 	add_builtins(schema);
 	add_parameters(schema);
 	add_capabilities(schema);
-	for (; rows->name; rows++)
-		add_command(schema, rows);
-	for (const struct rj_cli_event *event = rj_cli_monitor_events;
-	     event->name; event++)
-		append(schema, json_pack("{s:s, s:s, s:o}", "name", event->name,
-					 "meta-type", "event", "arg-type",
-					 add_arguments(schema, event->name,
-						       event->data)));
+	for (; commands->name; commands++)
+		add_command(schema, commands);
+	for (; events->name; events++)
+		append(schema,
+		       json_pack("{s:s, s:s, s:o}", "name", events->name,
+				 "meta-type", "event", "arg-type",
+				 add_arguments(schema, events->name,
+					       events->data)));
 	return schema;
 }
