@@ -13,7 +13,8 @@ int rj_cli_watch(int argc, char **argv);
 int rj_cli_set(int argc, char **argv);
 int rj_cli_cancel(int argc, char **argv);
 int rj_cli_switchover(int argc, char **argv);
-
-/* Dispatch by argv[1]; `ramjet` without anything says what there is. */
-int rj_cli_main(int argc, char **argv);
+/* ramjet helper run: be a helper whose state is a file. */
+int rj_cli_helper(int argc, char **argv);
+/* ramjet helpers list|save|load: look at a bus, move states by hand. */
+int rj_cli_helpers(int argc, char **argv);
 #endif

@@ -9,7 +9,11 @@
 #include "cli/commands/command.h"
 #include "cli/commands/demo_helpers.h"
 #include "cli/commands/demo_target.h"
+#include "cli/guest_kinds.h"
+#include "cli/options/command_line.h"
+#include "cli/session/end.h"
 #include "cli/session/result.h"
+#include "cli/session/run.h"
 #include "util/error.h"
 
 struct demo {
@@ -140,7 +144,7 @@ static void move(struct demo *demo)
 	}
 	rj_cli_session_print(session, say_plan, demo);
 	/* Both fill or reserve their memory at the same time. */
-	if (rj_cli_session_open(session) < 0)
+	if (rj_cli_session_open(session, rj_cli_guest_new) < 0)
 		return;
 	if (rj_cli_demo_target_ready(&demo->target, &error) < 0) {
 		rj_cli_session_fail(session, &error, RJ_CLI_EXIT_FAILED);

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "cli/base/child.h"
-#include "cli/options/command_line.h"
+#include "cli/options/line.h"
 
 struct rj_cli_demo_target {
 	struct rj_cli_child child;

@@ -4,8 +4,9 @@
 
 #include "cli/base/terminal.h"
 #include "cli/commands/command.h"
+#include "cli/options/command_line.h"
 #include "cli/report/file.h"
-#include "cli/session/session.h"
+#include "cli/session/end.h"
 #include "util/error.h"
 
 static void print_table(const struct ramjet_feature *features, size_t count)

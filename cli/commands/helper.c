@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `ramjet helper run`: a helper whose state is the contents of a file. */
-#include "cli/commands/helper.h"
+#include "cli/commands/command.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,10 +11,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cli/base/exit_status.h"
 #include "cli/base/outlet.h"
 #include "cli/base/state_file.h"
 #include "cli/base/terminal.h"
-#include "cli/options/command_line.h"
 #include "cli/options/plain_options.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -206,7 +206,7 @@ static enum rj_cli_exit serve(struct plan *plan)
 	return rc < 0 ? fail(&err, false) : RJ_CLI_EXIT_COMPLETED;
 }
 
-int cmd_helper(int argc, char **argv)
+int rj_cli_helper(int argc, char **argv)
 {
 	struct plan plan = { .limit = LIMIT_DEFAULT };
 	struct ramjet_error err = { 0 };

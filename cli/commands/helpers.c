@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/exit_status.h"
 #include "cli/base/state_file.h"
 #include "cli/base/terminal.h"
-#include "cli/commands/helper.h"
-#include "cli/options/command_line.h"
+#include "cli/commands/command.h"
 #include "cli/options/helper_limits.h"
 #include "cli/options/plain_options.h"
 #include "util/cleanup.h"
@@ -260,7 +260,7 @@ static int load(const struct order *order, struct ramjet_error *err)
 	return rc;
 }
 
-int cmd_helpers(int argc, char **argv)
+int rj_cli_helpers(int argc, char **argv)
 {
 	static int (*const work[VERBS])(
 		const struct order *order,

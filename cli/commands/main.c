@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
 
-#include "cli/commands/command.h"
+#include "cli/commands/dispatch.h"
 
 int main(int argc, char **argv)
 {

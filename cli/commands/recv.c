@@ -5,7 +5,11 @@
 
 #include "cli/base/signals.h"
 #include "cli/commands/command.h"
+#include "cli/guest_kinds.h"
+#include "cli/options/command_line.h"
+#include "cli/session/end.h"
 #include "cli/session/result.h"
+#include "cli/session/run.h"
 #include "util/error.h"
 
 static bool listens(const char *uri)
@@ -59,7 +63,7 @@ int rj_cli_recv(int argc, char **argv)
 	}
 	rj_cli_signals_install();
 	rj_cli_session_init(&session, &line);
-	if (rj_cli_session_open(&session) >= 0)
+	if (rj_cli_session_open(&session, rj_cli_guest_new) >= 0)
 		rj_cli_session_run(&session, line.uri, say_ready);
 	if (!session.exit_status)
 		rj_cli_session_print(&session, rj_cli_result_show, &session);

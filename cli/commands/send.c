@@ -3,7 +3,11 @@
 
 #include "cli/base/signals.h"
 #include "cli/commands/command.h"
+#include "cli/guest_kinds.h"
+#include "cli/options/command_line.h"
+#include "cli/session/end.h"
 #include "cli/session/result.h"
+#include "cli/session/run.h"
 
 static void say_hold(struct rj_cli_session *session)
 {
@@ -28,7 +32,7 @@ int rj_cli_send(int argc, char **argv)
 	}
 	rj_cli_signals_install();
 	rj_cli_session_init(&session, &line);
-	if (rj_cli_session_open(&session) >= 0) {
+	if (rj_cli_session_open(&session, rj_cli_guest_new) >= 0) {
 		say_hold(&session);
 		rj_cli_session_run(&session, line.uri, NULL);
 	}

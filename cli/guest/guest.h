@@ -74,13 +74,13 @@ struct rj_cli_guest_kind {
 	void (*free)(struct rj_cli_guest *guest);
 };
 
-/* The kind called `name`, or NULL when this build has none. */
-const struct rj_cli_guest_kind *rj_cli_guest_kind_find(const char *name);
+/* How a guest of any kind is made (cli/guest_kinds.h). */
+typedef int rj_cli_guest_new_fn(const struct rj_cli_guest_spec *spec,
+				enum rj_cli_role role,
+				struct rj_cli_guest **ret,
+				struct ramjet_error *err);
 
-/* As kind->create. -ENOTSUP when the build lacks the kind. */
-int rj_cli_guest_new(const struct rj_cli_guest_spec *spec,
-		     enum rj_cli_role role, struct rj_cli_guest **ret,
-		     struct ramjet_error *err);
+/* NULL ok. */
 void rj_cli_guest_free(struct rj_cli_guest *guest);
 
 /* Live guests, running: let it run on for `run_us`, stop it, check it. -EIO

@@ -5,7 +5,7 @@
  * written to, or the report. Whatever names it (a hard or symbolic link, a
  * descriptor), it would be destroyed, so that is refused. */
 #include "cli/guest/guest.h"
-#include "cli/options/command_line.h"
+#include "cli/options/line.h"
 
 /* `uri`: where the guest goes to or comes from; NULL: not yet known. -EINVAL
  * and both names when one of them would be written over the other. */

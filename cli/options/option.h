@@ -2,7 +2,7 @@
 #ifndef RJ_CLI_OPTIONS_OPTION_H
 #define RJ_CLI_OPTIONS_OPTION_H
 /* One table of all options of all subcommands, and what each does. */
-#include "cli/options/command_line.h"
+#include "cli/options/line.h"
 
 struct rj_cli_option;
 

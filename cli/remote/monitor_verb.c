@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/base/exit_status.h"
 #include "cli/base/terminal.h"
-#include "cli/options/command_line.h"
 #include "cli/qmp/listen.h"
 #include "util/error.h"
 

@@ -4,8 +4,9 @@
 /* What `--json FILE` holds: one object, the same fields in every outcome. */
 #include <jansson.h>
 
+#include "cli/base/exit_status.h"
 #include "cli/guest/guest.h"
-#include "cli/options/command_line.h"
+#include "cli/options/line.h"
 
 struct rj_cli_report {
 	const struct rj_cli_command_line *line;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "cli/base/outlet.h"
-#include "cli/options/command_line.h"
+#include "cli/options/line.h"
 #include "util/mutex.h"
 
 struct rj_cli_progress {

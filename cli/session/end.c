@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The end of a session: result, report, exit status. The outcome decides the
- * status; what becomes of the words about it changes nothing. */
+#include "cli/session/end.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/base/patience.h"
+#include "cli/options/command_line.h"
 #include "cli/session/monitor_session.h"
-#include "cli/session/session.h"
 
 #define READER_MS 5000 /* for somebody to take the report, or the result */
 #define DISK_MS   60000

@@ -5,6 +5,7 @@
 
 #include "cli/base/signals.h"
 #include "cli/monitor/monitor.h"
+#include "cli/options/command_line.h"
 #include "util/error.h"
 
 #define TICK_MS 100

@@ -4,9 +4,10 @@
 /*
  * One migration of one guest, seen from one side, from the command line to
  * the report. `send`, `recv` and the source of `demo` are each one session.
+ * Here are its parts; run.h puts them together.
  *
  * Every step returns 0 or a negative errno; the first failure is kept and
- * decides report and exit status, so callers just go on to _finish.
+ * decides report and exit status, so callers just go on to _finish (end.h).
  */
 #include "cli/report/file.h"
 #include "cli/report/json.h"
@@ -41,11 +42,8 @@ struct rj_cli_session {
 /* Never fails; what went wrong is kept. `line` is borrowed. */
 void rj_cli_session_init(struct rj_cli_session *session,
 			 const struct rj_cli_command_line *line);
-/* Create the guest and tell the library about it. */
-int rj_cli_session_open(struct rj_cli_session *session);
-/* Source: let the guest run and begin to move it to `uri`. Target: listen. */
-int rj_cli_session_begin(struct rj_cli_session *session, const char *uri);
-/* The library's part of that: `params` without a log. */
+/* Source: begin to move the guest to `uri`. Target: listen. `params` without
+ * a log. */
 int rj_cli_session_start(struct rj_cli_session *session, enum rj_cli_role role,
 			 const char *uri, const struct ramjet_params *params,
 			 struct ramjet_migration **ret,
@@ -56,20 +54,8 @@ int rj_cli_session_wait(struct rj_cli_session *session);
  * source of a failed migration runs on, that of a completed one keeps quiet;
  * the target runs on for line->run_us. Each is checked, and said. */
 int rj_cli_session_aftermath(struct rj_cli_session *session);
-/* All of the above, from _begin on: one migration to or from `uri`, or with
- * a monitor as many as it says. `begun` (NULL ok) is called after each
- * beginning; when it fails, that was all. */
-void rj_cli_session_run(struct rj_cli_session *session, const char *uri,
-			int (*begun)(struct rj_cli_session *session));
 /* Say the error, if any, once. */
 void rj_cli_session_say_error(struct rj_cli_session *session);
-/* Call `print`, which writes to standard output. Whatever becomes of that
- * changes nothing about the outcome. */
-void rj_cli_session_print(struct rj_cli_session *session,
-			  void (*print)(void *user), void *user);
-/* Say the error, if any; write the report; free all. The exit status, which is
- * the outcome's, whatever becomes of the report. */
-int rj_cli_session_finish(struct rj_cli_session *session);
 
 /* Keep a failure that happened outside; the first one stays. */
 void rj_cli_session_fail(struct rj_cli_session *session,
@@ -79,7 +65,4 @@ void rj_cli_session_fail(struct rj_cli_session *session,
  * usage. Returns rc. */
 int rj_cli_session_keep(struct rj_cli_session *session, int rc,
 			const struct ramjet_error *error);
-/* Wrong usage of subcommand line->command: say it, report it. Exit status. */
-int rj_cli_session_usage(const struct rj_cli_command_line *line,
-			 const struct ramjet_error *error);
 #endif

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/commands/command.h"
+#include "cli/commands/dispatch.h"
 #include "cli/guest/program.h"
 #include "tests/unit/cli/fake_ramjet.h"
 #include "util/compiler.h"

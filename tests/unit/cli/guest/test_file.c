@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/guest/guest.h"
+#include "cli/guest_kinds.h"
 #include "tests/unit/cli/fake_ramjet.h"
 
 /* Target files: what becomes of what was there. */

@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cli/guest/guest.h"
+#include "cli/guest_kinds.h"
 #include "tests/unit/cli/fake_ramjet.h"
 #include "util/clock.h"
 

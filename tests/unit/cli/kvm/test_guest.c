@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "cli/guest/guest.h"
+#include "cli/guest_kinds.h"
 #include "tests/unit/cli/fake_ramjet.h"
 
 /* Guests of the kvm kind through the seam all guests have, moved by hand: the

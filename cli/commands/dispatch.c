@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "cli/commands/command.h"
+#include "cli/commands/dispatch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,11 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/exit_status.h"
 #include "cli/base/signals.h"
 #include "cli/base/terminal.h"
 #include "cli/build.h"
-#include "cli/commands/helper.h"
-#include "cli/options/command_line.h"
+#include "cli/commands/command.h"
+#include "ramjet.h"
 #include "util/compiler.h"
 
 static int help(int argc, char **argv);
@@ -32,9 +33,9 @@ static const struct {
 	{ "set", rj_cli_set, "change its bandwidth, its downtime limit, ..." },
 	{ "cancel", rj_cli_cancel, "give it up; the source's guest runs on" },
 	{ "switchover", rj_cli_switchover, "let it switch over, if it holds" },
-	{ "helpers", cmd_helpers,
+	{ "helpers", rj_cli_helpers,
 	  "list helpers on a bus, save or load their state by hand" },
-	{ "helper", cmd_helper, "be a helper whose state is a file" },
+	{ "helper", rj_cli_helper, "be a helper whose state is a file" },
 	{ "features", rj_cli_features,
 	  "what this kernel and this build offer" },
 	{ "help", help, "this list, or what COMMAND's own --help says" },
