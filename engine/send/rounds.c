@@ -1,4 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Why a claim may take along what the other map holds, also while siblings are
+ * in the round before. "In q": by a worker between its fences of q - 1 and q.
+ * 1. In q no page is sent twice. Its chunk's bits of q are all taken at once,
+ *    and none is set while q is open: so only one claim in q can send the chunk.
+ *    In a round of parts each bit is taken once, and nothing comes along.
+ * 2. A copy sent in q that lacks a write is followed by one in a later round.
+ *    The write came after the page was read, so a collect from then on marks it
+ *    for a round s > q, as q is open. That bit is taken in s - 1 or later: later
+ *    than q, unless s - 1 = q. But in q, by 1, only the copy's own claim could
+ *    take it along, and that had taken its bits before the page was read.
+ * 3. The target applies rounds in order (fences). So the copy that lands last
+ *    lacks no write that was collected: once no bit is left, none at all.
+ */
 #include "engine/send/rounds.h"
 
 #include <assert.h>
@@ -9,7 +23,7 @@
 #include "util/bits.h"
 #include "util/error.h"
 
-/* Shorter rounds are over before it pays to wait for a change in them. */
+/* Shorter rounds are over before waiting in them pays: decision 016. */
 #define LONG_ROUND_PAGES ((64u << 20) / RAMJET_PAGE_BYTES)
 
 static int init_map(struct rj_rounds *rounds, unsigned parity,
@@ -464,14 +478,14 @@ static void account_claim(struct rj_rounds *rounds, unsigned parity,
 		rj_event_signal(rounds->event_fd);
 }
 
-/* What the next round has of a claimed chunk comes along: it is newer. */
+/* What the other map has of a claimed chunk comes along: see on top. */
 static void take_next(struct rj_rounds *rounds, unsigned next, uint64_t chunk,
 		      struct rj_claim *ret)
 {
 	struct rj_bitmap *map = &rounds->maps[next][ret->block];
 	unsigned extra = 0;
 
-	/* Cheap look first; a bit set later belongs to the next round. */
+	/* Cheap look first; a bit set meanwhile stays for a later claim. */
 	if (rj_bitmap_next_chunk(map, chunk, chunk + 1) == chunk)
 		extra = rj_bitmap_claim_chunk(map, chunk, ret->words);
 	if (!extra)

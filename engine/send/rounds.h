@@ -12,13 +12,16 @@
  * Bitmaps   Round r uses maps[r & 1]. While r is open, dirt goes to r + 1,
  *           whose map is the one of r - 1. So filling r + 1 may begin only
  *           when every worker has left r - 1: else a straggler would send a
- *           page of r + 1 in r - 1, unordered with its older copy in r.
- * Claiming  takes a chunk's bits of this round and, when it has some, of the
- *           next. The page is read after both are cleared: a later write is
- *           seen by a later sync.
+ *           page of r + 1 in r - 1, before its older copy in r. So no bit of
+ *           a round is set while it is open, workers are in two rounds at
+ *           most, and the bits of r are taken in r - 1, r or r + 1.
+ * Claiming  takes a chunk's bits of this round and, when it has some, those
+ *           of the other map. The page is read after both are cleared: a later
+ *           write is seen by a later sync. Why that is right is proved on top
+ *           of rounds.c.
  *           A round of few pages is cut smaller, so that all channels share it:
- *           a claim then is part of a chunk, and nothing of the next round is
- *           taken along, whose older copy another worker may have claimed.
+ *           a claim then is part of a chunk, and nothing is taken along: it
+ *           might be a page of another part, which would go twice in a round.
  * Active    Some workers may be told to rest. In a long round they wait for
  *           its end, or to be wanted after all; in a short one, and in the
  *           final one, they pass the fence at once. Homes are for those who
