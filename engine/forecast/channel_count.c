@@ -1,18 +1,54 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A number has a rate when a window is over: window_us of busy time. Each
+ * change of the number is followed by settle_us that nobody measures.
+ *
+ * state      measured             leaves to            when
+ * SETTLED    count: the mean of   CHALLENGE, count +   a window's end, up_us
+ *            its windows            step               has come
+ *                                 CHALLENGE, count - 1 else down_us has come
+ *                                 SETTLED, afresh      3 windows in a row are
+ *                                                      off the mean by 25 %
+ * CHALLENGE  duel.to: one or two  SETTLED, lost        after a third of a window
+ *            windows                                   15 % behind; or a window
+ *                                                      no better (up), or 4 %
+ *                                                      worse (down)
+ *                                 SETTLED, won         two windows: 20 % better,
+ *                                                      the second 5 %
+ *                                 REPLY                two windows, else
+ * REPLY      duel.from, again:    SETTLED, won         up: 5 % over the mean of
+ *            one window                                before and after, each
+ *                                                      window over both; down:
+ *                                                      2 % lost at most, 3 %
+ *                                                      in all steps down
+ *                                 SETTLED, lost        else
+ * any        nothing              SETTLED, no verdict  capped, or asked to
+ *                                                      settle
+ *
+ * Lost puts the next challenge of that direction off (put_off()), won plans the
+ * next step (plan_after_gain()).
+ */
 #include "engine/forecast/channel_count.h"
 
 #include <assert.h>
 
+/* Where nothing else is said, the figures are those of decision 016, tried out
+ * on simulated links (tests/unit: channel_count). */
+
 /* A shorter window tells more about sockets and the scheduler. */
 #define WINDOW_US 100000u
 #define SETTLE_US 20000u
-/* Slow start and what the path holds count for nothing. */
+/* Slow start and what the path holds count for nothing. The most is chosen: a
+ * window of a satellite's path would outlast the migration. */
 #define RTTS        16u
 #define SPAN_US_MAX 3000000u
-/* Less says nothing about a rate, unless it is all that comes for long. */
+/* Less says nothing about a rate, unless it is all that comes for long. Chosen:
+ * half a frame, and longer than anybody wants to wait for a verdict. */
 #define WINDOW_BYTES  (UINT64_C(1) << 20)
 #define WINDOW_US_MAX 2000000u
-/* A short migration is over before. */
+/* A short migration is over before the first try. The first waits after a loss
+ * are chosen: shorter ones try more often in vain, longer ones find later what
+ * has changed. */
 #define FIRST_UP_US      250000u
 #define FIRST_DOWN_US    3000000u
 #define UP_WAIT_US       1000000u
@@ -27,7 +63,9 @@
 #define FAR_BEHIND   0.85 /* of the rate before: lost at once */
 #define ODD_SHARE    0.25 /* a rate that is off by this, */
 #define ODD_WINDOWS  3u   /* so often in a row, is another rate */
-#define MEAN_SHARE   0.15 /* of the newest window in the mean, at least */
+/* Of the newest window in the mean, at least. Chosen: a mean of some 7 windows;
+ * more would follow a drift too late. */
+#define MEAN_SHARE 0.15
 
 static uint32_t lesser(uint64_t a, uint32_t b)
 {

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/forecast/convergence.h"
 
+/* Shares and counts are chosen (bench/convergence shows what they do): to decide
+ * earlier is to throttle or give up for what was chance, later is time in which
+ * nothing gets better. */
+
 /* A round that dirties more than this share of what it sent gets nowhere. */
 #define STUCK_SHARE 0.7
 /* Unthrottled, the guest would dirty less than this share: let it go. */

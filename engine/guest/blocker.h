@@ -7,6 +7,7 @@
 #include "ramjet.h"
 #include "util/compiler.h"
 
+/* Chosen: all of them are named in one message. */
 #define RJ_BLOCKERS_MAX 64u
 
 struct rj_blockers {

@@ -9,8 +9,9 @@
 #include "util/error.h"
 #include "util/memory_limit.h"
 
-#define MARGIN_BYTES  (UINT64_C(4) << 20) /* buffers, page tables */
-#define FRAME_BYTES   (UINT64_C(2) << 20) /* what a source sends at a time */
+#define MARGIN_BYTES (UINT64_C(4) << 20) /* buffers, page tables */
+#define FRAME_BYTES  (UINT64_C(2) << 20) /* what a source sends at a time */
+/* Chosen: a look is cheap beside a GiB, and others may take memory meanwhile. */
 #define LOOKED_AT_MAX (UINT64_C(1) << 30)
 /* Others take memory as well: look again well before it is used up. */
 #define SHARE 4u

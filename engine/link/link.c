@@ -14,7 +14,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* Frames in a row that are not the caller's, until it may look at other things. */
+/* Frames in a row that are not the caller's, until it may look at other things,
+ * above all at a cancel: chosen. */
 #define SIFTED_MAX 64u
 /* A peer that takes not even this in time takes nothing. */
 #define TOKEN_NS (5 * UINT64_C(1000000000))

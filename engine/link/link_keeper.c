@@ -10,6 +10,7 @@
 #include "util/error.h"
 #include "util/thread.h"
 
+/* How soon it reads on when the owner has taken something. Chosen: rare enough. */
 #define FULL_MS 10
 
 /* Until there is something to read (fd), or for timeout_ms; false: stop. */

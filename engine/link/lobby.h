@@ -11,6 +11,8 @@
 #include "ringio/endpoint.h"
 #include "util/log.h"
 
+/* Chosen (docs/protocol.md promises them): some descriptors, which a busy
+ * process can spare. With fewer, a port scanner makes an honest source wait. */
 #define RJ_LOBBY_SEATS 16u
 /* HELLO must be there this long after the connection. */
 #define RJ_LOBBY_HELLO_NS (5 * UINT64_C(1000000000))

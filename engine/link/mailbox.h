@@ -22,7 +22,8 @@ struct rj_message {
 void rj_message_done(struct rj_message *message);
 
 /* Device state comes in pieces of 1 MiB: this many may wait, and no more bytes
- * than the box was given. */
+ * than the box was given. Chosen: 4 GiB of state, far more than the usual limit
+ * of 256 MiB; empty messages are what it limits. */
 #define RJ_MAILBOX_MAX 4096u
 /* For a box that only this side fills. */
 #define RJ_MAILBOX_ANY_BYTES UINT64_MAX

@@ -7,6 +7,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* Chosen. Where a connection broke, the reason is mostly on its way already; the
+ * guest runs again meanwhile. A goodbye is worth less: it goes into a socket's
+ * buffer, or not. */
 #define LISTEN_NS (300 * UINT64_C(1000000))
 /* A command that let go of its pipe ends, or it is no use. */
 #define COMMAND_NS (2 * UINT64_C(1000000000))

@@ -17,7 +17,7 @@
 #include "util/cleanup.h"
 
 #define UNKNOWN (-1)
-/* A VLAN on a bridge on a bond on a NIC. */
+/* A VLAN on a bridge on a bond on a NIC: what people build. */
 #define LEVELS_MAX 4u
 
 /* ---- which one ---- */

@@ -9,7 +9,8 @@
 #include "util/bits.h"
 #include "util/error.h"
 
-/* A block whose samples agree with their neighbours less than this is mixed. */
+/* A block whose samples agree with their neighbours less than this is mixed
+ * (decision 014): no node is right for it. */
 #define AGREE_PERCENT 75u
 
 /* Neighbouring samples, and what most of them say. */

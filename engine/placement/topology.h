@@ -12,11 +12,13 @@
 
 #include "util/compiler.h"
 
-/* What lies on nodes beyond these is taken as lying nowhere. */
+/* What lies on nodes beyond these is taken as lying nowhere. Chosen, and
+ * tested up to here. CPUs: the most that Linux can be built for on x86. */
 #define RJ_NODES_MAX 64u
 #define RJ_CPUS_MAX  8192u
 #define RJ_NODE_ANY  (-1)
 
+/* As the firmware's table (ACPI SLIT) counts. */
 #define RJ_DISTANCE_LOCAL 10u
 #define RJ_DISTANCE_OTHER 20u /* where the firmware does not tell */
 

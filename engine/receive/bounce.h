@@ -13,7 +13,8 @@
 #include "engine/wire/payload_sum.h"
 #include "ringio/channel.h"
 
-/* A whole frame: fewer hand-overs pay more than the second-level cache. */
+/* A whole frame: fewer hand-overs pay more than the second-level cache (with 512
+ * KiB 1.7 to 1.8 GiB/s, with 2 MiB 1.8 to 2.2: decision 018). */
 #define RJ_BOUNCE_BYTES ((size_t)2 << 20)
 
 struct rj_bounce_buffer {

@@ -14,7 +14,7 @@
 #include "util/error.h"
 #include "util/thread.h"
 
-/* 1 GiB: whole huge pages of any size. */
+/* What a thread takes at a time, 1 GiB: whole huge pages of any size. */
 #define PIECE_PAGES ((UINT64_C(1) << 30) / RAMJET_PAGE_BYTES)
 
 /* What a thread takes at a time. */

@@ -22,6 +22,7 @@
 
 struct ramjet_migration;
 
+/* Chosen: they compete with receive workers for CPUs and for memory. */
 #define RJ_CLEARING_THREADS_MAX 8u
 
 /* Pages [first, end) of a block; none: first == end. */

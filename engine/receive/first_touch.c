@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Writing to a file is right only if the file is the memory: so a block
+ * qualifies by what the kernel says of its mapping (why_in_place(), refusal()).
+ * Whether a chunk is still untouched decides about speed alone, since both ways
+ * end in the same pages of the same file: so it is asked once a chunk, and a
+ * wrong answer costs time, never content (decisions 013 and 018).
+ */
 #include "engine/receive/first_touch.h"
 
 #include <errno.h>
@@ -15,6 +22,8 @@
 #include "engine/guest/region.h"
 #include "util/error.h"
 
+/* x86's and arm64's (with pages of 4 KiB) huge page, from which on one fault
+ * serves a whole chunk. */
 #define HUGE_BYTES (UINT64_C(2) << 20)
 
 enum chunk {

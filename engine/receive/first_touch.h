@@ -19,7 +19,8 @@
 #include "util/mutex.h"
 
 /* The kernel lets one write to a file at a time: one writes, the other receives
- * meanwhile, and all further workers take their faults in parallel. */
+ * meanwhile, and all further workers take their faults in parallel (decision
+ * 013). */
 #define RJ_FIRST_TOUCH_WORKERS 2u
 
 struct rj_first_touch {

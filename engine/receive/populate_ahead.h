@@ -16,7 +16,8 @@
 
 #include "engine/receive/side_thread.h"
 
-/* The first of a frame is left to the receive, which is there already. */
+/* Figures: decision 018. The first of a frame is left to the receive, which is
+ * there already. */
 #define RJ_POPULATE_PIECE_BYTES ((size_t)128 << 10)
 /* Shorter runs are not worth a system call each. */
 #define RJ_POPULATE_RUN_BYTES_MIN ((size_t)32 << 10)

@@ -15,7 +15,8 @@
 #include "util/error.h"
 #include "util/thread.h"
 
-/* Nothing is said for so long: it is taken for the end. */
+/* Nothing is said for so long: it is taken for the end. Chosen: nobody writes
+ * to a stream after its end but by mistake, and the guest stands still. */
 #define END_NS (UINT64_C(1000000000))
 
 static uint64_t stream_offset(const struct rj_receiver *r)

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Both accounts are balances in bytes that grow with time and are charged when
+ * a slice is announced, so they may be below zero: what is owed, divided by the
+ * rate, is the time until the newest slice may go. A slice before it waits for
+ * less: all that was announced after its place is not its to wait for. So the
+ * order of the places is the order of admission, without a queue.
+ */
 #include "engine/send/governor.h"
 
 #include <errno.h>
@@ -7,22 +14,26 @@
 #include "ringio/wait.h"
 #include "util/clock.h"
 
-/* Above the cap only as long as a gap is made up for. */
+/* Above the cap only as long as a gap is made up for. Saved is what a thread
+ * may lose that waits for a CPU of a busy machine, some 10 ms; 20 ms of a cap
+ * are 2 % of a second. Figures, and those below: decision 015. */
 #define PEAK          1.05
 #define PEAK_SAVED_MS 2u
 #define SAVED_MS      20u
 #define PACE_PERCENT  125u
-/* Smaller frames cost time, larger ones are not smooth. */
+/* Smaller frames cost time, larger ones are not smooth (decision 015). */
 #define FRAMES_PER_S    600u
 #define FRAME_BYTES_MIN (64u << 10)
 /* No more is let go at once, so that a frame made for another cap, or too
- * large for a low one, does not hold its channel. */
+ * large for a low one, does not hold its channel (decision 024). */
 #define SLICES_PER_S    200u
 #define SLICE_BYTES_MIN 1024u
 /* Below, slices are smooth enough. A kernel told to pace so slowly goes by
- * what it was told long after, for as long as one of its packets takes. */
+ * what it was told long after, for as long as one of its packets takes
+ * (decision 024). */
 #define PACED_FROM UINT64_C(4000000)
-/* How soon a changed cap is noticed. */
+/* How soon a changed cap is noticed: as long as a slice takes. Sooner would be
+ * more wake-ups for the same slices. */
 #define LOOK_NS  5000000u
 #define NS_PER_S 1e9
 #define MS_PER_S 1e3

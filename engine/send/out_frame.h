@@ -13,8 +13,9 @@
 #include "engine/wire/wire.h"
 
 /* One iovec for the head, one for a fence after it. */
-#define RJ_OUT_RUNS_MAX      (RJ_RUNS_MAX - 1)
-#define RJ_OUT_PAYLOAD_BYTES (2u << 20) /* payload_max, unless capped */
+#define RJ_OUT_RUNS_MAX (RJ_RUNS_MAX - 1)
+/* payload_max, unless capped: a chunk (decision 004 compares 1, 2 and 4 MiB). */
+#define RJ_OUT_PAYLOAD_BYTES (2u << 20)
 
 struct rj_out_frame {
 	struct iovec iov[RJ_OUT_RUNS_MAX + 2];

@@ -9,7 +9,7 @@
 #include "util/bits.h"
 #include "util/error.h"
 
-/* Grows until the home has few enough pieces for one table. */
+/* Grows until the home has few enough pieces for one table (decision 012). */
 #define PIECE_BYTES_MIN ((uint64_t)16 << 20)
 #define PIECES_MAX      RJ_CHANNEL_BUFFERS_MAX
 

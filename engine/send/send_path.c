@@ -9,7 +9,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* Shorter runs cost more to send this way than to copy. */
+/* All figures: decision 012. Shorter runs cost more to send this way than to
+ * copy. */
 #define RUN_BYTES_MIN (128u << 10)
 /* Workers that take part in trials; the others send plain meanwhile, so that
  * a wrong guess costs the same for any number of channels. */

@@ -15,7 +15,8 @@
 #include "util/error.h"
 #include "util/thread.h"
 
-/* Looked at so many pages later: a memory access takes about as long. */
+/* Looked at so many pages later: a memory access takes about as long. Without,
+ * the zero test was 3 % of a move's CPU time, with it is 1 %. */
 #define PREFETCH_PAGES 8u
 
 static struct rj_out_frame *filling(struct rj_sender *s)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Chosen: some 140 MB a worker, which a guest of a few GiB does not notice; with
+ * fewer frames the scheduler decides who wins. */
 #define RJ_TRIAL_LEAD    4u  /* frames that do not count, sent the way 0 */
 #define RJ_TRIAL_GROUP   16u /* frames in a row that go the same way */
 #define RJ_TRIAL_WARM_UP 6u  /* of these, not counted: both ways overlap */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/source/channel_plan.h"
 
-/* More at first than CPUs would only get in each other's way; and past this
- * number, CPUs are seldom what is short. */
+/* All figures: decision 016. More at first than CPUs would only get in each
+ * other's way; and past this number, CPUs are seldom what is short. */
 #define FIRST_MAX 8u
 /* What is opened, so that there is something to grow into: a path may limit
  * each connection, whatever the CPUs could do. */

@@ -8,9 +8,10 @@
 #include "ringio/tcp.h"
 #include "util/clock.h"
 
-/* A quota comes in slices: a window must see some. */
+/* A quota comes in slices: a window must see some (decision 016). */
 #define QUOTA_PERIODS 3u
-/* Of a cap; with more, the cap is what limits. */
+/* Of a cap; with more, the cap is what limits. Chosen: a cap holds within some
+ * per cent, and a rate that is measured over short spans varies by more. */
 #define CAPPED_SHARE 0.8
 
 /* Without load yet: the shortest of all connections; 0: unknown. */

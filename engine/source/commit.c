@@ -11,7 +11,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* A target may hash this much slower than we have predicted for ourselves. */
+/* A target may hash this much slower than we have predicted for ourselves
+ * (decision 025). */
 #define DIGESTS_FACTOR 4u
 
 /* The guest stands still: it waits no longer than it would have while running

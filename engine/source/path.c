@@ -4,15 +4,19 @@
 
 #include "engine/source/outgoing.h"
 
-/* The path, end to end, is measured all along. */
+/* The path, end to end, is measured all along. Chosen: ten times a second costs
+ * 400 bytes, and finds a path that has changed within some rounds. The first
+ * questions come at once, since a switchover waits for them: of 20 sources that
+ * were stopped after the first one, 2 took half a second for the path. */
 #define PING_NS       (100 * UINT64_C(1000000))
 #define FIRST_PING_NS (1 * UINT64_C(1000000))
 #define FIRST_PINGS   5u
-/* What an empty round takes beside the way there and back. */
+/* What an empty round takes beside the way there and back. Chosen: threads on
+ * both sides wake up; too much makes the path look shorter. */
 #define EMPTY_ROUND_US 1000.0
 
 /* What is queued takes this long at most, or is so little that it does not
- * matter. */
+ * matter. Chosen: within what threads are late by anyway. */
 #define UNLADEN_US    500.0
 #define UNLADEN_BYTES 16384.0
 

@@ -6,7 +6,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* Unless told: so many limits, but not less than this. */
+/* All figures: decision 025. Unless told: so many limits, but not less than
+ * this. */
 #define LIMITS   10u
 #define LEAST_US UINT64_C(5000000)
 /* Where it is known to be long: so many times what is predicted. */

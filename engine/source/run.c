@@ -16,6 +16,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* Chosen: what is closed is of no use any more, and a peer that takes its last
+ * bytes late should not see a reset. */
 #define CLOSE_DEADLINE_NS (5 * UINT64_C(1000000000))
 
 static void free_outgoing(struct ramjet_migration *m)

@@ -240,7 +240,8 @@ int rj_source_open_channels(struct ramjet_migration *m,
 	return rc;
 }
 
-/* What a target may say before it is read: a few words each round. */
+/* What a target may say before it is read: a few words each round. Chosen: at 40
+ * bytes a round, more than two minutes of a control thread that does not read. */
 #define KEPT_BYTES_MAX (1u << 20)
 
 void rj_source_keep_link(struct ramjet_migration *m)

@@ -23,7 +23,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* A pause found to become longer than this share of the limit is called off. */
+/* A pause found to become longer than this share of the limit is called off.
+ * Chosen: calling off costs a pause for nothing and more rounds; so what is only
+ * a little too long is taken. */
 #define CALL_OFF_SHARE 1.5
 
 static void measure(struct ramjet_migration *m, const char *term,

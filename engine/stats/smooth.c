@@ -3,7 +3,11 @@
 
 #include <math.h>
 
-#define WEIGHT  0.3  /* of a new sample */
+/* Chosen: half of the mean is from the newest two samples. A smaller weight is
+ * less noise, and follows a change later. */
+#define WEIGHT 0.3 /* of a new sample */
+/* A first time that the second shows to be a delay is forgotten: a source that
+ * was stopped right then never switched (3 of 60 moves). */
 #define OUTLIER 0.25 /* of the first time, if the second is less */
 
 void rj_smooth_add(struct rj_smooth *smooth, double sample)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/stats/state_costs.h"
 
-#define FORGOTTEN 4u /* of what it took more before, one part in so many */
+/* Of what it took more before, one part in so many. Chosen: a pause that was too
+ * long once is worse than one predicted too long for some tries. */
+#define FORGOTTEN 4u
 
 void rj_state_cost_learn(struct rj_state_cost *cost, uint64_t us)
 {

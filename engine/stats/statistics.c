@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The current rate is that of this span at least. Chosen: readable for people;
+ * shorter ones show single frames. */
 #define RATE_SPAN_US 500000u
 
 int rj_statistics_init(struct rj_statistics *stats)

@@ -12,6 +12,7 @@
 #include "ramjet.h"
 #include "util/compiler.h"
 
+/* Room for all there are. */
 #define RJ_TERMS_MAX      12u
 #define RJ_FAST_PATHS_MAX 16u
 

@@ -17,6 +17,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* Chosen. How often the control link is looked at while channels are awaited; how
+ * long a refusal may take to be sent; and how long a connection that is refused at
+ * the end has to read why. */
 #define LOOK_NS   (100 * UINT64_C(1000000))
 #define REFUSE_NS (100 * UINT64_C(1000000))
 #define PART_NS   (300 * UINT64_C(1000000))
