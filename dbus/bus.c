@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dbus/vmstate.h"
+#include "dbus/options.h"
 #include "util/clock.h"
 #include "util/error.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The rules of taking part; what each refusal says. */
+#include "dbus/judge.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "dbus/roster.h"
 #include "util/error.h"
 
 RJ_PRINTF(4, 5)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "dbus/handle.h"
+#include "dbus/judge.h"
 #include "util/clock.h"
 #include "util/error.h"
 

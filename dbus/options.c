@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dbus/options.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "dbus/id.h"
-#include "dbus/vmstate.h"
 #include "util/error.h"
 #include "util/options.h"
 

@@ -3,15 +3,12 @@
 #define RJ_DBUS_ROSTER_H
 /*
  * Who is on the bus: every connection that owns or queues for the helpers'
- * name, its Id, and whether it takes part.
+ * name, its Id, and whether it takes part (dbus/judge.h decides).
  *
  * A discovery asks the bus for the queued owners, then every owner not asked
  * before for its Id, all at once. A bus name is never given out twice, so
  * what is known of one stays true while it is on the bus; only newcomers cost
  * anything at switchover. NameOwnerChanged tells of those who leave.
- *
- * Rules of taking part (docs/helpers.md): with an id-list the listed Ids,
- * without one everybody. rj_roster_judge() is the only place that knows them.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -89,14 +86,6 @@ RJ_NODISCARD int rj_roster_progress(struct rj_roster *roster,
  * bus itself did not answer. */
 RJ_NODISCARD int rj_roster_expire(struct rj_roster *roster, uint64_t waited_ms,
 				  struct ramjet_error *err);
-
-/* Decide who takes part, refuse as docs/helpers.md says. Every member's
- * `problem` is set, also when it fails (with the first of them). */
-RJ_NODISCARD int rj_roster_judge(struct rj_roster *roster,
-				 struct ramjet_error *err);
-/* -ENXIO, naming them, when participants of the last judgement are gone. */
-RJ_NODISCARD int rj_roster_check_gone(struct rj_roster *roster,
-				      struct ramjet_error *err);
 
 /* The participant with this Id, or NULL. */
 struct rj_member *rj_roster_find(const struct rj_roster *roster,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dbus/handle.h"
+#include "dbus/judge.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 

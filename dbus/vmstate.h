@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dbus/options.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 #include "util/log.h"
@@ -28,16 +29,6 @@ struct rj_helpers;
 
 /* Built with D-Bus at all. */
 bool rj_helpers_supported(void);
-
-/* -EINVAL unless all of it are unix: addresses; whether a bus is there is not
- * looked at. */
-RJ_NODISCARD int rj_helpers_check_address(const char *address,
-					  struct ramjet_error *err);
-/* Take the user's options over the defaults: size, form and range checks. The
- * strings stay borrowed. */
-RJ_NODISCARD int rj_helpers_check_options(
-	const struct ramjet_helper_options *options,
-	struct ramjet_helper_options *ret, struct ramjet_error *err);
 
 /*
  * Connect, discover, and refuse what cannot work: for both sides at start.

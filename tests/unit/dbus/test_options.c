@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "dbus/id.h"
-#include "dbus/vmstate.h"
+#include "dbus/options.h"
 
 static const struct ramjet_helper_options good = {
 	RAMJET_HELPER_OPTIONS_INIT,
