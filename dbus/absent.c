@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The whole layer where libsystemd was not there when ramjet was built. */
+/* dbus/vmstate.h without libsystemd. */
+#include "dbus/absent.h"
+
 #include <errno.h>
+#include <string.h>
 
 #include "dbus/vmstate.h"
 #include "util/error.h"
 
-static int absent(struct ramjet_error *err)
+int rj_helpers_absent(struct ramjet_error *err)
 {
 	return rj_fail(err, -EOPNOTSUPP,
 		       "helpers: this ramjet was built without D-Bus "
@@ -21,7 +24,7 @@ int rj_helpers_open(RJ_UNUSED const struct ramjet_helper_options *options,
 		    RJ_UNUSED const struct rj_log *log, RJ_UNUSED int wake_fd,
 		    RJ_UNUSED struct rj_helpers **ret, struct ramjet_error *err)
 {
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 void rj_helpers_free(RJ_UNUSED struct rj_helpers *helpers)
@@ -36,20 +39,20 @@ size_t rj_helpers_count(RJ_UNUSED const struct rj_helpers *helpers)
 int rj_helpers_check(RJ_UNUSED struct rj_helpers *helpers,
 		     struct ramjet_error *err)
 {
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 int rj_helpers_begin_save(RJ_UNUSED struct rj_helpers *helpers,
 			  RJ_UNUSED uint64_t deadline_ns,
 			  struct ramjet_error *err)
 {
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 int rj_helpers_process(RJ_UNUSED struct rj_helpers *helpers,
 		       struct ramjet_error *err)
 {
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 void rj_helpers_abort(RJ_UNUSED struct rj_helpers *helpers)
@@ -60,7 +63,7 @@ int rj_helpers_poll(RJ_UNUSED struct rj_helpers *helpers,
 		    RJ_UNUSED struct pollfd *ret,
 		    RJ_UNUSED uint64_t *ret_deadline_ns)
 {
-	return absent(NULL);
+	return rj_helpers_absent(NULL);
 }
 
 int rj_helpers_finish_save(RJ_UNUSED struct rj_helpers *helpers,
@@ -68,7 +71,7 @@ int rj_helpers_finish_save(RJ_UNUSED struct rj_helpers *helpers,
 			   RJ_UNUSED size_t *ret_bytes,
 			   struct ramjet_error *err)
 {
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 int rj_helpers_save_all(RJ_UNUSED struct rj_helpers *helpers,
@@ -76,14 +79,14 @@ int rj_helpers_save_all(RJ_UNUSED struct rj_helpers *helpers,
 			RJ_UNUSED void **ret_blob, RJ_UNUSED size_t *ret_bytes,
 			struct ramjet_error *err)
 {
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 int rj_helpers_rehearse(RJ_UNUSED struct rj_helpers *helpers,
 			RJ_UNUSED uint64_t deadline_ns,
 			struct ramjet_error *err)
 {
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 /* A blob that carries nothing needs no D-Bus. */
@@ -95,7 +98,7 @@ int rj_helpers_check_arriving(RJ_UNUSED struct rj_helpers *helpers,
 
 	if (!bytes || (bytes == sizeof(empty) && !memcmp(blob, empty, bytes)))
 		return 0;
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 int rj_helpers_load_all(RJ_UNUSED struct rj_helpers *helpers,
@@ -103,104 +106,18 @@ int rj_helpers_load_all(RJ_UNUSED struct rj_helpers *helpers,
 			RJ_UNUSED uint64_t deadline_ns,
 			struct ramjet_error *err)
 {
-	return absent(err);
+	return rj_helpers_absent(err);
 }
 
 int rj_helpers_results(RJ_UNUSED const struct rj_helpers *helpers,
 		       RJ_UNUSED struct rj_helper_result **ret,
 		       RJ_UNUSED size_t *ret_count)
 {
-	return absent(NULL);
+	return rj_helpers_absent(NULL);
 }
 
 void rj_helpers_times(RJ_UNUSED const struct rj_helpers *helpers,
 		      uint64_t *ret_whole_us, uint64_t *ret_slowest_us)
 {
 	*ret_whole_us = *ret_slowest_us = 0;
-}
-
-RAMJET_API int ramjet_helpers_list(
-	RJ_UNUSED const struct ramjet_helper_options *options,
-	RJ_UNUSED struct ramjet_helper_info **ret_helpers,
-	RJ_UNUSED size_t *ret_count, struct ramjet_error *err)
-{
-	return absent(err);
-}
-
-RAMJET_API int ramjet_helpers_save(
-	RJ_UNUSED const struct ramjet_helper_options *options,
-	RJ_UNUSED void **ret_data, RJ_UNUSED size_t *ret_bytes,
-	RJ_UNUSED struct ramjet_helper_info **ret_helpers,
-	RJ_UNUSED size_t *ret_count, struct ramjet_error *err)
-{
-	return absent(err);
-}
-
-RAMJET_API int ramjet_helpers_load(
-	RJ_UNUSED const struct ramjet_helper_options *options,
-	RJ_UNUSED const void *data, RJ_UNUSED size_t bytes,
-	RJ_UNUSED struct ramjet_helper_info **ret_helpers,
-	RJ_UNUSED size_t *ret_count, struct ramjet_error *err)
-{
-	return absent(err);
-}
-
-RAMJET_API void ramjet_helpers_free(
-	RJ_UNUSED struct ramjet_helper_info *helpers)
-{
-}
-
-RAMJET_API int ramjet_helper_new(RJ_UNUSED const char *bus_address,
-				 RJ_UNUSED const char *id,
-				 RJ_UNUSED ramjet_helper_save_fn *save,
-				 RJ_UNUSED ramjet_helper_load_fn *load,
-				 RJ_UNUSED void *user,
-				 RJ_UNUSED struct ramjet_helper **ret,
-				 struct ramjet_error *err)
-{
-	return absent(err);
-}
-
-RAMJET_API void ramjet_helper_free(RJ_UNUSED struct ramjet_helper *helper)
-{
-}
-
-RAMJET_API int ramjet_helper_set_limit(RJ_UNUSED struct ramjet_helper *helper,
-				       RJ_UNUSED uint64_t bytes)
-{
-	return absent(NULL);
-}
-
-RAMJET_API const char *ramjet_helper_bus_name(
-	RJ_UNUSED const struct ramjet_helper *helper)
-{
-	return "";
-}
-
-RAMJET_API int ramjet_helper_run(RJ_UNUSED struct ramjet_helper *helper,
-				 RJ_UNUSED int stop_fd,
-				 struct ramjet_error *err)
-{
-	return absent(err);
-}
-
-RAMJET_API int ramjet_helper_fd(RJ_UNUSED struct ramjet_helper *helper)
-{
-	return absent(NULL);
-}
-
-RAMJET_API int ramjet_helper_events(RJ_UNUSED struct ramjet_helper *helper)
-{
-	return absent(NULL);
-}
-
-RAMJET_API int ramjet_helper_timeout_ms(RJ_UNUSED struct ramjet_helper *helper)
-{
-	return absent(NULL);
-}
-
-RAMJET_API int ramjet_helper_process(RJ_UNUSED struct ramjet_helper *helper,
-				     struct ramjet_error *err)
-{
-	return absent(err);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is checked of an arriving blob before any helper hears of it. */
+#include "dbus/arriving.h"
+
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "dbus/handle.h"
-#include "util/cleanup.h"
 #include "util/error.h"
 
 /* Where no helpers are configured only the shape matters; the limits of a
@@ -16,16 +14,19 @@ static const struct rj_blob_limits default_limits = {
 	.total_bytes_max = 64u << 20,
 };
 
-int rj_helpers_read(const struct rj_blob_limits *limits, const void *blob,
-		    size_t bytes, struct rj_blob_item **ret_items,
-		    size_t *ret_count, struct ramjet_error *err)
+int rj_arriving_read(const struct rj_helpers *h, const void *blob, size_t bytes,
+		     struct rj_blob_item **ret_items, size_t *ret_count,
+		     struct ramjet_error *err)
 {
 	static const uint8_t empty[4];
+	const struct rj_blob_limits limits =
+		h ? rj_handle_blob_limits(h) : default_limits;
 
-	if (!bytes)
-		return rj_blob_read(empty, sizeof(empty), limits, ret_items,
-				    ret_count, err);
-	return rj_blob_read(blob, bytes, limits, ret_items, ret_count, err);
+	if (!bytes) {
+		blob = empty;
+		bytes = sizeof(empty);
+	}
+	return rj_blob_read(blob, bytes, &limits, ret_items, ret_count, err);
 }
 
 static bool has_item(const struct rj_blob_item *items, size_t count,
@@ -74,8 +75,8 @@ static int match_list(const struct rj_id_list *list,
 		       rj_text_list_end(&missing));
 }
 
-void rj_helpers_log_left_alone(const struct rj_helpers *h,
-			       const struct rj_blob_item *items, size_t count)
+void rj_arriving_log_left_alone(const struct rj_helpers *h,
+				const struct rj_blob_item *items, size_t count)
 {
 	struct rj_text id;
 
@@ -91,25 +92,13 @@ void rj_helpers_log_left_alone(const struct rj_helpers *h,
 	}
 }
 
-int rj_helpers_match(const struct rj_helpers *h,
-		     const struct rj_blob_item *items, size_t count,
-		     struct ramjet_error *err)
+int rj_arriving_match(const struct rj_helpers *h,
+		      const struct rj_blob_item *items, size_t count,
+		      struct ramjet_error *err)
 {
 	int rc = match_helpers(h, items, count, err);
 
 	if (rc < 0 || !h)
 		return rc;
 	return match_list(&h->roster.rules.list, items, count, err);
-}
-
-int rj_helpers_check_arriving(struct rj_helpers *h, const void *blob,
-			      size_t bytes, struct ramjet_error *err)
-{
-	const struct rj_blob_limits limits =
-		h ? rj_helpers_blob_limits(h) : default_limits;
-	rj_autofree struct rj_blob_item *items = NULL;
-	size_t count;
-	int rc = rj_helpers_read(&limits, blob, bytes, &items, &count, err);
-
-	return rc < 0 ? rc : rj_helpers_match(h, items, count, err);
 }

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * One operation on all helpers: discover, judge, then call. Every step is
- * taken in rj_helpers_process(), which never waits.
- *
- *   start  DISCOVERING -> IDLE
- *   save   DISCOVERING -> CALLING -> IDLE, states held
- *   load   DISCOVERING -> CALLING -> IDLE
- */
+#include "dbus/operation.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "dbus/handle.h"
+#include "dbus/arriving.h"
 #include "dbus/judge.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -40,8 +34,8 @@ static bool is_late(const struct rj_helpers *h)
 	return rj_now_ns() >= h->limit.at_ns;
 }
 
-int rj_helpers_begin(struct rj_helpers *h, enum rj_helpers_purpose purpose,
-		     uint64_t deadline_ns, struct ramjet_error *err)
+int rj_operation_begin(struct rj_helpers *h, enum rj_helpers_purpose purpose,
+		       uint64_t deadline_ns, struct ramjet_error *err)
 {
 	int rc;
 
@@ -75,10 +69,10 @@ static int begin_calls(struct rj_helpers *h, struct ramjet_error *err)
 		rc = rj_calls_save(&h->calls, &h->roster,
 				   h->options.state_bytes_max, err);
 	} else {
-		rc = rj_helpers_match(h, h->items, h->item_count, err);
+		rc = rj_arriving_match(h, h->items, h->item_count, err);
 		/* Here rather than where a blob is only looked at. */
 		if (rc >= 0)
-			rj_helpers_log_left_alone(h, h->items, h->item_count);
+			rj_arriving_log_left_alone(h, h->items, h->item_count);
 		if (rc >= 0)
 			rc = rj_calls_load(&h->calls, &h->roster, h->items,
 					   h->item_count, err);
@@ -154,7 +148,7 @@ static void give_up(struct rj_helpers *h)
 	h->stage = RJ_HELPERS_IDLE;
 }
 
-int rj_helpers_process(struct rj_helpers *h, struct ramjet_error *err)
+int rj_operation_process(struct rj_helpers *h, struct ramjet_error *err)
 {
 	int rc;
 
@@ -170,19 +164,8 @@ int rj_helpers_process(struct rj_helpers *h, struct ramjet_error *err)
 	return rc;
 }
 
-void rj_helpers_abort(struct rj_helpers *h)
-{
-	if (!h)
-		return;
-	if (h->stage != RJ_HELPERS_IDLE)
-		give_up(h);
-	/* States held for a finish that will not come. */
-	rj_calls_drop(&h->roster);
-	h->saved = false;
-}
-
-int rj_helpers_poll(struct rj_helpers *h, struct pollfd *ret,
-		    uint64_t *ret_deadline_ns)
+int rj_operation_poll(struct rj_helpers *h, struct pollfd *ret,
+		      uint64_t *ret_deadline_ns)
 {
 	uint64_t us, until = UINT64_MAX;
 	int rc = rj_bus_poll(&h->bus, ret);
@@ -197,11 +180,11 @@ int rj_helpers_poll(struct rj_helpers *h, struct pollfd *ret,
 	return 0;
 }
 
-int rj_helpers_finish(struct rj_helpers *h, struct ramjet_error *err)
+int rj_operation_finish(struct rj_helpers *h, struct ramjet_error *err)
 {
 	int rc;
 
-	while (!(rc = rj_helpers_process(h, err))) {
+	while (!(rc = rj_operation_process(h, err))) {
 		rc = rj_bus_wait(&h->bus, h->limit.at_ns, h->wake_fd);
 		if (rc == -ECANCELED) {
 			give_up(h);
@@ -209,4 +192,20 @@ int rj_helpers_finish(struct rj_helpers *h, struct ramjet_error *err)
 		}
 	}
 	return rc < 0 ? rc : 0;
+}
+
+int rj_operation_discover(struct rj_helpers *h, struct ramjet_error *err)
+{
+	int rc = rj_operation_begin(h, RJ_HELPERS_START, 0, err);
+
+	return rc < 0 ? rc : rj_operation_finish(h, err);
+}
+
+void rj_operation_abort(struct rj_helpers *h)
+{
+	if (h->stage != RJ_HELPERS_IDLE)
+		give_up(h);
+	/* States held for a finish that will not come. */
+	rj_calls_drop(&h->roster);
+	h->saved = false;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "dbus/handle.h"
+#include "dbus/operation.h"
+#include "dbus/vmstate.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -99,11 +101,11 @@ RAMJET_API int ramjet_helpers_list(const struct ramjet_helper_options *options,
 {
 	rj_cleanup(rj_helpers_freep) struct rj_helpers *h = NULL;
 	struct ramjet_error refusal = { 0 };
-	int rc = rj_helpers_connect(options, NULL, -1, &h, err);
+	int rc = rj_handle_connect(options, NULL, -1, &h, err);
 
 	if (rc < 0)
 		return rc;
-	rc = rj_helpers_discover(h, &refusal);
+	rc = rj_operation_discover(h, &refusal);
 	/* A refusal by the rules is in the members' problems. */
 	if (rc < 0 && !h->roster.judged)
 		return rj_fail(err, rc, "%s", refusal.message);

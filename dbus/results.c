@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dbus/handle.h"
+#include "dbus/vmstate.h"
 #include "util/error.h"
 
 static int by_id(const void *a, const void *b)

@@ -14,7 +14,8 @@
  *           returns 1, then rj_helpers_finish_save()
  * A failed operation leaves the handle usable, unless the bus was lost.
  *
- * Without libsystemd every function here fails with -EOPNOTSUPP.
+ * present.c and results.c do it. Without libsystemd absent.c does, where every
+ * function fails with -EOPNOTSUPP.
  */
 #include <poll.h>
 #include <stdbool.h>
