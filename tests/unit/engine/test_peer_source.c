@@ -395,7 +395,7 @@ static void a_source_that_hangs_up_before_its_channels_is_named(void **state)
 		assert_true(wire_peer_await(s->peer.control, RJ_FRAME_PONG,
 					    &frame));
 	}
-	wire_peer_close(&s->peer.control);
+	wire_peer_hang_up(&s->peer);
 	fake_source_await_target(s);
 	/* 1 of them, or 2 on a machine that was too busy to look: */
 	move_expect_error(&s->move.target_err, -ENODATA,
@@ -440,7 +440,7 @@ static void a_source_that_is_gone_at_any_step(void **state)
 			fake_source_begin(s);
 			fake_source_reach(s, step);
 			if (control)
-				wire_peer_close(&s->peer.control);
+				wire_peer_hang_up(&s->peer);
 			else
 				wire_peer_done(&s->peer);
 			expect_unstarted(s);
@@ -506,7 +506,7 @@ static void a_target_that_is_ready_is_bound(void **state)
 	fake_source_begin(s);
 	fake_source_reach(s, STEP_READY);
 	assert_int_equal(ramjet_cancel(s->move.incoming), -EBUSY);
-	wire_peer_close(&s->peer.control);
+	wire_peer_hang_up(&s->peer);
 	expect_unstarted(s);
 }
 

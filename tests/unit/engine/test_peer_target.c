@@ -145,7 +145,7 @@ static void a_control_link_closed_at_any_step(void **state)
 	for (unsigned step = 0; step < STEP_COUNT_; step++) {
 		fake_target_begin(s);
 		fake_target_reach(s, step);
-		wire_peer_close(&s->peer.control);
+		wire_peer_hang_up(&s->peer);
 		fake_target_expect_end(s, step);
 		fake_target_done(s);
 	}
@@ -174,7 +174,7 @@ static void a_frame_that_ends_in_the_middle(void **state)
 		fake_target_reach(s, step);
 		assert_true(wire_peer_send_bytes(s->peer.control, half,
 						 sizeof(half)));
-		wire_peer_close(&s->peer.control);
+		wire_peer_hang_up(&s->peer);
 		fake_target_expect_end(s, step);
 		fake_target_done(s);
 	}

@@ -33,6 +33,14 @@ void wire_peer_close(int *fd)
 	*fd = -1;
 }
 
+void wire_peer_hang_up(struct wire_peer *peer)
+{
+	/* A round may be about to be reported. */
+	(void)pthread_mutex_lock(&peer->lock);
+	wire_peer_close(&peer->control);
+	(void)pthread_mutex_unlock(&peer->lock);
+}
+
 void wire_peer_cut_data(struct wire_peer *peer)
 {
 	for (unsigned i = 0; i < WIRE_PEER_CHANNELS; i++)

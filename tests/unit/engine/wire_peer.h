@@ -33,6 +33,8 @@ struct wire_peer {
 void wire_peer_init(struct wire_peer *peer);
 void wire_peer_done(struct wire_peer *peer);
 void wire_peer_close(int *fd);
+/* Close the control link, whatever the peer's threads are doing. */
+void wire_peer_hang_up(struct wire_peer *peer);
 
 /* ---- connections ------------------------------------------------------------ */
 
