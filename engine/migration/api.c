@@ -55,12 +55,22 @@ RAMJET_API int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
 static int cancel_locked(struct ramjet_migration *m, const char *reason)
 	RJ_REQUIRES(m->lock)
 {
-	if (m->promised)
+	if (m->will == RJ_WILL_PROMISED)
 		return -EBUSY;
-	m->cancelled = true;
+	(void)rj_migration_decide_locked(m, RJ_WILL_CANCEL);
 	(void)snprintf(m->cancel_reason, sizeof(m->cancel_reason), "%s",
 		       reason);
 	return 0;
+}
+
+/* After the commit a wait can be ended, not what was handed over. */
+static int leave_locked(struct ramjet_migration *m) RJ_REQUIRES(m->lock)
+{
+	if (m->state != RAMJET_STATE_COMMITTED)
+		return -EALREADY;
+	if (m->will == RJ_WILL_MAY_LEAVE)
+		(void)rj_migration_decide_locked(m, RJ_WILL_LEFT);
+	return m->will == RJ_WILL_LEFT ? 0 : -EALREADY;
 }
 
 RAMJET_API int ramjet_cancel(struct ramjet_migration *migration)
@@ -76,15 +86,12 @@ RAMJET_API int ramjet_cancel_reason(struct ramjet_migration *migration,
 	if (!migration || !reason)
 		return -EINVAL;
 	rj_lock(&migration->lock);
-	if (migration->cancelled)
+	if (rj_will_is_cancel(migration->will))
 		rc = 0;
 	else if (rj_state_is_before_commit(migration->state))
 		rc = cancel_locked(migration, reason);
-	else if (migration->may_abandon &&
-		 migration->state == RAMJET_STATE_COMMITTED)
-		migration->abandoned = true;
 	else
-		rc = -EALREADY;
+		rc = leave_locked(migration);
 	rj_unlock(&migration->lock);
 	if (rc)
 		return rc;

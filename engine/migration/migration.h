@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "engine/guest/guest.h"
+#include "engine/migration/transitions.h"
 #include "engine/stats/counters.h"
 #include "engine/stats/statistics.h"
 #include "ramjet.h"
@@ -60,13 +61,8 @@ struct ramjet_migration {
 	/* guarded by lock */
 	struct ramjet_params params;
 	enum ramjet_state state;
-	bool cancelled;          /* cancel was asked for */
-	char cancel_reason[201]; /* "": none was given */
-	/* Target: READY is, or is about to be, said: the source decides. */
-	bool promised;
-	/* When committed, nothing but a stream's end is waited for. */
-	bool may_abandon;
-	bool abandoned;            /* nobody waits for how it ends any longer */
+	enum rj_will will;
+	char cancel_reason[201];   /* "": none was given */
 	bool over;                 /* final, and everybody was told */
 	struct ramjet_error error; /* the first one wins */
 	struct rj_statistics stats;
@@ -111,6 +107,10 @@ RJ_NODISCARD int rj_migration_alloc_counters(struct ramjet_migration *m,
  */
 bool rj_migration_set_state(struct ramjet_migration *m,
 			    enum ramjet_state state);
+/* What has been decided about the end; false, and nothing changes, where the
+ * table has no such step. */
+bool rj_migration_decide_locked(struct ramjet_migration *m, enum rj_will will)
+	RJ_REQUIRES(m->lock);
 /* Keep the first error and make everybody give up. Any thread. */
 void rj_migration_fail(struct ramjet_migration *m,
 		       const struct ramjet_error *err);

@@ -28,7 +28,8 @@ static void announce(struct ramjet_migration *m, enum ramjet_state old_state,
 static bool is_overruled_locked(const struct ramjet_migration *m,
 				enum ramjet_state state) RJ_REQUIRES(m->lock)
 {
-	return m->cancelled && rj_state_is_before_commit(m->state) &&
+	return rj_will_is_cancel(m->will) &&
+	       rj_state_is_before_commit(m->state) &&
 	       state != RAMJET_STATE_CANCELLING;
 }
 
@@ -73,13 +74,18 @@ bool rj_migration_set_state(struct ramjet_migration *m, enum ramjet_state state)
 	return written;
 }
 
+static bool is_given_up(enum rj_will will)
+{
+	return rj_will_is_cancel(will) || will == RJ_WILL_LEFT;
+}
+
 void rj_migration_fail(struct ramjet_migration *m,
 		       const struct ramjet_error *err)
 {
 	rj_lock(&m->lock);
 	/* After a cancel, ECANCELED is its echo: then there is no error. */
 	if (!m->error.code &&
-	    !((m->cancelled || m->abandoned) && err->code == -ECANCELED)) {
+	    !(is_given_up(m->will) && err->code == -ECANCELED)) {
 		m->error = *err;
 		/* A callback's own invention must not read as success. */
 		if (m->error.code >= 0)
@@ -96,14 +102,14 @@ struct ramjet_error rj_migration_error(struct ramjet_migration *m)
 
 	rj_lock(&m->lock);
 	error = m->error;
-	if (m->cancelled &&
+	if (rj_will_is_cancel(m->will) &&
 	    (m->state == RAMJET_STATE_CANCELLING ||
 	     m->state == RAMJET_STATE_CANCELLED || !error.code)) {
 		error = (struct ramjet_error){ 0 };
 		(void)rj_fail(&error, -ECANCELED, "migration: cancelled%s%s",
 			      *m->cancel_reason ? ": " : "", m->cancel_reason);
 	}
-	if (m->abandoned)
+	if (m->will == RJ_WILL_LEFT)
 		(void)rj_fail(&error, -ECANCELED,
 			      "handed over, unconfirmed: given up while "
 			      "waiting for the outcome");
@@ -111,14 +117,38 @@ struct ramjet_error rj_migration_error(struct ramjet_migration *m)
 	return error;
 }
 
-bool rj_migration_is_cancelled(struct ramjet_migration *m)
+bool rj_migration_decide_locked(struct ramjet_migration *m, enum rj_will will)
 {
-	bool cancelled;
+	const bool may = rj_will_may_follow(m->will, will);
+
+	if (may)
+		m->will = will;
+	return may;
+}
+
+static bool decide(struct ramjet_migration *m, enum rj_will will)
+{
+	bool decided;
 
 	rj_lock(&m->lock);
-	cancelled = m->cancelled;
+	decided = rj_migration_decide_locked(m, will);
 	rj_unlock(&m->lock);
-	return cancelled;
+	return decided;
+}
+
+static enum rj_will will_of(struct ramjet_migration *m)
+{
+	enum rj_will will;
+
+	rj_lock(&m->lock);
+	will = m->will;
+	rj_unlock(&m->lock);
+	return will;
+}
+
+bool rj_migration_is_cancelled(struct ramjet_migration *m)
+{
+	return rj_will_is_cancel(will_of(m));
 }
 
 bool rj_migration_has_reason(struct ramjet_migration *m)
@@ -126,55 +156,43 @@ bool rj_migration_has_reason(struct ramjet_migration *m)
 	bool has;
 
 	rj_lock(&m->lock);
-	has = m->cancelled && *m->cancel_reason;
+	has = rj_will_is_cancel(m->will) && *m->cancel_reason;
 	rj_unlock(&m->lock);
 	return has;
 }
 
 bool rj_migration_promise(struct ramjet_migration *m)
 {
-	bool promised;
-
-	rj_lock(&m->lock);
-	promised = m->promised = !m->cancelled;
-	rj_unlock(&m->lock);
-	return promised;
+	return decide(m, RJ_WILL_PROMISED);
 }
 
 bool rj_migration_has_promised(struct ramjet_migration *m)
 {
-	bool promised;
+	const enum rj_will will = will_of(m);
 
-	rj_lock(&m->lock);
-	promised = m->promised;
-	rj_unlock(&m->lock);
-	return promised;
+	return will == RJ_WILL_PROMISED || will == RJ_WILL_BREAK;
 }
 
 void rj_migration_let_abandon(struct ramjet_migration *m)
 {
-	rj_lock(&m->lock);
-	m->may_abandon = true;
-	rj_unlock(&m->lock);
+	(void)decide(m, RJ_WILL_MAY_LEAVE);
 }
 
 bool rj_migration_is_abandoned(struct ramjet_migration *m)
 {
-	bool abandoned;
-
-	rj_lock(&m->lock);
-	abandoned = m->abandoned;
-	rj_unlock(&m->lock);
-	return abandoned;
+	return will_of(m) == RJ_WILL_LEFT;
 }
 
 void rj_migration_abandon(struct ramjet_migration *m)
 {
+	enum rj_will will = RJ_WILL_CANCEL;
+
 	rj_lock(&m->lock);
-	if (rj_state_is_before_commit(m->state))
-		m->cancelled = true;
-	else
-		m->abandoned = true;
+	if (!rj_state_is_before_commit(m->state))
+		will = RJ_WILL_LEFT;
+	else if (m->will == RJ_WILL_PROMISED)
+		will = RJ_WILL_BREAK;
+	(void)rj_migration_decide_locked(m, will);
 	rj_unlock(&m->lock);
 	rj_event_signal(m->wake_fd);
 	rj_event_signal(m->event_fd);

@@ -70,3 +70,24 @@ RAMJET_API bool ramjet_state_is_final(enum ramjet_state state)
 	       state == RAMJET_STATE_CANCELLED ||
 	       state == RAMJET_STATE_UNCONFIRMED;
 }
+
+#undef TO
+#define TO(will) (1u << RJ_WILL_##will)
+
+bool rj_will_may_follow(enum rj_will from, enum rj_will to)
+{
+	static const uint32_t follow[] = {
+		[RJ_WILL_GO_ON] =
+			TO(PROMISED) | TO(MAY_LEAVE) | TO(CANCEL) | TO(LEFT),
+		/* By whoever frees the handle: as if the process had died. */
+		[RJ_WILL_PROMISED] = TO(BREAK) | TO(LEFT),
+		[RJ_WILL_MAY_LEAVE] = TO(CANCEL) | TO(LEFT),
+		[RJ_WILL_CANCEL] = 0,
+		[RJ_WILL_BREAK] = 0,
+		[RJ_WILL_LEFT] = 0,
+	};
+
+	static_assert(RJ_ARRAY_SIZE(follow) == RJ_WILL_COUNT_, "add a row");
+	return from < RJ_WILL_COUNT_ && to < RJ_WILL_COUNT_ &&
+	       follow[from] >> to & 1;
+}

@@ -124,9 +124,29 @@ static void final_states_are_those_without_a_way_out(void **state)
 	assert_false(ramjet_state_is_final(RAMJET_STATE_COUNT_));
 }
 
+static void what_is_decided_is_not_undone(void **state)
+{
+	/* A row each, x where it may go: in the order of the enum. */
+	static const char *const follow[] = {
+		[RJ_WILL_GO_ON] = ".xxx.x",     [RJ_WILL_PROMISED] = "....xx",
+		[RJ_WILL_MAY_LEAVE] = "...x.x", [RJ_WILL_CANCEL] = "......",
+		[RJ_WILL_BREAK] = "......",     [RJ_WILL_LEFT] = "......",
+	};
+
+	(void)state;
+	for (int from = 0; from <= RJ_WILL_COUNT_; from++)
+		for (int to = 0; to <= RJ_WILL_COUNT_; to++)
+			assert_int_equal(rj_will_may_follow((enum rj_will)from,
+							    (enum rj_will)to),
+					 from < RJ_WILL_COUNT_ &&
+						 to < RJ_WILL_COUNT_ &&
+						 follow[from][to] == 'x');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_decided_is_not_undone),
 		cmocka_unit_test(every_pair_of_states_is_as_documented),
 		cmocka_unit_test(states_out_of_range_lead_nowhere),
 		cmocka_unit_test(names_are_those_of_the_documents),
