@@ -74,18 +74,23 @@ def plain(source):
 def needs(files):
     """unit -> units that it includes or calls."""
     files = [f for f in files if f.path.split("/")[0] in LIBRARY + ("cli",)]
-    home = {name: unit(f.path) for f in files if f.path.endswith(".c")
-            for name in DEFINITION.findall(plain(f))}
+    homes = {}  # several where one of them is chosen when it is linked
+    for f in files:
+        if f.path.endswith(".c"):
+            for name in DEFINITION.findall(plain(f)):
+                homes.setdefault(name, set()).add(unit(f.path))
     graph = {unit(f.path): set() for f in files}
     for f in files:
         edges = graph[unit(f.path)]
         edges |= {unit(i) for i in INCLUDE.findall(f.text)
                   if unit(i) in graph}
         if f.path.endswith(".c"):
-            edges |= {home[n] for n in NAME.findall(plain(f)) if n in home
-                      # The command calls the library as everybody does.
-                      and not (n.startswith("ramjet_")
-                               and f.path.startswith("cli/"))}
+            for name in NAME.findall(plain(f)):
+                # The command calls the library as everybody does.
+                if unit(f.path) not in homes.get(name, ()) and not (
+                        name.startswith("ramjet_")
+                        and f.path.startswith("cli/")):
+                    edges |= homes.get(name, set())
     for name, edges in graph.items():
         edges.discard(name)
     return graph
