@@ -15,8 +15,8 @@ enum rj_pulse rj_heartbeat_look(struct rj_heartbeat *heartbeat,
 	silent_ns = now_ns - heartbeat->heard_ns;
 	if (silent_ns < limits->quiet_ns)
 		return RJ_PULSE_FINE;
-	/* We may have been away ourselves: it had its time since it was asked,
-	 * too. */
+	/* This process may have been stopped meanwhile: so the peer must also
+	 * have had its time since it was asked. */
 	if (silent_ns >= limits->dead_ns && ping->awaited &&
 	    now_ns - ping->sent_ns >= limits->dead_ns - limits->quiet_ns)
 		return RJ_PULSE_DEAD;

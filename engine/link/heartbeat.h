@@ -2,19 +2,20 @@
 #ifndef RJ_ENGINE_LINK_HEARTBEAT_H
 #define RJ_ENGINE_LINK_HEARTBEAT_H
 /*
- * Is the peer still there? A connection says nothing of it while another
- * process holds its other end open, as a child does that a VMM has forked.
- * After some silence the peer is asked (PING), and taken for dead when it says
- * nothing for long, not even that. Whoever answers is no thread that may lawfully
- * be busy (engine/link/link_keeper.h).
+ * Is the peer still alive? The connection does not tell as long as another
+ * process (such as a child that the VMM has forked) holds the other end open.
+ * So after some silence the peer is asked (PING), and taken for dead if it does
+ * not answer for long. A thread that does nothing else answers
+ * (engine/link/link_keeper.h), so a peer that is merely busy is not taken for
+ * dead.
  */
 #include <stdint.h>
 
 #include "engine/link/ping.h"
 
 struct rj_heartbeat_limits {
-	uint64_t quiet_ns; /* then it is asked */
-	uint64_t dead_ns;  /* then it is dead */
+	uint64_t quiet_ns; /* silence after which the peer is asked */
+	uint64_t dead_ns;  /* silence after which it is taken for dead */
 };
 /* 10 s and 30 s; in a file of its own, so that a test can have others. */
 extern const struct rj_heartbeat_limits rj_heartbeat_limits;

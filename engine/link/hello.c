@@ -46,7 +46,7 @@ static int read_to(int fd, struct rj_hello_reader *reader, size_t wanted)
 	return 1;
 }
 
-/* As read_to(), in words. */
+/* As read_to(), with an error message. */
 static int read_part(int fd, struct rj_hello_reader *reader, size_t wanted,
 		     struct ramjet_error *err)
 {
@@ -59,7 +59,8 @@ static int read_part(int fd, struct rj_hello_reader *reader, size_t wanted,
 	return rc;
 }
 
-/* Other software greets first, and then waits: its first bytes tell. */
+/* Other software may greet with a few bytes, and then wait: so look at the
+ * first bytes before the whole frame is there. */
 static int judge_first_bytes(const struct rj_hello_reader *reader,
 			     struct ramjet_error *err)
 {
@@ -133,7 +134,7 @@ int rj_hello_read(int fd, struct rj_hello_reader *reader, struct rj_hello *ret,
 		return -EPROTO;
 	if (rc <= 0)
 		return rc ? rj_fail(err, rc, "%s", why.message) : 0;
-	/* Again for each piece of the rest, of which there are few. */
+	/* Checked again for each piece that comes; there are few. */
 	rc = judge_header(reader->wire, &frame, err);
 	if (rc)
 		return rc;

@@ -15,8 +15,8 @@
 
 /* A connection and a ring. */
 #define FDS_EACH 2u
-/* As much as so many take is for all else, such as who reads the control
- * link. */
+/* Left over for everything else, such as the thread that reads the control
+ * link: the means of so many channels. */
 #define RESERVED 2u
 /* Address space for buffers and a ring. */
 #define BYTES_EACH ((size_t)6 << 20)
@@ -29,7 +29,7 @@ struct lane {
 	bool started;
 };
 
-/* All are there at a time, or it would be no trial. */
+/* All must exist at the same time, or the trial would prove nothing. */
 struct trial {
 	struct rj_mutex over; /* held until it is */
 	struct lane *lanes;

@@ -17,7 +17,8 @@
 /* Frames in a row that are not the caller's, until it may look at other things,
  * above all at a cancel: chosen. */
 #define SIFTED_MAX 64u
-/* A peer that takes not even this in time takes nothing. */
+/* How long an answer of 40 bytes may take to be sent: a peer that does not take
+ * even this takes nothing. */
 #define TOKEN_NS (5 * UINT64_C(1000000000))
 
 void rj_link_init(struct rj_link *link, int fd, int wake_fd)
@@ -224,7 +225,8 @@ static int read_message(struct rj_link *link, struct ramjet_error *err)
 	return 1;
 }
 
-/* From who reads the connection for us: a message, or why none follow. */
+/* A message from the thread that reads the connection for us, or its reason why
+ * none will follow. */
 static int take_mail(struct rj_link *link, struct rj_message *ret,
 		     struct ramjet_error *err)
 {
@@ -314,7 +316,7 @@ void rj_link_count(struct rj_link *link, struct rj_link *reader)
 						     memory_order_relaxed));
 }
 
-/* 1: the caller's; 0: dealt with. */
+/* 1: the message is for the caller; 0: it was dealt with here. */
 static int sift(struct rj_link *link, struct rj_message *message,
 		struct ramjet_error *err)
 {

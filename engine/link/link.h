@@ -24,7 +24,7 @@ struct rj_link {
 	int wake_fd; /* ends waits with -ECANCELED; -1: none */
 	struct rj_mailbox *outbox; /* send through this, or NULL: on fd */
 	struct rj_mailbox *inbox;  /* receive from this, or NULL: from fd */
-	/* Whoever has put something into the outbox calls this; or NULL. */
+	/* Called after something was put into the outbox; or NULL. */
 	void (*nudge)(void *user);
 	void *nudge_user;
 	struct rj_mutex sending; /* lock order: 12; a frame at a time */
@@ -38,7 +38,8 @@ struct rj_link {
 	size_t payload_have;
 	size_t skip; /* of an optional frame nobody knows */
 	struct rj_message message;
-	bool ended;               /* whoever fills the inbox has said so */
+	/* the thread that fills the inbox has reported its end */
+	bool ended;
 	struct rj_message unread; /* type 0: none */
 	bool answers; /* both sides may ask, and must answer: from ACCEPT on */
 	struct rj_ping ping;
@@ -75,7 +76,7 @@ RJ_NODISCARD int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 			      struct ramjet_error *err);
 /* The next poll gives this message again, which it gave last. */
 void rj_link_unread(struct rj_link *link, struct rj_message *message);
-/* Put before an error that refuses this message: where it was. */
+/* Prefix an error that refuses this message with its place in the stream. */
 void rj_link_blame(const struct rj_message *message, struct ramjet_error *err);
 /* As poll, but waits until deadline_ns: 0 with a message, or an error. */
 RJ_NODISCARD int rj_link_wait(struct rj_link *link, uint64_t deadline_ns,

@@ -36,7 +36,8 @@ static void leave(struct rj_lobby *lobby, unsigned at, struct rj_arrival *ret)
 	memmove(seat, seat + 1, (lobby->count - at) * sizeof(*seat));
 }
 
-/* Has anybody in the lobby something to say, or been silent for too long? */
+/* The next connection that has sent its HELLO, failed to, or was silent for too
+ * long. */
 static bool hear(struct rj_lobby *lobby, struct rj_arrival *ret)
 {
 	const uint64_t now = rj_now_ns();
@@ -61,7 +62,7 @@ static bool hear(struct rj_lobby *lobby, struct rj_arrival *ret)
 	return false;
 }
 
-/* Seats are for those who speak. */
+/* Refuse the connection that has been silent longest, to free its seat. */
 static void make_room(struct rj_lobby *lobby, struct rj_arrival *ret)
 {
 	ret->why = (struct ramjet_error){ 0 };
@@ -90,7 +91,8 @@ static int timeout_ms(const struct rj_lobby *lobby, uint64_t deadline_ns)
 	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 
-/* -ECANCELED, an error, or whether anybody is at the door. */
+/* -ECANCELED, another error, or whether a connection can be accepted (1) or not
+ * (0). */
 static int watch(const struct rj_lobby *lobby, uint64_t deadline_ns,
 		 int wake_fd)
 {
@@ -112,14 +114,14 @@ static int watch(const struct rj_lobby *lobby, uint64_t deadline_ns,
 	return fds[1].revents != 0;
 }
 
-/* The machine's, or this process's: it may pass. */
+/* No descriptor or memory, of the machine or of this process: it may pass. */
 static bool is_shortage(int rc)
 {
 	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ||
 	       rc == -ENOBUFS;
 }
 
-/* Who waits for ever would else never hear why. */
+/* Log it: without a deadline there would be no error to read it in. */
 static void take_a_nap(struct rj_lobby *lobby, const struct ramjet_error *why)
 {
 	lobby->nap_ns = rj_now_ns() + RJ_LOBBY_NAP_NS;
@@ -134,7 +136,7 @@ static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
 {
 	struct rj_lobby_seat *seat = &lobby->seats[lobby->count];
 	struct ramjet_error why = { 0 };
-	/* Whoever was there a moment ago may have gone: then do not wait. */
+	/* The connection may be gone by now: then do not wait for another. */
 	const int rc = rj_accept(lobby->listener, rj_now_ns(), wake_fd,
 				 &seat->conn, &why);
 

@@ -2,10 +2,10 @@
 #ifndef RJ_ENGINE_LINK_LOBBY_H
 #define RJ_ENGINE_LINK_LOBBY_H
 /*
- * Connections that have not said yet who they are. A target waits for all of
- * them at once, so that one which says nothing keeps nobody waiting. When all
- * seats are taken, whoever has been silent longest makes room for the next: so
- * no number of them keeps out one who speaks.
+ * Connections that have not sent their HELLO yet. A target listens to all of
+ * them at once, so that a silent one delays nobody. When all seats are taken,
+ * the connection that has been silent longest is refused to make room for the
+ * next: so any number of silent ones cannot keep the source out.
  */
 #include "engine/link/hello.h"
 #include "ringio/endpoint.h"
@@ -30,12 +30,12 @@ struct rj_lobby {
 		struct rj_conn conn;
 		uint64_t deadline_ns;
 		struct rj_hello_reader reader;
-	} seats[RJ_LOBBY_SEATS];  /* the longest there first */
+	} seats[RJ_LOBBY_SEATS];  /* in the order in which they came */
 	const struct rj_log *log; /* borrowed; NULL: silent */
-	bool shortage_said;       /* once is enough */
+	bool shortage_said;       /* the shortage was logged: once is enough */
 };
 
-/* Somebody who has spoken, or failed to. */
+/* A connection that has sent its HELLO, or failed to. */
 struct rj_arrival {
 	struct rj_conn conn; /* the caller's to take or close */
 	struct rj_hello hello;
@@ -43,7 +43,7 @@ struct rj_arrival {
 };
 
 void rj_lobby_init(struct rj_lobby *lobby, struct rj_listener *listener);
-/* Closes whoever is left. */
+/* Closes the connections that are left. */
 void rj_lobby_done(struct rj_lobby *lobby);
 /* Wait for the next arrival. -ETIMEDOUT, -ECANCELED, or an error of the
  * listener; deadline_ns 0: none. Where connections could not be accepted for

@@ -15,7 +15,8 @@ struct rj_message {
 	uint8_t *payload;    /* frame.payload_bytes, malloc()ed or NULL */
 	uint64_t offset;     /* of its first byte in the stream it came in */
 	uint64_t arrived_ns; /* 0: not noted */
-	/* malloc()ed: no message, but why none follow. NULL for messages. */
+	/* malloc()ed: this is no message but the reason why no more will come.
+	 * NULL for messages. */
 	struct ramjet_error *end;
 };
 
@@ -46,12 +47,13 @@ void rj_mailbox_done(struct rj_mailbox *box);
 RJ_NODISCARD int rj_mailbox_put(struct rj_mailbox *box,
 				const struct rj_message *message,
 				struct ramjet_error *err);
-/* The last that comes: whoever takes it has taken all before it. */
+/* Put the reason why no more will come, after all messages so far. */
 RJ_NODISCARD int rj_mailbox_put_end(struct rj_mailbox *box,
 				    const struct ramjet_error *why);
 /* 1 and the oldest message, or 0. */
 int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret);
-/* Would a message with such a payload go in? Sure for the only one who puts. */
+/* Is there room for a message with such a payload? Only the thread that puts
+ * can rely on it, if it is the only one. */
 bool rj_mailbox_has_room(struct rj_mailbox *box, uint32_t bytes);
 bool rj_mailbox_is_empty(struct rj_mailbox *box);
 #endif

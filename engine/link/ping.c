@@ -40,7 +40,8 @@ static uint32_t quantile(const struct rj_ping *ping, unsigned tenths)
 		return 0;
 	memcpy(sorted, ping->samples_us, sizeof(sorted));
 	qsort(sorted, count, sizeof(*sorted), compare);
-	/* Whoever was not let run answers late: one such never counts. */
+	/* An answer is late when the peer's thread had to wait for a CPU: the
+	 * worst one of all never counts. */
 	return sorted[(count - 1) * tenths / 10];
 }
 
@@ -63,7 +64,7 @@ static void add_sample(struct rj_ping *ping, uint64_t us)
 {
 	const bool knows_better = ping->answers && !ping->all_laden;
 
-	/* A queue only adds: whatever came sooner had less of it. */
+	/* Queueing only makes it longer: a shorter time had less of it. */
 	if (ping->laden && knows_better && us >= rj_ping_rtt_us(ping))
 		return;
 	if (!ping->laden && ping->all_laden)

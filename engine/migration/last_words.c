@@ -11,7 +11,7 @@
  * guest runs again meanwhile. A goodbye is worth less: it goes into a socket's
  * buffer, or not. */
 #define LISTEN_NS (300 * UINT64_C(1000000))
-/* A command that let go of its pipe ends, or it is no use. */
+/* A command that has closed its pipe should end soon: how long it may take. */
 #define COMMAND_NS (2 * UINT64_C(1000000000))
 #define GOODBYE_NS (50 * UINT64_C(1000000))
 
@@ -26,7 +26,7 @@ static void peer_error(const struct rj_message *message, const char *peer,
 		rj_error_prefix(ret, "%s", peer);
 }
 
-/* Worth waiting for the peer's word: our error comes from a connection. */
+/* True when our error is that of a connection: the peer may tell more. */
 static bool is_from_connection(int code)
 {
 	return code == -EPIPE || code == -ECONNRESET || code == -ENODATA ||
@@ -59,7 +59,7 @@ void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 	    (link->fd < 0 && !link->inbox))
 		return;
 	link->wake_fd = -1;
-	/* A peer that never stops talking is no reason to listen for ever. */
+	/* The deadline also ends it when messages keep coming. */
 	while (rj_now_ns() < deadline_ns &&
 	       !rj_link_wait(link, deadline_ns, &message, NULL)) {
 		const uint8_t type = message.frame.type;
@@ -98,14 +98,15 @@ void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,
 	uint8_t body[RJ_FAILED_BYTES_MAX];
 	struct rj_frame frame = { .type = RJ_FRAME_CANCEL };
 
-	/* A cancel says nothing else than that; with a reason it is a failure
-	 * to whoever hears of it. */
+	/* A plain cancel is told as CANCEL; one with a reason as FAILED, which
+	 * can carry it. */
 	if (!rj_migration_is_cancelled(m) || rj_migration_has_reason(m)) {
 		frame.type = RJ_FRAME_FAILED;
 		frame.payload_bytes = (uint32_t)rj_failed_encode(error, body);
 	}
 	link->wake_fd = -1;
-	/* In band at a target its reader may be answering: nothing to change. */
+	/* In band at a target, the receive worker may be using the link to
+	 * answer a PING: leave the link as it is. */
 	if (link->outbox)
 		link->outbox = NULL;
 	(void)!rj_link_send(link, &frame, body, rj_now_ns() + GOODBYE_NS, NULL);

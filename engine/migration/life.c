@@ -92,8 +92,8 @@ static void *run_side(void *arg)
 {
 	struct ramjet_migration *m = arg;
 
-	/* Whoever hears of the handle from a callback may free it: not before
-	 * its maker is through with it. */
+	/* A callback may free the handle: so the thread starts calling only
+	 * when the caller that made it is through with it. */
 	rj_lock(&m->lock);
 	rj_unlock(&m->lock);
 	m->side->run(m);

@@ -78,7 +78,8 @@ struct ramjet_migration {
 struct rj_side {
 	const char *name; /* of the call, for errors */
 	bool outgoing;
-	/* Whatever may fail at once, before there is a thread. */
+	/* What can fail in the caller's call already, before there is a
+	 * thread. */
 	int (*prepare)(struct ramjet_migration *m, struct ramjet_error *err);
 	void (*run)(struct ramjet_migration *m); /* the control thread */
 	/* What it has allocated, also if prepare has failed, or was never called. */
@@ -117,7 +118,7 @@ void rj_migration_fail(struct ramjet_migration *m,
 /* The first error so far; code 0 when none. A cancel counts as -ECANCELED. */
 struct ramjet_error rj_migration_error(struct ramjet_migration *m);
 bool rj_migration_is_cancelled(struct ramjet_migration *m);
-/* Whoever cancelled it has said why: the error does, too. */
+/* The cancel came with a reason, which is in the error, too. */
 bool rj_migration_has_reason(struct ramjet_migration *m);
 /* Target: from here on only the source, or a lost link, ends it. False: a
  * cancel came first. */

@@ -24,7 +24,7 @@ static void announce(struct ramjet_migration *m, enum ramjet_state old_state,
 	rj_call_notifiers(m, old_state, state, ended_badly ? &error : NULL);
 }
 
-/* A cancel that came before the commit keeps all but its own states away. */
+/* After a cancel that came before the commit, only cancelling may follow. */
 static bool is_overruled_locked(const struct ramjet_migration *m,
 				enum ramjet_state state) RJ_REQUIRES(m->lock)
 {
@@ -83,11 +83,13 @@ void rj_migration_fail(struct ramjet_migration *m,
 		       const struct ramjet_error *err)
 {
 	rj_lock(&m->lock);
-	/* After a cancel, ECANCELED is its echo: then there is no error. */
+	/* After a cancel, ECANCELED only says that waits have ended: no
+	 * error. */
 	if (!m->error.code &&
 	    !(is_given_up(m->will) && err->code == -ECANCELED)) {
 		m->error = *err;
-		/* A callback's own invention must not read as success. */
+		/* A callback may have set a code that is no negative errno: it
+		 * must not read as success. */
 		if (m->error.code >= 0)
 			m->error.code = -EIO;
 	}
@@ -228,7 +230,7 @@ void rj_migration_finish(struct ramjet_migration *m, enum ramjet_state state)
 	write_state_locked(m, state, &old_state);
 	rj_unlock(&m->lock);
 	announce(m, old_state, state);
-	/* Whoever returns from ramjet_wait() has seen all notifiers run. */
+	/* ramjet_wait() returns after all notifiers have run. */
 	rj_lock(&m->lock);
 	m->over = true;
 	(void)pthread_cond_broadcast(&m->changed);

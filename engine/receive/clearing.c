@@ -166,8 +166,8 @@ static int clear_piece(struct rj_clearing *c, unsigned self,
 
 /* ---- threads -------------------------------------------------------------- */
 
-/* One thread less, or one that was counted and could not be made. The last has
- * seen to it that all is done, or none is. */
+/* A thread ends, or one that was counted could not be started. When the last
+ * one ends, all is cleared, or it never will be. */
 static void leave(struct rj_clearing *c, bool failed)
 {
 	bool over;
@@ -189,8 +189,9 @@ static void end_thread(struct rj_clearing *c, const struct ramjet_error *err)
 		rj_event_signal(c->event_fd);
 }
 
-/* The first thread looks, without the lock, since it takes a while; others
- * wait for it. False: it could not. */
+/* How the blocks are to be looked through. The first thread finds out,
+ * without the lock since that takes a while; the others wait for it. False:
+ * it failed. */
 static bool look(struct rj_clearing *c, unsigned self, struct ramjet_error *err)
 {
 	const char **lazy = NULL;
@@ -262,7 +263,7 @@ static int start_threads(struct rj_clearing *c, unsigned threads,
 	} while (!rc && c->started < threads);
 	if (!rc)
 		return 0;
-	/* One does as well. */
+	/* Fewer threads than planned will do; none is a failure. */
 	leave(c, !c->started);
 	return c->started ? 0
 			  : rj_fail_errno(err, rc, "clearing memory: a thread");

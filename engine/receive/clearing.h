@@ -51,7 +51,7 @@ struct rj_clearing {
 	struct rj_clearing_hold holds[RJ_CLEARING_THREADS_MAX];
 	unsigned running;
 	unsigned taken; /* numbers given to threads */
-	bool failed;    /* it will never be over */
+	bool failed;    /* a thread failed: `over` will never be set */
 	/* The next piece: */
 	unsigned block;
 	uint64_t page;
@@ -70,7 +70,8 @@ RJ_NODISCARD int rj_clearing_start(struct rj_clearing *clearing,
 				   unsigned block_count,
 				   struct rj_bitmap *received, unsigned threads,
 				   int event_fd, struct ramjet_error *err);
-/* Ends what is left undone. Safe on a zeroed struct. */
+/* Stop and join all threads, whatever is left to clear. Safe on a zeroed
+ * struct. */
 void rj_clearing_stop(struct rj_clearing *clearing);
 
 /* All that was not received reads as zero. Any thread. */

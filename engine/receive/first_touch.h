@@ -56,8 +56,8 @@ struct rj_first_touch_summary rj_first_touch_summary(
  * thread. */
 bool rj_first_touch_is_due(struct rj_first_touch *touch, uint64_t page);
 
-/* May this worker write to the file? False where it is not worth it, and when
- * enough workers write already: receive in place then. */
+/* Begin to write to the block's file. False: this block is received in place,
+ * or enough workers write to it already. */
 bool rj_first_touch_enter(struct rj_first_touch *touch);
 void rj_first_touch_leave(struct rj_first_touch *touch);
 

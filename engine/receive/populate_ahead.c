@@ -41,7 +41,7 @@ static bool next_piece_locked(struct rj_populate_ahead *ahead,
 	return true;
 }
 
-/* False: it is over. */
+/* Wait for a piece to populate. False: the thread is to end. */
 static bool await_piece(struct rj_populate_ahead *ahead, struct iovec *ret)
 {
 	bool found = false;

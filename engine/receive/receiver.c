@@ -50,7 +50,8 @@ static int next_header(struct rj_receiver *r)
 	return receive(r, r->buffers->header, sizeof(r->buffers->header));
 }
 
-/* Once, when it is first needed: on a spare CPU a thread shall help. */
+/* True once, at the first call, if there is a spare CPU for a thread beside
+ * this worker. */
 static bool wants_thread(const struct rj_receiver *r, bool *asked)
 {
 	const bool first = !*asked;
@@ -59,7 +60,7 @@ static bool wants_thread(const struct rj_receiver *r, bool *asked)
 	return first && r->spare_cpu;
 }
 
-/* Without it all works as well. */
+/* The thread could not be started: go on without it. */
 static void miss_thread(const struct rj_receiver *r, int rc)
 {
 	if (rc)
@@ -87,7 +88,8 @@ static void populate_ahead(struct rj_receiver *r,
 				scatter->count);
 }
 
-/* The kernel could not write where the pages go. */
+/* -EFAULT: the kernel could not write to the pages' place. Find out which and
+ * why. */
 static int blame(const struct rj_receiver *r, unsigned block,
 		 const struct rj_scatter *scatter, struct ramjet_error *err)
 {
@@ -120,7 +122,7 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 	return rc == -EFAULT ? blame(r, block, scatter, err) : rc;
 }
 
-/* What came must be what was sent. */
+/* The payload's checksum must be the one in the header. */
 static int check_sum(const struct rj_receiver *r, const struct rj_frame *frame,
 		     struct ramjet_error *err)
 {
@@ -135,7 +137,7 @@ static int check_sum(const struct rj_receiver *r, const struct rj_frame *frame,
 		       (unsigned long long)sum);
 }
 
-/* Whoever sends it decides, but one way it must be there. */
+/* The source decides whether frames carry a checksum; one way they must. */
 static int expect_sum(struct rj_receiver *r, const struct rj_frame *frame,
 		      struct ramjet_error *err)
 {
@@ -212,7 +214,8 @@ static int pass_fence(struct rj_receiver *r, const struct rj_frame *frame,
 	int rc = rj_frame_verify(r->buffers->header, frame, NULL, NULL, err);
 
 	publish(r);
-	/* Who passes a fence has written all pages before it. */
+	/* All pages before the fence must be written before it counts as
+	 * delivered. */
 	if (!rc)
 		rc = rj_bounce_flush(&r->bounce, err);
 	if (!rc)
@@ -244,10 +247,10 @@ static int skip_frame(struct rj_receiver *r, const struct rj_frame *frame)
 }
 
 /*
- * After COMMIT a stream that goes one way ends, or it is not what was sent. A
- * pipe that somebody else still holds open need not: it has a moment to say
- * more. A command has longer, and is waited for afterwards; a block device
- * ends where it ends.
+ * One way, the stream must end after COMMIT. A pipe may stay open because
+ * another process still holds it: END_NS without a byte counts as the end. A
+ * command gets the reply timeout, and its end is waited for afterwards. A block
+ * device has no end: what follows is not looked at.
  */
 static int expect_end(struct rj_receiver *r, struct ramjet_error *err)
 {
@@ -304,7 +307,7 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 		rj_message_done(&message);
 		return rc;
 	}
-	/* Whoever looks whether the source lives sees that it spoke. */
+	/* For the heartbeat: the source has said something. */
 	publish(r);
 	if (frame->type == RJ_FRAME_PING && r->link) {
 		rc = rj_link_answer(r->link, &message, r->m->wake_fd, err);
@@ -396,8 +399,9 @@ static void describe_failure(struct rj_receiver *r, int rc,
 	err->code = rc;
 }
 
-/* What is wrong in a control frame that was read before is the better reason:
- * it may be why the stream ends here. */
+/* In band, leave the failure to the control thread: it handles all messages
+ * that were read before first, and what is wrong in one of them may be why the
+ * stream ends here. */
 static void give_up(struct rj_receiver *r, const struct ramjet_error *err)
 {
 	if (!r->inbox || err->code == -ECANCELED) {

@@ -38,7 +38,8 @@ static void *wait_for_the_end(void *argument)
 	return NULL;
 }
 
-/* A spare one is there meanwhile, so the last is never taken. */
+/* A second thread is held meanwhile, so that this one is never the last that
+ * limits allow. */
 int rj_side_thread_start(struct rj_side_thread *side, const char *what,
 			 unsigned worker, void *(*run)(void *), void *argument)
 {

@@ -23,13 +23,13 @@ struct rj_side_thread {
 	bool started;
 };
 
-/* "rj/<what>/<worker>" runs run(argument). 0 or -errno; then it is as if it had
- * never been tried. The last thread that limits leave is not taken: a guest
- * may need it to run. */
+/* Start a thread "rj/<what>/<worker>" that runs run(argument). 0, or -errno
+ * with nothing changed. If limits leave room for one thread only, none is
+ * started: the guest may need that one to run. */
 RJ_NODISCARD int rj_side_thread_start(struct rj_side_thread *side,
 				      const char *what, unsigned worker,
 				      void *(*run)(void *), void *argument);
-/* Say so and wait for the end of run(). Safe on a zeroed struct. */
+/* Tell run() to end, and wait for it. Safe on a zeroed struct. */
 void rj_side_thread_stop(struct rj_side_thread *side);
 
 /* For run(): what it has used so far. Relaxed: it orders nothing. */

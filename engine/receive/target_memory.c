@@ -23,7 +23,7 @@ int rj_target_memory_init(struct rj_target_memory *memory,
 			calloc(block_count, sizeof(struct rj_first_touch)),
 	};
 	rj_headroom_init(&memory->headroom, 1);
-	/* Nobody clears anything before it begins. */
+	/* Until rj_clearing_start() nothing is being cleared. */
 	atomic_init(&memory->clearing.over, true);
 	if (!memory->received || !memory->first_touch)
 		return rj_fail(err, -ENOMEM, "target: out of memory");
@@ -109,7 +109,8 @@ static void place_raw(struct rj_target_memory *memory, unsigned block,
 		!rj_bitmap_test(received, run->page) &&
 		rj_first_touch_is_due(&memory->first_touch[block], run->page);
 
-	/* From now on it is not going to be cleared; it may be just now. */
+	/* With the bits set it will not be cleared any more; but it may be
+	 * being cleared right now. */
 	(void)rj_bitmap_set_run(received, run->page, run->count);
 	rj_clearing_avoid(&memory->clearing, block, run->page, run->count);
 	ret->raw_pages += run->count;
@@ -141,7 +142,8 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 		rj_error_prefix(err, "block %s", block->name);
 		return rc;
 	}
-	/* Zero runs are looked at here; the rest is the kernel's. */
+	/* Zero runs are read and cleared here, so their file must reach that
+	 * far; where raw pages go, the kernel says EFAULT. */
 	rc = rj_backing_check(block, 0, block->page_count, err);
 	if (rc)
 		return rc;

@@ -3,7 +3,7 @@
 
 #include "util/error.h"
 
-/* False: it is over. */
+/* Wait for a job. False: the thread is to end. */
 static bool await_job(struct rj_write_behind *behind, struct rj_write_job *ret)
 {
 	bool found;

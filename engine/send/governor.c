@@ -65,7 +65,7 @@ static uint64_t slice_of(double cap, uint64_t wanted)
 	return wanted < SLICE_BYTES_MIN ? wanted : SLICE_BYTES_MIN;
 }
 
-/* Up to now at the cap there was, from now on at the one there is. */
+/* Earn until now at the cap so far, then take over the one that is wanted. */
 static void earn_locked(struct rj_governor *g, uint64_t now_ns)
 	RJ_REQUIRES(g->lock)
 {
@@ -81,8 +81,8 @@ static void earn_locked(struct rj_governor *g, uint64_t now_ns)
 		g->peak += s * g->cap * PEAK;
 		g->earned_ns = now_ns;
 	}
-	/* Without a cap nothing is owed, none inherits savings, and what waits
-	 * for one is announced anew for the next. */
+	/* When the cap changes, debts and savings are dropped, and slices that
+	 * wait are void: they are announced anew. */
 	if (g->cap <= 0 || cap < g->cap || cap > g->cap)
 		g->mean = g->peak = 0;
 	if (cap < g->cap || cap > g->cap)
@@ -127,7 +127,8 @@ uint64_t rj_governor_ready_ns(struct rj_governor *g, uint64_t place,
 
 	rj_lock(&g->lock);
 	earn_locked(g, now_ns);
-	/* What this slice and those after it owe is not its to wait for. */
+	/* Do not count what this slice and those behind it have been
+	 * charged. */
 	after = (double)(g->announced - place);
 	s = g->cap > 0 && place >= g->voided
 		    ? -min_of(g->mean + after, (g->peak + after) / PEAK) /
@@ -204,7 +205,7 @@ uint64_t rj_governor_frame_bytes(uint64_t cap)
 
 uint64_t rj_governor_pace(uint64_t cap)
 {
-	/* No faster than this, and it is as if there was none. */
+	/* A larger cap would overflow; no machine is that fast. */
 	const uint64_t most = UINT64_MAX / PACE_PERCENT;
 
 	if (cap < PACED_FROM)

@@ -31,8 +31,9 @@
 #include "util/mutex.h"
 
 struct rj_governor {
-	/* The cap as others change it, bytes/s, 0: none; borrowed. Looked at
-	 * with the lock held, so that nobody goes by one that is older. */
+	/* The cap that is wanted, bytes/s, 0: none; borrowed, and changed by
+	 * others at any time. Read with the lock held, so that no thread uses
+	 * an older value than another did before. */
 	const _Atomic uint64_t *wanted;
 	struct rj_mutex lock; /* lock order: 11, innermost */
 	/* guarded by lock; bytes, as fractions of them add up */
@@ -59,7 +60,7 @@ uint64_t rj_governor_ready_ns(struct rj_governor *g, uint64_t place,
 /* Has the cap changed since it was announced? Then announce it anew. */
 bool rj_governor_is_void(struct rj_governor *g, uint64_t place,
 			 uint64_t now_ns);
-/* The slice goes, or never will, or is void. */
+/* Leave the line: the slice is about to go, or was given up, or is void. */
 void rj_governor_admitted(struct rj_governor *g);
 /* All of these: returns when the first *bytes, at most as many as before, may
  * go. -ECANCELED when wake_fd is readable first. */

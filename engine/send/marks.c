@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the VMM says of pages reaches the rounds. */
+/* Connects the guest's marks and discards (engine/guest/guest.h) with the
+ * rounds. */
 #include "engine/send/marks.h"
 
 static void mark(void *rounds, unsigned block, uint64_t first_page,

@@ -95,7 +95,8 @@ uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 #ifdef RJ_TSAN
 typedef uint64_t word __attribute__((may_alias));
 
-/* Its memcpy() would report the guest, which may write meanwhile. */
+/* Not memcpy(): a sanitizer would report it, since the guest may write
+ * meanwhile. */
 RJ_GUEST_MEMORY static void copy_pages(uint8_t *to, const uint8_t *from,
 				       size_t bytes)
 {

@@ -143,8 +143,8 @@ static int add_up(void *user, uint64_t first_page, uint64_t count,
 	return 0;
 }
 
-/* All of the piece's pages are of these categories; the shared page of zeros
- * is none of ours. */
+/* True when all pages of the piece are of these categories. The kernel's shared
+ * zero page does not count as one of them. */
 static bool all_pages_are(struct rj_pinning *pinning,
 			  const struct rj_piece *piece, uint64_t categories)
 {
@@ -192,7 +192,8 @@ static bool is_populated(struct rj_pinning *pinning,
 	if (block->fd >= 0 && block->page_bytes == RAMJET_PAGE_BYTES) {
 		if (!has_no_hole(pinning, piece))
 			return false;
-		/* What others have populated need not be mapped here yet. */
+		/* Pages that another process has populated may not be mapped
+		 * here yet. */
 		(void)madvise((void *)(uintptr_t)piece->base, piece->bytes,
 			      MADV_POPULATE_READ);
 	}
@@ -263,7 +264,7 @@ int rj_pinning_buffer(struct rj_pinning *pinning, unsigned block,
 				 pinning->piece_chunks];
 	if (piece->state == PIECE_NEW && !pinning->over)
 		consider(pinning, piece, stretch, base);
-	/* Where stretches meet, the piece may be of another one. */
+	/* Where two stretches meet, the piece may belong to the other one. */
 	if (piece->state != PIECE_REGISTERED || from < piece->base ||
 	    from >= piece->base + piece->bytes ||
 	    bytes > (size_t)(piece->base + piece->bytes - from))

@@ -49,7 +49,8 @@ RJ_NODISCARD int rj_pinning_init(struct rj_pinning *pinning,
 				 struct rj_channel *channel,
 				 struct rj_rounds *rounds, unsigned worker,
 				 bool any_pages, struct ramjet_error *err);
-/* Lets nothing go: that happens with the channel. Safe on a zeroed struct. */
+/* Frees this struct only: the memory stays registered until the channel is
+ * freed. Safe on a zeroed struct. */
 void rj_pinning_done(struct rj_pinning *pinning);
 /* The buffer to send [base, base + bytes) of a block from, registered just now
  * if need be; RJ_CHANNEL_PLAIN: none. */

@@ -289,7 +289,7 @@ uint64_t rj_rounds_remaining(struct rj_rounds *rounds)
 
 unsigned rj_rounds_active(const struct rj_rounds *rounds)
 {
-	/* relaxed: who sees it late claims a chunk more, or less */
+	/* relaxed: seen late, it makes a worker claim a chunk more or less */
 	return atomic_load_explicit(&rounds->active, memory_order_relaxed);
 }
 
@@ -500,7 +500,7 @@ static unsigned take_chunk(struct rj_rounds *rounds, unsigned parity,
 			   unsigned block, uint64_t chunk, struct rj_claim *ret)
 {
 	struct rj_bitmap *map = &rounds->maps[parity][block];
-	/* relaxed: the lock orders it, which opened the round to us */
+	/* relaxed: we entered the round under the lock, after it was written */
 	const unsigned part = atomic_load_explicit(&rounds->part_pages[parity],
 						   memory_order_relaxed);
 
@@ -565,7 +565,7 @@ bool rj_rounds_rest(struct rj_rounds *rounds, unsigned worker, uint32_t round)
 	bool wanted;
 
 	rj_lock(&rounds->lock);
-	/* An older round than the open one is as good as over. */
+	/* Nobody waits in a round when a newer one is open. */
 	while (worker >= rj_rounds_active(rounds) && !rounds->stopping &&
 	       rounds->resting && rounds->open == round &&
 	       rounds->exhausted <= round)
@@ -577,7 +577,7 @@ bool rj_rounds_rest(struct rj_rounds *rounds, unsigned worker, uint32_t round)
 
 void rj_rounds_exhausted(struct rj_rounds *rounds, uint32_t round)
 {
-	/* None rests. */
+	/* All workers are active: nobody waits in rj_rounds_rest(). */
 	if (rj_rounds_active(rounds) == rounds->worker_count)
 		return;
 	rj_lock(&rounds->lock);

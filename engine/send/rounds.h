@@ -56,7 +56,8 @@ struct rj_rounds {
 	const struct rj_block *blocks; /* borrowed */
 	unsigned block_count;
 	unsigned worker_count;
-	struct rj_placement by_address; /* equal slices, unless told better */
+	/* homes as equal slices; used until rj_rounds_place() */
+	struct rj_placement by_address;
 	const struct rj_placement *placement;
 	uint64_t long_pages; /* nobody rests in rounds of fewer */
 	struct rj_bitmap *maps[2];
@@ -84,7 +85,7 @@ struct rj_rounds {
 	/* guarded by lock */
 	bool begun;         /* round 0 is open */
 	bool final;         /* the open round is the last */
-	bool stopping;      /* everybody out */
+	bool stopping;      /* all workers are to end */
 	bool resting;       /* the open round is long enough to wait in */
 	uint32_t exhausted; /* rounds in which nothing is left to claim */
 	uint32_t open;

@@ -15,7 +15,7 @@
 /* Workers that take part in trials; the others send plain meanwhile, so that
  * a wrong guess costs the same for any number of channels. */
 #define CONTESTANTS 2u
-/* Unregistered sends, all of them copied, until we believe it. */
+/* Give unregistered zero copy up after so many sends, if all were copied. */
 #define COPIED_MAX 8u
 
 RJ_PRINTF(3, 4)
@@ -102,7 +102,7 @@ void rj_send_path_done(struct rj_send_path *path)
 	rj_pinning_done(&path->pinning);
 }
 
-/* The kernel has the last word. */
+/* Zero copy ends when the kernel refuses it, whatever was chosen. */
 static int heed_refusal(struct rj_send_path *path, struct ramjet_error *err)
 {
 	const struct rj_channel_zero_copy zc =
@@ -137,7 +137,8 @@ static void heed_copies(struct rj_send_path *path)
 	    (zc.copied < COPIED_MAX || zc.copied + zc.pending < zc.sends))
 		return;
 	path->unregistered = false;
-	/* A contest of other contestants. */
+	/* The trial begins anew: zero copy means something else from here
+	 * on. */
 	path->trial = (struct rj_trial){ 0 };
 	path->in_trial = false;
 }
@@ -171,11 +172,11 @@ static void adopt(struct rj_send_path *path, enum rj_verdict verdict)
 	if (verdict == RJ_VERDICT_PLAIN)
 		stop(path);
 	path->decided = true;
-	/* Who found out tells. */
+	/* The worker whose trial gave the verdict reports it; we do not. */
 	path->settled = true;
 }
 
-/* The first worker that can tell tells for all. */
+/* The first worker whose trial is over decides for all. */
 static void end_turn(struct rj_send_path *path)
 {
 	int none = RJ_VERDICT_NONE;
@@ -225,7 +226,8 @@ static bool choose(struct rj_send_path *path, const struct rj_out_frame *frame)
 	bytes = look_for_buffers(path, frame);
 	if (path->decided)
 		return bytes;
-	/* Mostly other things: it tells nothing. */
+	/* Too little of the frame could go without a copy: its time says
+	 * nothing. */
 	if (bytes < frame->payload_bytes / 4 * 3 || !bytes)
 		return false;
 	path->in_trial = true;
@@ -249,7 +251,7 @@ int rj_send_path_start(struct rj_send_path *path, struct rj_out_frame *frame,
 		if (rc)
 			return rc;
 	}
-	/* A refusal has released the buffers how[] speaks of. */
+	/* A refusal has released the buffers that how[] names. */
 	if (how && (path->registered || path->unregistered))
 		return rj_channel_send_start_as(path->channel, frame->iov, how,
 						frame->iov_count);
@@ -267,7 +269,8 @@ void rj_send_path_conclude(struct rj_send_path *path)
 	const struct rj_channel_zero_copy zc =
 		rj_channel_zero_copy(path->channel);
 
-	/* Those who compete speak for the others. */
+	/* Workers that take no part in trials leave the report to the
+	 * others. */
 	if (path->settled || !path->competes)
 		return;
 	if (path->forced && zc.sends)

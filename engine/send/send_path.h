@@ -54,7 +54,8 @@ struct rj_send_path {
 	uint64_t began_ns;
 	uint64_t frame_bytes;
 	bool settled; /* chosen and reason say how it is */
-	bool news;    /* and nobody has been told; the worker clears it */
+	/* not reported yet; the worker reports it, and clears this */
+	bool news;
 	char chosen[32];
 	char reason[160];
 	int how[RJ_OUT_RUNS_MAX + 2]; /* of the frame in flight */

@@ -116,7 +116,7 @@ static void report_zero_copy(struct rj_sender *s)
 /* What is left of a frame of which slices have gone. */
 static int start_rest(struct rj_sender *s, struct rj_iov *rest)
 {
-	/* Stays bent: the frame is of no other use any more. */
+	/* The iovec is not restored: this frame is not used again as it is. */
 	return rj_channel_send_start(s->channel, rest->entries,
 				     rj_iov_open(rest, rest->bytes));
 }
@@ -256,8 +256,8 @@ static int send_mail(struct rj_sender *s)
 
 	if (!s->outbox)
 		return 0;
-	/* Whoever finds the box empty must see this: the box's lock is
-	 * between. */
+	/* Set before the box is looked at: whoever finds the box empty, under
+	 * its lock, then also sees that a frame is being sent. */
 	atomic_store_explicit(mailing, 1, memory_order_relaxed);
 	while (!rc && rj_mailbox_get(s->outbox, &mail)) {
 		rc = send_message(s, &mail);
@@ -335,7 +335,8 @@ static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
 	if (s->index < rj_rounds_active(s->rounds))
 		set_state(s, RJ_CHANNEL_OPEN);
 	rc = claim_and_send(s, err);
-	/* A round cut short has no fence: nobody may take it for whole. */
+	/* A round that was stopped gets no fence: the target must not take it
+	 * for complete. */
 	if (!rc &&
 	    atomic_load_explicit(&s->rounds->stopped, memory_order_relaxed))
 		rc = -ECANCELED;
@@ -351,7 +352,8 @@ static void publish_rtt(struct rj_sender *s)
 			      memory_order_relaxed);
 }
 
-/* After the last page: the guest's memory is its owner's again. */
+/* After the last page: once this returns, nothing of ours reads or pins the
+ * guest's memory. */
 static int end_path(struct rj_sender *s)
 {
 	rj_send_path_conclude(&s->path);
@@ -367,7 +369,7 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 	int rc;
 
 	for (;;) {
-		/* Nothing may stay in flight while we wait for a round. */
+		/* Finish what is in flight before waiting for a round. */
 		rc = rj_channel_send_wait(s->channel);
 		if (!rc)
 			rc = send_mail(s);
@@ -388,7 +390,8 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 			rc = end_path(s);
 			if (rc || !s->outbox)
 				return rc;
-			/* In band, control frames follow the last page. */
+			/* In band, control frames are still to be sent after
+			 * the last page. */
 			if (rj_rounds_wait_kick(s->rounds, &kicks))
 				return send_mail(s);
 			break;
@@ -418,7 +421,8 @@ static int check_strict(struct rj_sender *s, struct ramjet_error *err)
 		       rj_channel_reason(s->channel));
 }
 
-/* Write protection sees the kernel's pinning as the guest's writing. */
+/* Under the pagemap source, which write-protects pages, pinning a page counts
+ * as the guest writing it. */
 static bool pinning_dirties(const struct ramjet_guest *guest)
 {
 	for (unsigned i = 0; i < guest->source_count; i++)
@@ -445,7 +449,8 @@ static int open_path(struct rj_sender *s, struct ramjet_error *err)
 	return rc;
 }
 
-/* One way, nobody asks again: every frame says what it must be. */
+/* One way, a damaged page can't be asked for again: each frame carries a
+ * checksum of its payload. */
 static int add_staging(struct rj_sender *s, struct ramjet_error *err)
 {
 	if (!s->one_way)
@@ -482,11 +487,12 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 		rc = check_strict(s, err);
 	if (!rc)
 		rc = open_path(s, err);
-	/* The first frame must not be one for another cap. */
+	/* Before the first frame: its size depends on the cap. */
 	return rc ? rc : apply_rate(s);
 }
 
-/* The kernel could not read what it was to send: a block lost its file. */
+/* -EFAULT: the kernel could not read memory that it was to send. Mostly a
+ * block's file was cut short: name that block. */
 static void blame_block(struct rj_sender *s, int rc)
 {
 	for (unsigned i = 0;

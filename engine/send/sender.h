@@ -29,7 +29,8 @@ struct rj_sender {
 	struct rj_mailbox *outbox;    /* control frames in band, or NULL */
 	struct rj_governor *governor; /* all workers' */
 	_Atomic int *zero_copy;       /* likewise, enum rj_verdict */
-	bool one_way;                 /* nobody asks again */
+	/* nothing comes back: see add_staging() */
+	bool one_way;
 	struct rj_counters *counters;
 	struct rj_conn conn;        /* owned; closed by whoever joins */
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
