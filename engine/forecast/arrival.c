@@ -119,8 +119,8 @@ double rj_arrival_waiting_bytes(const struct rj_arrival *arrival,
 
 uint64_t rj_arrival_behind_us(const struct rj_arrival *arrival, uint64_t now_us)
 {
-	/* What the first round leaves in the target's buffers nobody knows
-	 * before it has arrived. */
+	/* Before the first round is applied, nothing is known of how much waits
+	 * in the target's buffers. */
 	if (!arrival->heard ||
 	    arrival->left - arrival->heard > RJ_ARRIVAL_ROUNDS)
 		return UINT64_MAX;

@@ -232,7 +232,8 @@ static bool keeps_up(const struct rj_channel_count *cc, double rate,
 	return share >= 1 - LOSS_MAX && share * cc->kept >= 1 - LOSS_SUM_MAX;
 }
 
-/* Two windows of the challenger; between clear cases, the other's turn. */
+/* After one or two windows of the new number: a clear case ends it, otherwise
+ * the old number is measured once more. */
 static void judge_challenge(struct rj_channel_count *cc, double rate)
 {
 	const double floor = is_upward(cc) ? 1 : 1 - 2 * LOSS_MAX;

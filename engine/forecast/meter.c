@@ -69,7 +69,7 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 {
 	const uint64_t us = now_us - meter->since_us;
 	const uint64_t bytes = now->acked - meter->acked;
-	/* Under a cap, frames wait for it rather than in a socket. */
+	/* Under a cap, frames wait at the governor instead of in a socket. */
 	const bool queued = now->queued || now->held;
 
 	if (now->acked > meter->moved || !meter->moved_us ||

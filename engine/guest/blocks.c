@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a guest consists of: its blocks, and who tells what was written. */
+/* A guest's blocks and dirty sources. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +69,8 @@ static int check_distinct_locked(const struct ramjet_guest *guest,
 			return rj_fail(err, -EEXIST,
 				       "block %s: there is one of this name",
 				       block->name);
-		/* Neither end is reached by adding: that might wrap around. */
+		/* Written without sums of address and size, which might wrap
+		 * around. */
 		if (host >= other->host
 			    ? (uint64_t)(host - other->host) < other->bytes
 			    : (uint64_t)(other->host - host) < block->bytes)

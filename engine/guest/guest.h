@@ -16,7 +16,7 @@ struct rj_node_view;
 /* Whoever moves the guest hears what the VMM says of its pages. Called with the
  * guest's lock held. */
 struct rj_page_listener {
-	/* They were written, by whom no dirty source can see. */
+	/* They were written by something that no dirty source sees. */
 	void (*mark)(void *user, unsigned block, uint64_t first_page,
 		     uint64_t pages);
 	/* Their content is of no use any more. */
@@ -58,8 +58,10 @@ struct ramjet_guest {
 	void *listener_user;
 	struct rj_state_costs costs; /* of earlier tries */
 	bool sealed;                 /* handed over: marks come too late */
-	bool paused;                 /* by whoever owns it: nobody starts it */
-	bool paused_told; /* COMMIT has said so, or not: it is settled */
+	/* by its owner: ramjet does not start it */
+	bool paused;
+	/* COMMIT has told the target: `paused` no longer changes */
+	bool paused_told;
 
 	/* NULL: this machine's NUMA nodes. Set by tests before migrating. */
 	const struct rj_node_view *nodes;

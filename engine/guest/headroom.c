@@ -23,7 +23,8 @@ void rj_headroom_init(struct rj_headroom *room, unsigned workers)
 	atomic_init(&room->until_look, 0);
 }
 
-/* Of a pool of its own; when that is empty, the kernel says so. */
+/* hugetlb pages come from a pool of their own; when it is empty, the kernel
+ * says so. */
 static bool is_hugetlb(const struct rj_block *block)
 {
 	struct statfs fs;

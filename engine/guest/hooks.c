@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The API for what else hangs on a guest: blockers and notifiers. */
+/* The public calls for blockers and notifiers. */
 #include <errno.h>
 
 #include "engine/guest/guest.h"

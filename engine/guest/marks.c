@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the VMM says of pages while they are moved, and until when it may. */
+/* Marks and discards of the VMM while its guest is moved; they end with the
+ * seal. */
 #include <errno.h>
 #include <string.h>
 

@@ -10,7 +10,7 @@
 /* Of the struct as it was first published. */
 #define FIRST_SIZE (offsetof(struct ramjet_params, log_user) + sizeof(void *))
 
-/* 0 stands for the default: so a caller who leaves a tail zero is served. */
+/* 0 stands for the default, so that a caller may leave these members zero. */
 static void fill_defaults(struct ramjet_params *params)
 {
 	static const struct ramjet_params defaults = { RAMJET_PARAMS_INIT };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A guest that its owner has paused: nobody starts it, here or there. */
+/* A guest that its owner has paused: ramjet starts it on neither side. */
 #include <errno.h>
 
 #include "engine/guest/guest.h"

@@ -10,7 +10,8 @@
  * that hold something cost little. The page may be written meanwhile: then
  * either answer is right, as its dirty bit is set again. */
 bool rj_page_is_zero(const uint8_t *page);
-/* It will be asked about soon: what it looks at first is fetched meanwhile. */
+/* Fetch what rj_page_is_zero() looks at first, for a page that it will soon be
+ * asked about. */
 static inline void rj_page_expect(const uint8_t *page)
 {
 	__builtin_prefetch(page);

@@ -134,7 +134,8 @@ static enum rj_placed form_groups(struct plan *plan)
 
 /* ---- which worker serves whom, and runs where ---- */
 
-/* Whose workers have more each: the one that would be through last. */
+/* The node whose workers have the most memory each: it would be finished
+ * last. */
 static bool is_more_due(const struct group *a, const struct group *b)
 {
 	if (!a->workers && !b->workers)
@@ -197,7 +198,7 @@ static void append(struct rj_placement *p, const struct rj_stretch *s,
 	p->chunk_total += end - from;
 }
 
-/* What lies nowhere is shared out by homes. */
+/* Memory of no node is shared out by homes. */
 static void lay_out(struct plan *plan, struct rj_placement *p)
 {
 	const struct rj_placement_wish *wish = plan->wish;

@@ -11,7 +11,8 @@
 #include "engine/forecast/meter.h"
 #include "engine/migration/migration.h"
 
-/* Channels are open, the rounds not begun: who works, and who has a shard. */
+/* When channels are open and rounds not begun: decide which workers are active
+ * at first. */
 void rj_source_channels_begin(struct ramjet_migration *m);
 /* At every tick while the guest runs; `busy`: workers had work throughout. */
 void rj_source_channels_tick(struct ramjet_migration *m,

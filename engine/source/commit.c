@@ -15,8 +15,8 @@
  * (decision 025). */
 #define DIGESTS_FACTOR 4u
 
-/* The guest stands still: it waits no longer than it would have while running
- * when nothing of what there is to send goes out. */
+/* How long the peer may make no progress. While pages are still to be sent, not
+ * longer than the stall timeout, as when the guest runs. */
 static uint64_t patience_us(struct ramjet_migration *m)
 {
 	const struct ramjet_params params = rj_migration_params(m);
@@ -26,7 +26,8 @@ static uint64_t patience_us(struct ramjet_migration *m)
 	if (stall_us && (!reply_us || stall_us < reply_us) &&
 	    !rj_rounds_all_left(&m->out->rounds))
 		return stall_us;
-	/* READY comes after the target has hashed what took us so long. */
+	/* Before READY the target hashes its memory, too, which may take it
+	 * longer than us. */
 	return reply_us && !rj_talk_has(&m->out->talk, RJ_TALK_READY)
 		       ? reply_us + DIGESTS_FACTOR * m->out->digests_us
 		       : reply_us;
@@ -60,7 +61,8 @@ int rj_source_await(struct ramjet_migration *m,
 			return rj_fail(err, -ETIMEDOUT,
 				       "switchover: no %s within %llu ms", what,
 				       (unsigned long long)timeout_us / 1000);
-		/* One way, nobody tells when the stream was taken. */
+		/* One way, nothing wakes us when bytes were taken: look
+		 * often. */
 		rc = rj_source_pump(m, m->out->one_way ? 1 : 100, err);
 		if (rj_migration_is_abandoned(m))
 			return -ECANCELED;
@@ -79,7 +81,8 @@ static bool is_stream_over(struct rj_outgoing *out)
 				    memory_order_relaxed) != RJ_CHANNEL_OPEN;
 }
 
-/* What the worker has found is the end of all: it goes on from here. */
+/* The worker's error becomes this call's error, so that it is reported as
+ * unconfirmed. */
 static int take_over_error(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct ramjet_error error;
@@ -101,7 +104,7 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 
 	rj_rounds_stop(&out->rounds);
 	rc = rj_source_await(m, is_stream_over, "end of the stream", err);
-	/* A reader that has stopped reading must not keep us. */
+	/* End the worker's wait: the reader may have stopped reading. */
 	if (rc && err->code)
 		rj_migration_fail(m, err);
 	rj_sender_join(s);
@@ -115,7 +118,7 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 			      m->wake_fd, err);
 }
 
-/* All of it is written, COMMIT too: what is left is to let it be seen. */
+/* The whole stream is written, with COMMIT: give the file its name. */
 static int publish(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_sender *s = &m->out->senders[0];
@@ -127,7 +130,8 @@ static int publish(struct ramjet_migration *m, struct ramjet_error *err)
 
 static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	/* What fails elsewhere no longer matters: only the target's word. */
+	/* From here on only the target's RUNNING counts, not what fails
+	 * elsewhere. */
 	m->out->link.wake_fd = -1;
 	return rj_source_await(m, is_running, "RUNNING from the target", err);
 }
@@ -155,8 +159,8 @@ static int hand_over(struct ramjet_migration *m, struct ramjet_error *err)
 	return m->out->one_way ? finish_one_way(m, err) : await_running(m, err);
 }
 
-/* What of the time since READY the news took that the guest runs: of the way to
- * the target and back, half. */
+/* How long RUNNING was on its way: half of the time since READY, less what the
+ * target's start took. */
 static uint64_t way_back_us(const struct rj_outgoing *out, uint64_t now_us)
 {
 	const uint64_t us = now_us - out->term_began_us;
@@ -189,7 +193,7 @@ int rj_source_commit(struct ramjet_migration *m, struct ramjet_error *err)
 	struct rj_outgoing *out = m->out;
 	int rc;
 
-	/* A command may take for ever, and nobody else is heard. */
+	/* One way, nothing but a cancel can end the wait for a command. */
 	if (out->one_way)
 		rj_migration_let_abandon(m);
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))

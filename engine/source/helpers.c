@@ -70,7 +70,8 @@ static int await_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 			return rj_fail_errno(err, -errno, "helpers: poll");
 		if (fds[1].revents)
 			return -ECANCELED;
-		/* Pages go on, and their news must be heard. */
+		/* Pages are being sent meanwhile: handle what workers and
+		 * target report. */
 		rc = rj_source_pump(m, 0, err);
 		if (rc)
 			return rc;

@@ -26,9 +26,9 @@ struct rj_helpers;
 
 struct rj_outgoing {
 	/* set up by ramjet_migrate() */
-	struct rj_conn given; /* fd:, until source_session.c takes it */
+	struct rj_conn given; /* fd:, until session.c takes it */
 
-	/* set up by source_session.c */
+	/* set up by session.c */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;
 	struct rj_talk talk; /* how far the conversation has come */
@@ -42,11 +42,12 @@ struct rj_outgoing {
 	unsigned channel_count;
 	struct rj_governor governor; /* any thread's */
 	struct rj_hello hello;       /* what the control link began with */
-	/* Says COMMIT, returns RUNNING: so it is surely an answer to it. */
+	/* Sent with COMMIT; RUNNING must return it, which proves that it
+	 * answers this COMMIT. */
 	uint8_t commit_token[RJ_COMMIT_BYTES];
 	struct rj_channel_plan plan;
 
-	/* set up by source_memory.c */
+	/* set up by memory.c */
 	struct rj_rounds rounds;
 	struct rj_numa numa;
 	struct rj_dirty_set dirty;
@@ -58,7 +59,7 @@ struct rj_outgoing {
 	uint64_t unpopulated_pages;
 	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
 
-	/* what the target has said (source_pump.c) */
+	/* what the target has said (pump.c) */
 	uint16_t accepted_channels;
 	struct rj_ready ready_says; /* with what took the target so long */
 	struct rj_running running_says;
@@ -88,7 +89,7 @@ struct rj_outgoing {
 		uint64_t wire_bytes, payload_bytes, raw_pages, zero_pages;
 	} sent; /* accounted to rounds so far */
 
-	struct rj_helpers *helpers; /* source_helpers.c; or NULL */
+	struct rj_helpers *helpers; /* helpers.c; or NULL */
 
 	/* switchover.c */
 	bool guest_stopped;
@@ -103,7 +104,7 @@ struct rj_outgoing {
 
 /* ---- steps, in the order they happen; each 0 or an error ---- */
 
-/* source_session.c: connect, say hello, announce blocks. */
+/* session.c: connect, say hello, announce blocks. */
 RJ_NODISCARD int rj_source_connect(struct ramjet_migration *m,
 				   struct ramjet_error *err);
 /* Wait for ACCEPT (when the target can answer). */
@@ -114,7 +115,7 @@ RJ_NODISCARD int rj_source_open_channels(struct ramjet_migration *m,
 					 struct ramjet_error *err);
 /* From here on a thread reads what the target says. */
 void rj_source_keep_link(struct ramjet_migration *m);
-/* source_memory.c: begin tracking, find what is populated, fill round 0. */
+/* memory.c: begin tracking, find what is populated, fill round 0. */
 RJ_NODISCARD int rj_source_prepare_memory(struct ramjet_migration *m,
 					  struct ramjet_error *err);
 /* OR what was written into the next round. */
@@ -127,12 +128,13 @@ enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m);
 /* precopy.c: rounds until the pause would fit, and is wanted. */
 RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
 				   struct ramjet_error *err);
-/* source_path.c: ask the target for an answer, when it is time. */
+/* path.c: ask the target for an answer, when it is time. */
 RJ_NODISCARD int rj_source_ping(struct ramjet_migration *m,
 				struct ramjet_error *err);
-/* By an answer, or by a round that has shown it; one way there is none. */
+/* Is the path's round trip known, by an answer or by a small round? One way
+ * there is none: always true. */
 bool rj_source_knows_path(const struct rj_outgoing *out);
-/* What of that the estimate counts with. */
+/* Take the round trip that was measured into the estimate. */
 void rj_source_take_rtt(struct ramjet_migration *m);
 /* What a prediction made now would count with. */
 struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m);
@@ -159,9 +161,9 @@ RJ_NODISCARD int rj_source_say_commit(struct ramjet_migration *m,
 RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
 				  struct ramjet_error *err);
 
-/* source_pump.c: let things happen for at most timeout_ms (-1: until
- * something does): workers' events, the target's messages. -ECANCELED when all
- * give up (the reason is in the migration), or a protocol error. */
+/* pump.c: wait for at most timeout_ms (-1: until something happens), and handle
+ * workers' events and the target's messages. -ECANCELED when the migration was
+ * cancelled or has failed (the reason is in it), or a protocol error. */
 RJ_NODISCARD int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 				struct ramjet_error *err);
 /* look.c: the kernel is asked about each connection (a system call a channel),

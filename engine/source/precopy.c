@@ -106,7 +106,8 @@ static void publish(struct ramjet_migration *m, const struct rj_wire_now *wire)
 	rj_unlock(&m->lock);
 }
 
-/* Whose fences have left, which the target has applied, and what that says. */
+/* Tell the forecast which rounds have left, and which the target has
+ * applied. */
 static void follow_rounds(struct rj_outgoing *out,
 			  const struct rj_wire_now *wire)
 {
@@ -143,7 +144,8 @@ static int check_stall(struct ramjet_migration *m, struct ramjet_error *err)
 		       (unsigned long long)still_us / 1000);
 }
 
-/* Whatever waits to be sent, as long as the target's kernel takes it. */
+/* Is the target alive? Any byte that its kernel takes counts, and any
+ * message. */
 static int check_pulse(struct ramjet_migration *m,
 		       const struct rj_wire_now *wire, struct ramjet_error *err)
 {
@@ -347,7 +349,7 @@ static void say_what_would_do(struct ramjet_migration *m)
 	       can_throttle ? ", throttling the guest may" : "");
 }
 
-/* A limit that is out of reach is told, and what would do instead. */
+/* Warn when the limit is out of reach, and say which limit would do. */
 static void look_out(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
@@ -418,7 +420,8 @@ static int set_throttle(struct ramjet_migration *m, uint32_t percent,
 	if (m->out->throttle_set == percent)
 		return 0;
 	account_throttle(m);
-	/* Whatever it returns: half throttled must be lifted, too. */
+	/* Set before the call: a throttle that failed half-way must be lifted,
+	 * too. */
 	m->out->throttle_set = percent;
 	rc = rj_call_throttle(m, percent, err);
 	if (rc)
@@ -527,8 +530,8 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	begin_estimate(m);
-	/* Once more before there are pages that others wait behind: the first
-	 * answer may have been late. */
+	/* Ask once more before pages are sent that an answer would wait behind:
+	 * the first answer may have been late. */
 	rc = rj_source_pump(m, 0, err);
 	if (!rc)
 		rc = rj_source_ping(m, err);

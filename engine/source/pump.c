@@ -72,7 +72,8 @@ static int take_running(struct ramjet_migration *m, struct rj_message *message,
 
 	if (rc)
 		return rc;
-	/* It may have been said before COMMIT was there, and read now. */
+	/* A RUNNING without the token may have been sent before COMMIT
+	 * arrived. */
 	if (out->running_says.token != rj_get64(out->commit_token))
 		return rj_fail(err, -EPROTO,
 			       "RUNNING: token 0x%016llx, wanted the one that "

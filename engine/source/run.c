@@ -96,10 +96,12 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_source_wait_accept(m, err);
 	if (!rc)
 		rc = rj_source_open_channels(m, err);
-	/* In band, not before there is somebody to send what it answers. */
+	/* In band, answers are sent by a worker: the keeper starts with the
+	 * workers. */
 	if (!rc && !m->out->has_outbox) {
 		rj_source_keep_link(m);
-		/* Nothing is before it yet, that makes the answer late. */
+		/* Asked now, when no pages are queued that would make the
+		 * answer late. */
 		rc = rj_source_ping(m, err);
 	}
 	if (!rc)
@@ -137,7 +139,7 @@ static void join_senders(struct rj_outgoing *out)
 		rj_sender_join(&out->senders[i]);
 }
 
-/* The guest runs nowhere: whoever reads what led here must read that, too. */
+/* The guest runs nowhere now: the migration's error must say so, too. */
 static void report_stranded(struct ramjet_migration *m,
 			    const struct ramjet_error *why)
 {
@@ -153,7 +155,8 @@ static void report_stranded(struct ramjet_migration *m,
 	rj_unlock(&m->lock);
 }
 
-/* For nothing, but the guest stood still. */
+/* The migration failed, but the guest stood still meanwhile: report for how
+ * long. */
 static void record_pause(struct ramjet_migration *m)
 {
 	const uint64_t us = rj_now_us() - m->out->pause_began_us;
@@ -167,8 +170,8 @@ static void record_pause(struct ramjet_migration *m)
 	       (double)us / 1000.0);
 }
 
-/* Before anything else that takes time: the guest has waited long enough.
- * False when it does not start. */
+/* Start the guest again, before anything else that takes time. False when it
+ * does not start. */
 static bool resume_guest(struct ramjet_migration *m)
 {
 	struct ramjet_error err = { 0 };
@@ -193,7 +196,8 @@ static void tell_target(struct ramjet_migration *m)
 	const struct ramjet_error error = rj_migration_error(m);
 	bool fit = out->link.fd >= 0 && !out->one_way;
 
-	/* In band, a frame may have been cut in the middle: say nothing. */
+	/* In band, the last frame may have been cut in the middle: nothing can
+	 * follow it. */
 	if (out->has_outbox && out->link.outbox)
 		fit = false;
 	rj_link_keeper_stop(&out->keeper);
@@ -218,9 +222,11 @@ static void close_connections(struct ramjet_migration *m)
 		(void)rj_conn_close(&out->senders[i].conn,
 				    rj_now_ns() + CLOSE_DEADLINE_NS / 50, NULL);
 	(void)rj_conn_close(&out->control, 0, NULL);
-	/* Failed before it was used: the peer must not wait for the free. */
+	/* If it failed before this was used: close it now, for the peer
+	 * waits. */
 	(void)rj_conn_close(&out->given, 0, NULL);
-	/* Leave the guest's bus, whatever is still under way there. */
+	/* Disconnect from the helpers' bus, whatever is still under way
+	 * there. */
 	rj_helpers_free(out->helpers);
 	out->helpers = NULL;
 }
@@ -255,7 +261,7 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 {
 	struct rj_outgoing *out = m->out;
 
-	/* A person may start it again. */
+	/* A person may start the guest here again: not throttled. */
 	if (end == RAMJET_STATE_UNCONFIRMED)
 		rj_source_lift_throttle(m);
 	rj_rounds_stop(&out->rounds);

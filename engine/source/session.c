@@ -248,7 +248,8 @@ void rj_source_keep_link(struct ramjet_migration *m)
 {
 	struct ramjet_error err = { 0 };
 
-	/* Else the target is answered when the control thread has time. */
+	/* Without a keeper the control thread answers PING, when it has
+	 * time. */
 	if (rj_link_keeper_start(&m->out->keeper, &m->out->link, m->event_fd,
 				 KEPT_BYTES_MAX, &err))
 		rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);

@@ -68,7 +68,8 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 
 	out->pause_began_us = out->term_began_us = rj_now_us();
 	out->hashed_us = 0;
-	/* Half stopped counts as stopped: start is called whatever happens. */
+	/* Set before the call: after a stop that failed, start is called,
+	 * too. */
 	out->guest_stopped = true;
 	rc = rj_call_stop(m, err);
 	if (rc)
@@ -92,8 +93,8 @@ static bool overshoots(struct ramjet_migration *m)
 		return false;
 	inputs.stopped = true;
 	rj_estimate_pause(&out->estimate, &inputs, &pause);
-	/* An idle guest has written after all, to a wire nobody has measured:
-	 * one more round will. */
+	/* An idle guest has written after all, and the capacity is not known
+	 * yet: call off, since one more round will measure it. */
 	if (!pause.known)
 		return true;
 	return (double)pause.p50_us - (double)pause.stop_us -
@@ -216,8 +217,8 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_talk_said(&m->out->talk, RJ_FRAME_SWITCHOVER);
 	rc = rj_link_send(&m->out->link, &frame, NULL, rj_pause_deadline_ns(m),
 			  err);
-	/* Nobody sees this stream before the commit: it can be made whole, and
-	 * looked at, while the guest may still go on here. */
+	/* The file has no name yet: so COMMIT can be written now, and the whole
+	 * stream be checked, while the guest may still run on here. */
 	if (!rc && m->out->one_way &&
 	    rj_conn_is_held_back(&m->out->senders[0].conn)) {
 		rc = rj_source_say_commit(m, err);
@@ -226,8 +227,8 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-/* Workers have put the last fence into their streams; the target has it all,
- * when it can say so. */
+/* All final fences are sent, and, unless one way, the target has reported the
+ * final round as applied. */
 static bool pages_are_through(struct rj_outgoing *out)
 {
 	return rj_rounds_all_left(&out->rounds) &&
@@ -282,7 +283,8 @@ static int await_target(struct ramjet_migration *m, bool verify,
 		return rc;
 	measure(m, "pages", out->pause.pages_us);
 	rc = rj_source_await(m, is_ready, "READY from the target", err);
-	/* While a failing disk still is no more than a failed migration. */
+	/* Synced before COMMIT: a disk that fails now only fails the
+	 * migration. */
 	if (!rc && out->one_way)
 		rc = rj_conn_sync(
 			&out->senders[0].conn,
@@ -319,8 +321,8 @@ static void record_last_round(struct ramjet_migration *m)
 	rj_unlock(&m->lock);
 }
 
-/* The guest runs on as if nothing had been; what was found stays marked for
- * the next round. */
+/* Let the guest run on. The pages that the last sync found stay marked for the
+ * next round. */
 static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
@@ -378,7 +380,7 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = last_round(m, err);
 	if (!rc && verify)
 		rc = send_digests(m, err);
-	/* One way, SWITCHOVER is the last frame whose fate is looked at. */
+	/* One way, wait until all pages are sent before SWITCHOVER is. */
 	if (!rc && m->out->one_way)
 		rc = rj_source_await(m, pages_are_through,
 				     "progress of the last pages", err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Are the two guests of the same shape? */
+/* Compares the blocks of both guests. */
 #include <errno.h>
 #include <stdlib.h>
 

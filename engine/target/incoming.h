@@ -29,7 +29,7 @@ struct rj_incoming {
 	struct rj_listener listener; /* fd -1: none */
 	struct rj_conn single; /* fd:, exec:, file:, until a receiver has it */
 
-	/* set up by target_session.c */
+	/* set up by session.c */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;
 	struct rj_talk talk;          /* how far the conversation has come */
@@ -48,7 +48,7 @@ struct rj_incoming {
 	struct rj_numa numa;
 	struct rj_fences fences;
 
-	/* what has arrived (incoming.c) */
+	/* what has arrived (pump.c) */
 	uint32_t reported; /* rounds told to the source as applied */
 	struct ramjet_round_info so_far; /* sums at the last applied round */
 	struct rj_record device, helper_states;
@@ -58,18 +58,19 @@ struct rj_incoming {
 	struct rj_helpers *helpers; /* ours, or NULL */
 	uint32_t final_round;
 	uint64_t announced_us; /* when */
-	bool arrives_paused;   /* says COMMIT */
+	/* its guest was paused on the source, COMMIT says */
+	bool arrives_paused;
 	uint64_t committed_us; /* when */
 	uint64_t commit_token;
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
 };
 
-/* target_session.c: take the control link and all channels of one session,
- * compare blocks, answer ACCEPT. */
+/* session.c: take the control link and all channels of one session, compare
+ * blocks, answer ACCEPT. */
 RJ_NODISCARD int rj_target_open_session(struct ramjet_migration *m,
 					struct ramjet_error *err);
-/* There will be no session: tell those who wait at the door why. */
+/* There will be no session: tell connections that wait to be accepted why. */
 void rj_target_turn_away(struct ramjet_migration *m,
 			 const struct ramjet_error *why);
 /* blocks.c: fill in->blocks from the source's BLOCKS, or say how the two
@@ -77,8 +78,8 @@ void rj_target_turn_away(struct ramjet_migration *m,
 RJ_NODISCARD int rj_target_take_blocks(struct ramjet_migration *m,
 				       struct rj_message *message,
 				       struct ramjet_error *err);
-/* target_switchover.c: our own helpers, when the guest has any: refuse at
- * start what cannot work. */
+/* switchover.c: our own helpers, when the guest has any: refuse at start what
+ * cannot work. */
 RJ_NODISCARD int rj_target_open_helpers(struct ramjet_migration *m,
 					struct ramjet_error *err);
 /* Most bytes of helper states this side takes. */

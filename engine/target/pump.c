@@ -15,7 +15,7 @@
 
 #define TICK_MS 250
 
-/* Anything of the switchover: for the target, the pause has begun. */
+/* At the first frame of the switchover, the pause has begun for the target. */
 static int enter_switchover(struct ramjet_migration *m)
 {
 	if (ramjet_migration_state(m) != RAMJET_STATE_ACTIVE)
@@ -151,7 +151,7 @@ static int take_end(struct ramjet_migration *m, struct rj_message *message,
 	return rj_take_last_words(m, message, "source", err);
 }
 
-/* Something is wrong with what was said, rather than with us. */
+/* True when the error is the message's, not one of our own. */
 static bool is_refusal(const struct rj_message *message, int rc)
 {
 	const uint8_t type = message->frame.type;
@@ -192,14 +192,15 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	struct rj_message message;
 	int rc;
 
-	/* After COMMIT nothing is to be read. */
+	/* Nothing is read after COMMIT. */
 	while (!rj_talk_has(&m->in->talk, RJ_TALK_COMMITTED) &&
 	       (rc = rj_link_poll(&m->in->link, &message, err)) != 0) {
 		if (rc < 0)
 			return rc;
 		rc = rj_target_take(m, &message, err);
 		rj_message_done(&message);
-		/* A peer that never stops talking must not hide a cancel. */
+		/* Look at a cancel between messages, too: they may never
+		 * stop. */
 		if (!rc && rj_migration_is_cancelled(m))
 			rc = -ECANCELED;
 		if (rc)
@@ -208,7 +209,7 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	return 0;
 }
 
-/* As the target sees it: what arrived since the round before. */
+/* A round as the target sees it: what has arrived since the one before. */
 static void record_round(struct ramjet_migration *m)
 {
 	struct rj_incoming *in = m->in;
@@ -242,7 +243,8 @@ static int report_applied(struct ramjet_migration *m, struct ramjet_error *err)
 	const uint32_t applied = rj_fences_applied(&in->fences, &final);
 	int rc = 0;
 
-	/* A source that heard of rounds would take us for ready to switch. */
+	/* Hold APPLIED back until all is clear: a source that hears it may
+	 * switch over. */
 	if (!rj_clearing_is_over(&in->memory.clearing))
 		return 0;
 	while (!rc && in->reported < applied) {
@@ -274,7 +276,8 @@ static void record_rate(struct ramjet_migration *m)
 int rj_target_look(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct rj_receiver *r = &m->in->receivers[0];
-	/* Before the messages: then all it read is among them. */
+	/* Looked at before the messages: so when it has ended, all it has read
+	 * is among them. */
 	const bool ended =
 		atomic_load_explicit(&r->ended, memory_order_acquire);
 	const int rc = take_messages(m, err);
@@ -315,8 +318,8 @@ static bool all_there(struct rj_incoming *in)
 	       rj_clearing_is_over(&in->memory.clearing);
 }
 
-/* Who has sent his final fence on a channel has nothing more to send there.
- * Nobody reads it any longer; but it must not be there. */
+/* After its final fence a channel must be silent. No worker reads it any
+ * longer: so look whether there is something. */
 static int check_silence(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -336,14 +339,16 @@ static int check_silence(struct ramjet_migration *m, struct ramjet_error *err)
 	return 0;
 }
 
-/* The stream is over, or damaged: said by who reads ahead. */
+/* True for errors of a receive worker in band, which may have read further than
+ * the messages that are handled so far. */
 static bool is_from_stream(int rc)
 {
 	return rc == -ENODATA || rc == -EPIPE || rc == -EPROTO ||
 	       rc == -EBADMSG;
 }
 
-/* Announced, and sent: they must be the same, whatever came after. */
+/* The final round that SWITCHOVER names must be the one that the fences ended
+ * with; that error comes before one of the stream's end. */
 static int check_last_round(struct rj_incoming *in, int rc,
 			    struct ramjet_error *err)
 {
@@ -360,8 +365,8 @@ static int check_last_round(struct rj_incoming *in, int rc,
 		       in->final_round, applied - 1);
 }
 
-/* Has the source been silent for too long? Not once READY is said: then it
- * decides, however long that takes. */
+/* Has the source been silent for too long? Not looked at after READY: from
+ * there on the target waits as long as the connection lasts. */
 static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -371,7 +376,7 @@ static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
 		return 0;
 	for (unsigned i = 0; i < in->channel_count; i++)
 		activity += rj_counter(&m->counters[i].wire_bytes);
-	/* In band, nobody answers before the first page is sent. */
+	/* In band, the source does not answer before its first page. */
 	if (in->has_inbox && !activity)
 		return 0;
 	activity += atomic_load_explicit(&in->link.heard, memory_order_relaxed);
@@ -407,7 +412,8 @@ int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc ? rc : check_silence(m, err);
 }
 
-/* A command that fails says that this is not what it meant to write. */
+/* exec:, if the command fails, the stream is not what it was meant to be: do
+ * not start the guest. */
 static int end_command(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_receiver *r = &m->in->receivers[0];

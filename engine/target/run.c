@@ -47,7 +47,8 @@ static void free_incoming(struct ramjet_migration *m)
 	free(in);
 }
 
-/* All that a lawful source has to say, even if none of it is taken yet. */
+/* Room for everything that a source may send before the control thread takes
+ * any of it. */
 static uint64_t inbox_bytes_max(struct ramjet_migration *m)
 {
 	const uint64_t device = rj_migration_params(m).state_bytes_max;
@@ -58,8 +59,8 @@ static uint64_t inbox_bytes_max(struct ramjet_migration *m)
 	return device < UINT64_MAX - others ? device + others : UINT64_MAX;
 }
 
-/* As a source does with its memory: so a worker is near what is sent to it
- * when both sides lay out the guest alike. */
+/* Place workers as the source does: if both sides have the guest's memory on
+ * the same nodes, each worker is near what it receives. */
 static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -95,7 +96,7 @@ static unsigned plan_spare_cpus(struct ramjet_migration *m)
 	return spare;
 }
 
-/* Else the source is answered when the control thread has time for it. */
+/* Without a keeper the control thread answers PING, when it has time. */
 static void keep_link(struct ramjet_migration *m)
 {
 	struct rj_incoming *in = m->in;
@@ -139,7 +140,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->spare_cpu = i < spare;
 		r->one_way = in->one_way;
 		r->backend = rj_migration_params(m).backend;
-		/* In band, what the link has read comes before us. */
+		/* In band, the link has read the first bytes of this stream. */
 		r->stream_base =
 			in->has_inbox ? in->link.received : in->hello_bytes;
 		rc = rj_receiver_start(r, err);
@@ -227,7 +228,7 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 		return -ECANCELED;
 	if (m->in->arrives_paused)
 		rj_guest_arrive_paused(m->guest);
-	/* Whoever owns it starts it then, once that is wanted. */
+	/* If it is paused, its owner starts it later. */
 	paused = rj_guest_settle_paused(m->guest);
 	rc = paused ? 0 : rj_call_start(m, err);
 	if (rc)
@@ -242,7 +243,8 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_unlock(&m->lock);
 	if (m->in->one_way)
 		return 0;
-	/* The guest runs: that nobody hears of it changes nothing. */
+	/* The guest runs: a RUNNING that can't be sent changes nothing about
+	 * that. */
 	m->in->link.wake_fd = -1;
 	if (answer_running(m, err)) {
 		rj_log(&m->log, RJ_LOG_WARNING,
@@ -266,7 +268,8 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 	ready.apply_us = m->in->term_began_us - m->in->announced_us;
 	rc = rj_target_load(m, &ready, err);
 	measure(m, "load");
-	/* READY hands the decision to the source: last chance to say no. */
+	/* After READY the source decides: so look once more for a failure or a
+	 * cancel. */
 	if (!rc)
 		rc = rj_migration_error(m).code;
 	if (!rc)
@@ -290,7 +293,7 @@ static void record_wire(struct ramjet_migration *m)
 	struct rj_incoming *in = m->in;
 
 	rj_lock(&m->lock);
-	/* In band, the channel has counted these bytes. */
+	/* In band, they are among the channel's bytes. */
 	m->stats.control_bytes = in->has_inbox ? 0 : in->link.bytes;
 	rj_unlock(&m->lock);
 }
@@ -321,12 +324,12 @@ static void unwind(struct ramjet_migration *m)
 	rj_event_signal(m->wake_fd);
 	if (in->fences.channels)
 		rj_fences_stop(&in->fences);
-	/* One way, a source says nothing but the stream. */
+	/* One way, there is no control link to hear last words on. */
 	if (end == RAMJET_STATE_FAILED && !in->one_way)
 		rj_hear_last_words(&in->link, m, "source");
 	error = rj_migration_error(m);
-	/* READY was a promise, which only a lost link ends: a word of ours could
-	 * be taken for one that still counts. */
+	/* After READY the target may not say CANCEL: the source may have sent
+	 * COMMIT already. Only closing the connection is left. */
 	if (end == RAMJET_STATE_CANCELLED && rj_migration_has_promised(m))
 		may_speak = false;
 	rj_link_keeper_stop(&in->keeper);
@@ -370,7 +373,7 @@ static void control_thread(struct ramjet_migration *m)
 	unwind(m);
 }
 
-/* A caller waits for it. */
+/* The name is looked up in the caller's call: so it has a deadline. */
 static uint64_t lookup_deadline(const struct ramjet_params *params)
 {
 	uint64_t ms = params->connect_timeout_ms;

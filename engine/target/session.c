@@ -36,7 +36,7 @@ static int alloc_receivers(struct rj_incoming *in, unsigned count,
 	return 0;
 }
 
-/* How many channels of those wished for this side takes. */
+/* How many channels to take, of those that the source wished for. */
 static unsigned channels_to_take(struct ramjet_migration *m, unsigned wished)
 {
 	const unsigned most = rj_migration_params(m).channels;
@@ -80,7 +80,7 @@ static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
 	(void)rj_conn_close(conn, 0, NULL);
 }
 
-/* Somebody opens a session here: may he? */
+/* A source wants to open a session: does its HELLO allow it? */
 static int check_control_hello(const struct rj_hello *hello,
 			       struct ramjet_error *err)
 {
@@ -92,16 +92,17 @@ static int check_control_hello(const struct rj_hello *hello,
 	return 0;
 }
 
-/* Whoever comes first with a control link has the session. Strangers, such as
- * port scanners and sources of another version, are refused and change
- * nothing. */
+/* The first good HELLO for a control link opens the session. Strangers, such as
+ * port scanners and sources of another version, are refused, and the target
+ * goes on waiting. */
 static int await_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 			 struct rj_arrival *arrival, struct ramjet_error *err)
 {
 	int rc;
 
 	for (;;) {
-		/* A source may come any time: no deadline before it does. */
+		/* A source may come at any time: there is no deadline until it
+		 * does. */
 		rc = rj_lobby_next(lobby, 0, m->wake_fd, arrival, err);
 		if (rc)
 			return rc;
@@ -136,8 +137,8 @@ static int take_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 			     rj_migration_reply_deadline(m), m->wake_fd, err);
 }
 
-/* A source that was given one connection, by whoever made it for it, has no
- * other: it carries everything. */
+/* The source was given one connection (fd:): it has no other, so this one
+ * carries everything. */
 static void take_as_only_channel(struct rj_incoming *in)
 {
 	in->receivers[0].conn = in->control;
@@ -185,7 +186,7 @@ static int check_control(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-/* Wait for somebody, but look at the control link now and then. */
+/* Wait for the next connection, but look at the control link now and then. */
 static int await_while_alive(struct ramjet_migration *m, struct rj_lobby *lobby,
 			     uint64_t deadline_ns, struct rj_arrival *ret,
 			     struct ramjet_error *err)
@@ -195,8 +196,8 @@ static int await_while_alive(struct ramjet_migration *m, struct rj_lobby *lobby,
 	while (rc == -ETIMEDOUT) {
 		const uint64_t look_ns = rj_now_ns() + LOOK_NS;
 
-		/* That nobody came meanwhile is no error, and must not stand
-		 * in the way of one. */
+		/* No connection came in this span: that is no error, so clear
+		 * it. */
 		rj_error_clear(err);
 		rc = check_control(m, err);
 		if (rc)
@@ -209,7 +210,7 @@ static int await_while_alive(struct ramjet_migration *m, struct rj_lobby *lobby,
 	return rc;
 }
 
-/* Take one connection: a channel of ours, or one to refuse. */
+/* Take one connection: it is a channel of this session, or refused. */
 static int take_channel(struct ramjet_migration *m, struct rj_lobby *lobby,
 			const struct rj_hello *session, uint64_t deadline_ns,
 			unsigned *missing, struct ramjet_error *err)
@@ -344,7 +345,7 @@ static void report_first_touch(struct ramjet_migration *m)
 	rj_unlock(&m->lock);
 }
 
-/* Beside those who receive, which wait for the network most of the time. */
+/* Beside the receive workers, which wait for the network most of the time. */
 static unsigned clear_threads(void)
 {
 	struct rj_cpu_limit limit;
@@ -404,8 +405,9 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-/* Closed with its HELLO unread, a connection is reset, and our words may be
- * lost: so what it says is read first, until it has heard and closes. */
+/* A socket that is closed with bytes unread is reset, and our FAILED may be
+ * lost with it: so read what comes, until the peer has closed or the time is
+ * over. */
 static void part_with(struct rj_conn *conn)
 {
 	const uint64_t deadline_ns = rj_now_ns() + PART_NS;

@@ -15,7 +15,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* Where, if the source has said enough. */
+/* Text: where in the block the copies differ, if the source has sent parts. */
 static void describe_place(const struct rj_incoming *in, unsigned block,
 			   const struct rj_digest_parts *ours, char *text,
 			   size_t size)
@@ -62,7 +62,8 @@ static int verify_block(const struct ramjet_migration *m, unsigned index,
 		       (unsigned long long)ours.low);
 }
 
-/* Those of blocks whose absent pages mean nothing are read as a whole. */
+/* Blocks of which absent pages say nothing (dirty/lazy.h) are read as a
+ * whole. */
 static int verify(const struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct rj_incoming *in = m->in;
@@ -110,7 +111,8 @@ uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m)
 	};
 	struct ramjet_helper_options options;
 
-	/* A guest without helpers hears the state out, to name whose it is. */
+	/* A guest without helpers takes the states as well, so that the error
+	 * can name the helpers that are missing. */
 	if (!rj_guest_helper_options(m->guest, &options))
 		options = usual;
 	/* Beside the states: a length and an Id of at most 255 bytes each. */
