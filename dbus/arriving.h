@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_DBUS_ARRIVING_H
 #define RJ_DBUS_ARRIVING_H
-/* What is checked of an arriving blob before any helper hears of it. */
+/* Checks of an arriving blob, before any helper is asked to load. */
 #include "dbus/handle.h"
 
 /* Within the limits of `helpers`, or where none are configured (NULL) those of
@@ -14,7 +14,7 @@ RJ_NODISCARD int rj_arriving_read(const struct rj_helpers *helpers,
 RJ_NODISCARD int rj_arriving_match(const struct rj_helpers *helpers,
 				   const struct rj_blob_item *items,
 				   size_t count, struct ramjet_error *err);
-/* A warning for each who takes part and whose state did not arrive. */
+/* Log a warning for each participant whose state did not arrive. */
 void rj_arriving_log_left_alone(const struct rj_helpers *helpers,
 				const struct rj_blob_item *items, size_t count);
 #endif

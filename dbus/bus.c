@@ -10,8 +10,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* One dispatch handles at most so many messages: whoever floods the bus
- * cannot keep the control thread from its deadline. */
+/* One dispatch handles at most so many messages, so that a flood of them cannot
+ * keep the control thread from its deadline. */
 #define DISPATCH_MAX 256u
 
 static int connect_bus(sd_bus *sd, const char *address)
@@ -137,7 +137,7 @@ int rj_bus_wait(struct rj_bus *bus, uint64_t deadline_ns, int wake_fd)
 	if (deadline_ns && rj_now_ns() >= deadline_ns)
 		return -ETIMEDOUT;
 	if (rj_bus_poll(bus, &fds[0]) < 0)
-		return 0; /* the next dispatch tells why */
+		return 0; /* the next dispatch reports the error */
 	if (poll_until(fds, 2, wait_until(bus, deadline_ns)) > 0 &&
 	    fds[1].revents)
 		return -ECANCELED;

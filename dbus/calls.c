@@ -32,8 +32,8 @@ static void fail_member(struct rj_calls *calls, const struct rj_member *member,
 		      id.s, member->bus_name, verb(calls), why);
 }
 
-/* Our Save or Load is answered: its slot is the call's, its user the calls.
- * The member is found by its slot. */
+/* A reply to Save or Load. `user` is the rj_calls; the member is found by the
+ * slot of the call. */
 static struct rj_member *answered(struct rj_calls *calls, sd_bus *sd)
 {
 	sd_bus_slot *slot = sd_bus_get_current_slot(sd);
@@ -194,7 +194,8 @@ int rj_calls_load(struct rj_calls *calls, struct rj_roster *roster,
 	return rc;
 }
 
-/* The failure, with those a Load cannot be undone for. */
+/* The failure, and which helpers have loaded already, since that can't be
+ * undone. */
 static int fail_calls(struct rj_calls *calls, struct ramjet_error *err)
 {
 	struct rj_text_list loaded = { 0 };

@@ -3,10 +3,10 @@
 #define RJ_DBUS_CALLS_H
 /*
  * Save or Load of all participants at once. The calls leave together and the
- * replies are awaited together, so the time is the slowest helper's. A Save
- * that fails ends the round at once: nothing reached the target yet. A Load
- * that fails does not: the rest is awaited, because whoever has loaded has to
- * be reported.
+ * replies are awaited together, so it takes as long as the slowest helper. A
+ * Save that fails ends the operation at once: nothing has reached the target
+ * yet. After a Load that fails the other replies are awaited, since helpers
+ * that have loaded must be reported.
  */
 #include "dbus/blob.h"
 #include "dbus/roster.h"
@@ -32,7 +32,7 @@ RJ_NODISCARD int rj_calls_load(struct rj_calls *calls, struct rj_roster *roster,
 /* 1 when done, 0 when replies are awaited, or the failure. */
 RJ_NODISCARD int rj_calls_progress(struct rj_calls *calls,
 				   struct ramjet_error *err);
-/* The deadline is over: fails, naming who did not answer. */
+/* The deadline is over: fails, naming the helpers that did not answer. */
 RJ_NODISCARD int rj_calls_expire(struct rj_calls *calls, uint64_t waited_ms,
 				 struct ramjet_error *err);
 /* Forget calls under way and states held; late replies are ignored. */

@@ -142,8 +142,8 @@ static int on_named(sd_bus_message *reply, void *user,
 	return 0;
 }
 
-/* The object is there before the name is: nobody finds one without the
- * other. */
+/* The object is made before the name is requested: so whoever finds the name
+ * finds the object. */
 static int offer(struct ramjet_helper *helper, struct ramjet_error *err)
 {
 	sd_bus *sd = helper->bus.sd;

@@ -2,7 +2,7 @@
 #ifndef RJ_DBUS_JUDGE_H
 #define RJ_DBUS_JUDGE_H
 /* The rules of taking part (docs/helpers.md): with an id-list the listed Ids,
- * without one everybody. Nobody else knows them. */
+ * without one all helpers. This is the only place that knows them. */
 #include "dbus/roster.h"
 
 /* Decide who takes part, refuse as docs/helpers.md says. Every member's

@@ -70,7 +70,8 @@ static int begin_calls(struct rj_helpers *h, struct ramjet_error *err)
 				   h->options.state_bytes_max, err);
 	} else {
 		rc = rj_arriving_match(h, h->items, h->item_count, err);
-		/* Here rather than where a blob is only looked at. */
+		/* Warned of here, before Load; not where a blob is only looked
+		 * at. */
 		if (rc >= 0)
 			rj_arriving_log_left_alone(h, h->items, h->item_count);
 		if (rc >= 0)
@@ -92,8 +93,8 @@ static int judge(struct rj_helpers *h, struct ramjet_error *err)
 		rc = rj_roster_check_gone(&h->roster, err);
 	if (rc >= 0)
 		rc = rj_roster_judge(&h->roster, err);
-	/* The next attempt begins with who is there then. A start that fails
-	 * keeps them, for those who ask what was wrong. */
+	/* The next attempt discovers anew. Only a start that fails keeps its
+	 * members, so that the caller can ask what was wrong with them. */
 	if (rc < 0 && h->purpose != RJ_HELPERS_START)
 		rj_roster_restart(&h->roster);
 	return rc;
@@ -136,7 +137,8 @@ static int step_calls(struct rj_helpers *h, struct ramjet_error *err)
 	return 1;
 }
 
-/* Over without success. Who has loaded stays known, for the report. */
+/* The operation has failed. Which helpers have loaded stays known, for the
+ * report. */
 static void give_up(struct rj_helpers *h)
 {
 	for (size_t i = 0; i < h->roster.count; i++) {
@@ -205,7 +207,7 @@ void rj_operation_abort(struct rj_helpers *h)
 {
 	if (h->stage != RJ_HELPERS_IDLE)
 		give_up(h);
-	/* States held for a finish that will not come. */
+	/* Free states that rj_helpers_finish_save() will not fetch any more. */
 	rj_calls_drop(&h->roster);
 	h->saved = false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ramjet_helpers_*: a bus looked at, and states moved, by hand. */
+/* ramjet_helpers_*: the public calls to list helpers, and to save and load
+ * their states without a migration. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ static int by_id(const void *a, const void *b)
 	return order ? order : strcmp(x->bus_name, y->bus_name);
 }
 
-/* Everybody on the bus, and whom the id-list misses. */
+/* All helpers on the bus, and those of the id-list that are missing. */
 static int describe(const struct rj_helpers *h, struct ramjet_helper_info **ret,
 		    size_t *ret_count)
 {
@@ -106,7 +107,8 @@ RAMJET_API int ramjet_helpers_list(const struct ramjet_helper_options *options,
 	if (rc < 0)
 		return rc;
 	rc = rj_operation_discover(h, &refusal);
-	/* A refusal by the rules is in the members' problems. */
+	/* If the rules refuse one, each member's `problem` says why: no
+	 * error. */
 	if (rc < 0 && !h->roster.judged)
 		return rj_fail(err, rc, "%s", refusal.message);
 	return hand_out(h, 0, ret_helpers, ret_count, err);

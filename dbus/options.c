@@ -92,7 +92,7 @@ int rj_helpers_check_address(const char *address, struct ramjet_error *err)
 	return 0;
 }
 
-/* Before anybody waits for a bus. */
+/* Checked before a bus is waited for. */
 static int check_list(const char *text, struct ramjet_error *err)
 {
 	struct rj_id_list list;

@@ -70,8 +70,8 @@ static int on_left(sd_bus_message *signal, void *user,
 	return 0;
 }
 
-/* A bus that refuses the match costs only early notice: the second discovery
- * sees the same. Without this callback sd-bus would close the connection. */
+/* If the bus refuses the match, members that leave are only noticed by the
+ * second discovery. Without this callback sd-bus would close the connection. */
 static int on_match_installed(RJ_UNUSED sd_bus_message *reply,
 			      RJ_UNUSED void *user,
 			      RJ_UNUSED sd_bus_error *error)
@@ -191,7 +191,8 @@ static int ask_uid(struct rj_member *member)
 	return rc;
 }
 
-/* The match goes first: the bus then tells of every end from here on. */
+/* The match is sent first: so the bus reports every member that leaves from
+ * here on. */
 static int ask(struct rj_member *member)
 {
 	int rc = watch(member);
@@ -235,8 +236,8 @@ static int add_member(struct rj_roster *roster, const char *bus_name)
 	member->queued = true;
 	memcpy(member->bus_name, bus_name, strlen(bus_name) + 1);
 	roster->members[roster->count++] = member;
-	/* With an id-list a newcomer at switchover cannot matter: the listed
-	 * ones were all there at start. */
+	/* With an id-list newcomers at switchover are not needed: all that are
+	 * listed were there at start. */
 	if (roster->first || !roster->rules.list.given)
 		return ask(member);
 	return 0;
@@ -291,7 +292,7 @@ static int on_owners(sd_bus_message *reply, void *user,
 	return 0;
 }
 
-/* Those who left and are missed by nobody. */
+/* Free members that have left and take no part. */
 static void drop_gone(struct rj_roster *roster)
 {
 	size_t kept = 0;
@@ -316,7 +317,8 @@ int rj_roster_discover(struct rj_roster *roster, struct ramjet_error *err)
 	drop_gone(roster);
 	for (size_t i = 0; i < roster->count; i++)
 		roster->members[i]->queued = false;
-	/* One that was cancelled. Questions for Ids stay good. */
+	/* Drop a discovery that was cancelled. Questions for Ids that are under
+	 * way are kept. */
 	roster->awaited -= roster->list_call != NULL;
 	roster->list_call = sd_bus_slot_unref(roster->list_call);
 	rc = rj_bus_driver_call(roster->bus, "ListQueuedOwners", &call);

@@ -25,8 +25,9 @@ struct rj_member {
 	struct rj_roster *roster;
 	char bus_name[RJ_BUS_NAME_MAX + 1];
 	char id[RJ_ID_BYTES_MAX + 1]; /* "": none that can be used */
-	char id_trouble[RJ_TEXT_MAX]; /* why, when it was asked for */
-	char problem[RJ_TEXT_MAX];    /* by the newest judgement; "": none */
+	/* why it has no Id, when it was asked for it */
+	char id_trouble[RJ_TEXT_MAX];
+	char problem[RJ_TEXT_MAX]; /* by the newest judgement; "": none */
 	uint32_t uid;
 	bool asked;   /* its Id was asked for */
 	bool has_uid; /* the bus told it */
@@ -73,7 +74,7 @@ void rj_roster_init(struct rj_roster *roster, struct rj_bus *bus,
 		    const struct rj_roster_rules *rules);
 void rj_roster_done(struct rj_roster *roster);
 
-/* Forget who was there: the next discovery is as at start. */
+/* The next discovery is as at start: whoever is there then counts. */
 void rj_roster_restart(struct rj_roster *roster);
 
 /* Send the questions; answers arrive in rj_bus_dispatch(). */

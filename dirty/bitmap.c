@@ -23,7 +23,8 @@
 #include "util/error.h"
 
 #define MAX_PAGES (UINT64_C(1) << 40)
-/* Looks at a lock before its holder is taken to have lost its CPU. */
+/* How often to look at a lock before its holder is taken to have lost its
+ * CPU. */
 #define SPINS 1000u
 /* So many chunks are fetched before they are needed: of a log, and of a dense
  * bitmap. Where few of a group's 64 chunks are wanted, they are fetched all at
@@ -162,7 +163,7 @@ static void announce(struct rj_bitmap *bm, uint64_t chunk, uint64_t some)
 	_Atomic uint64_t *word = summary_word(bm, chunk);
 	const uint64_t old = get(word);
 
-	/* Not written for nothing: it is in all workers' caches. */
+	/* Written only if it changes: the line is in all workers' caches. */
 	if (some & ~old)
 		put(word, old | some);
 }
@@ -530,7 +531,8 @@ unsigned rj_bitmap_claim_chunk(struct rj_bitmap *bm, uint64_t chunk,
 			       uint64_t out[RJ_CHUNK_WORDS])
 {
 	assert(chunk < bm->chunk_count);
-	/* Clear means empty, or just being filled: then it is set later. */
+	/* A clear summary bit means empty, or being filled right now: then a
+	 * later claim finds it. */
 	if (!(get(summary_word(bm, chunk)) & summary_bit(chunk)))
 		return 0;
 	return have_popcnt() ? take_chunk_popcnt(bm, chunk, out)
@@ -554,7 +556,8 @@ unsigned rj_bitmap_claim_part(struct rj_bitmap *bm, uint64_t chunk,
 	}
 	while (next < RJ_CHUNK_WORDS && !get(&from[next]))
 		next++;
-	/* Who is to take the rest must find it at any time. */
+	/* The summary bit stays as long as something is left, so that it can be
+	 * found at any time. */
 	if (next == RJ_CHUNK_WORDS)
 		withdraw(bm, chunk);
 	unlock_group_of(bm, chunk);

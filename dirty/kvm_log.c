@@ -230,7 +230,8 @@ static int begin_logging(struct kvm_log *l, const struct populated *p,
 	for (size_t i = 0; i < l->slots.count; i++) {
 		const struct rj_kvm_slot *slot = &l->slots.slots[i];
 
-		/* A VM with rings is found out here and now. */
+		/* Fails here for a VM that has dirty rings instead of the
+		 * log. */
 		rc = get_log(l, slot, err);
 		if (!rc && protection & KVM_DIRTY_LOG_INITIALLY_SET)
 			rc = clear_unpopulated(l, slot, &p->maps[slot->region],

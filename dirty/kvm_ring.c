@@ -96,7 +96,7 @@ static int harvest_locked(struct kvm_ring *k, size_t vcpu) RJ_REQUIRES(k->lock)
 	return 0;
 }
 
-/* Until then the pages are writable unseen. */
+/* Until the reset, writes to these pages are not seen. */
 static int reset_locked(struct kvm_ring *k) RJ_REQUIRES(k->lock)
 {
 	for (unsigned i = 0; k->unreset && i < RESET_TRIES; i++) {
@@ -182,7 +182,7 @@ static int protect_at_start(const struct kvm_ring *k, struct ramjet_error *err)
 static int begin_locked(struct kvm_ring *k, struct rj_bitmap *waiting)
 	RJ_REQUIRES(k->lock)
 {
-	/* What is left from before is nobody's business. */
+	/* Entries from before tracking are not wanted: reset them. */
 	k->failure = (struct ramjet_error){ 0 };
 	k->waiting = waiting;
 	(void)harvest_all_locked(k);
@@ -294,8 +294,8 @@ RAMJET_API int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source,
 		return rj_fail(err, -EINVAL, "dirty ring full: vCPU %zu of %zu",
 			       vcpu, k->ring_count);
 	rj_lock(&k->lock);
-	/* A page of an unknown slot is the migration's trouble, not the
-	 * vCPU's. */
+	/* A page of an unknown slot fails the next collect, not the vCPU's
+	 * exit. */
 	rc = harvest_locked(k, vcpu);
 	if (!rc)
 		rc = reset_locked(k);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Neither page tables nor the file tell who fills what is missing, and the
- * userfaultfd itself may be open in another process alone. The kernel notes it
+ * Page tables and files do not tell whether missing pages are filled by a
+ * userfaultfd, which may be open in another process only. The kernel shows it
  * at the mapping, as "um" among the VmFlags of /proc/self/smaps.
  */
 #include "dirty/lazy.h"

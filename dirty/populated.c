@@ -76,7 +76,7 @@ static int scan_file(const struct ramjet_dirty_region *region,
 	return rc;
 }
 
-/* Why nothing can be known of the region, or NULL and how it can. */
+/* Choose the method. NULL, or why nothing can be known of the region. */
 static const char *choose(const struct ramjet_dirty_region *region,
 			  enum rj_populated_method *ret_method)
 {

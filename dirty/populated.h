@@ -31,8 +31,9 @@ RJ_NODISCARD int rj_populated_scan(const struct ramjet_dirty_region *region,
 				   enum rj_populated_method *ret_method,
 				   const char **ret_reason,
 				   struct ramjet_error *err);
-/* The same in two steps, for who looks at a region piece by piece. First, for
- * the whole: how it can be found out; why not better, "" when there is none. */
+/* The same in two steps, to look at a region piece by piece. First, for the
+ * whole region: by which method; why by no better one, "" when there is
+ * none. */
 enum rj_populated_method rj_populated_choose(
 	const struct ramjet_dirty_region *region, const char **ret_reason);
 /* Then, of a part of it. Where that fails every page counts, and *ret_reason

@@ -20,7 +20,7 @@ RAMJET_API void ramjet_dirty_mark(struct ramjet_dirty_sink *sink,
 	uint64_t room = first_page < pages ? pages - first_page : 0;
 	uint64_t inside = page_count < room ? page_count : room;
 
-	/* What lies inside counts even so: sending too much loses nothing. */
+	/* The part inside is marked even so: sending too much loses nothing. */
 	sink->out_of_range += page_count - inside;
 	if (inside)
 		sink->marked += rj_bitmap_set_run(sink->bitmaps[region],
@@ -105,7 +105,7 @@ RAMJET_API void ramjet_dirty_free(struct ramjet_dirty_source *source)
 
 /* ---- what the engine calls --------------------------------------------- */
 
-/* What a callback of the VMM came to. */
+/* The result of a VMM's callback, as an error code. */
 static int result_of(const struct ramjet_dirty_source *source, const char *what,
 		     int rc, struct ramjet_error *own, struct ramjet_error *err)
 {
@@ -194,7 +194,7 @@ int rj_dirty_set_rearm(struct rj_dirty_set *set, unsigned region,
 
 		if (!source->ops.rearm)
 			continue;
-		/* Often, so not cleared as a whole. */
+		/* Called often, so `own` is not cleared as a whole. */
 		own.code = 0;
 		own.message[0] = '\0';
 		rc = source->ops.rearm(source->user, region, first_page, words,

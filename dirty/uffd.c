@@ -16,8 +16,8 @@
 #define UFFD_USER_MODE_ONLY 1
 #endif
 
-/* The device first: a sandbox may kill whoever makes the system call. Of that,
- * user mode only is what anybody may have. */
+/* The device first: a sandbox may kill a process that makes the system call.
+ * The system call with UFFD_USER_MODE_ONLY needs no privilege. */
 int rj_uffd_open(struct ramjet_error *err)
 {
 	const int flags = O_CLOEXEC | O_NONBLOCK;

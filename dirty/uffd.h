@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_DIRTY_UFFD_H
 #define RJ_DIRTY_UFFD_H
-/* userfaultfds for those who never want a fault to wait. */
+/* userfaultfds for uses in which no fault ever waits for user space. */
 #include "ramjet.h"
 #include "util/compiler.h"
 

@@ -79,7 +79,8 @@ static void release_sigpipe(struct rj_channel *channel)
 	channel->sigpipe_held = false;
 }
 
-/* Whoever shares the open file goes on where we have ended. */
+/* Set the file's position: others that share the open file go on where we have
+ * ended. */
 static void leave_position(const struct rj_channel *channel)
 {
 	if (channel->start >= 0)
@@ -93,7 +94,7 @@ void rj_channel_free(struct rj_channel *channel)
 
 	if (!channel)
 		return;
-	/* Whoever reads from it next waits for a byte. */
+	/* Reset the low-water mark for the next user of the connection. */
 	if (channel->low_water)
 		rj_channel_expect(channel, 1);
 	leave_position(channel);
@@ -114,7 +115,7 @@ const char *rj_channel_reason(const struct rj_channel *channel)
 	return channel->reason;
 }
 
-/* What a send comes to so far: `rc` ends it. */
+/* Note the error of a send, which ends it. */
 static int settle_send(struct rj_channel *channel, int rc)
 {
 	if (rc)

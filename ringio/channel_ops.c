@@ -3,7 +3,8 @@
 
 #include "ringio/tcp.h"
 
-/* As much as is worth waking up for; more would let the wire run dry. */
+/* The most that a receive waits for (decision 017): more would let the sender's
+ * window run dry. */
 #define LOW_WATER_BYTES (256u << 10)
 
 void rj_channel_expect(struct rj_channel *channel, uint64_t bytes)

@@ -24,7 +24,8 @@ int rj_conn_finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
 	struct rj_command *command = conn->command;
 
 	rj_file_close(conn);
-	/* First, or a command that reads until the end would never see it. */
+	/* Close the pipe first: a command that reads until its end would wait
+	 * for ever. */
 	rj_close_fd(&conn->fd);
 	conn->command = NULL;
 	return command ? rj_exec_finish(command, deadline_ns, wake_fd, err) : 0;
@@ -85,7 +86,8 @@ int rj_conn_await_writer(const struct rj_conn *conn, int wake_fd,
 {
 	int rc;
 
-	/* A pipe that was given has had its writer. */
+	/* Only named pipes are waited for: one that was given has had its
+	 * writer. */
 	if (conn->kind != RJ_CONN_PIPE || !conn->file)
 		return 0;
 	rc = rj_wait_fd(conn->fd, POLLIN, 0, wake_fd);
@@ -108,7 +110,8 @@ bool rj_conn_is_held_back(const struct rj_conn *conn)
 	return rj_file_is_held_back(conn);
 }
 
-/* What fits into a pipe is taken from us even if nobody will ever read it. */
+/* A pipe takes what fits into it even if it will never be read: so ask whether
+ * it still has a reader. */
 static int check_reader(const struct rj_conn *conn, struct ramjet_error *err)
 {
 	struct pollfd reader = { .fd = conn->fd, .events = POLLOUT };

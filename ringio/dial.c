@@ -73,7 +73,8 @@ static void explain_all(const struct race *race, char *reasons)
 
 /* ---- one attempt ---- */
 
-/* A port nobody listens on, picked as our own, connects to itself. */
+/* If nothing listens on the port, the kernel may pick it as our own, and the
+ * socket connects to itself. */
 static bool is_self_connected(int fd)
 {
 	union rj_address here, there;
@@ -108,7 +109,7 @@ static int begin(struct attempt *attempt)
 	return rc > 0;
 }
 
-/* Something has happened to it. 1 or a negative errno. */
+/* The connection attempt is over: 1 for connected, or a negative errno. */
 static int outcome(const struct attempt *attempt)
 {
 	socklen_t bytes = sizeof(int);

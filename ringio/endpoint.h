@@ -68,8 +68,9 @@ RJ_NODISCARD int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,
 #define RJ_LISTENER_URI_MAX     96u
 
 struct rj_listener {
-	int fd; /* readable when somebody has come; of several sockets an
-		 * epoll. -1: closed */
+	/* readable when a connection waits; of several sockets an epoll. -1:
+	 * closed */
+	int fd;
 	enum rj_conn_kind kind;
 	unsigned socket_count;
 	int sockets[RJ_LISTENER_SOCKETS_MAX];
@@ -96,14 +97,14 @@ int rj_conn_content(const struct rj_conn *conn);
 /* Files: nobody else writes what is read, or uses what is written (-EAGAIN),
  * until it is closed. */
 RJ_NODISCARD int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err);
-/* A named pipe that is read: until somebody has opened it for writing, who
- * would be taken for gone before. 0, or -ECANCELED. */
+/* A named pipe that is read: wait until a writer has opened it. Before, reading
+ * would find its end. 0, or -ECANCELED. */
 RJ_NODISCARD int rj_conn_await_writer(const struct rj_conn *conn, int wake_fd,
 				      struct ramjet_error *err);
 /* Files, written in place: what is there from here on goes. Or a stream that
  * ends early could go on with an older one's frames, and look whole. */
 RJ_NODISCARD int rj_conn_begin(struct rj_conn *conn, struct ramjet_error *err);
-/* Nobody sees what is written before rj_conn_publish(). */
+/* True when what is written gets its name only by rj_conn_publish(). */
 bool rj_conn_is_held_back(const struct rj_conn *conn);
 /*
  * What was written to a file is all there, nothing behind it, and on disk on

@@ -19,11 +19,12 @@
 #define PIPE_BYTES (1 << 20)
 /* Where the shell that waits has its end of the socket. */
 #define STATUS_FD 3
-/* Ours stay above what is given to the command. */
+/* Our own descriptors must not have the numbers that the command gets. */
 #define LEAST_FD (STATUS_FD + 1)
 /* Newer than glibc's header; Linux 6.9. */
 #define SIGNAL_PROCESS_GROUP (1u << 2)
-/* As shells put it. */
+/* A command that was ended by signal N has this + N as its status, as in
+ * shells. */
 #define SIGNAL_STATUS 128
 
 extern char **environ;
@@ -35,9 +36,9 @@ struct rj_command {
 };
 
 /*
- * The first line read is our go: until then the shell lives, so that its
- * number is surely its own. The command's own shell is called "sh" in its
- * messages, as if there were no other.
+ * The waiting shell starts the command when it reads a line from us: until then
+ * it surely lives, so pidfd_open() gets the right process. The command's own
+ * shell is called "sh" in its messages, as if there were no other.
  */
 static const char waiter[] = "read -r go <&3 || exit\n"
 			     "/bin/sh -c \"$1\" sh 3>&-\n"
@@ -48,7 +49,8 @@ static int fill_actions(posix_spawn_file_actions_t *actions, int theirs,
 {
 	int rc;
 
-	/* Reading, the command gets no say in our standard input either. */
+	/* When we read from the command, its standard input is /dev/null, not
+	 * ours. */
 	rc = posix_spawn_file_actions_adddup2(actions, theirs, writing ? 0 : 1);
 	if (!rc && !writing)
 		rc = posix_spawn_file_actions_addopen(actions, 0, "/dev/null",
@@ -155,7 +157,7 @@ static int start(const char *command, bool writing, int theirs,
 	if (rc)
 		return rc;
 	ret->pidfd = pidfd_open(ret->pid, 0);
-	/* If it is gone already, its status will say so. */
+	/* A command that has ended already is reported by its status. */
 	(void)!send(ret->status_fd, "\n", 1, MSG_NOSIGNAL);
 	return 0;
 }
@@ -229,8 +231,9 @@ static int await_status(struct rj_command *command, uint64_t deadline_ns,
 }
 
 /*
- * With all it has started. Its number may be somebody else's once it has been
- * reaped, which others may do: only while it lives it is known to be its own.
+ * Kill it with all it has started. After it was reaped, which others in this
+ * process may do, its number may belong to another process: so it is only used
+ * while the pidfd says that it lives.
  */
 static void kill_all(const struct rj_command *command)
 {
@@ -246,7 +249,8 @@ static void kill_all(const struct rj_command *command)
 	(void)kill(-command->pid, SIGKILL);
 }
 
-/* No zombie stays. Its status, as wait() has it; -1: somebody else had it. */
+/* Reap it. Its status, as wait() has it; -1: another part of this process has
+ * reaped it. */
 static int reap(const struct rj_command *command)
 {
 	const bool exact = command->pidfd >= 0;
@@ -291,7 +295,8 @@ int rj_exec_finish(struct rj_command *command, uint64_t deadline_ns,
 	if (rc)
 		kill_all(command);
 	shell_status = reap(command);
-	/* Killed with the command, it has said nothing. */
+	/* The waiting shell was killed with the command, so no status came from
+	 * it. */
 	if (status < 0 && shell_status > 0)
 		status = shell_status;
 	free_command(command);

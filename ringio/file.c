@@ -125,7 +125,8 @@ int rj_file_adopt(struct rj_conn *conn, int given, bool writing,
 	const int flags = fcntl(given, F_GETFL);
 
 	conn->kind = RJ_CONN_FILE;
-	/* Where the first byte will go; nobody else must append. */
+	/* With O_APPEND the first byte goes to the file's end: count from
+	 * there. Others must not append meanwhile. */
 	if (writing && flags & O_APPEND && lseek(conn->fd, 0, SEEK_END) < 0)
 		return rj_fail_errno(err, -errno, "fd:%d: seeking its end",
 				     given);
@@ -170,7 +171,7 @@ int rj_file_content(const struct rj_conn *conn)
 					  : conn->fd;
 }
 
-/* A file system without locks has none to respect. */
+/* A file system without locks: go on without one. */
 static int try_lock(int fd, int operation)
 {
 	if (fd < 0 || !flock(fd, operation | LOCK_NB))
@@ -179,9 +180,9 @@ static int try_lock(int fd, int operation)
 }
 
 /*
- * A lock belongs to an open file, and a given one is not ours: the lock would
- * stay when we have gone. So it is opened anew. Whoever holds the lock by the
- * very file that was given has it for us.
+ * A lock belongs to an open file description. The one we were given is shared
+ * with others, so the lock would stay when we are done: so the file is opened
+ * anew. If the given description itself holds the lock, that counts as ours.
  */
 static int lock_given(struct rj_file *file, int operation)
 {
@@ -189,7 +190,8 @@ static int lock_given(struct rj_file *file, int operation)
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file->given);
-	/* As it is open itself: NFS locks no other way. */
+	/* Opened for writing if it is being written: NFS needs that for an
+	 * exclusive lock. */
 	file->lock_fd = open(path, (file->writing ? O_WRONLY : O_RDONLY) |
 					   O_CLOEXEC | O_NONBLOCK);
 	rc = try_lock(file->lock_fd, operation);
@@ -205,7 +207,7 @@ int rj_file_lock(struct rj_conn *conn, struct ramjet_error *err)
 	char name[288];
 	int rc;
 
-	/* Of a block device, udev takes the lock whenever it looks. */
+	/* Block devices are not locked: udev takes their lock now and then. */
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return 0;
 	rc = file->given >= 0 ? lock_given(file, operation)
@@ -277,7 +279,7 @@ int rj_file_publish(struct rj_conn *conn, struct ramjet_error *err)
 		return 0;
 	beside = &conn->file->beside;
 	rc = rj_beside_commit(beside, err);
-	/* It may be the only copy. */
+	/* Not removed: it may be the only copy. */
 	rj_beside_keep(beside);
 	conn->fd = -1;
 	return rc;

@@ -98,7 +98,8 @@ int rj_listen(const struct rj_uri *uri, struct rj_listener *ret,
 	return rj_listen_until(uri, 0, -1, ret, err);
 }
 
-/* What accept(2) passes on of a connection that died in the queue. */
+/* Errors by which accept(2) reports that a connection broke before it was
+ * accepted: not the listener's. */
 static bool is_of_the_connection(int error)
 {
 	switch (error) {
@@ -116,7 +117,7 @@ static bool is_of_the_connection(int error)
 	}
 }
 
-/* From whichever socket has one. */
+/* Accept from any of the sockets that has a connection. */
 static int accept_any(const struct rj_listener *listener)
 {
 	int fd = -1;
@@ -162,7 +163,8 @@ int rj_accept(struct rj_listener *listener, uint64_t deadline_ns, int wake_fd,
 
 void rj_listener_close(struct rj_listener *listener)
 {
-	/* While it still listens, so that the name is surely ours. */
+	/* Removed while the socket still listens, so that the name is surely
+	 * ours. */
 	if (listener->fd >= 0)
 		rj_socket_file_unlink(&listener->file);
 	if (listener->socket_count > 1)

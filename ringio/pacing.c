@@ -4,8 +4,8 @@
 #include "util/bits.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-/* Keeps burst x 1e9 below 2^64; nothing that has no pace of its own is
- * faster. */
+/* Keeps burst x 1e9 below 2^64: 256 GiB/s, faster than any pipe or socket that
+ * is not TCP. */
 #define RATE_MAX     (UINT64_C(1) << 38)
 #define BURSTS_PER_S 25u  /* 40 ms */
 #define QUANTA_PER_S 200u /* 5 ms */

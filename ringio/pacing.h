@@ -2,11 +2,11 @@
 #ifndef RJ_RINGIO_PACING_H
 #define RJ_RINGIO_PACING_H
 /*
- * A token bucket for connections the kernel does not pace: how the bytes of
- * what one channel was told to send leave. It fills at the rate and holds 40 ms
- * worth, so a late wake-up costs no rate. A cap over several channels, or one
- * that holds within a few percent, is for whoever tells them to send. Time is
- * the caller's (rj_now_ns()).
+ * A token bucket for connections that the kernel does not pace. It spreads the
+ * bytes of what one channel sends: it fills at the rate and holds 40 ms worth,
+ * so a late wake-up costs no rate. A cap over several channels, or an exact
+ * one, is the governor's (engine/send/governor.h), which decides what is sent
+ * at all. Time is the caller's (rj_now_ns()).
  */
 #include <stdint.h>
 

@@ -24,7 +24,7 @@ struct lookup {
 	/* written by the thread before it signals done_fd */
 	struct addrinfo *list;
 	int result; /* EAI_* */
-	/* The thread and the caller; the last one out frees. */
+	/* References of the thread and of the caller: the last one frees. */
 	atomic_int users;
 };
 

@@ -79,7 +79,7 @@ static void give_address_back(void)
 }
 #endif
 
-/* Nobody waits longer for something that needs no waiting. */
+/* Trial requests complete at once: one that takes longer has failed. */
 #define TRIAL_S 1
 
 /* What channels cannot do without. */

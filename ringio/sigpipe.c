@@ -32,7 +32,7 @@ void rj_sigpipe_hold(struct rj_sigpipe *hold)
 	(void)pthread_sigmask(SIG_BLOCK, &set, &hold->old_mask);
 }
 
-/* One that was pending before is somebody else's. */
+/* A signal that was pending before is not ours to swallow. */
 static void swallow(int signal, bool was_pending)
 {
 	const struct timespec at_once = { 0 };

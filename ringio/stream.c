@@ -49,7 +49,8 @@ static int set_nonblocking(int fd)
 	return 0;
 }
 
-/* A socket handed over is the migration's alone, so its flags may change. */
+/* A socket that was handed over is used by the migration alone: so it may be
+ * made non-blocking. */
 static int adopt_socket(int given, int *fd, struct rj_conn *conn,
 			struct ramjet_error *err)
 {
@@ -88,8 +89,9 @@ static int check_access(int given, int flags, bool writing,
 }
 
 /*
- * A pipe is often a shell's: whoever shares its open file description would be
- * surprised to find it non-blocking. Opening it anew gives one of our own.
+ * A pipe's open file description is often shared, with a shell say, which does
+ * not expect it to become non-blocking. So open the pipe anew, which gives a
+ * description of our own.
  */
 static int adopt_pipe(int given, bool writing, int *fd, struct rj_conn *conn,
 		      struct ramjet_error *err)
@@ -106,7 +108,8 @@ static int adopt_pipe(int given, bool writing, int *fd, struct rj_conn *conn,
 		*fd = own;
 		return 0;
 	}
-	/* No /proc, not our pipe, or nobody reads it: share the flag then. */
+	/* That fails without /proc, for pipes of other users, or without a
+	 * reader: then set the flag on the shared description. */
 	rc = set_nonblocking(*fd);
 	return rc ? rj_fail_errno(err, rc, "fd:%d: pipe", given) : 0;
 }

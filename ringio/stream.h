@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_RINGIO_STREAM_H
 #define RJ_RINGIO_STREAM_H
-/* Connections that somebody else has made: fd:. */
+/* Connections that the caller has made: fd:. */
 #include "ringio/endpoint.h"
 
 /* Duplicates the descriptor after checking that it is a connected stream

@@ -48,7 +48,7 @@ void rj_tcp_set_low_water(int fd, uint32_t bytes)
 {
 	const int low = (int)bytes;
 
-	/* It saves wake-ups; without it all works as well. */
+	/* It only saves wake-ups: an error changes nothing else. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
 }
 

@@ -17,8 +17,8 @@ struct rj_channel_tcp {
 
 /* Bytes per second, 0 = no cap. */
 RJ_NODISCARD int rj_tcp_set_rate(int fd, uint64_t bytes_per_s);
-/* Wake nobody who waits for data before so many bytes are there, or the peer
- * has sent all it will. The kernel lowers what its buffers could not hold. */
+/* A wait for data ends only when so many bytes are there, or the peer has sent
+ * all it will. The kernel lowers the mark to what its buffers can hold. */
 void rj_tcp_set_low_water(int fd, uint32_t bytes);
 /* Both ends have the same address. */
 bool rj_tcp_is_local(int fd);

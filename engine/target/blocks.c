@@ -106,6 +106,6 @@ int rj_target_take_blocks(struct ramjet_migration *m,
 		rj_link_blame(message, err);
 		return rc;
 	}
-	/* Well said, whether it suits us or not. */
+	/* A sound BLOCKS counts as heard, even if our guest differs from it. */
 	return match_blocks(m, blocks, count, err);
 }
