@@ -74,7 +74,7 @@ void rj_roster_init(struct rj_roster *roster, struct rj_bus *bus,
 		    const struct rj_roster_rules *rules);
 void rj_roster_done(struct rj_roster *roster);
 
-/* The next discovery is as at start: whoever is there then counts. */
+/* Forget all members: the next discovery asks all of them again. */
 void rj_roster_restart(struct rj_roster *roster);
 
 /* Send the questions; answers arrive in rj_bus_dispatch(). */

@@ -21,7 +21,8 @@
 #define KILL_MS 2000
 #define LOOK_MS 10
 
-/* What it would run is valgrind; asked for the name, that says ours. */
+/* Under valgrind /proc/self/exe is valgrind itself, which answers readlink()
+ * with our own name. */
 static void become_self(const struct rj_cli_child_order *order)
 {
 	char path[PATH_MAX];
@@ -34,7 +35,7 @@ static void become_self(const struct rj_cli_child_order *order)
 	(void)execv(path, order->argv);
 }
 
-/* In its words, which whoever started it reads. */
+/* Print why, where the process that started it reads its output. */
 static void say_why(const char *program, int error)
 {
 	const char *const parts[] = {

@@ -18,7 +18,7 @@ const char *rj_cli_human_time(uint64_t us, char text[RJ_CLI_HUMAN_BYTES]);
 /* "1.2-3.4 ms", "120-180 ms", "1.5-12 s"; beyond: "over 999 s" */
 const char *rj_cli_human_span(uint64_t from_us, uint64_t to_us,
 			      char text[RJ_CLI_HUMAN_BYTES]);
-/* "-" for what nobody knows. */
+/* "-" for what is not known. */
 static inline const char *rj_cli_human_if(bool known, const char *text)
 {
 	return known ? text : "-";

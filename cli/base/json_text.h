@@ -21,7 +21,7 @@ char *rj_json_dump(const json_t *value, size_t layout);
 /* null for NULL and for "". */
 json_t *rj_json_text_or_null(const char *text);
 
-/* The other way: what somebody else's number comes to, times `factor`. 0 for
- * what is none or negative; never more than 2^62, whatever was sent. */
+/* The value of a number that a peer sent, times `factor`. 0 if it is no number
+ * or negative; at most 2^62. */
 uint64_t rj_json_scaled(const json_t *number, double factor);
 #endif

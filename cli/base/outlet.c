@@ -157,7 +157,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* It hears no signals, so that others do. */
+/* Its signals are blocked, so that other threads get them. */
 static int make_thread(struct rj_cli_outlet *o)
 {
 	pthread_attr_t attr;
@@ -185,8 +185,9 @@ static void need_thread_locked(struct rj_cli_outlet *o) RJ_REQUIRES(o->lock)
 	o->no_thread = !o->has_thread;
 }
 
-/* No thread to be had: what can be written at once is, the rest stays queued.
- * A piece fits wherever poll() says that there is room. */
+/* No thread could be made: write what can be written at once; the rest stays
+ * queued. A piece is so small that it fits when poll() says that there is
+ * room. */
 static void write_what_goes_locked(struct rj_cli_outlet *o) RJ_REQUIRES(o->lock)
 {
 	struct pollfd room = { .fd = o->fd, .events = POLLOUT };

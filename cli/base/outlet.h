@@ -2,11 +2,10 @@
 #ifndef RJ_CLI_BASE_OUTLET_H
 #define RJ_CLI_BASE_OUTLET_H
 /*
- * Text on its way to a log or a terminal: a bounded queue, and a thread of its
- * own that writes it. Whoever has something to say never waits for whoever
- * reads: lines that don't fit are dropped, counted, and said to be missing
- * where they are missing. Flags of the descriptor stay as they are, since
- * others may share it.
+ * Text on its way to a log or a terminal: a bounded queue, and a thread that
+ * writes it. Putting lines in never waits for a slow reader: lines that don't
+ * fit are dropped and counted, and a line in their place says so. The
+ * descriptor's flags are not changed, since other processes may share it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,8 +24,8 @@ struct rj_cli_outlet *rj_cli_outlet_new(int fd);
 /* One or more lines; all of it, or nothing. Any thread. NULL: dropped. */
 void rj_cli_outlet_put(struct rj_cli_outlet *outlet, const char *text,
 		       size_t bytes);
-/* Wait until all is written, but no longer than `patience_ms` while nothing
- * moves. False: somebody doesn't read. */
+/* Wait until all is written. False: nothing could be written for `patience_ms`,
+ * so the reader doesn't read. */
 bool rj_cli_outlet_drain(struct rj_cli_outlet *outlet, unsigned patience_ms);
 /* Drain, and free; a thread that is stuck in a write is left behind, for the
  * process's end. No thread may use it any more. Returns how many lines were

@@ -8,9 +8,9 @@
 #include "util/clock.h"
 #include "util/mutex.h"
 
-#define TICK_NS UINT64_C(50000000) /* how late a signal is heard */
+#define TICK_NS UINT64_C(50000000) /* how late a signal is noticed */
 
-/* Left behind when its thread is. */
+/* Not freed if its thread is left running. */
 struct errand {
 	void (*work)(void *arg);
 	void *arg;
@@ -31,7 +31,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Deaf, so that the main thread hears signals. */
+/* All signals are blocked here, so that the main thread gets them. */
 static int make_thread(struct errand *errand, pthread_t *ret)
 {
 	sigset_t all, old;

@@ -85,7 +85,7 @@ void rj_cli_signals_begin(void)
 	for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		(void)sigaddset(&open, numbers[i]);
 	(void)sigprocmask(SIG_UNBLOCK, &open, NULL);
-	/* Ignored, it would take the exit statuses of our children. */
+	/* If SIGCHLD is ignored, the exit statuses of our children are lost. */
 	handle(SIGCHLD, SIG_DFL);
 	handle(SIGXFSZ, SIG_IGN);
 }
@@ -121,7 +121,7 @@ void rj_cli_signals_close_fd(void)
 {
 	const int fd = told_fd;
 
-	/* Nothing but this thread hears signals. */
+	/* Only this thread handles signals. */
 	told_fd = -1;
 	if (fd >= 0)
 		(void)close(fd);

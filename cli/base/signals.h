@@ -7,9 +7,9 @@
  * to switch over. SIGPIPE and SIGXFSZ are error codes. */
 #include <stdbool.h>
 
-/* For every command, before anything else: what may have been inherited is as
- * a fresh process has it (nothing of the above blocked, SIGCHLD's default),
- * and a file size limit is an error code. */
+/* For every command, before anything else: undo what may have been inherited
+ * (blocked signals, an ignored SIGCHLD), and make exceeding the file size limit
+ * an error code. */
 void rj_cli_signals_begin(void);
 /* For commands that move a guest. SIGHUP stays ignored if it was (nohup). */
 void rj_cli_signals_install(void);
@@ -18,7 +18,8 @@ int rj_cli_signals_cancel(void);
 /* Can be read from once that is so, until it is closed. -1 when there is none
  * to be had. Not for several threads. */
 int rj_cli_signals_fd(void);
-/* Nobody waits for it any more. Of the thread that hears signals. */
+/* Close it: it is not waited for any more. By the thread that handles
+ * signals. */
 void rj_cli_signals_close_fd(void);
 /* SIGUSR1 came since the last call. */
 bool rj_cli_signals_take_switchover(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_CLI_BASE_TERMINAL_H
 #define RJ_CLI_BASE_TERMINAL_H
-/* Colour, only where a person looks and hasn't said no (NO_COLOR). */
+/* Colour, only on a terminal and unless NO_COLOR is set. */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,7 +21,8 @@ unsigned rj_cli_columns(FILE *out);
 /* The escape sequence that begins `ink` on `out`, or "". RJ_CLI_PLAIN ends
  * any other. Static. */
 const char *rj_cli_ink(FILE *out, enum rj_cli_ink ink);
-/* What others say: controls, and bytes that are no UTF-8, become \xNN. */
+/* Print text from others: controls, and bytes that are no UTF-8, become
+ * \xNN. */
 void rj_cli_print_harmless(FILE *out, const char *text);
 /* The same for a text with values in it, and the line's end after it. */
 RJ_PRINTF(2, 3)

@@ -94,7 +94,7 @@ static void say_guest(void *user)
 			     (int)getpid());
 }
 
-/* An extra of the demo: without them it is still one. */
+/* Helpers are an extra: without them the demo goes on. */
 static int start_helpers(struct demo *demo, struct ramjet_error *err)
 {
 	struct ramjet_error why = { 0 };
@@ -143,7 +143,8 @@ static void move(struct demo *demo)
 		return;
 	}
 	rj_cli_session_print(session, say_plan, demo);
-	/* Both fill or reserve their memory at the same time. */
+	/* The source's guest is filled while the target's memory is
+	 * reserved. */
 	if (rj_cli_session_open(session, rj_cli_guest_new) < 0)
 		return;
 	if (rj_cli_demo_target_ready(&demo->target, &error) < 0) {
@@ -155,7 +156,8 @@ static void move(struct demo *demo)
 	rj_cli_session_run(session, demo->target.uri, NULL);
 }
 
-/* The target's own report says whether its guest is well. */
+/* Whether the target's guest passed its self-check is in the target's
+ * report. */
 static void hear_target(struct demo *demo)
 {
 	struct rj_cli_session *session = &demo->session;
@@ -178,7 +180,7 @@ static uint64_t number(const json_t *object, const char *name)
 	return (uint64_t)json_integer_value(json_object_get(object, name));
 }
 
-/* Nothing that wasn't shown may look as if it was. */
+/* Fail unless everything that the demo claims was really shown. */
 static int prove(struct demo *demo)
 {
 	struct rj_cli_session *session = &demo->session;

@@ -78,7 +78,7 @@ static bool has_own_help(const char *name)
 	return strcmp(name, "help") != 0 && strcmp(name, "version") != 0;
 }
 
-/* Of a command, what its own --help says. */
+/* `help COMMAND` prints what COMMAND --help does. */
 static int help(int argc, char **argv)
 {
 	char option[] = "--help";
@@ -97,8 +97,8 @@ static int help(int argc, char **argv)
 	return RJ_CLI_EXIT_COMPLETED;
 }
 
-/* Words that could not be written were not said. A session looks after its
- * own: its status is that of the migration. */
+/* Fail if standard output could not be written. Not for a session: its status
+ * is that of the migration. */
 static int say_all(int status)
 {
 	if (!fflush(stdout) && !ferror(stdout))

@@ -29,8 +29,8 @@ struct plan {
 	const char *file;
 	uint64_t limit;
 	bool help;
-	/* While it serves: a guest stands still until it answers, so it waits
-	 * for nobody who reads its log. */
+	/* Log lines go through an outlet: a guest stands still until the helper
+	 * answers, so it must not wait for a slow reader of its log. */
 	struct rj_cli_outlet *outlet;
 	FILE *log;
 };

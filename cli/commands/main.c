@@ -5,8 +5,8 @@
 
 int main(int argc, char **argv)
 {
-	/* Whoever started us may have ignored it: then no child of ours could
-	 * be waited for. */
+	/* SIGCHLD may be ignored by inheritance: then our own children could
+	 * not be waited for. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	return rj_cli_main(argc, argv);
 }

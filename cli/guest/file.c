@@ -46,8 +46,8 @@ static int idle_stop(void *user, struct ramjet_error *err)
 	return 0;
 }
 
-/* Target: all is there. It gets its name; what a file written in place had
- * beyond that goes. */
+/* Target: all has arrived. Give the new file its name, or cut a file that was
+ * written in place to its new size. */
 static int idle_start(void *user, struct ramjet_error *err)
 {
 	struct rj_cli_guest *base = user;
@@ -67,7 +67,7 @@ static int idle_start(void *user, struct ramjet_error *err)
 	rc = rj_beside_rename(&guest->beside, &error);
 	if (!rc)
 		return 0;
-	*guest->beside.temp = '\0'; /* stays: the only copy there is */
+	*guest->beside.temp = '\0'; /* not removed: it is the only copy */
 	return rj_fail(err, rc, "guest file %s", error.message);
 }
 
@@ -86,9 +86,9 @@ static bool is_in_memory(int fd)
 		filesystem.f_type == TMPFS_MAGIC);
 }
 
-/* To be read. Writable only where that serves: memory can be pinned then. An
- * image that nobody may change, or one that an overlay would copy up whole,
- * needs no more. */
+/* Open for reading. For writing too where that is possible, since memory can
+ * then be pinned; not if the image is read-only, or would be copied as a whole
+ * by an overlay file system. */
 static int open_source(const char *path)
 {
 	rj_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -136,7 +136,7 @@ static int lock(const struct file_guest *guest, int fd,
 		guest->path);
 }
 
-/* Two ramjets on one file would eat each other's image; a lock prevents it. */
+/* A lock keeps two ramjets from using the same file. */
 static int open_locked(struct file_guest *guest, bool unlocked,
 		       struct ramjet_error *err)
 {
@@ -282,8 +282,8 @@ static int populate(const struct file_guest *guest, struct ramjet_error *err)
 	if (madvise(guest->host, guest->bytes,
 		    source ? MADV_POPULATE_READ : MADV_POPULATE_WRITE))
 		rc = -errno;
-	/* So it puts what a write would end as, a SIGBUS: the file system has
-	 * no page left. */
+	/* EFAULT stands for what a write would end as, a SIGBUS: the file
+	 * system has no page left. */
 	if (rc == -EFAULT && !source)
 		rc = -ENOSPC;
 	return rc ? rj_fail_errno(err, rc,
@@ -328,7 +328,7 @@ static int map(struct file_guest *guest, bool prealloc,
 	return prealloc ? populate(guest, err) : 0;
 }
 
-/* Nothing came, so nothing has changed. */
+/* Nothing arrived, so the file has not changed. */
 static void undo(struct file_guest *guest)
 {
 	if (guest->beside.in_place && guest->resized &&
@@ -378,7 +378,7 @@ static int file_create(const struct rj_cli_guest_spec *spec,
 	return 0;
 }
 
-/* Past setup the memory is the source's. */
+/* After setup pages may have arrived in it. */
 static void on_state(void *user, enum ramjet_state old_state,
 		     enum ramjet_state new_state,
 		     const struct ramjet_error *err,

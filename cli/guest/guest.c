@@ -12,7 +12,7 @@ void rj_cli_guest_free(struct rj_cli_guest *guest)
 		guest->kind->free(guest);
 }
 
-/* A signal cuts it short: whoever asked wants to get on. */
+/* A signal cuts it short. */
 static void pause_us(uint64_t us)
 {
 	const struct timespec span = {

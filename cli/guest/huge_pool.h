@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 struct rj_huge_pool {
-	uint64_t free;     /* pages nobody uses, */
-	uint64_t reserved; /* of which so many are promised to others; */
-	uint64_t more;     /* and so many may be added when they are wanted */
+	uint64_t free;     /* pages that are not in use, */
+	uint64_t reserved; /* of these, pages that are reserved by others; */
+	/* pages that the kernel may add when they are needed */
+	uint64_t more;
 };
 
 /* Of pages of so many bytes; what cannot be read is 0. `root` is put before

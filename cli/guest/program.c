@@ -145,7 +145,7 @@ static void header_store(const struct rj_cli_program *program)
 		page[i] = i < HEADER_WORDS ? words[i] : 0;
 }
 
-/* Arrived RAM is not to be trusted: it may be anything. */
+/* RAM that has arrived may hold anything: check all of it. */
 static bool header_is_sound(const uint64_t words[HEADER_WORDS],
 			    uint64_t page_count)
 {
@@ -280,8 +280,9 @@ static int fill_static(void *user, uint64_t first, uint64_t count,
 	return 0;
 }
 
-/* Pages [from, end) of RAM, none of which is used: those that are not resident
- * are not read, so that they stay so. What cannot be asked is read. */
+/* Check that pages [from, end) of RAM, which are not used, are zero. Pages that
+ * are not resident are not read, so that they stay so; if mincore() fails, all
+ * are. */
 static int check_unused(const struct rj_cli_program *program, uint64_t from,
 			uint64_t end, struct ramjet_error *err)
 {

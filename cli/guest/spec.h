@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_CLI_GUEST_SPEC_H
 #define RJ_CLI_GUEST_SPEC_H
-/* KIND:key=value,... of the command line, parsed (shared/CLI.md, GUEST). */
+/* KIND:key=value,... of the command line, parsed (docs/man/ramjet.1,
+ * GUESTS). */
 #include "ramjet.h"
 #include "util/compiler.h"
 

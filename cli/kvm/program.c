@@ -171,7 +171,7 @@ int rj_kvm_program_create(struct rj_kvm_program *program, uint8_t *ram,
 
 /* ---- taking it over ---- */
 
-/* Arrived RAM is not to be trusted: it may be anything. */
+/* RAM that has arrived may hold anything: check all of it. */
 static bool is_sound(const struct rj_kvm_program *program)
 {
 	return program->threads >= 1 &&

@@ -52,7 +52,7 @@ static void nap_locked(struct rj_kvm_vcpu *vcpu) RJ_REQUIRES(vcpu->lock)
 			vcpu->nap_until_ns = 0;
 }
 
-/* After every interrupted run. False when the thread is to end. */
+/* Called after every interrupted run. False: the thread is to end. */
 static bool heed(struct rj_kvm_vcpu *vcpu)
 {
 	bool more;
@@ -70,8 +70,8 @@ static bool heed(struct rj_kvm_vcpu *vcpu)
 	more = vcpu->want == RJ_KVM_WANT_RUNNING;
 	if (more) {
 		vcpu->parked = false;
-		/* Whoever wants something from now on takes the lock first,
-		 * and sets it again. */
+		/* Cleared under the lock: a later request takes the lock, and
+		 * sets it again. */
 		__atomic_store_n(&vcpu->run->immediate_exit, 0,
 				 __ATOMIC_SEQ_CST);
 	}

@@ -155,7 +155,8 @@ static int set_one(struct rj_cli_settings *s, json_t *wanted,
 			       "Parameter 'capability' does not accept value "
 			       "'%.100s'",
 			       name);
-	/* What stays true can be told off: managers tell all of them so. */
+	/* `false` is accepted for what can't be turned on: managers set all
+	 * capabilities to a value. */
 	if (row->set)
 		row->set(s, state);
 	return 0;

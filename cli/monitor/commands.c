@@ -89,7 +89,7 @@ static int begin(call_t *call, enum rj_cli_role role, const char *refusal,
 	return rc ? rc : rj_cli_control_begin(&m->control, uri, err);
 }
 
-/* From A to B, and now to C. */
+/* A guest that arrived here moves on: begin as a source. */
 static int send_on(struct rj_cli_monitor *m, struct ramjet_error *err)
 {
 	struct rj_cli_guest *guest = m->guest.guest;

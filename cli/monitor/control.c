@@ -35,7 +35,7 @@ static enum ramjet_state state_locked(const struct rj_cli_control *c)
 			  : RAMJET_STATE_NONE;
 }
 
-/* There is one to be told what to do. */
+/* There is a migration under way that parameters can be told to. */
 static bool is_live_locked(const struct rj_cli_control *c) RJ_REQUIRES(c->lock)
 {
 	return c->current && !ramjet_state_is_final(state_locked(c));
@@ -118,7 +118,7 @@ static void take_begun_locked(struct rj_cli_control *c,
 	c->current = migration;
 	c->arrived = false;
 	c->taken = c->released = c->resolved = false;
-	/* What was said meanwhile found nothing that it could be said to. */
+	/* Apply what was asked for before there was a migration. */
 	if (c->leaving || c->cancelled)
 		(void)ramjet_cancel(migration);
 	else if (c->changed_meanwhile)
@@ -252,13 +252,13 @@ static int set_locked(struct rj_cli_control *c, json_t *wanted,
 
 	if (rc)
 		return rc;
-	/* Told to go, it goes, whatever else is set later; unless that is to
-	 * hold. */
+	/* After migrate-continue the migration does not hold, whatever else is
+	 * set; unless `hold` is set anew. */
 	params = changed.params;
 	params.hold = params.hold && (!c->released || holds);
 	if (live)
 		rc = ramjet_set_params(c->current, &params, err);
-	/* It ended just now: then this is for the next one. */
+	/* It has ended just now: the settings are for the next one. */
 	if (rc == -EALREADY) {
 		rj_error_clear(err);
 		rc = 0;

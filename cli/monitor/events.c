@@ -47,8 +47,8 @@ static bool wants_events(struct rj_cli_monitor *m)
 	return rj_cli_control_settings(&m->control).events;
 }
 
-/* A note may be older than what was said before it was looked at; time still
- * goes one way for those who listen. */
+/* A note may be older than the latest event that was sent; but events' times
+ * must not go backwards. */
 static void say(struct rj_cli_monitor *m, const char *name, json_t *data,
 		uint64_t at_us)
 {
@@ -125,7 +125,7 @@ static void take_state(struct rj_cli_monitor *m, enum ramjet_state state,
 
 	if (state == RAMJET_STATE_SETUP)
 		m->passes_said = 0;
-	/* What began before this state is told before it. */
+	/* Passes that began before this state are told before it. */
 	if (tell && has_passes(m))
 		say_passes(m, at_us);
 	m->state = state;

@@ -119,7 +119,7 @@ void rj_cli_monitor_guest_arrived(struct rj_cli_monitor_guest *m)
 	rj_unlock(&m->lock);
 }
 
-/* The library is told first: it knows whether that still counts. */
+/* Tell the library first: it knows whether it is too late. */
 static int wish_locked(struct rj_cli_monitor_guest *m, bool paused,
 		       struct ramjet_error *err) RJ_REQUIRES(m->lock)
 {

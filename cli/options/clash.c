@@ -71,7 +71,7 @@ static void put_path(struct hats *hats, const char *what, const char *path,
 	struct stat status;
 
 	if (!stat(path, &status)) {
-		/* A device is many people's. */
+		/* Devices, such as /dev/null, may be given more than once. */
 		if (!S_ISCHR(status.st_mode))
 			put(hats, what, path, written, &status);
 		return;

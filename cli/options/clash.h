@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_CLI_OPTIONS_CLASH_H
 #define RJ_CLI_OPTIONS_CLASH_H
-/* One file under two hats: a guest's image that is also the stream it is
- * written to, or the report. Whatever names it (a hard or symbolic link, a
- * descriptor), it would be destroyed, so that is refused. */
+/* One file given for two purposes: a guest's image that is also the stream it
+ * is written to, or the report. It would be destroyed, so that is refused,
+ * however it is named (hard or symbolic link, descriptor). */
 #include "cli/guest/guest.h"
 #include "cli/options/line.h"
 

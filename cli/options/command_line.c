@@ -83,7 +83,7 @@ static int set_option(line_t *line, const struct rj_cli_option *row,
 		       rj_cli_command_name(line->command));
 }
 
-/* What getopt_long() stumbled over, with its name. */
+/* The option that getopt_long() did not accept, with its name. */
 static int bad_option(int code, char **argv, struct ramjet_error *err)
 {
 	/* Short options have no word of their own: optind may not have moved
@@ -232,7 +232,8 @@ int rj_cli_command_line_parse(unsigned command, int argc, char **argv,
 {
 	const int rc = parse_line(command, argc, argv, ret, err);
 
-	/* What was not understood may still be an image. */
+	/* A word that was not understood may be the guest: see that it isn't
+	 * overwritten. */
 	if (rc && rj_cli_clash_among(argc, argv, ret->json))
 		ret->json = NULL;
 	return rc;

@@ -319,8 +319,8 @@ static bool is_one_of(const char *choices, const char *value)
 	return false;
 }
 
-/* The value that is true of this version is the only one accepted: nothing
- * is taken and then not done. */
+/* Accept only the value that this version implements, so that nothing is
+ * accepted and then not done. */
 static int set_choice(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	if (is_one_of(s->option->argument, s->value))
@@ -420,7 +420,7 @@ static int set_log(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return rc;
 }
 
-/* Only who listens may leave the port open. */
+/* Only a target may leave the port to the system (0). */
 static int check_tcp(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	const char *colon = strrchr(s->value, ':');
@@ -434,7 +434,7 @@ static int check_tcp(const struct rj_cli_setting *s, struct ramjet_error *err)
 		       s->what, s->value);
 }
 
-/* What the library finds out only once it connects. */
+/* Checked here, since the library only checks it when it connects. */
 static int check_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	if (!strncmp(s->value, "unix:", 5))

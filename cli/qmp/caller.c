@@ -13,10 +13,11 @@
 #include "util/error.h"
 
 #define ROOM_FIRST 4096u
-/* A report of a thousand rounds has a tenth of that. */
+/* Longest line from a server; a report of a thousand rounds has a tenth of
+ * that. */
 #define LINE_BYTES_MAX (4u << 20)
 #define ANSWER_MS      15000
-/* Kept until somebody asks. */
+/* Events that are kept until they are asked for. */
 #define EVENTS_MAX 64u
 
 void rj_qmp_caller_close(struct rj_qmp_caller *c)
@@ -149,7 +150,7 @@ static int open_reply(json_t *reply, json_t **ret, struct ramjet_error *err)
 	return 0;
 }
 
-/* The oldest go first; those who ask for events look at the newest state. */
+/* Drop the oldest: after an event the newest state is looked at. */
 static int keep_event(struct rj_qmp_caller *c, json_t *event)
 {
 	if (json_array_size(c->events) >= EVENTS_MAX)

@@ -13,7 +13,7 @@
 
 #define READ_BYTES  16384u
 #define FDS_AT_ONCE 4u
-/* To hear why it is being disconnected. */
+/* How long a client gets to read why it is disconnected. */
 #define LEAVE_NS UINT64_C(1000000000)
 
 static void hang_up(struct rj_qmp_client *c)
@@ -34,14 +34,14 @@ static int queue(struct rj_qmp_client *c, const char *line)
 
 	if (rc != -ENOBUFS)
 		return rc;
-	/* It may be ready for some: the limit is for those that aren't. */
+	/* Send what the client takes first: only what is then left counts. */
 	rc = rj_qmp_outbox_flush(&c->outbox, c->fd);
 	return rc ? rc : rj_qmp_outbox_add(&c->outbox, line, bytes);
 }
 
 void rj_qmp_client_say(struct rj_qmp_client *c, const char *line)
 {
-	/* Without memory for its replies it is better off without us. */
+	/* Without memory for replies, disconnect the client. */
 	if (c->fd >= 0 && (!line || queue(c, line)))
 		hang_up(c);
 }

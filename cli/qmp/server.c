@@ -50,7 +50,7 @@ static void wake(struct rj_qmp_server *s)
 {
 	const uint64_t one = 1;
 
-	/* Full means it will wake anyway. */
+	/* If the pipe is full, the thread will wake anyway. */
 	(void)!write(s->wake_fd, &one, sizeof(one));
 }
 
@@ -208,7 +208,7 @@ static bool has_waiting(const struct rj_qmp_server *s)
 	return false;
 }
 
-/* Last words, to those who listen. */
+/* Send what is queued to clients that read it soon. */
 static void wind_up(struct rj_qmp_server *s)
 {
 	const uint64_t end_ns = rj_now_ns() + FLUSH_NS;

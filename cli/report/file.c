@@ -13,7 +13,7 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 
-/* But for devices: /dev/null is many people's. */
+/* Devices are not locked or cut: /dev/null is shared by all. */
 static bool is_same_file(const char *path, int fd)
 {
 	struct stat named, open;

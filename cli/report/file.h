@@ -13,8 +13,8 @@
 struct rj_cli_report_file {
 	const char *path;       /* borrowed; NULL: none wanted */
 	struct rj_beside place; /* open from the start if in place */
-	bool has_reader; /* no file on a disk: somebody takes it, or not */
-	bool in_row;     /* in place, after what others have written there */
+	bool has_reader;        /* no file on a disk: it may have no reader */
+	bool in_row; /* in place, after what others have written there */
 };
 #define RJ_CLI_REPORT_FILE_NONE         \
 	{                               \
@@ -27,7 +27,7 @@ struct rj_cli_report_file {
 RJ_NODISCARD int rj_cli_report_open(const char *path,
 				    struct rj_cli_report_file *ret,
 				    struct ramjet_error *err);
-/* Once. Waits for whoever reads, if it is no regular file. */
+/* Call once. Waits for the reader, if it is no regular file. */
 RJ_NODISCARD int rj_cli_report_write(struct rj_cli_report_file *file,
 				     const json_t *object,
 				     struct ramjet_error *err);

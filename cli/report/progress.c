@@ -13,12 +13,12 @@
 #define RATE_NS    500000000u
 #define TEXT_BYTES 160
 #define BAR_CELLS  6
-/* A time to wait that nobody will believe is none. */
+/* Longer waits are not shown: they are no prediction. */
 #define FITS_US_MAX (UINT64_C(86400) * 1000000)
 /* Rounds beyond these get a line a second at most, and only beside a live
  * line: a held migration makes thousands. */
 #define ROUNDS_SAID_MAX 12u
-/* For a reader that is slow, while it takes nothing at all. */
+/* How long a reader may take nothing at all. */
 #define PATIENCE_MS 1000u
 
 void rj_cli_progress_init(struct rj_cli_progress *p,

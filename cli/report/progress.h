@@ -39,11 +39,11 @@ struct rj_cli_progress {
 /* `out` is borrowed. */
 void rj_cli_progress_init(struct rj_cli_progress *progress,
 			  enum rj_cli_progress_style style, FILE *out);
-/* Lines that somebody still reads are written first; the count of those that
- * nobody did is lost with the last of them. */
+/* Lines that are still read are written first; the count of lines that were
+ * dropped at the end is lost. */
 void rj_cli_progress_done(struct rj_cli_progress *progress);
-/* Before anything else goes to the same terminal: what was said so far is
- * there, unless nobody reads it. */
+/* Wait until what was written so far has come out, unless it isn't read: before
+ * other text goes to the same terminal. */
 void rj_cli_progress_drain(struct rj_cli_progress *progress);
 /* Another migration begins: its rounds count from 1 again. */
 void rj_cli_progress_restart(struct rj_cli_progress *progress);

@@ -9,7 +9,8 @@
 #include "cli/options/command_line.h"
 #include "cli/session/monitor_session.h"
 
-#define READER_MS 5000 /* for somebody to take the report, or the result */
+/* how long the report or the result may wait for a reader */
+#define READER_MS 5000
 #define DISK_MS   60000
 
 static const char *name_of(const struct rj_cli_session *s)
@@ -134,7 +135,7 @@ int rj_cli_session_finish(struct rj_cli_session *s)
 		rj_cli_session_free_monitor(s);
 	}
 	rj_cli_progress_done(&s->progress);
-	/* Not through exit(), which would wait for the same reader. */
+	/* _exit(): exit() would wait for the same reader. */
 	if (s->result_stuck || s->report_stuck)
 		_exit(s->exit_status);
 	json_decref(s->target);

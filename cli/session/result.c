@@ -79,7 +79,7 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 	(void)fprintf(out, "%s normal, %s zero",
 		      rj_cli_human_count(info->ram.normal_pages, normal),
 		      rj_cli_human_count(info->ram.zero_pages, zero));
-	/* Only the source knows what nobody ever touched. */
+	/* Only the source knows which memory was never touched. */
 	if (info->outgoing)
 		(void)fprintf(
 			out, ", %s never touched",

@@ -39,8 +39,8 @@ void rj_cli_session_fail(struct rj_cli_session *s,
 	s->exit_status = status;
 }
 
-/* A request that can't be met as it stands is wrong usage; anything else is
- * the world's fault. */
+/* A request that can't be met as it stands is wrong usage; everything else is a
+ * failure. */
 static enum rj_cli_exit status_of(int code)
 {
 	return code == -EINVAL || code == -ERANGE || code == -ENOTSUP
@@ -65,8 +65,8 @@ static void log_line(void *user, int level, const char *message)
 				     message);
 }
 
-/* A number that is none is the library's to refuse. To be asked before this
- * process opens anything that could take the number. */
+/* A descriptor that isn't open is refused by the library. Checked before this
+ * process opens something that gets the number. */
 static int check_inherited(const char *uri, int ready_fd,
 			   struct ramjet_error *err)
 {
@@ -197,7 +197,7 @@ static bool is_committed(const struct rj_cli_session *s)
 	       state == RAMJET_STATE_UNCONFIRMED;
 }
 
-/* What a person may have asked for meanwhile. */
+/* Handle what signals have asked for meanwhile. */
 static void obey(struct rj_cli_session *s, uint64_t begun_us)
 {
 	struct ramjet_error error = { 0 };
@@ -260,7 +260,7 @@ int rj_cli_session_wait(struct rj_cli_session *s)
 		rj_error_clear(&error);
 		rc = ramjet_wait(s->migration, -1, &error);
 	}
-	/* A wish to cancel that came too late is none. */
+	/* A cancel that came too late does not count. */
 	if (rc >= 0) {
 		rj_error_clear(&s->error);
 		s->exit_status = RJ_CLI_EXIT_COMPLETED;
@@ -301,7 +301,7 @@ static int trial(struct rj_cli_session *s, uint64_t run_us, const char *who)
 		say_check(s, who);
 		return 0;
 	}
-	/* Said here too: the first error is the one reported. */
+	/* Printed here too, since only the first error is reported. */
 	if (s->exit_status)
 		rj_cli_progress_note(&s->progress, "ramjet %s: %s", name_of(s),
 				     error.message);
@@ -319,7 +319,7 @@ static int watch_quiet(struct rj_cli_session *s)
 	return rc;
 }
 
-/* Once: before whatever follows from it. */
+/* Print the error once, before what follows from it. */
 void rj_cli_session_say_error(struct rj_cli_session *s)
 {
 	if (s->exit_status == RJ_CLI_EXIT_USAGE && !s->error_said)
@@ -332,7 +332,8 @@ void rj_cli_session_say_error(struct rj_cli_session *s)
 	s->error_said = s->exit_status;
 }
 
-/* What came stays: if it can't, this is no success, whatever it was. */
+/* What has arrived must be on disk: if that fails, the command fails, even
+ * after a success. */
 static int settle(struct rj_cli_session *s)
 {
 	struct ramjet_error error = { 0 };

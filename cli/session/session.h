@@ -34,7 +34,7 @@ struct rj_cli_session {
 	struct rj_cli_guest_check check;
 	json_t *target; /* demo: the other side's report; *taken* */
 	struct rj_cli_monitor *monitor; /* NULL without --monitor */
-	/* A thread still writes for somebody who doesn't read: */
+	/* A thread still writes to a reader that doesn't read, */
 	bool report_stuck;
 	bool result_stuck; /* and may look at what this session has */
 };
