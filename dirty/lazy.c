@@ -36,7 +36,7 @@ static const char not_told[] =
 	"/proc/self/smaps does not tell whether userfaultfd fills what is "
 	"missing";
 static const char filled[] =
-	"userfaultfd: somebody fills what is missing when it is read";
+	"userfaultfd: missing pages are filled when they are read";
 
 /* The mapping [from, to) has these flags. */
 static void note_flags(const struct ramjet_dirty_region *regions,

@@ -76,10 +76,11 @@ static void say_gap_locked(struct rj_cli_outlet *o) RJ_REQUIRES(o->lock)
 
 	if (!o->unsaid || room_locked(o) < GAP_BYTES)
 		return;
-	length = snprintf(text, sizeof(text),
-			  "ramjet: %llu line%s dropped here: nobody read\n",
-			  (unsigned long long)o->unsaid,
-			  o->unsaid == 1 ? " was" : "s were");
+	length =
+		snprintf(text, sizeof(text),
+			 "ramjet: %llu line%s dropped here: not read in time\n",
+			 (unsigned long long)o->unsaid,
+			 o->unsaid == 1 ? " was" : "s were");
 	append_locked(o, text, (size_t)length);
 	o->unsaid = 0;
 }

@@ -200,7 +200,7 @@ int rj_qmp_caller_event(struct rj_qmp_caller *c, int timeout_ms, json_t **ret,
 	if (!json_object_get(message, "event")) {
 		json_decref(message);
 		return rj_fail(err, -EPROTO,
-			       "monitor: an answer nobody has asked for");
+			       "monitor: an answer that was not asked for");
 	}
 	*ret = message;
 	return 0;

@@ -144,7 +144,7 @@ static void print_pause(const json_t *report, const json_t *migration,
 		     span(report, "downtime_ms", actual), typical, mostly,
 		     limit);
 	else if (!strcmp(state, "unconfirmed"))
-		line(out, "pause", "not known, nobody said that it ended");
+		line(out, "pause", "not known: its end was not reported");
 	else if (is_over(migration))
 		line(out, "pause", "none, the guest stayed; limit %s", limit);
 	else if (!is_known(predicted, "p90"))

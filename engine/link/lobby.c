@@ -128,7 +128,7 @@ static void take_a_nap(struct rj_lobby *lobby, const struct ramjet_error *why)
 	lobby->shortage = *why;
 	if (lobby->log && !lobby->shortage_said)
 		rj_log(lobby->log, RJ_LOG_WARNING,
-		       "%s; whoever connects has to wait", why->message);
+		       "%s; new connections have to wait", why->message);
 	lobby->shortage_said = true;
 }
 

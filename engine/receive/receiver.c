@@ -266,7 +266,7 @@ static int expect_end(struct rj_receiver *r, struct ramjet_error *err)
 	rc = rj_wait_fd(r->conn.fd, POLLIN, deadline_ns, r->m->wake_fd);
 	if (rc == -ETIMEDOUT) {
 		rj_log(&r->m->log, RJ_LOG_WARNING,
-		       "channel %u: somebody holds the stream open after its "
+		       "channel %u: another process holds the stream open after its "
 		       "end",
 		       r->index);
 		return 0;

@@ -67,7 +67,7 @@ static int refuse(struct rj_send_path *path, const char *why,
 	if (!path->forced || !path->strict)
 		return 0;
 	return rj_fail(err, -EOPNOTSUPP,
-		       "strict: zero copy is not to be had: %s", why);
+		       "strict: zero copy is not available: %s", why);
 }
 
 int rj_send_path_init(struct rj_send_path *path,

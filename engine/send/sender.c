@@ -417,7 +417,7 @@ static int check_strict(struct rj_sender *s, struct ramjet_error *err)
 	    rj_channel_backend(s->channel) == RAMJET_BACKEND_URING)
 		return 0;
 	return rj_fail(err, -EOPNOTSUPP,
-		       "strict: io_uring is not to be had: %s",
+		       "strict: io_uring is not available: %s",
 		       rj_channel_reason(s->channel));
 }
 

@@ -197,9 +197,10 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 				  rj_pause_deadline_ns(m), err);
 	if (m->out->one_way) {
 		rj_lock(&m->lock);
-		rj_statistics_path(&m->stats, "verify", "in the stream",
-				   "one way: who takes the stream compares, "
-				   "and cannot say so here");
+		rj_statistics_path(
+			&m->stats, "verify", "in the stream",
+			"one way: the reader of the stream compares, "
+			"and cannot say so here");
 		rj_unlock(&m->lock);
 	}
 	measure(m, "digests", m->out->digests_us);

@@ -209,7 +209,7 @@ static void what_is_filled_lazily_is_told(void **state)
 	rj_lazy_look(regions, 3, reasons);
 	assert_null(reasons[0]);
 	assert_non_null(reasons[1]);
-	assert_non_null(strstr(reasons[1], "somebody fills"));
+	assert_non_null(strstr(reasons[1], "missing pages are filled"));
 	assert_null(reasons[2]);
 	/* Over as soon as he is gone. */
 	(void)close(uffd);

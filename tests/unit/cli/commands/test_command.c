@@ -122,7 +122,7 @@ static double number_of(const json_t *object, const char *name)
 	return json_number_value(value);
 }
 
-/* Every field of shared/CLI.md, with its type; '.' goes into an object, and
+/* Every field of THE REPORT in ramjet.1, with its type; '.' goes into an object, and
  * '[' into the first of an array when it has one. */
 static const struct {
 	const char *path;

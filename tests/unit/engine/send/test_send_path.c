@@ -340,7 +340,7 @@ static void only_blocks_that_may_be_are_pinned(void **state)
 	assert_int_equal(open_path(s, RAMJET_ZERO_COPY_ON, true, &err),
 			 -EOPNOTSUPP);
 	assert_string_equal(err.message,
-			    "strict: zero copy is not to be had: no memory "
+			    "strict: zero copy is not available: no memory "
 			    "block may be pinned");
 	scene_free(s);
 }
