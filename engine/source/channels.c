@@ -19,8 +19,8 @@ static uint32_t path_rtt_us(const struct rj_outgoing *out)
 {
 	uint32_t least = 0;
 
-	for (unsigned i = 0; i < out->channel_count; i++) {
-		const struct rj_conn *conn = &out->senders[i].conn;
+	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
+		const struct rj_conn *conn = &out->lanes.senders[i].conn;
 		struct rj_channel_tcp tcp = { 0 };
 
 		if (conn->kind == RJ_CONN_TCP)
@@ -34,7 +34,7 @@ static uint32_t path_rtt_us(const struct rj_outgoing *out)
 RJ_PRINTF(2, 3)
 static void report(struct ramjet_migration *m, const char *why, ...)
 {
-	const struct rj_channel_plan *plan = &m->out->plan;
+	const struct rj_channel_plan *plan = &m->out->lanes.plan;
 	char chosen[32], reason[160];
 	va_list args;
 	int length;
@@ -55,10 +55,11 @@ static void report(struct ramjet_migration *m, const char *why, ...)
 
 static void begin_fixed(struct ramjet_migration *m)
 {
-	const struct rj_channel_plan *plan = &m->out->plan;
+	const struct rj_channel_plan *plan = &m->out->lanes.plan;
 	char chosen[32], reason[64] = "asked for";
 
-	(void)snprintf(chosen, sizeof(chosen), "%u", m->out->channel_count);
+	(void)snprintf(chosen, sizeof(chosen), "%u",
+		       m->out->lanes.channel_count);
 	if (!rj_uri_is_multi(&m->uri))
 		(void)snprintf(reason, sizeof(reason),
 			       "the connection is the only one");
@@ -77,7 +78,7 @@ static void begin_fixed(struct ramjet_migration *m)
 void rj_source_channels_begin(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
-	struct rj_channel_plan *plan = &out->plan;
+	struct rj_channel_plan *plan = &out->lanes.plan;
 	const struct rj_channel_count_options options = {
 		.first = plan->first,
 		.max = plan->opened,
@@ -90,7 +91,7 @@ void rj_source_channels_begin(struct ramjet_migration *m)
 		return;
 	}
 	rj_channel_count_init(&plan->count, &options);
-	rj_rounds_set_active(&out->rounds, plan->first);
+	rj_rounds_set_active(&out->pages.rounds, plan->first);
 	report(m, "as at first");
 	rj_log(&m->log, RJ_LOG_INFO,
 	       "channels: %u of %u active at first; CPUs: %u (%s)", plan->first,
@@ -99,7 +100,7 @@ void rj_source_channels_begin(struct ramjet_migration *m)
 
 static void tell(struct ramjet_migration *m)
 {
-	struct rj_channel_plan *plan = &m->out->plan;
+	struct rj_channel_plan *plan = &m->out->lanes.plan;
 	const struct rj_channel_duel *duel = &plan->count.duel;
 	const double percent = duel->gain * 100;
 
@@ -130,7 +131,7 @@ static void tell(struct ramjet_migration *m)
 static bool tells_of_channels(struct ramjet_migration *m,
 			      const struct rj_wire_now *wire)
 {
-	struct rj_channel_plan *plan = &m->out->plan;
+	struct rj_channel_plan *plan = &m->out->lanes.plan;
 	const struct rj_sent sent = rj_source_sent(m);
 	const uint64_t raw = sent.raw_pages - plan->raw_pages;
 	const uint64_t zero = sent.zero_pages - plan->zero_pages;
@@ -140,12 +141,12 @@ static bool tells_of_channels(struct ramjet_migration *m,
 	plan->raw_pages = sent.raw_pages;
 	plan->zero_pages = sent.zero_pages;
 	return queued && zero <= raw &&
-	       rj_rounds_open_pages(&m->out->rounds) > 0;
+	       rj_rounds_open_pages(&m->out->pages.rounds) > 0;
 }
 
 static bool is_capped(const struct ramjet_migration *m)
 {
-	const struct rj_smooth *capacity = &m->out->estimate.capacity;
+	const struct rj_smooth *capacity = &m->out->forecast.estimate.capacity;
 	const uint64_t cap =
 		atomic_load_explicit(&m->cap_bytes_per_s, memory_order_relaxed);
 
@@ -155,14 +156,14 @@ static bool is_capped(const struct ramjet_migration *m)
 
 static void set_active(struct rj_outgoing *out, unsigned active)
 {
-	if (active != rj_rounds_active(&out->rounds))
-		rj_rounds_set_active(&out->rounds, active);
+	if (active != rj_rounds_active(&out->pages.rounds))
+		rj_rounds_set_active(&out->pages.rounds, active);
 }
 
 void rj_source_channels_tick(struct ramjet_migration *m,
 			     const struct rj_wire_now *wire, bool busy)
 {
-	struct rj_channel_plan *plan = &m->out->plan;
+	struct rj_channel_plan *plan = &m->out->lanes.plan;
 	struct rj_channel_sample sample = {
 		.now_us = rj_now_us(),
 		.bytes = wire->acked,
@@ -178,7 +179,7 @@ void rj_source_channels_tick(struct ramjet_migration *m,
 
 void rj_source_channels_settle(struct ramjet_migration *m)
 {
-	struct rj_channel_plan *plan = &m->out->plan;
+	struct rj_channel_plan *plan = &m->out->lanes.plan;
 
 	if (plan->automatic)
 		set_active(m->out, rj_channel_count_settle(&plan->count));

@@ -24,12 +24,12 @@ static uint64_t patience_us(struct ramjet_migration *m)
 	const uint64_t stall_us = params.stall_timeout_ms * UINT64_C(1000);
 
 	if (stall_us && (!reply_us || stall_us < reply_us) &&
-	    !rj_rounds_all_left(&m->out->rounds))
+	    !rj_rounds_all_left(&m->out->pages.rounds))
 		return stall_us;
 	/* Before READY the target hashes its memory, too, which may take it
 	 * longer than us. */
-	return reply_us && !rj_talk_has(&m->out->talk, RJ_TALK_READY)
-		       ? reply_us + DIGESTS_FACTOR * m->out->digests_us
+	return reply_us && !rj_talk_has(&m->out->session.talk, RJ_TALK_READY)
+		       ? reply_us + DIGESTS_FACTOR * m->out->handover.digests_us
 		       : reply_us;
 }
 
@@ -47,7 +47,7 @@ int rj_source_await(struct ramjet_migration *m,
 		 * long; the kernel knows better. */
 		const struct rj_wire_now wire = rj_source_look(m);
 		const uint64_t now_moved = rj_source_sent(m).wire_bytes +
-					   wire.acked + m->out->applied;
+					   wire.acked + m->out->pages.applied;
 
 		if (now_moved != moved || rj_wire_is_held_back(&wire))
 			since_us = rj_now_us();
@@ -63,7 +63,7 @@ int rj_source_await(struct ramjet_migration *m,
 				       (unsigned long long)timeout_us / 1000);
 		/* One way, nothing wakes us when bytes were taken: look
 		 * often. */
-		rc = rj_source_pump(m, m->out->one_way ? 1 : 100, err);
+		rc = rj_source_pump(m, m->out->session.one_way ? 1 : 100, err);
 		if (rj_migration_is_abandoned(m))
 			return -ECANCELED;
 	}
@@ -72,12 +72,12 @@ int rj_source_await(struct ramjet_migration *m,
 
 static bool is_running(struct rj_outgoing *out)
 {
-	return rj_talk_has(&out->talk, RJ_TALK_RUNNING);
+	return rj_talk_has(&out->session.talk, RJ_TALK_RUNNING);
 }
 
 static bool is_stream_over(struct rj_outgoing *out)
 {
-	return atomic_load_explicit(&out->senders[0].counters->state,
+	return atomic_load_explicit(&out->lanes.senders[0].counters->state,
 				    memory_order_relaxed) != RJ_CHANNEL_OPEN;
 }
 
@@ -87,7 +87,7 @@ static int take_over_error(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct ramjet_error error;
 
-	rj_hear_command(&m->out->senders[0].conn, m);
+	rj_hear_command(&m->out->lanes.senders[0].conn, m);
 	error = rj_migration_error(m);
 	rj_lock(&m->lock);
 	m->error = (struct ramjet_error){ 0 };
@@ -99,10 +99,10 @@ static int take_over_error(struct ramjet_migration *m, struct ramjet_error *err)
 static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	struct rj_sender *s = &out->senders[0];
+	struct rj_sender *s = &out->lanes.senders[0];
 	int rc;
 
-	rj_rounds_stop(&out->rounds);
+	rj_rounds_stop(&out->pages.rounds);
 	rc = rj_source_await(m, is_stream_over, "end of the stream", err);
 	/* End the worker's wait: the reader may have stopped reading. */
 	if (rc && err->code)
@@ -121,9 +121,9 @@ static int finish_one_way(struct ramjet_migration *m, struct ramjet_error *err)
 /* The whole stream is written, with COMMIT: give the file its name. */
 static int publish(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	struct rj_sender *s = &m->out->senders[0];
+	struct rj_sender *s = &m->out->lanes.senders[0];
 
-	rj_rounds_stop(&m->out->rounds);
+	rj_rounds_stop(&m->out->pages.rounds);
 	rj_sender_join(s);
 	return rj_conn_publish(&s->conn, err);
 }
@@ -132,7 +132,7 @@ static int await_running(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	/* From here on only the target's RUNNING counts, not what fails
 	 * elsewhere. */
-	m->out->link.wake_fd = -1;
+	m->out->session.link.wake_fd = -1;
 	return rj_source_await(m, is_running, "RUNNING from the target", err);
 }
 
@@ -145,8 +145,9 @@ int rj_source_say_commit(struct ramjet_migration *m, struct ramjet_error *err)
 		.payload_bytes = RJ_COMMIT_BYTES,
 	};
 
-	rj_talk_said(&m->out->talk, RJ_FRAME_COMMIT);
-	return rj_link_send(&m->out->link, &frame, m->out->commit_token,
+	rj_talk_said(&m->out->session.talk, RJ_FRAME_COMMIT);
+	return rj_link_send(&m->out->session.link, &frame,
+			    m->out->session.commit_token,
 			    rj_migration_reply_deadline(m), err);
 }
 
@@ -156,17 +157,18 @@ static int hand_over(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (rc)
 		return rc;
-	return m->out->one_way ? finish_one_way(m, err) : await_running(m, err);
+	return m->out->session.one_way ? finish_one_way(m, err)
+				       : await_running(m, err);
 }
 
 /* How long RUNNING was on its way: half of the time since READY, less what the
  * target's start took. */
 static uint64_t way_back_us(const struct rj_outgoing *out, uint64_t now_us)
 {
-	const uint64_t us = now_us - out->term_began_us;
+	const uint64_t us = now_us - out->handover.term_began_us;
 
-	return us > out->running_says.start_us
-		       ? (us - out->running_says.start_us) / 2
+	return us > out->session.running_says.start_us
+		       ? (us - out->session.running_says.start_us) / 2
 		       : 0;
 }
 
@@ -176,13 +178,15 @@ static void record_end(struct ramjet_migration *m)
 	const uint64_t now = rj_now_us();
 
 	rj_lock(&m->lock);
-	rj_statistics_predict(&m->stats, "resume", out->pause.resume_us);
-	rj_statistics_measure(&m->stats, "resume", now - out->term_began_us);
-	m->stats.downtime_us = now - out->pause_began_us;
+	rj_statistics_predict(&m->stats, "resume",
+			      out->forecast.pause.resume_us);
+	rj_statistics_measure(&m->stats, "resume",
+			      now - out->handover.term_began_us);
+	m->stats.downtime_us = now - out->handover.pause_began_us;
 	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
-	if (rj_talk_has(&out->talk, RJ_TALK_RUNNING)) {
-		m->stats.guest_downtime_us =
-			now - way_back_us(out, now) - out->pause_began_us;
+	if (rj_talk_has(&out->session.talk, RJ_TALK_RUNNING)) {
+		m->stats.guest_downtime_us = now - way_back_us(out, now) -
+					     out->handover.pause_began_us;
 		m->stats.known |= RAMJET_KNOWN_GUEST_DOWNTIME;
 	}
 	rj_unlock(&m->lock);
@@ -194,11 +198,12 @@ int rj_source_commit(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	/* One way, nothing but a cancel can end the wait for a command. */
-	if (out->one_way)
+	if (out->session.one_way)
 		rj_migration_let_abandon(m);
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
 		return -ECANCELED;
-	rc = out->commit_held_back ? publish(m, err) : hand_over(m, err);
+	rc = out->handover.commit_held_back ? publish(m, err)
+					    : hand_over(m, err);
 	record_end(m);
 	if (rc)
 		rj_error_prefix(err, "handed over, unconfirmed");

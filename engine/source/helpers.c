@@ -24,7 +24,7 @@ int rj_source_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc && options.rehearse) {
 		rc = rj_helpers_rehearse(out->helpers, 0, err);
 		rj_helpers_times(out->helpers, &whole_us, &slowest_us);
-		out->estimate.helpers_us = (double)whole_us;
+		out->forecast.estimate.helpers_us = (double)whole_us;
 	}
 	if (!rc)
 		rj_report_helpers(m, out->helpers);

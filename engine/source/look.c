@@ -29,12 +29,12 @@ static uint64_t acked_bytes(const struct rj_conn *conn, uint64_t sent,
 struct rj_wire_now rj_source_look(const struct ramjet_migration *m)
 {
 	struct rj_wire_now now = {
-		.held = rj_governor_holds(&m->out->governor),
+		.held = rj_governor_holds(&m->out->lanes.governor),
 	};
 
-	for (unsigned i = 0; i < m->out->channel_count; i++) {
+	for (unsigned i = 0; i < m->out->lanes.channel_count; i++) {
 		const struct rj_counters *c = &m->counters[i];
-		const struct rj_conn *conn = &m->out->senders[i].conn;
+		const struct rj_conn *conn = &m->out->lanes.senders[i].conn;
 		const uint64_t outstanding = outstanding_bytes(conn);
 		const uint64_t sent = rj_counter(&c->wire_bytes);
 		const uint64_t launched = rj_counter(&c->launched_bytes);

@@ -18,12 +18,13 @@ static int start_tracking(struct ramjet_migration *m, struct ramjet_error *err)
 	struct rj_outgoing *out = m->out;
 	int rc;
 
-	out->regions = calloc(guest->block_count, sizeof(*out->regions));
-	if (!out->regions)
+	out->pages.regions =
+		calloc(guest->block_count, sizeof(*out->pages.regions));
+	if (!out->pages.regions)
 		return rj_fail(err, -ENOMEM, "session: out of memory");
 	for (unsigned i = 0; i < guest->block_count; i++) {
 		rj_backing_note(&guest->blocks[i]);
-		out->regions[i] = rj_block_region(&guest->blocks[i]);
+		out->pages.regions[i] = rj_block_region(&guest->blocks[i]);
 	}
 	for (unsigned i = 0; i < guest->block_count; i++) {
 		rc = rj_backing_check(&guest->blocks[i], 0,
@@ -31,11 +32,11 @@ static int start_tracking(struct ramjet_migration *m, struct ramjet_error *err)
 		if (rc)
 			return rc;
 	}
-	rc = rj_dirty_set_start(&out->dirty, guest->sources,
-				guest->source_count, out->regions,
+	rc = rj_dirty_set_start(&out->pages.dirty, guest->sources,
+				guest->source_count, out->pages.regions,
 				guest->block_count, err);
-	out->tracking = !rc;
-	out->synced_us = rj_now_us();
+	out->pages.tracking = !rc;
+	out->pages.synced_us = rj_now_us();
 	return rc;
 }
 
@@ -56,9 +57,11 @@ static int look_lazy(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!has_pagemap(guest))
 		return rj_blocks_look_lazy(guest->blocks, guest->block_count,
-					   &out->lazy, err);
-	out->lazy = calloc(guest->block_count, sizeof(*out->lazy));
-	return out->lazy ? 0 : rj_fail(err, -ENOMEM, "session: out of memory");
+					   &out->pages.lazy, err);
+	out->pages.lazy = calloc(guest->block_count, sizeof(*out->pages.lazy));
+	return out->pages.lazy
+		       ? 0
+		       : rj_fail(err, -ENOMEM, "session: out of memory");
 }
 
 enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m)
@@ -83,13 +86,14 @@ static int scan_block(struct ramjet_migration *m, unsigned index,
 {
 	struct rj_outgoing *out = m->out;
 	enum rj_populated_method method = RJ_POPULATED_ALL;
-	const char *reason = out->lazy[index];
+	const char *reason = out->pages.lazy[index];
 	int rc = 0;
 
 	if (reason)
-		(void)rj_bitmap_set_run(bm, 0, out->regions[index].page_count);
+		(void)rj_bitmap_set_run(bm, 0,
+					out->pages.regions[index].page_count);
 	else
-		rc = rj_populated_scan(&out->regions[index], bm, &method,
+		rc = rj_populated_scan(&out->pages.regions[index], bm, &method,
 				       &reason, err);
 	if (!rc)
 		report_populated(m, method, reason);
@@ -101,9 +105,9 @@ static int fill_first_round(struct ramjet_migration *m,
 			    struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	struct rj_bitmap *const *sink = rj_rounds_sink(&out->rounds);
+	struct rj_bitmap *const *sink = rj_rounds_sink(&out->pages.rounds);
 	/* Discarded since tracking began: marked, and counted, already. */
-	const uint64_t marked = rj_rounds_next_pages(&out->rounds);
+	const uint64_t marked = rj_rounds_next_pages(&out->pages.rounds);
 	uint64_t pages = 0, total = 0;
 	int rc = look_lazy(m, err);
 
@@ -115,15 +119,15 @@ static int fill_first_round(struct ramjet_migration *m,
 			return rc;
 		pages += rj_bitmap_count(sink[i]);
 		if (rj_migration_params(m).verify)
-			out->digests_us += rj_digest_predict_us(
+			out->handover.digests_us += rj_digest_predict_us(
 				&m->guest->blocks[i], rj_source_digest_of(m),
 				sink[i], rj_bitmap_count(sink[i]));
-		total += out->regions[i].page_count;
+		total += out->pages.regions[i].page_count;
 	}
-	out->unpopulated_pages = total - pages;
-	rj_rounds_filled(&out->rounds, pages - marked);
+	out->pages.unpopulated_pages = total - pages;
+	rj_rounds_filled(&out->pages.rounds, pages - marked);
 	rj_lock(&m->lock);
-	m->stats.unpopulated_pages = out->unpopulated_pages;
+	m->stats.unpopulated_pages = out->pages.unpopulated_pages;
 	m->stats.remaining_pages = pages;
 	m->stats.known |= RAMJET_KNOWN_REMAINING;
 	rj_unlock(&m->lock);
@@ -133,7 +137,8 @@ static int fill_first_round(struct ramjet_migration *m,
 /* The control link, or what carries everything. */
 static int a_connection(const struct rj_outgoing *out)
 {
-	return out->control.fd >= 0 ? out->control.fd : out->senders[0].conn.fd;
+	return out->session.control.fd >= 0 ? out->session.control.fd
+					    : out->lanes.senders[0].conn.fd;
 }
 
 static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
@@ -142,14 +147,14 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 	const struct rj_numa_wish wish = {
 		.blocks = m->guest->blocks,
 		.block_count = m->guest->block_count,
-		.worker_count = out->channel_count,
-		.home_count = out->plan.first,
+		.worker_count = out->lanes.channel_count,
+		.home_count = out->lanes.plan.first,
 		.fd = a_connection(out),
 	};
-	int rc = rj_numa_init(&out->numa, m, &wish, err);
+	int rc = rj_numa_init(&out->lanes.numa, m, &wish, err);
 
-	if (!rc && out->numa.placement.worker_count)
-		rj_rounds_place(&out->rounds, &out->numa.placement);
+	if (!rc && out->lanes.numa.placement.worker_count)
+		rj_rounds_place(&out->pages.rounds, &out->lanes.numa.placement);
 	return rc;
 }
 
@@ -157,17 +162,18 @@ int rj_source_prepare_memory(struct ramjet_migration *m,
 			     struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	int rc = rj_rounds_init(&out->rounds, m->guest->blocks,
-				m->guest->block_count, out->channel_count,
+	int rc = rj_rounds_init(&out->pages.rounds, m->guest->blocks,
+				m->guest->block_count, out->lanes.channel_count,
 				m->event_fd, err);
 
 	if (!rc)
-		rc = rj_rounds_set_homes(&out->rounds, out->plan.first, err);
+		rc = rj_rounds_set_homes(&out->pages.rounds,
+					 out->lanes.plan.first, err);
 	if (!rc)
 		rc = place_workers(m, err);
 	if (rc)
 		return rc;
-	rj_rounds_listen(&out->rounds, m->guest);
+	rj_rounds_listen(&out->pages.rounds, m->guest);
 	/* Tracking first: what is populated later then shows up as dirty. */
 	rc = start_tracking(m, err);
 	return rc ? rc : fill_first_round(m, err);
@@ -177,22 +183,22 @@ int rj_source_collect(struct ramjet_migration *m, uint64_t *ret_pages,
 		      struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	struct rj_bitmap *const *sink = rj_rounds_sink(&out->rounds);
+	struct rj_bitmap *const *sink = rj_rounds_sink(&out->pages.rounds);
 	const uint64_t began_us = rj_now_us();
 	uint64_t marked = 0, now_us;
-	int rc = rj_dirty_set_collect(&out->dirty, sink, &marked, err);
+	int rc = rj_dirty_set_collect(&out->pages.dirty, sink, &marked, err);
 
 	if (rc)
 		return rc;
-	rj_rounds_filled(&out->rounds, marked);
+	rj_rounds_filled(&out->pages.rounds, marked);
 	now_us = rj_now_us();
-	out->sync_interval_us = began_us - out->synced_us;
-	rj_estimate_synced(&out->estimate, marked, out->sync_interval_us,
-			   now_us - began_us);
-	out->synced_us = began_us;
+	out->pages.sync_interval_us = began_us - out->pages.synced_us;
+	rj_estimate_synced(&out->forecast.estimate, marked,
+			   out->pages.sync_interval_us, now_us - began_us);
+	out->pages.synced_us = began_us;
 	rj_lock(&m->lock);
 	m->stats.guest_stall_us +=
-		marked * rj_dirty_set_write_cost_ns(&out->dirty) / 1000;
+		marked * rj_dirty_set_write_cost_ns(&out->pages.dirty) / 1000;
 	rj_unlock(&m->lock);
 	*ret_pages = marked;
 	return 0;
@@ -202,9 +208,9 @@ void rj_source_stop_tracking(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
 
-	if (out->rounds.worker_count)
+	if (out->pages.rounds.worker_count)
 		rj_guest_listen(m->guest, NULL, NULL);
-	if (out->tracking)
-		rj_dirty_set_stop(&out->dirty);
-	out->tracking = false;
+	if (out->pages.tracking)
+		rj_dirty_set_stop(&out->pages.dirty);
+	out->pages.tracking = false;
 }

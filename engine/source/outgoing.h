@@ -3,11 +3,7 @@
 #define RJ_ENGINE_SOURCE_OUTGOING_H
 /* The source's side of a migration: what its control thread owns. */
 #include "dirty/source.h"
-#include "engine/forecast/arrival.h"
-#include "engine/forecast/convergence.h"
-#include "engine/forecast/estimate.h"
-#include "engine/forecast/meter.h"
-#include "engine/forecast/outlook.h"
+#include "engine/forecast/forecast.h"
 #include "engine/link/heartbeat.h"
 #include "engine/link/link.h"
 #include "engine/link/link_keeper.h"
@@ -24,82 +20,81 @@
 
 struct rj_helpers;
 
-struct rj_outgoing {
-	/* set up by ramjet_migrate() */
-	struct rj_conn given; /* fd:, until session.c takes it */
-
-	/* set up by session.c */
+/* The control conversation. */
+struct rj_source_session {
+	struct rj_conn given;   /* fd:, until it becomes a channel */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;
 	struct rj_talk talk; /* how far the conversation has come */
 	struct rj_link_keeper keeper;
 	struct rj_heartbeat heartbeat;
 	struct rj_mailbox outbox;
-	bool has_outbox; /* control frames travel on channel 0 */
-	bool one_way;    /* nothing ever comes back */
-	struct rj_sender *senders;
-	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
-	unsigned channel_count;
-	struct rj_governor governor; /* any thread's */
-	struct rj_hello hello;       /* what the control link began with */
+	bool has_outbox;       /* control frames travel on channel 0 */
+	bool one_way;          /* nothing ever comes back */
+	struct rj_hello hello; /* what the control link began with */
 	/* Sent with COMMIT; RUNNING must return it, which proves that it
 	 * answers this COMMIT. */
 	uint8_t commit_token[RJ_COMMIT_BYTES];
-	struct rj_channel_plan plan;
+	/* what the target has said */
+	uint16_t accepted_channels;
+	struct rj_ready ready_says; /* with what took the target so long */
+	struct rj_running running_says;
+};
 
-	/* set up by memory.c */
-	struct rj_rounds rounds;
+/* The channels and their workers. */
+struct rj_source_lanes {
+	struct rj_sender *senders;
+	unsigned channel_count;
+	struct rj_channel_plan plan;
+	struct rj_governor governor; /* any thread's */
+	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
 	struct rj_numa numa;
+};
+
+/* The guest's memory, round by round. */
+struct rj_source_pages {
+	struct rj_rounds rounds;
+	uint32_t round;   /* the open one */
+	uint32_t applied; /* rounds in the target's memory */
+	uint64_t round_began_us;
 	struct rj_dirty_set dirty;
 	bool tracking;
+	bool idle;                 /* the latest collect found nothing */
+	uint64_t synced_us;        /* the latest collect */
+	uint64_t sync_interval_us; /* between the latest two */
 	struct ramjet_dirty_region *regions;
 	/* Why a block's absent pages mean nothing, or NULL: as region.h has
 	 * it. */
 	const char **lazy;
 	uint64_t unpopulated_pages;
-	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
-
-	/* what the target has said (pump.c) */
-	uint16_t accepted_channels;
-	struct rj_ready ready_says; /* with what took the target so long */
-	struct rj_running running_says;
-	uint32_t applied; /* rounds in the target's memory */
-
-	/* precopy.c */
-	struct rj_estimate estimate;
-	struct rj_pause pause; /* the latest prediction */
-	struct rj_meter meter;
-	struct rj_wire_now wire; /* at the latest tick */
-	struct rj_convergence convergence;
-	struct rj_outlook outlook;
-	uint64_t convergence_us;
-	uint64_t next_us; /* the pause, a round later */
-	uint64_t throttled_since_us;
-	uint32_t throttle_set; /* what the guest was told */
-	bool began_estimate;
-	bool idle;      /* the latest collect found nothing */
-	bool forced;    /* the switchover ignores the limit */
-	uint32_t round; /* the open one */
-	struct rj_arrival arrival;
-	double tcp_rtt_us; /* the least; 0: none yet */
-	uint64_t round_began_us;
-	uint64_t synced_us;        /* the latest collect */
-	uint64_t sync_interval_us; /* between the latest two */
 	struct rj_sent {
 		uint64_t wire_bytes, payload_bytes, raw_pages, zero_pages;
 	} sent; /* accounted to rounds so far */
+};
 
-	struct rj_helpers *helpers; /* helpers.c; or NULL */
-
-	/* switchover.c */
+/* The guest slowed down, stopped, and given away. */
+struct rj_handover {
+	uint32_t throttle_set; /* what the guest was told */
+	uint64_t throttled_since_us;
+	bool forced; /* the switchover ignores the limit */
 	bool guest_stopped;
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
-	uint64_t term_us;   /* the latest one measured */
-	uint64_t hashed_us; /* of the pause, for `verify`, on this side */
+	uint64_t term_us;    /* the latest one measured */
+	uint64_t hashed_us;  /* of the pause, for `verify`, on this side */
+	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
 	uint32_t final_round;
 	/* COMMIT is in the stream, which nobody sees before the commit. */
 	bool commit_held_back;
+};
+
+struct rj_outgoing {
+	struct rj_source_session session;
+	struct rj_source_lanes lanes;
+	struct rj_source_pages pages;
+	struct rj_forecast forecast;
+	struct rj_handover handover;
+	struct rj_helpers *helpers; /* helpers.c; or NULL */
 };
 
 /* ---- steps, in the order they happen; each 0 or an error ---- */
@@ -128,6 +123,27 @@ enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m);
 /* precopy.c: rounds until the pause would fit, and is wanted. */
 RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
 				   struct ramjet_error *err);
+/* watch.c: at every tick; `busy`: workers had work since the last. */
+RJ_NODISCARD int rj_source_tick(struct ramjet_migration *m, bool busy,
+				struct ramjet_error *err);
+/* throttle.c */
+RJ_NODISCARD int rj_source_throttle(struct ramjet_migration *m,
+				    uint32_t percent, struct ramjet_error *err);
+/* What it has cost the guest since this was last called. */
+void rj_source_account_throttle(struct ramjet_migration *m);
+void rj_source_lift_throttle(struct ramjet_migration *m);
+/* predict.c */
+void rj_source_begin_estimate(struct ramjet_migration *m);
+/* What a prediction made now would count with. */
+struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m);
+void rj_source_predict(struct ramjet_migration *m);
+/* Warn when the limit is out of reach, and say which limit would do. */
+void rj_source_look_out(struct ramjet_migration *m);
+enum rj_advice rj_source_advise(struct ramjet_migration *m,
+				const struct rj_sent *round, uint64_t dirtied);
+/* An error that says why. */
+RJ_NODISCARD int rj_source_give_up(struct ramjet_migration *m,
+				   struct ramjet_error *err);
 /* path.c: ask the target for an answer, when it is time. */
 RJ_NODISCARD int rj_source_ping(struct ramjet_migration *m,
 				struct ramjet_error *err);
@@ -136,9 +152,6 @@ RJ_NODISCARD int rj_source_ping(struct ramjet_migration *m,
 bool rj_source_knows_path(const struct rj_outgoing *out);
 /* Take the round trip that was measured into the estimate. */
 void rj_source_take_rtt(struct ramjet_migration *m);
-/* What a prediction made now would count with. */
-struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m);
-void rj_source_lift_throttle(struct ramjet_migration *m);
 /* switchover.c: stop, last round, state, READY. The guest is stopped from
  * here on (out->guest_stopped). 1: called off, the guest runs on. */
 RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
@@ -161,9 +174,9 @@ RJ_NODISCARD int rj_source_say_commit(struct ramjet_migration *m,
 RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
 				  struct ramjet_error *err);
 
-/* pump.c: wait for at most timeout_ms (-1: until something happens), and handle
- * workers' events and the target's messages. -ECANCELED when the migration was
- * cancelled or has failed (the reason is in it), or a protocol error. */
+/* pump.c: let things happen for at most timeout_ms (-1: until
+ * something does): workers' events, the target's messages. -ECANCELED when all
+ * give up (the reason is in the migration), or a protocol error. */
 RJ_NODISCARD int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 				struct ramjet_error *err);
 /* look.c: the kernel is asked about each connection (a system call a channel),

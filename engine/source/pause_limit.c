@@ -40,11 +40,13 @@ static uint64_t until_us(struct ramjet_migration *m, uint64_t *ret_limit)
 {
 	const struct ramjet_params params = rj_migration_params(m);
 	const struct rj_outgoing *out = m->out;
-	const uint64_t began_us = out->pause_began_us + out->hashed_us;
-	const uint64_t limit_us = *ret_limit =
-		rj_pause_limit_us(&params, out->forced ? out->pause.p90_us : 0);
+	const uint64_t began_us =
+		out->handover.pause_began_us + out->handover.hashed_us;
+	const uint64_t limit_us = *ret_limit = rj_pause_limit_us(
+		&params, out->handover.forced ? out->forecast.pause.p90_us : 0);
 	const uint64_t digests_us =
-		params.verify ? times(max_of(out->digests_us, out->hashed_us),
+		params.verify ? times(max_of(out->handover.digests_us,
+					     out->handover.hashed_us),
 				      DIGESTS_FACTOR)
 			      : 0;
 
@@ -64,7 +66,8 @@ int rj_pause_check(struct ramjet_migration *m, const char *what,
 		       "switchover: the guest stood still for %.0f ms, the "
 		       "most allowed is %.0f (switchover timeout), and there "
 		       "was no %s yet",
-		       (double)(rj_now_us() - m->out->pause_began_us) / 1000.0,
+		       (double)(rj_now_us() - m->out->handover.pause_began_us) /
+			       1000.0,
 		       (double)limit_us / 1000.0, what);
 }
 

@@ -29,10 +29,10 @@ static int take_accept(struct ramjet_migration *m, struct rj_message *message,
 {
 	struct rj_outgoing *out = m->out;
 
-	out->link.answers = true;
+	out->session.link.answers = true;
 	return rj_accept_decode(message->payload, message->frame.payload_bytes,
-				(uint16_t)out->plan.opened,
-				&out->accepted_channels, err);
+				(uint16_t)out->lanes.plan.opened,
+				&out->session.accepted_channels, err);
 }
 
 static int take_applied(struct ramjet_migration *m, struct rj_message *message,
@@ -41,17 +41,17 @@ static int take_applied(struct ramjet_migration *m, struct rj_message *message,
 	const uint32_t round = message->frame.round;
 	struct rj_outgoing *out = m->out;
 
-	if (round != out->applied || round > out->round)
+	if (round != out->pages.applied || round > out->pages.round)
 		return rj_fail(err, -EPROTO,
 			       "round %u reported as applied, wanted round %u, "
 			       "of %u sent",
-			       round, out->applied, out->round + 1);
+			       round, out->pages.applied, out->pages.round + 1);
 	if (!is_fence_sent(m, round))
 		return rj_fail(err, -EPROTO,
 			       "round %u reported as applied before its fences "
 			       "were sent",
 			       round);
-	out->applied++;
+	out->pages.applied++;
 	return 0;
 }
 
@@ -59,7 +59,7 @@ static int take_ready(struct ramjet_migration *m, struct rj_message *message,
 		      struct ramjet_error *err)
 {
 	return rj_ready_decode(message->payload, message->frame.payload_bytes,
-			       &m->out->ready_says, err);
+			       &m->out->session.ready_says, err);
 }
 
 static int take_running(struct ramjet_migration *m, struct rj_message *message,
@@ -68,17 +68,19 @@ static int take_running(struct ramjet_migration *m, struct rj_message *message,
 	struct rj_outgoing *out = m->out;
 	int rc = rj_running_decode(message->payload,
 				   message->frame.payload_bytes,
-				   &out->running_says, err);
+				   &out->session.running_says, err);
 
 	if (rc)
 		return rc;
 	/* A RUNNING without the token may have been sent before COMMIT
 	 * arrived. */
-	if (out->running_says.token != rj_get64(out->commit_token))
-		return rj_fail(err, -EPROTO,
-			       "RUNNING: token 0x%016llx, wanted the one that "
-			       "COMMIT names: the target has not read it",
-			       (unsigned long long)out->running_says.token);
+	if (out->session.running_says.token !=
+	    rj_get64(out->session.commit_token))
+		return rj_fail(
+			err, -EPROTO,
+			"RUNNING: token 0x%016llx, wanted the one that "
+			"COMMIT names: the target has not read it",
+			(unsigned long long)out->session.running_says.token);
 	return 0;
 }
 
@@ -99,7 +101,7 @@ static int take_message(struct ramjet_migration *m, struct rj_message *message,
 		[RJ_FRAME_FAILED] = take_end,
 		[RJ_FRAME_CANCEL] = take_end,
 	};
-	struct rj_talk *talk = &m->out->talk;
+	struct rj_talk *talk = &m->out->session.talk;
 	int rc = rj_talk_check(talk, RJ_TALK_TARGET, &message->frame, err);
 
 	if (!rc)
@@ -115,8 +117,8 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc = 0;
 
 	/* After RUNNING the target may close: that is no failure. */
-	while (!rj_talk_has(&m->out->talk, RJ_TALK_RUNNING) &&
-	       (rc = rj_link_poll(&m->out->link, &message, err)) > 0) {
+	while (!rj_talk_has(&m->out->session.talk, RJ_TALK_RUNNING) &&
+	       (rc = rj_link_poll(&m->out->session.link, &message, err)) > 0) {
 		rc = take_message(m, &message, err);
 		if (rc && message.frame.type != RJ_FRAME_FAILED &&
 		    message.frame.type != RJ_FRAME_CANCEL)
@@ -134,7 +136,7 @@ static int check_total_time(struct ramjet_migration *m,
 	const uint64_t limit_us =
 		rj_migration_params(m).total_timeout_ms * UINT64_C(1000);
 
-	if (!limit_us || rj_talk_has(&m->out->talk, RJ_TALK_RUNNING) ||
+	if (!limit_us || rj_talk_has(&m->out->session.talk, RJ_TALK_RUNNING) ||
 	    ramjet_migration_state(m) >= RAMJET_STATE_COMMITTED ||
 	    rj_now_us() - m->stats.started_us < limit_us)
 		return 0;
@@ -149,15 +151,17 @@ int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 	struct rj_outgoing *out = m->out;
 	struct pollfd fds[3] = {
 		{ .fd = m->event_fd, .events = POLLIN },
-		{ .fd = out->one_way || out->link.inbox ? -1 : out->link.fd,
+		{ .fd = out->session.one_way || out->session.link.inbox
+				? -1
+				: out->session.link.fd,
 		  .events = POLLIN },
-		{ .fd = out->link.wake_fd, .events = POLLIN },
+		{ .fd = out->session.link.wake_fd, .events = POLLIN },
 	};
 
 	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR)
 		return rj_fail_errno(err, -errno, "control thread: poll");
 	rj_event_clear(m->event_fd);
-	if (out->link.inbox || fds[1].revents) {
+	if (out->session.link.inbox || fds[1].revents) {
 		const int rc = take_messages(m, err);
 
 		if (rc)
@@ -172,7 +176,7 @@ struct rj_sent rj_source_sent(const struct ramjet_migration *m)
 {
 	struct rj_sent sent = { 0 };
 
-	for (unsigned i = 0; i < m->out->channel_count; i++) {
+	for (unsigned i = 0; i < m->out->lanes.channel_count; i++) {
 		const struct rj_counters *c = &m->counters[i];
 
 		sent.wire_bytes += rj_counter(&c->wire_bytes);

@@ -26,21 +26,21 @@ static void free_outgoing(struct ramjet_migration *m)
 
 	if (!out)
 		return;
-	for (unsigned i = 0; i < out->channel_count; i++)
-		(void)rj_conn_close(&out->senders[i].conn, 1, NULL);
-	(void)rj_conn_close(&out->control, 1, NULL);
-	(void)rj_conn_close(&out->given, 1, NULL);
+	for (unsigned i = 0; i < out->lanes.channel_count; i++)
+		(void)rj_conn_close(&out->lanes.senders[i].conn, 1, NULL);
+	(void)rj_conn_close(&out->session.control, 1, NULL);
+	(void)rj_conn_close(&out->session.given, 1, NULL);
 	rj_helpers_free(out->helpers);
-	rj_rounds_done(&out->rounds);
-	rj_numa_done(&out->numa);
-	rj_link_keeper_done(&out->keeper);
-	rj_link_done(&out->link);
-	rj_governor_done(&out->governor);
-	if (out->has_outbox)
-		rj_mailbox_done(&out->outbox);
-	free(out->senders);
-	free(out->regions);
-	free(out->lazy);
+	rj_rounds_done(&out->pages.rounds);
+	rj_numa_done(&out->lanes.numa);
+	rj_link_keeper_done(&out->session.keeper);
+	rj_link_done(&out->session.link);
+	rj_governor_done(&out->lanes.governor);
+	if (out->session.has_outbox)
+		rj_mailbox_done(&out->session.outbox);
+	free(out->lanes.senders);
+	free(out->pages.regions);
+	free(out->pages.lazy);
 	free(out);
 }
 
@@ -52,31 +52,33 @@ static void nudge(void *rounds)
 static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	int rc = rj_migration_alloc_counters(m, out->channel_count, err);
+	int rc = rj_migration_alloc_counters(m, out->lanes.channel_count, err);
 
 	if (rc)
 		return rc;
-	if (out->has_outbox) {
-		out->link.outbox = &out->outbox;
-		out->link.nudge_user = &out->rounds;
-		out->link.nudge = nudge;
-		if (!out->one_way)
+	if (out->session.has_outbox) {
+		out->session.link.outbox = &out->session.outbox;
+		out->session.link.nudge_user = &out->pages.rounds;
+		out->session.link.nudge = nudge;
+		if (!out->session.one_way)
 			rj_source_keep_link(m);
 	}
 	rj_source_channels_begin(m);
-	for (unsigned i = 0; i < out->channel_count; i++) {
-		struct rj_sender *s = &out->senders[i];
+	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
+		struct rj_sender *s = &out->lanes.senders[i];
 
 		s->m = m;
-		s->rounds = &out->rounds;
-		s->dirty = rj_dirty_set_needs_rearm(&out->dirty) ? &out->dirty
-								 : NULL;
-		s->outbox = out->has_outbox ? &out->outbox : NULL;
-		s->governor = &out->governor;
-		s->zero_copy = &out->zero_copy;
-		s->one_way = out->one_way;
+		s->rounds = &out->pages.rounds;
+		s->dirty = rj_dirty_set_needs_rearm(&out->pages.dirty)
+				   ? &out->pages.dirty
+				   : NULL;
+		s->outbox =
+			out->session.has_outbox ? &out->session.outbox : NULL;
+		s->governor = &out->lanes.governor;
+		s->zero_copy = &out->lanes.zero_copy;
+		s->one_way = out->session.one_way;
 		s->counters = &m->counters[i];
-		s->cpus = rj_numa_cpus(&out->numa, i);
+		s->cpus = rj_numa_cpus(&out->lanes.numa, i);
 		s->index = i;
 		s->backend = rj_migration_params(m).backend;
 		rc = rj_sender_start(s, err);
@@ -98,7 +100,7 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_source_open_channels(m, err);
 	/* In band, answers are sent by a worker: the keeper starts with the
 	 * workers. */
-	if (!rc && !m->out->has_outbox) {
+	if (!rc && !m->out->session.has_outbox) {
 		rj_source_keep_link(m);
 		/* Asked now, when no pages are queued that would make the
 		 * answer late. */
@@ -135,8 +137,8 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 
 static void join_senders(struct rj_outgoing *out)
 {
-	for (unsigned i = 0; i < out->channel_count; i++)
-		rj_sender_join(&out->senders[i]);
+	for (unsigned i = 0; i < out->lanes.channel_count; i++)
+		rj_sender_join(&out->lanes.senders[i]);
 }
 
 /* The guest runs nowhere now: the migration's error must say so, too. */
@@ -159,7 +161,7 @@ static void report_stranded(struct ramjet_migration *m,
  * long. */
 static void record_pause(struct ramjet_migration *m)
 {
-	const uint64_t us = rj_now_us() - m->out->pause_began_us;
+	const uint64_t us = rj_now_us() - m->out->handover.pause_began_us;
 
 	rj_lock(&m->lock);
 	m->stats.downtime_us = us;
@@ -177,9 +179,9 @@ static bool resume_guest(struct ramjet_migration *m)
 	struct ramjet_error err = { 0 };
 	int rc;
 
-	if (!m->out->guest_stopped)
+	if (!m->out->handover.guest_stopped)
 		return true;
-	m->out->guest_stopped = false;
+	m->out->handover.guest_stopped = false;
 	rj_guest_unseal(m->guest);
 	rc = rj_call_start(m, &err);
 	if (!rc) {
@@ -194,23 +196,24 @@ static void tell_target(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
 	const struct ramjet_error error = rj_migration_error(m);
-	bool fit = out->link.fd >= 0 && !out->one_way;
+	bool fit = out->session.link.fd >= 0 && !out->session.one_way;
 
 	/* In band, the last frame may have been cut in the middle: nothing can
 	 * follow it. */
-	if (out->has_outbox && out->link.outbox)
+	if (out->session.has_outbox && out->session.link.outbox)
 		fit = false;
-	rj_link_keeper_stop(&out->keeper);
+	rj_link_keeper_stop(&out->session.keeper);
 	if (fit)
-		rj_say_goodbye(&out->link, m, &error);
+		rj_say_goodbye(&out->session.link, m, &error);
 }
 
 static void record_wire(struct ramjet_migration *m)
 {
 	rj_lock(&m->lock);
-	m->stats.control_bytes = m->out->link.bytes;
-	if (m->out->rounds.worker_count)
-		m->stats.remaining_pages = rj_rounds_remaining(&m->out->rounds);
+	m->stats.control_bytes = m->out->session.link.bytes;
+	if (m->out->pages.rounds.worker_count)
+		m->stats.remaining_pages =
+			rj_rounds_remaining(&m->out->pages.rounds);
 	rj_unlock(&m->lock);
 }
 
@@ -218,13 +221,13 @@ static void close_connections(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
 
-	for (unsigned i = 0; i < out->channel_count; i++)
-		(void)rj_conn_close(&out->senders[i].conn,
+	for (unsigned i = 0; i < out->lanes.channel_count; i++)
+		(void)rj_conn_close(&out->lanes.senders[i].conn,
 				    rj_now_ns() + CLOSE_DEADLINE_NS / 50, NULL);
-	(void)rj_conn_close(&out->control, 0, NULL);
+	(void)rj_conn_close(&out->session.control, 0, NULL);
 	/* If it failed before this was used: close it now, for the peer
 	 * waits. */
-	(void)rj_conn_close(&out->given, 0, NULL);
+	(void)rj_conn_close(&out->session.given, 0, NULL);
 	/* Disconnect from the helpers' bus, whatever is still under way
 	 * there. */
 	rj_helpers_free(out->helpers);
@@ -243,13 +246,13 @@ static void unwind(struct ramjet_migration *m)
 	if (!resume_guest(m))
 		end = RAMJET_STATE_FAILED;
 	rj_event_signal(m->wake_fd);
-	if (out->rounds.worker_count)
-		rj_rounds_stop(&out->rounds);
+	if (out->pages.rounds.worker_count)
+		rj_rounds_stop(&out->pages.rounds);
 	join_senders(out);
-	if (end == RAMJET_STATE_FAILED && out->one_way)
-		rj_hear_command(&out->senders[0].conn, m);
+	if (end == RAMJET_STATE_FAILED && out->session.one_way)
+		rj_hear_command(&out->lanes.senders[0].conn, m);
 	else if (end == RAMJET_STATE_FAILED)
-		rj_hear_last_words(&out->link, m, "target");
+		rj_hear_last_words(&out->session.link, m, "target");
 	tell_target(m);
 	rj_source_stop_tracking(m);
 	record_wire(m);
@@ -264,8 +267,8 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 	/* A person may start the guest here again: not throttled. */
 	if (end == RAMJET_STATE_UNCONFIRMED)
 		rj_source_lift_throttle(m);
-	rj_rounds_stop(&out->rounds);
-	rj_link_keeper_stop(&out->keeper);
+	rj_rounds_stop(&out->pages.rounds);
+	rj_link_keeper_stop(&out->session.keeper);
 	join_senders(out);
 	rj_source_stop_tracking(m);
 	record_wire(m);
@@ -297,14 +300,15 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 	m->out = calloc(1, sizeof(*m->out));
 	if (!m->out)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
-	m->out->given = m->out->control = (struct rj_conn)RJ_CONN_NONE;
-	rj_link_init(&m->out->link, -1, m->wake_fd);
-	rj_governor_init(&m->out->governor, &m->cap_bytes_per_s);
+	m->out->session.given = m->out->session.control =
+		(struct rj_conn)RJ_CONN_NONE;
+	rj_link_init(&m->out->session.link, -1, m->wake_fd);
+	rj_governor_init(&m->out->lanes.governor, &m->cap_bytes_per_s);
 	/* The caller may close its number once ramjet_migrate() returns. */
 	if (m->uri.scheme != RJ_URI_FD)
 		return 0;
-	rc = rj_connect(&m->uri, 0, -1, &m->out->given, err);
-	return rc ? rc : rj_stream_claim(m->guest, &m->out->given, err);
+	rc = rj_connect(&m->uri, 0, -1, &m->out->session.given, err);
+	return rc ? rc : rj_stream_claim(m->guest, &m->out->session.given, err);
 }
 
 RAMJET_API int ramjet_migrate(struct ramjet_guest *guest, const char *uri,

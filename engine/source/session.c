@@ -24,12 +24,12 @@ static uint64_t connect_deadline(const struct ramjet_params *params)
 static int alloc_senders(struct rj_outgoing *out, unsigned count,
 			 struct ramjet_error *err)
 {
-	out->senders = calloc(count, sizeof(*out->senders));
-	if (!out->senders)
+	out->lanes.senders = calloc(count, sizeof(*out->lanes.senders));
+	if (!out->lanes.senders)
 		return rj_fail(err, -ENOMEM, "session: out of memory");
 	for (unsigned i = 0; i < count; i++)
-		out->senders[i].conn = (struct rj_conn)RJ_CONN_NONE;
-	out->channel_count = count;
+		out->lanes.senders[i].conn = (struct rj_conn)RJ_CONN_NONE;
+	out->lanes.channel_count = count;
 	return 0;
 }
 
@@ -59,7 +59,7 @@ static int answer_of_target(struct ramjet_migration *m, int fd,
 
 static void take_what_there_is(struct ramjet_migration *m)
 {
-	struct rj_channel_plan *plan = &m->out->plan;
+	struct rj_channel_plan *plan = &m->out->lanes.plan;
 	struct ramjet_error why = { 0 };
 	const unsigned count = rj_lanes_available(plan->opened, &why);
 
@@ -80,19 +80,20 @@ static int connect_many(struct ramjet_migration *m,
 	struct rj_outgoing *out = m->out;
 	int rc;
 
-	rj_channel_plan_init(&out->plan, params->channels);
-	if (out->plan.automatic)
+	rj_channel_plan_init(&out->lanes.plan, params->channels);
+	if (out->lanes.plan.automatic)
 		take_what_there_is(m);
-	hello->channel_count = (uint16_t)out->plan.opened;
+	hello->channel_count = (uint16_t)out->lanes.plan.opened;
 	hello->role = RJ_ROLE_CONTROL;
-	rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, &out->control, err);
+	rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, &out->session.control,
+			err);
 	if (!rc)
-		rc = rj_hello_send(out->control.fd, hello, deadline_ns,
+		rc = rj_hello_send(out->session.control.fd, hello, deadline_ns,
 				   m->wake_fd, err);
 	if (!rc)
-		rc = answer_of_target(m, out->control.fd, hello, err);
-	rj_link_init(&out->link, out->control.fd, m->wake_fd);
-	out->link.received = RJ_HELLO_FRAME_BYTES;
+		rc = answer_of_target(m, out->session.control.fd, hello, err);
+	rj_link_init(&out->session.link, out->session.control.fd, m->wake_fd);
+	out->session.link.received = RJ_HELLO_FRAME_BYTES;
 	return rc;
 }
 
@@ -110,13 +111,13 @@ static int connect_one(struct ramjet_migration *m,
 		return rj_fail(err, -EINVAL,
 			       "%s: has one channel, %u were asked for",
 			       m->uri_text, params->channels);
-	rj_channel_plan_init(&out->plan, 1);
+	rj_channel_plan_init(&out->lanes.plan, 1);
 	rc = alloc_senders(out, 1, err);
 	if (rc)
 		return rc;
-	conn = &out->senders[0].conn;
-	*conn = out->given;
-	out->given = (struct rj_conn)RJ_CONN_NONE;
+	conn = &out->lanes.senders[0].conn;
+	*conn = out->session.given;
+	out->session.given = (struct rj_conn)RJ_CONN_NONE;
 	if (conn->fd < 0) {
 		rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
 		if (!rc)
@@ -127,15 +128,15 @@ static int connect_one(struct ramjet_migration *m,
 	rc = rj_conn_begin(conn, err);
 	if (rc)
 		return rc;
-	out->one_way = !rj_conn_is_socket(conn);
-	rj_mailbox_init(&out->outbox, RJ_MAILBOX_ANY_BYTES, -1);
-	out->has_outbox = true;
-	rj_link_init(&out->link, conn->fd, m->wake_fd);
-	out->link.received = RJ_HELLO_FRAME_BYTES;
+	out->session.one_way = !rj_conn_is_socket(conn);
+	rj_mailbox_init(&out->session.outbox, RJ_MAILBOX_ANY_BYTES, -1);
+	out->session.has_outbox = true;
+	rj_link_init(&out->session.link, conn->fd, m->wake_fd);
+	out->session.link.received = RJ_HELLO_FRAME_BYTES;
 	hello->channel_count = 1;
-	hello->role = out->one_way ? RJ_ROLE_ONE_WAY : RJ_ROLE_BOTH;
+	hello->role = out->session.one_way ? RJ_ROLE_ONE_WAY : RJ_ROLE_BOTH;
 	rc = rj_hello_send(conn->fd, hello, deadline_ns, m->wake_fd, err);
-	if (!rc && !out->one_way)
+	if (!rc && !out->session.one_way)
 		rc = answer_of_target(m, conn->fd, hello, err);
 	return rc;
 }
@@ -164,20 +165,20 @@ static int send_blocks(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!body)
 		return rj_fail(err, -ENOMEM, "session: out of memory");
 	(void)rj_blocks_encode(blocks, guest->block_count, body);
-	return rj_link_send(&m->out->link, &frame, body,
+	return rj_link_send(&m->out->session.link, &frame, body,
 			    rj_migration_reply_deadline(m), err);
 }
 
 int rj_source_connect(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct ramjet_params params = rj_migration_params(m);
-	struct rj_hello *hello = &m->out->hello;
+	struct rj_hello *hello = &m->out->session.hello;
 	int rc;
 
 	hello->version_min = hello->version_max = RJ_WIRE_VERSION;
 	if (getrandom(hello->session, sizeof(hello->session), 0) !=
 		    sizeof(hello->session) ||
-	    getrandom(m->out->commit_token, RJ_COMMIT_BYTES, 0) !=
+	    getrandom(m->out->session.commit_token, RJ_COMMIT_BYTES, 0) !=
 		    RJ_COMMIT_BYTES)
 		return rj_fail_errno(err, -errno, "session: getrandom");
 	if (rj_uri_is_multi(&m->uri))
@@ -195,10 +196,10 @@ int rj_source_wait_accept(struct ramjet_migration *m, struct ramjet_error *err)
 	const uint64_t began_ns = rj_now_ns();
 	int rc = 0;
 
-	out->talk.one_way = out->one_way;
-	if (out->one_way)
-		rj_talk_said(&out->talk, RJ_FRAME_ACCEPT);
-	while (!rc && !rj_talk_has(&out->talk, RJ_TALK_ROUNDS)) {
+	out->session.talk.one_way = out->session.one_way;
+	if (out->session.one_way)
+		rj_talk_said(&out->session.talk, RJ_FRAME_ACCEPT);
+	while (!rc && !rj_talk_has(&out->session.talk, RJ_TALK_ROUNDS)) {
 		if (timeout_ns && rj_now_ns() - began_ns > timeout_ns)
 			return rj_fail(
 				err, -ETIMEDOUT,
@@ -216,21 +217,21 @@ int rj_source_open_channels(struct ramjet_migration *m,
 	const struct ramjet_params params = rj_migration_params(m);
 	const uint64_t deadline_ns = connect_deadline(&params);
 	struct rj_outgoing *out = m->out;
-	struct rj_hello hello = out->hello;
+	struct rj_hello hello = out->session.hello;
 	int rc;
 
 	if (!rj_uri_is_multi(&m->uri))
 		return 0;
-	rj_channel_plan_limit(&out->plan, out->accepted_channels);
-	rc = alloc_senders(out, out->accepted_channels, err);
+	rj_channel_plan_limit(&out->lanes.plan, out->session.accepted_channels);
+	rc = alloc_senders(out, out->session.accepted_channels, err);
 	hello.role = RJ_ROLE_DATA;
-	hello.channel_count = out->accepted_channels;
-	for (unsigned i = 0; !rc && i < out->channel_count; i++) {
-		struct rj_conn *conn = &out->senders[i].conn;
+	hello.channel_count = out->session.accepted_channels;
+	for (unsigned i = 0; !rc && i < out->lanes.channel_count; i++) {
+		struct rj_conn *conn = &out->lanes.senders[i].conn;
 
 		hello.channel_index = (uint16_t)i;
-		rc = rj_connect_beside(&out->control, &m->uri, deadline_ns,
-				       m->wake_fd, conn, err);
+		rc = rj_connect_beside(&out->session.control, &m->uri,
+				       deadline_ns, m->wake_fd, conn, err);
 		if (!rc)
 			rc = rj_hello_send(conn->fd, &hello, deadline_ns,
 					   m->wake_fd, err);
@@ -250,7 +251,7 @@ void rj_source_keep_link(struct ramjet_migration *m)
 
 	/* Without a keeper the control thread answers PING, when it has
 	 * time. */
-	if (rj_link_keeper_start(&m->out->keeper, &m->out->link, m->event_fd,
-				 KEPT_BYTES_MAX, &err))
+	if (rj_link_keeper_start(&m->out->session.keeper, &m->out->session.link,
+				 m->event_fd, KEPT_BYTES_MAX, &err))
 		rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);
 }

@@ -25,7 +25,7 @@ int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
 			.payload_bytes = (uint32_t)piece,
 		};
 
-		rc = rj_link_send(&m->out->link, &frame, data + at,
+		rc = rj_link_send(&m->out->session.link, &frame, data + at,
 				  rj_pause_deadline_ns(m), err);
 		at += piece;
 	} while (!rc && at < bytes);

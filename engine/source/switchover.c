@@ -36,10 +36,11 @@ static void measure(struct ramjet_migration *m, const char *term,
 
 	rj_lock(&m->lock);
 	rj_statistics_predict(&m->stats, term, predicted_us);
-	rj_statistics_measure(&m->stats, term, now - out->term_began_us);
+	rj_statistics_measure(&m->stats, term,
+			      now - out->handover.term_began_us);
 	rj_unlock(&m->lock);
-	out->term_us = now - out->term_began_us;
-	out->term_began_us = now;
+	out->handover.term_us = now - out->handover.term_began_us;
+	out->handover.term_began_us = now;
 }
 
 /* What this guest's own calls take, for the next try. */
@@ -66,17 +67,18 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 	struct rj_outgoing *out = m->out;
 	int rc;
 
-	out->pause_began_us = out->term_began_us = rj_now_us();
-	out->hashed_us = 0;
+	out->handover.pause_began_us = out->handover.term_began_us =
+		rj_now_us();
+	out->handover.hashed_us = 0;
 	/* Set before the call: after a stop that failed, start is called,
 	 * too. */
-	out->guest_stopped = true;
+	out->handover.guest_stopped = true;
 	rc = rj_call_stop(m, err);
 	if (rc)
 		return rc;
-	measure(m, "stop", out->pause.stop_us);
-	rj_estimate_stopped(&out->estimate, out->term_us);
-	learn(m, &m->guest->costs.stop, out->term_us);
+	measure(m, "stop", out->forecast.pause.stop_us);
+	rj_estimate_stopped(&out->forecast.estimate, out->handover.term_us);
+	learn(m, &m->guest->costs.stop, out->handover.term_us);
 	return 0;
 }
 
@@ -89,17 +91,17 @@ static bool overshoots(struct ramjet_migration *m)
 		CALL_OFF_SHARE * (double)atomic_load(&m->downtime_limit_us);
 	struct rj_pause pause;
 
-	if (out->forced)
+	if (out->handover.forced)
 		return false;
 	inputs.stopped = true;
-	rj_estimate_pause(&out->estimate, &inputs, &pause);
+	rj_estimate_pause(&out->forecast.estimate, &inputs, &pause);
 	/* An idle guest has written after all, and the capacity is not known
 	 * yet: call off, since one more round will measure it. */
 	if (!pause.known)
 		return true;
 	return (double)pause.p50_us - (double)pause.stop_us -
 		       (double)pause.sync_us +
-		       (double)(rj_now_us() - out->pause_began_us) >
+		       (double)(rj_now_us() - out->handover.pause_began_us) >
 	       limit_us;
 }
 
@@ -107,20 +109,20 @@ static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
 		     struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	const uint64_t before_us = out->synced_us;
+	const uint64_t before_us = out->pages.synced_us;
 	uint64_t pages = 0;
 	int rc = rj_source_collect(m, &pages, err);
 
 	if (rc)
 		return rc;
-	rj_estimate_surprised(&out->estimate, pages,
-			      out->synced_us - before_us);
+	rj_estimate_surprised(&out->forecast.estimate, pages,
+			      out->pages.synced_us - before_us);
 	*ret_overshoots = overshoots(m);
 	if (*ret_overshoots)
 		return 0;
 	rj_source_channels_settle(m);
-	out->round = rj_rounds_open(&out->rounds, false);
-	measure(m, "last sync", out->pause.sync_us);
+	out->pages.round = rj_rounds_open(&out->pages.rounds, false);
+	measure(m, "last sync", out->forecast.pause.sync_us);
 	return 0;
 }
 
@@ -142,8 +144,8 @@ static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
 			       bytes,
 			       (unsigned long long)params.state_bytes_max);
 	rc = rj_source_send_state(m, RJ_STATE_DEVICE, data, bytes, err);
-	measure(m, "device state", m->out->pause.device_us);
-	learn(m, &m->guest->costs.save, m->out->term_us);
+	measure(m, "device state", m->out->forecast.pause.device_us);
+	learn(m, &m->guest->costs.save, m->out->handover.term_us);
 	return rc;
 }
 
@@ -154,7 +156,7 @@ static int gather_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!m->out->helpers)
 		return 0;
 	rc = rj_source_finish_helpers(m, err);
-	measure(m, "helpers", m->out->pause.helpers_us);
+	measure(m, "helpers", m->out->forecast.pause.helpers_us);
 	return rc;
 }
 
@@ -180,22 +182,22 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 		struct rj_digest digest = { 0 };
 		struct rj_digest_parts parts = { 0 };
 
-		rc = rj_digest_block_until(&guest->blocks[i],
-					   m->out->lazy[i] ? RJ_DIGEST_OF_ALL
-							   : frame.aux,
-					   m->wake_fd, &digest, &parts, err);
+		rc = rj_digest_block_until(
+			&guest->blocks[i],
+			m->out->pages.lazy[i] ? RJ_DIGEST_OF_ALL : frame.aux,
+			m->wake_fd, &digest, &parts, err);
 		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
 		rj_digest_parts_encode(
 			&parts, where + (size_t)i * RJ_DIGEST_PARTS_BYTES);
 	}
-	m->out->hashed_us = rj_now_us() - began_us;
+	m->out->handover.hashed_us = rj_now_us() - began_us;
 	if (!rc)
 		rc = rj_source_send_state(m, RJ_STATE_PARTS, where, parts_bytes,
 					  err);
 	if (!rc)
-		rc = rj_link_send(&m->out->link, &frame, body,
+		rc = rj_link_send(&m->out->session.link, &frame, body,
 				  rj_pause_deadline_ns(m), err);
-	if (m->out->one_way) {
+	if (m->out->session.one_way) {
 		rj_lock(&m->lock);
 		rj_statistics_path(
 			&m->stats, "verify", "in the stream",
@@ -203,7 +205,7 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 			"and cannot say so here");
 		rj_unlock(&m->lock);
 	}
-	measure(m, "digests", m->out->digests_us);
+	measure(m, "digests", m->out->handover.digests_us);
 	return rc;
 }
 
@@ -211,19 +213,19 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_SWITCHOVER,
-		.round = m->out->final_round,
+		.round = m->out->handover.final_round,
 	};
 	int rc;
 
-	rj_talk_said(&m->out->talk, RJ_FRAME_SWITCHOVER);
-	rc = rj_link_send(&m->out->link, &frame, NULL, rj_pause_deadline_ns(m),
-			  err);
+	rj_talk_said(&m->out->session.talk, RJ_FRAME_SWITCHOVER);
+	rc = rj_link_send(&m->out->session.link, &frame, NULL,
+			  rj_pause_deadline_ns(m), err);
 	/* The file has no name yet: so COMMIT can be written now, and the whole
 	 * stream be checked, while the guest may still run on here. */
-	if (!rc && m->out->one_way &&
-	    rj_conn_is_held_back(&m->out->senders[0].conn)) {
+	if (!rc && m->out->session.one_way &&
+	    rj_conn_is_held_back(&m->out->lanes.senders[0].conn)) {
 		rc = rj_source_say_commit(m, err);
-		m->out->commit_held_back = true;
+		m->out->handover.commit_held_back = true;
 	}
 	return rc;
 }
@@ -232,15 +234,16 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
  * final round as applied. */
 static bool pages_are_through(struct rj_outgoing *out)
 {
-	return rj_rounds_all_left(&out->rounds) &&
-	       (out->one_way || out->applied > out->final_round);
+	return rj_rounds_all_left(&out->pages.rounds) &&
+	       (out->session.one_way ||
+		out->pages.applied > out->handover.final_round);
 }
 
 /* One way, the stream must have been taken as far as it goes: that a disk is
  * full must not be found out after the COMMIT. */
 static bool is_taken(const struct rj_outgoing *out)
 {
-	const struct rj_counters *c = out->senders[0].counters;
+	const struct rj_counters *c = out->lanes.senders[0].counters;
 
 	return !atomic_load_explicit(&c->mailing, memory_order_relaxed) &&
 	       rj_counter(&c->wire_bytes) >= rj_counter(&c->launched_bytes);
@@ -248,9 +251,9 @@ static bool is_taken(const struct rj_outgoing *out)
 
 static bool is_ready(struct rj_outgoing *out)
 {
-	if (!out->one_way)
-		return rj_talk_has(&out->talk, RJ_TALK_READY);
-	return rj_mailbox_is_empty(&out->outbox) && is_taken(out);
+	if (!out->session.one_way)
+		return rj_talk_has(&out->session.talk, RJ_TALK_READY);
+	return rj_mailbox_is_empty(&out->session.outbox) && is_taken(out);
 }
 
 /* The target says what of the wait for READY was its load_state: a term of its
@@ -258,17 +261,19 @@ static bool is_ready(struct rj_outgoing *out)
 static void take_load(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
-	const uint64_t said_us =
-		out->ready_says.load_us + out->ready_says.helpers_us;
-	const uint64_t load_us =
-		said_us < out->term_us ? said_us : out->term_us;
+	const uint64_t said_us = out->session.ready_says.load_us +
+				 out->session.ready_says.helpers_us;
+	const uint64_t load_us = said_us < out->handover.term_us
+					 ? said_us
+					 : out->handover.term_us;
 
-	if (out->one_way)
+	if (out->session.one_way)
 		return;
 	learn(m, &m->guest->costs.load, load_us);
 	rj_lock(&m->lock);
-	rj_statistics_measure(&m->stats, "target", out->term_us - load_us);
-	rj_statistics_predict(&m->stats, "load", out->pause.load_us);
+	rj_statistics_measure(&m->stats, "target",
+			      out->handover.term_us - load_us);
+	rj_statistics_predict(&m->stats, "load", out->forecast.pause.load_us);
 	rj_statistics_measure(&m->stats, "load", load_us);
 	rj_unlock(&m->lock);
 }
@@ -282,23 +287,25 @@ static int await_target(struct ramjet_migration *m, bool verify,
 
 	if (rc)
 		return rc;
-	measure(m, "pages", out->pause.pages_us);
+	measure(m, "pages", out->forecast.pause.pages_us);
 	rc = rj_source_await(m, is_ready, "READY from the target", err);
 	/* Synced before COMMIT: a disk that fails now only fails the
 	 * migration. */
-	if (!rc && out->one_way)
+	if (!rc && out->session.one_way)
 		rc = rj_conn_sync(
-			&out->senders[0].conn,
-			rj_counter(&out->senders[0].counters->wire_bytes), err);
+			&out->lanes.senders[0].conn,
+			rj_counter(&out->lanes.senders[0].counters->wire_bytes),
+			err);
 	if (rc)
 		return rc;
-	if (verify && !out->one_way &&
-	    out->ready_says.verified_blocks != m->guest->block_count)
+	if (verify && !out->session.one_way &&
+	    out->session.ready_says.verified_blocks != m->guest->block_count)
 		return rj_fail(err, -EPROTO,
 			       "verify: the target compared %u blocks of %u",
-			       out->ready_says.verified_blocks,
+			       out->session.ready_says.verified_blocks,
 			       m->guest->block_count);
-	measure(m, "target", out->pause.target_us + out->digests_us);
+	measure(m, "target",
+		out->forecast.pause.target_us + out->handover.digests_us);
 	take_load(m);
 	return 0;
 }
@@ -308,17 +315,17 @@ static void record_last_round(struct ramjet_migration *m)
 	struct rj_outgoing *out = m->out;
 	const struct rj_sent now = rj_source_sent(m);
 	const struct ramjet_round_info info = {
-		.pages = now.raw_pages + now.zero_pages - out->sent.raw_pages -
-			 out->sent.zero_pages,
-		.bytes = now.payload_bytes - out->sent.payload_bytes,
-		.us = rj_now_us() - out->pause_began_us,
+		.pages = now.raw_pages + now.zero_pages -
+			 out->pages.sent.raw_pages - out->pages.sent.zero_pages,
+		.bytes = now.payload_bytes - out->pages.sent.payload_bytes,
+		.us = rj_now_us() - out->handover.pause_began_us,
 	};
 
 	rj_lock(&m->lock);
 	rj_statistics_add_round(&m->stats, &info);
-	m->stats.remaining_pages = rj_rounds_remaining(&out->rounds);
-	m->stats.verified = out->ready_says.verified_blocks > 0;
-	m->stats.verify_blocks = out->ready_says.verified_blocks;
+	m->stats.remaining_pages = rj_rounds_remaining(&out->pages.rounds);
+	m->stats.verified = out->session.ready_says.verified_blocks > 0;
+	m->stats.verify_blocks = out->session.ready_says.verified_blocks;
 	rj_unlock(&m->lock);
 }
 
@@ -329,15 +336,15 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	struct rj_outgoing *out = m->out;
 	int rc;
 
-	out->guest_stopped = false;
+	out->handover.guest_stopped = false;
 	rc = rj_call_start(m, err);
 	if (rc) {
-		out->guest_stopped = true;
+		out->handover.guest_stopped = true;
 		return rc;
 	}
 	rj_log(&m->log, RJ_LOG_WARNING,
 	       "switchover called off after %.1f ms: it would have overshot",
-	       (double)(rj_now_us() - out->pause_began_us) / 1000.0);
+	       (double)(rj_now_us() - out->handover.pause_began_us) / 1000.0);
 	rj_lock(&m->lock);
 	m->stats.called_off++;
 	m->stats.term_count = 0;
@@ -347,7 +354,7 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 
 static bool can_fill(struct rj_outgoing *out)
 {
-	return rj_rounds_can_fill(&out->rounds);
+	return rj_rounds_can_fill(&out->pages.rounds);
 }
 
 /*
@@ -363,8 +370,9 @@ static int last_round(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (rc)
 		return rc;
-	(void)rj_rounds_sink(&out->rounds);
-	out->round = out->final_round = rj_rounds_open(&out->rounds, true);
+	(void)rj_rounds_sink(&out->pages.rounds);
+	out->pages.round = out->handover.final_round =
+		rj_rounds_open(&out->pages.rounds, true);
 	return 0;
 }
 
@@ -382,7 +390,7 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc && verify)
 		rc = send_digests(m, err);
 	/* One way, wait until all pages are sent before SWITCHOVER is. */
-	if (!rc && m->out->one_way)
+	if (!rc && m->out->session.one_way)
 		rc = rj_source_await(m, pages_are_through,
 				     "progress of the last pages", err);
 	if (!rc)
