@@ -573,7 +573,8 @@ struct ramjet_round_info {
 
 struct ramjet_channel_info {
 	uint64_t bytes;
-	/* "open", "idle" (open, not to send now), "closed", "lost" */
+	/* "connecting", "open", "idle" (open, not to send now), "draining" (after
+	 * its last page), "closed", "lost" */
 	const char *state;
 	uint32_t rtt_us; /* 0 when unknown */
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/link/lane.h"
 #include "engine/migration/migration.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -19,13 +20,6 @@ struct snapshot {
 	char *blockers[RJ_BLOCKERS_MAX];
 };
 
-static const char *const channel_states[] = {
-	[RJ_CHANNEL_OPEN] = "open",
-	[RJ_CHANNEL_IDLE] = "idle",
-	[RJ_CHANNEL_CLOSED] = "closed",
-	[RJ_CHANNEL_LOST] = "lost",
-};
-
 static void add_channels(struct snapshot *snap,
 			 const struct ramjet_migration *m, unsigned count)
 {
@@ -36,8 +30,7 @@ static void add_channels(struct snapshot *snap,
 
 		snap->channels[i] = (struct ramjet_channel_info){
 			.bytes = rj_counter(&c->wire_bytes),
-			.state = channel_states[atomic_load_explicit(
-				&c->state, memory_order_relaxed)],
+			.state = rj_lane_state_name(rj_lane_state(&c->state)),
 			.rtt_us = atomic_load_explicit(&c->rtt_us,
 						       memory_order_relaxed),
 		};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/receive/receiver.h"
+#include "engine/link/lane.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -423,13 +424,15 @@ static void *receiver_thread(void *arg)
 	if (!rc)
 		rc = open_channel(r, &err);
 	if (!rc)
+		rj_lane_move(&r->counters->state, RJ_LANE_OPEN);
+	if (!rc)
 		rc = run_channel(r, &err);
 	rj_populate_ahead_stop(&r->ahead);
 	if (r->channel)
 		publish(r);
-	atomic_store_explicit(&r->counters->state,
-			      rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED,
-			      memory_order_relaxed);
+	if (!rc)
+		rj_lane_move(&r->counters->state, RJ_LANE_DRAINING);
+	rj_lane_move(&r->counters->state, rc ? RJ_LANE_LOST : RJ_LANE_CLOSED);
 	rj_channel_free(r->channel);
 	rj_bounce_done(&r->bounce);
 	rj_payload_sum_free(r->sums);

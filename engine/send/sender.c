@@ -7,6 +7,7 @@
 
 #include "engine/guest/backing.h"
 #include "engine/link/event.h"
+#include "engine/link/lane.h"
 #include "engine/page/zero.h"
 #include "ringio/iov.h"
 #include "util/bits.h"
@@ -34,9 +35,9 @@ static void publish(struct rj_sender *s)
 			      memory_order_relaxed);
 }
 
-static void set_state(struct rj_sender *s, enum rj_channel_state state)
+static void set_state(struct rj_sender *s, enum rj_lane_state state)
 {
-	atomic_store_explicit(&s->counters->state, state, memory_order_relaxed);
+	rj_lane_move(&s->counters->state, state);
 }
 
 /*
@@ -213,6 +214,8 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 	int rc;
 
 	rj_count(&s->counters->claimed_pages, claim->pages);
+	rj_claim_log_add(&s->claims, claim->block,
+			 claim->first_page / RJ_CHUNK_PAGES);
 	rc = rj_backing_check(block, 0, block->page_count, err);
 	if (!rc && s->dirty)
 		rc = rj_dirty_set_rearm(s->dirty, claim->block,
@@ -302,10 +305,10 @@ static int be_active(struct rj_sender *s)
 	if (rc)
 		return rc;
 	rj_send_path_rest(&s->path);
-	set_state(s, RJ_CHANNEL_IDLE);
+	set_state(s, RJ_LANE_RESTING);
 	if (!rj_rounds_rest(s->rounds, s->index, s->round))
 		return 0;
-	set_state(s, RJ_CHANNEL_OPEN);
+	set_state(s, RJ_LANE_OPEN);
 	return 1;
 }
 
@@ -332,8 +335,11 @@ static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
 {
 	int rc;
 
+	rj_claim_log_enter(
+		&s->claims, s->round,
+		atomic_load_explicit(s->applied, memory_order_relaxed));
 	if (s->index < rj_rounds_active(s->rounds))
-		set_state(s, RJ_CHANNEL_OPEN);
+		set_state(s, RJ_LANE_OPEN);
 	rc = claim_and_send(s, err);
 	/* A round that was stopped gets no fence: the target must not take it
 	 * for complete. */
@@ -387,6 +393,7 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 		case RJ_ENTER_KICKED:
 			break;
 		case RJ_ENTER_NO_MORE:
+			set_state(s, RJ_LANE_DRAINING);
 			rc = end_path(s);
 			if (rc || !s->outbox)
 				return rc;
@@ -473,6 +480,9 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 	};
 	int rc = rj_channel_new(&s->conn, &options, &s->channel, err);
 
+	if (!rc)
+		rc = rj_claim_log_init(&s->claims, s->rounds->blocks,
+				       s->rounds->block_count, err);
 	if (rc)
 		return rc;
 	report_paths(s);
@@ -511,10 +521,14 @@ static void *sender_thread(void *arg)
 	if (!rc)
 		rc = open_channel(s, &s->err);
 	if (!rc)
+		set_state(s, RJ_LANE_OPEN);
+	if (!rc)
 		rc = run_rounds(s, &s->err);
 	if (s->channel)
 		publish(s);
-	set_state(s, rc ? RJ_CHANNEL_LOST : RJ_CHANNEL_CLOSED);
+	if (!rc)
+		set_state(s, RJ_LANE_DRAINING);
+	set_state(s, rc ? RJ_LANE_LOST : RJ_LANE_CLOSED);
 	rj_send_path_done(&s->path);
 	rj_channel_free(s->channel);
 	free(s->frames[0]);

@@ -13,6 +13,7 @@
 #include "engine/link/mailbox.h"
 #include "engine/migration/migration.h"
 #include "engine/placement/numa.h"
+#include "engine/send/claim_log.h"
 #include "engine/send/governor.h"
 #include "engine/send/out_frame.h"
 #include "engine/send/rounds.h"
@@ -30,6 +31,7 @@ struct rj_sender {
 	struct rj_governor *governor; /* all workers' */
 	_Atomic int *zero_copy;       /* likewise, enum rj_verdict */
 	/* nothing comes back: see add_staging() */
+	const _Atomic uint32_t *applied; /* rounds in the target's memory */
 	bool one_way;
 	struct rj_counters *counters;
 	struct rj_conn conn;        /* owned; closed by whoever joins */
@@ -42,6 +44,7 @@ struct rj_sender {
 	/* owned by the worker */
 	struct rj_channel *channel;
 	struct rj_send_path path;
+	struct rj_claim_log claims; /* freed by whoever joins */
 	struct ramjet_error err;
 	struct rj_out_frame *frames[2];
 	uint8_t *staging; /* one way: both frames' */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "engine/link/lane.h"
 #include "engine/migration/last_words.h"
 #include "engine/source/outgoing.h"
 #include "engine/source/pause_limit.h"
@@ -77,8 +78,8 @@ static bool is_running(struct rj_outgoing *out)
 
 static bool is_stream_over(struct rj_outgoing *out)
 {
-	return atomic_load_explicit(&out->lanes.senders[0].counters->state,
-				    memory_order_relaxed) != RJ_CHANNEL_OPEN;
+	return rj_lane_is_over(
+		rj_lane_state(&out->lanes.senders[0].counters->state));
 }
 
 /* The worker's error becomes this call's error, so that it is reported as

@@ -54,8 +54,8 @@ struct rj_source_lanes {
 /* The guest's memory, round by round. */
 struct rj_source_pages {
 	struct rj_rounds rounds;
-	uint32_t round;   /* the open one */
-	uint32_t applied; /* rounds in the target's memory */
+	uint32_t round;           /* the open one */
+	_Atomic uint32_t applied; /* rounds in the target's memory */
 	uint64_t round_began_us;
 	struct rj_dirty_set dirty;
 	bool tracking;

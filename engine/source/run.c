@@ -26,8 +26,10 @@ static void free_outgoing(struct ramjet_migration *m)
 
 	if (!out)
 		return;
-	for (unsigned i = 0; i < out->lanes.channel_count; i++)
+	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
 		(void)rj_conn_close(&out->lanes.senders[i].conn, 1, NULL);
+		rj_claim_log_done(&out->lanes.senders[i].claims);
+	}
 	(void)rj_conn_close(&out->session.control, 1, NULL);
 	(void)rj_conn_close(&out->session.given, 1, NULL);
 	rj_helpers_free(out->helpers);
@@ -77,6 +79,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		s->governor = &out->lanes.governor;
 		s->zero_copy = &out->lanes.zero_copy;
 		s->one_way = out->session.one_way;
+		s->applied = &out->pages.applied;
 		s->counters = &m->counters[i];
 		s->cpus = rj_numa_cpus(&out->lanes.numa, i);
 		s->index = i;

@@ -11,13 +11,6 @@
 
 #include "util/compiler.h"
 
-enum rj_channel_state {
-	RJ_CHANNEL_OPEN,
-	RJ_CHANNEL_IDLE, /* open; its worker is to rest */
-	RJ_CHANNEL_CLOSED,
-	RJ_CHANNEL_LOST,
-};
-
 struct rj_counters {
 	_Atomic uint64_t payload_bytes; /* page payload */
 	_Atomic uint64_t wire_bytes;
@@ -28,7 +21,7 @@ struct rj_counters {
 	_Atomic uint64_t cpu_us;
 	_Atomic uint32_t rtt_us;
 	_Atomic uint32_t mailing; /* control frames are being sent in band */
-	_Atomic uint32_t state;   /* enum rj_channel_state */
+	_Atomic uint32_t state;   /* enum rj_lane_state, engine/link/lane.h */
 	/* Rounds whose fence is being sent, or was. Released before it is: pairs
 	 * with the acquire of who hears that it has arrived. */
 	_Atomic uint32_t fences;
