@@ -20,6 +20,7 @@
 #include "util/cleanup.h"
 #include "util/compiler.h"
 
+/* Room for those of this file. */
 #define OWN_FEATURES_MAX 6u
 
 /* Track a page of our own for a moment. */

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* What an empty round takes beside the way there and back. */
+/* What an empty round takes beside the way there and back. Chosen: threads on
+ * both sides wake up; too much makes the path look shorter. */
 #define EMPTY_ROUND_US 1000.0
 
 void rj_forecast_look(struct rj_forecast *forecast,

@@ -9,6 +9,7 @@
 #include "util/error.h"
 #include "util/memory_limit.h"
 
+/* Chosen: what the kernel and we need beside the pages of the guest. */
 #define MARGIN_BYTES (UINT64_C(4) << 20) /* buffers, page tables */
 #define FRAME_BYTES  (UINT64_C(2) << 20) /* what a source sends at a time */
 /* Chosen: a look is cheap beside a GiB, and others may take memory meanwhile. */

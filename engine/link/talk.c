@@ -9,17 +9,16 @@
 #define BOTH (RJ_TALK_SOURCE | RJ_TALK_TARGET)
 
 #define IN(phase) (1u << RJ_TALK_##phase)
-/* While pages arrive: from ACCEPT until all of them are there. */
+/* Phases in which pages arrive: from ACCEPT until all of them are there. */
 #define WHILE_MOVING    (IN(ROUNDS) | IN(RECORD) | IN(RECORDS) | IN(ANNOUNCED))
 #define BETWEEN_RECORDS (IN(ROUNDS) | IN(RECORDS))
 #define UNTIL_RUNNING   (IN(OFFER) | WHILE_MOVING | IN(READY) | IN(COMMITTED))
 #define STAYS           (-1)
 
 /*
- * PING and PONG have no row: from ACCEPT on the link deals with them itself, and
- * before nobody may say them. Neither has HELLO, with which a connection begins
- * before there is a conversation, nor have PAGES and FENCE, which are no part of
- * it.
+ * PING and PONG have no row: from ACCEPT on the link deals with them itself,
+ * and before they are illegal. Neither has HELLO, which comes before the
+ * conversation, nor have PAGES and FENCE, which are no part of it.
  */
 static const struct row {
 	uint8_t type;
@@ -30,7 +29,8 @@ static const struct row {
 	{ RJ_FRAME_BLOCKS, RJ_TALK_SOURCE, IN(OFFER), STAYS },
 	{ RJ_FRAME_ACCEPT, RJ_TALK_TARGET, IN(OFFER), RJ_TALK_ROUNDS },
 	{ RJ_FRAME_APPLIED, RJ_TALK_TARGET, WHILE_MOVING, STAYS },
-	/* Amid a record only its next piece; MORE follows: see move. */
+	/* Inside a record only its next piece may come; see rj_talk_move() for
+	 * MORE. */
 	{ RJ_FRAME_STATE, RJ_TALK_SOURCE, BETWEEN_RECORDS | IN(RECORD),
 	  RJ_TALK_RECORDS },
 	{ RJ_FRAME_DIGESTS, RJ_TALK_SOURCE, BETWEEN_RECORDS, RJ_TALK_RECORDS },
@@ -78,8 +78,8 @@ static bool may_say(const struct rj_talk *talk, enum rj_talk_side from,
 	return row->from & from && phases & 1u << talk->phase;
 }
 
-/* "STATE, DIGESTS or SWITCHOVER"; that a side may give up at any time is no
- * news. */
+/* "STATE, DIGESTS or SWITCHOVER": what may come in this phase. FAILED and
+ * CANCEL always may, so they are left out. */
 static void name_wanted(const struct rj_talk *talk, enum rj_talk_side from,
 			char *text, size_t size)
 {

@@ -12,15 +12,15 @@
 #include "ramjet.h"
 #include "util/compiler.h"
 
-/* In the order in which they come; what is sent and what is heard move a side
- * from one to the next. */
+/* In order. Frames sent and frames received move a side from one phase to the
+ * next. */
 enum rj_talk_phase {
 	RJ_TALK_OFFER,     /* the source names its blocks */
 	RJ_TALK_ROUNDS,    /* accepted: the guest runs there, pages arrive */
-	RJ_TALK_RECORD,    /* amid a record of state */
+	RJ_TALK_RECORD,    /* inside a record of state: MORE follows */
 	RJ_TALK_RECORDS,   /* between records */
 	RJ_TALK_ANNOUNCED, /* nothing comes any more but the last pages */
-	RJ_TALK_READY,     /* the source decides */
+	RJ_TALK_READY,     /* READY is said: only the source moves on */
 	RJ_TALK_COMMITTED, /* the guest is the target's */
 	RJ_TALK_RUNNING,   /* and runs there; nothing more is said */
 };
@@ -32,17 +32,19 @@ enum rj_talk_side {
 
 struct rj_talk {
 	enum rj_talk_phase phase;
-	bool one_way; /* nobody answers: nothing waits for an answer */
+	bool one_way; /* nothing ever comes back: no phase waits for it */
 };
 
-/* May `from` say this now? -EPROTO, naming the frame and the moment. */
+/* Is it legal that side `from` sends this frame now? 0, or -EPROTO, naming the
+ * frame and the phase. */
 RJ_NODISCARD int rj_talk_check(const struct rj_talk *talk,
 			       enum rj_talk_side from,
 			       const struct rj_frame *frame,
 			       struct ramjet_error *err);
-/* It was said, or heard and taken: what that leads to. */
+/* The frame was sent, or has arrived and was handled: go on to the phase that
+ * it leads to. */
 void rj_talk_move(struct rj_talk *talk, const struct rj_frame *frame);
-/* Said by us, a frame that has no flags that matter. */
+/* The same for a frame that we have sent, whose flags do not matter. */
 void rj_talk_said(struct rj_talk *talk, enum rj_frame_type type);
 
 static inline bool rj_talk_has(const struct rj_talk *talk,

@@ -19,10 +19,12 @@ enum rj_will {
 	RJ_WILL_GO_ON,
 	RJ_WILL_PROMISED,  /* target: READY is, or is about to be, said: the
 			    * source decides */
-	RJ_WILL_MAY_LEAVE, /* nothing but a stream's end will be waited for */
+	RJ_WILL_MAY_LEAVE, /* one way: after COMMIT a cancel may end the wait
+			    * for the stream's end */
 	RJ_WILL_CANCEL,    /* asked for before the commit: for good */
-	RJ_WILL_BREAK,     /* likewise, in spite of a promise */
-	RJ_WILL_LEFT,      /* nobody waits for how it ends any longer */
+	RJ_WILL_BREAK,     /* the handle is freed: a cancel that even ends a
+			    * promise */
+	RJ_WILL_LEFT,      /* the wait for the outcome was given up */
 	RJ_WILL_COUNT_,
 };
 bool rj_will_may_follow(enum rj_will from, enum rj_will to);

@@ -18,6 +18,8 @@
 #include "util/mutex.h"
 #include "util/thread.h"
 
+/* Chosen. Memory is what limits beyond some threads; a trial on 16 MiB takes some
+ * milliseconds, and shorter ones tell more of the caches. */
 #define THREADS_MAX 16u
 #define TRIAL_PAGES 4096u
 /* A fault, and the page read: at most, on a machine of today. */

@@ -13,6 +13,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* Chosen: how soon a silent source is noticed, and the rate shown anew. */
 #define TICK_MS 250
 
 /* At the first frame of the switchover, the pause has begun for the target. */

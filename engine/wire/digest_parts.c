@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* So many are named. */
+/* So many places are named in an error. Chosen: it has one line. */
 #define PLACES_MAX 4u
 
 void rj_digest_parts_merge(struct rj_digest_parts *into,

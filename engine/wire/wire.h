@@ -18,6 +18,9 @@
 /* "RMJ1" as bytes on the wire: the same in all versions */
 #define RJ_WIRE_MAGIC 0x314a4d52u
 
+/* What docs/protocol.md fixes. 1023 runs and a header are as many pieces as the
+ * kernel takes in one call (UIO_MAXIOV, 1024). 4 MiB of pages and 1 MiB of control
+ * message are what a receiver must have room for: chosen. */
 #define RJ_HEADER_BYTES      32u
 #define RJ_RUN_BYTES         8u
 #define RJ_RUNS_MAX          1023u
