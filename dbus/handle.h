@@ -46,7 +46,7 @@ struct rj_helpers {
 	size_t item_count;
 };
 
-/* Begins to connect; nobody is asked anything yet. Arguments as those of
+/* Begins to connect; no helper is asked anything yet. Arguments as those of
  * rj_helpers_open(). */
 RJ_NODISCARD int rj_handle_connect(const struct ramjet_helper_options *options,
 				   const struct rj_log *log, int wake_fd,

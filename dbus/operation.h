@@ -27,7 +27,7 @@ RJ_NODISCARD int rj_operation_poll(struct rj_helpers *helpers,
 /* Process until it is over, waiting in between. */
 RJ_NODISCARD int rj_operation_finish(struct rj_helpers *helpers,
 				     struct ramjet_error *err);
-/* All of a start: who is there, and who of them takes part. */
+/* The whole start: discover the helpers, and decide which of them take part. */
 RJ_NODISCARD int rj_operation_discover(struct rj_helpers *helpers,
 				       struct ramjet_error *err);
 /* As rj_helpers_abort(). */

@@ -48,7 +48,7 @@ void rj_roster_done(struct rj_roster *roster)
 
 /* ---- one member ------------------------------------------------------ */
 
-/* Errors by which the bus tells that nobody of that name is there. */
+/* Errors by which the bus says that nothing has that name. */
 static bool tells_gone(sd_bus_message *reply)
 {
 	return sd_bus_message_is_method_error(

@@ -122,7 +122,8 @@ static void unlock_group_of(struct rj_bitmap *bm, uint64_t chunk)
 			      memory_order_release);
 }
 
-/* Only holders write words: relaxed is for those who look without the lock. */
+/* Words are written with the lock held only; atomic and relaxed for readers
+ * without it. */
 static uint64_t get(const _Atomic uint64_t *word)
 {
 	return atomic_load_explicit(word, memory_order_relaxed);

@@ -59,7 +59,8 @@ struct rj_channel {
 	const int *how;
 	const struct iovec *first;
 	struct rj_channel_zero_copy zero_copy;
-	int send_error;     /* found while nobody waited */
+	/* an error found outside of rj_channel_send_wait() */
+	int send_error;
 	uint32_t low_water; /* bytes that end a wait for data; 0: not set */
 	bool sigpipe_held;
 	struct rj_sigpipe sigpipe;

@@ -98,8 +98,8 @@ static int send_wait(struct rj_channel *channel)
 	}
 }
 
-/* True while a send is in flight; how one failed is for who waits for it. Only
- * a socket receives beside a send, and it raises no SIGPIPE to be let go. */
+/* True while a send is in flight; an error is reported by send_wait(). Only
+ * sockets receive beside a send, and they raise no SIGPIPE. */
 static bool send_beside(struct rj_channel *channel)
 {
 	int rc = channel->send.bytes ? send_progress(channel) : 0;

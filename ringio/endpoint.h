@@ -94,8 +94,8 @@ void rj_listener_close(struct rj_listener *listener);
 /* The file that the stream is, or will take the place of; borrowed. -1: none,
  * or no such file yet. */
 int rj_conn_content(const struct rj_conn *conn);
-/* Files: nobody else writes what is read, or uses what is written (-EAGAIN),
- * until it is closed. */
+/* Lock a file until it is closed: shared for reading, exclusive for writing.
+ * -EAGAIN when another process has it. */
 RJ_NODISCARD int rj_conn_lock(struct rj_conn *conn, struct ramjet_error *err);
 /* A named pipe that is read: wait until a writer has opened it. Before, reading
  * would find its end. 0, or -ECANCELED. */

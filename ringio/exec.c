@@ -31,7 +31,7 @@ extern char **environ;
 
 struct rj_command {
 	pid_t pid;     /* of the shell that waits; leads a session */
-	int pidfd;     /* the same, whoever reaps it; -1: none to be had */
+	int pidfd;     /* the same, also after it was reaped; -1: none */
 	int status_fd; /* a line with the command's status comes from it */
 };
 

@@ -12,7 +12,7 @@
  * are used as they are. */
 RJ_NODISCARD int rj_file_open(const char *path, bool writing,
 			      struct rj_conn *ret, struct ramjet_error *err);
-/* `conn` is a regular file that somebody else has opened as `given`. */
+/* `conn` is a regular file that the caller has opened as `given`. */
 RJ_NODISCARD int rj_file_adopt(struct rj_conn *conn, int given, bool writing,
 			       struct ramjet_error *err);
 /* Closes what the connection has of a file. */

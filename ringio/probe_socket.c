@@ -101,9 +101,9 @@ bool rj_probe_ktls(struct rj_probe *probe, char *result, size_t size)
 }
 
 /*
- * CAP_IPC_LOCK counts only in the first user namespace, and who has it there
- * cannot be told from its bit: so more than the limit is locked, without being
- * touched.
+ * CAP_IPC_LOCK counts only in the initial user namespace, and the bit does not
+ * tell in which one it was given: so try to lock more than the limit, without
+ * touching it.
  */
 static bool is_limit_lifted(uint64_t limit)
 {

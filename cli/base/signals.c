@@ -26,7 +26,8 @@ static void die_of(int number)
 	(void)raise(number); /* once the handler has returned */
 }
 
-/* For calls that wait and can be told to stop; -1: nobody has asked for it. */
+/* Readable when a signal asks to cancel, for calls that wait; -1: not in
+ * use. */
 static volatile sig_atomic_t told_fd = -1;
 
 static void tell(void)

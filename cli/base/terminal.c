@@ -8,7 +8,7 @@
 
 #include "util/utf8.h"
 
-#define COLUMNS 80 /* where nobody says */
+#define COLUMNS 80 /* where it is not known */
 
 bool rj_cli_is_terminal(FILE *out)
 {

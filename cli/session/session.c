@@ -349,8 +349,8 @@ static int settle(struct rj_cli_session *s)
 	return rc;
 }
 
-/* It was paused where it came from, and without a monitor nobody could let it
- * go on here. */
+/* The guest was paused on the source, and without a monitor it could never be
+ * started here. */
 static int start_if_paused(struct rj_cli_session *s)
 {
 	struct ramjet_error error = { 0 };

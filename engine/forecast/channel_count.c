@@ -57,7 +57,7 @@
 #define DOWN_WAIT_US_MAX 120000000u
 
 #define GAIN_MIN     0.05 /* what more channels must bring */
-#define CLEAR_GAIN   0.20 /* with this, nobody asks again */
+#define CLEAR_GAIN   0.20 /* with this, the old number is not measured again */
 #define LOSS_MAX     0.02 /* what fewer channels may cost, a step, */
 #define LOSS_SUM_MAX 0.03 /* and in all */
 #define FAR_BEHIND   0.85 /* of the rate before: lost at once */

@@ -5,8 +5,9 @@
  * three looks of the control thread (TICK_MS); longer ones follow a change of the
  * wire later. */
 #define SAMPLE_US 60000u
-/* Fewer bytes say more about who was not let run: a source stopped for half a
- * second right then measured 63 to 410 bytes/s, and never switched. */
+/* Fewer bytes say more about threads that had to wait: a source that was
+ * stopped for half a second right then measured 63 to 410 bytes/s, and never
+ * switched. */
 #define SAMPLE_BYTES (UINT64_C(64) << 10)
 /* But a wire that has become so slow has to be noticed. */
 #define SLOW_SAMPLE_US (10 * SAMPLE_US)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/forecast/outlook.h"
 
-/* Chosen: a guest may be busy for some seconds and calm down; who waits for
- * longer wants to know. */
+/* Chosen: a guest may be busy for some seconds and calm down again; after that
+ * a person wants to know. */
 #define OUT_OF_REACH_US 5000000u
 #define NEARER          0.9 /* of the shortest pause so far is progress */
-/* Of the shortest pause seen lately: it need not come so short again. Chosen:
- * whoever takes the advice must then see it switch. */
+/* The limit that is advised, as a share of the shortest pause seen lately,
+ * which need not come so short again. Chosen: with the advised limit it must
+ * switch. */
 #define HEADROOM 1.1
 #define UNIT_US  100u /* a limit is told in these */
 

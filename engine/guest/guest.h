@@ -13,8 +13,8 @@
 
 struct rj_node_view;
 
-/* Whoever moves the guest hears what the VMM says of its pages. Called with the
- * guest's lock held. */
+/* How a migration hears what the VMM says of pages. Called with the guest's
+ * lock held. */
 struct rj_page_listener {
 	/* They were written by something that no dirty source sees. */
 	void (*mark)(void *user, unsigned block, uint64_t first_page,

@@ -17,12 +17,12 @@
 struct rj_headroom {
 	const char *root; /* "", but for tests: see util/memory_limit.h */
 	uint64_t margin;  /* bytes that must be left over */
-	/* Bytes that may arrive before it is looked again. Relaxed: somebody
-	 * looks, and a frame earlier or later does not matter. */
+	/* Bytes that may arrive before the next look. Relaxed: which worker
+	 * looks, and a frame earlier or later, does not matter. */
 	_Atomic int64_t until_look;
 };
 
-/* So many workers may each be amid a frame when somebody looks. */
+/* `workers`: each may be in the middle of a frame when one of them looks. */
 void rj_headroom_init(struct rj_headroom *room, unsigned workers);
 /* These parts of the block are going to be written. -ENOMEM, with the figures,
  * when some are not there yet and would not fit. Any thread. */

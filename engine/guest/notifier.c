@@ -20,7 +20,7 @@ struct rj_notifier {
 	/* Several at once: the last call of one migration may overlap the first
 	 * of the guest's next. */
 	struct runner *runners;
-	bool awaited; /* somebody waits to remove it, and frees it */
+	bool awaited; /* another thread waits to remove it, and frees it */
 	bool removed; /* else the last runner frees it */
 };
 

@@ -6,8 +6,8 @@
 #include "engine/guest/guest.h"
 #include "ringio/endpoint.h"
 
-/* Before the first byte: -EBUSY when it is; then lock it (-EAGAIN: somebody
- * else has). Nothing to do for what is no file. */
+/* Before the first byte: -EBUSY when it is that file. Then lock it: -EAGAIN
+ * when another process has. Does nothing if the stream is no file. */
 RJ_NODISCARD int rj_stream_claim(const struct ramjet_guest *guest,
 				 struct rj_conn *conn,
 				 struct ramjet_error *err);

@@ -18,10 +18,10 @@ static inline struct ramjet_dirty_region rj_block_region(
 	};
 }
 
-/* Where somebody fills missing pages at the first touch, what is absent means
- * nothing: (*ret)[i] says so of blocks[i], else NULL (dirty/lazy.h). *ret is to
- * be free()d, its strings are static. One look for all blocks, since it takes
- * its time. */
+/* Where missing pages are filled at the first touch, an absent page need not be
+ * zero: (*ret)[i] then says why of blocks[i], else it is NULL (dirty/lazy.h).
+ * *ret is to be free()d, its strings are static. One call for all blocks, since
+ * it takes long. */
 RJ_NODISCARD int rj_blocks_look_lazy(const struct rj_block *blocks,
 				     unsigned count, const char ***ret,
 				     struct ramjet_error *err);

@@ -36,7 +36,7 @@ struct rj_link {
 	uint8_t header[RJ_HEADER_BYTES];
 	size_t header_have;
 	size_t payload_have;
-	size_t skip; /* of an optional frame nobody knows */
+	size_t skip; /* bytes left of an optional frame of unknown type */
 	struct rj_message message;
 	/* the thread that fills the inbox has reported its end */
 	bool ended;

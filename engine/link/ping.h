@@ -33,8 +33,9 @@ bool rj_ping_is_due(const struct rj_ping *ping, uint64_t interval_ns,
 		    uint64_t now_ns);
 /* Ask: the token to send. */
 uint64_t rj_ping_ask(struct rj_ping *ping, bool laden, uint64_t now_ns);
-/* An answer came; to a laden question it is a sample only as long as there are
- * no others, or if it came sooner than they did. -EPROTO when nobody has asked. */
+/* An answer came. The answer to a laden question is a sample only as long as
+ * there are no others, or if it came sooner than they did. -EPROTO when no
+ * question was open. */
 RJ_NODISCARD int rj_ping_answered(struct rj_ping *ping, uint64_t token,
 				  uint64_t now_ns, struct ramjet_error *err);
 /* The median of the latest round trips in microseconds, at least 1; 0: none

@@ -37,7 +37,8 @@ struct ramjet_migration {
 	char more_listen_uris[RJ_LISTENER_SOCKETS_MAX - 1][RJ_LISTENER_URI_MAX];
 	struct rj_log log;
 	const struct rj_side *side;
-	sigset_t caller_mask; /* of who began it: callbacks run with it */
+	/* signal mask of the thread that began it: callbacks run with it */
+	sigset_t caller_mask;
 	pthread_t control;
 	bool has_control;
 	/* Readable = give up: cancelled, or something failed. Never reset. */

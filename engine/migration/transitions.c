@@ -79,7 +79,7 @@ bool rj_will_may_follow(enum rj_will from, enum rj_will to)
 	static const uint32_t follow[] = {
 		[RJ_WILL_GO_ON] =
 			TO(PROMISED) | TO(MAY_LEAVE) | TO(CANCEL) | TO(LEFT),
-		/* By whoever frees the handle: as if the process had died. */
+		/* Freeing the handle does this: as if the process had died. */
 		[RJ_WILL_PROMISED] = TO(BREAK) | TO(LEFT),
 		[RJ_WILL_MAY_LEAVE] = TO(CANCEL) | TO(LEFT),
 		[RJ_WILL_CANCEL] = 0,

@@ -210,7 +210,8 @@ static int bound_node(void *at)
 	if (mode != MPOL_BIND && mode != MPOL_PREFERRED &&
 	    mode != MPOL_PREFERRED_MANY)
 		return RJ_NODE_ANY;
-	/* Of several, the kernel takes the one near to who writes first. */
+	/* Of several nodes, the kernel takes the one nearest to the thread that
+	 * writes first. */
 	for (unsigned i = 0; i < NODE_IDS_MAX; i++) {
 		if (!(mask[i / word_bits] >> i % word_bits & 1))
 			continue;

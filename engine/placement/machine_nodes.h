@@ -8,7 +8,8 @@
 #include "engine/placement/node_map.h"
 #include "engine/placement/topology.h"
 
-/* Read once a process, as libnuma does; all CPUs, whoever may run on them. */
+/* Read once a process, as libnuma does; with all CPUs, also those that this
+ * process may not use. */
 const struct rj_topology *rj_machine_topology(void);
 
 /* An rj_place_query_fn of this process. Pages of tmpfs that nobody has mapped

@@ -104,8 +104,9 @@ static int place(struct rj_numa *numa, struct ramjet_migration *m,
 		.topology = numa->topology,
 		.worker_count = wish->worker_count,
 		.home_count = wish->home_count,
-		/* On a target, who touches a page first decides where it is:
-		 * the NIC must not draw the whole guest to its node. */
+		/* On a target, the first touch decides which node a page
+		 * lies on: placing by the NIC would put the whole guest on
+		 * its node. */
 		.nic_node = m->outgoing ? nic.node : RJ_NODE_ANY,
 	};
 	struct rj_node_map map;

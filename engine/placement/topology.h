@@ -39,7 +39,7 @@ struct rj_topology {
 	uint8_t distance[RJ_NODES_MAX][RJ_NODES_MAX];
 };
 
-/* One node, of CPUs nobody asks about. */
+/* A topology of one node, without its CPUs. */
 void rj_topology_single(struct rj_topology *topology, const char *reason);
 /* The index of the kernel's node `id`, or RJ_NODE_ANY. */
 int rj_topology_index(const struct rj_topology *topology, int id);

@@ -5,11 +5,13 @@
  * The target's blocks that are not fresh hold something from before, which
  * must be gone where no page arrives. Threads clear it beside the rounds:
  *
- * - A page is cleared by who sets its bit in the bitmap of received pages, so
- *   none that has arrived is cleared.
- * - A page that arrives while it is being cleared waits: a thread says which
- *   chunk it holds before it sets bits there, and who receives sets his bits
- *   before he looks at what is held. So no late clear lands on a page.
+ * - A clearing thread clears only pages of which it has set the bit itself, in
+ *   the bitmap of received pages. A page that has arrived has its bit set, so
+ *   it is not cleared.
+ * - A page that arrives while it is being cleared waits. A clearing thread
+ *   publishes which chunk it holds before it sets bits there; a receive worker
+ *   sets its bits before it looks at which chunks are held. So one of the two
+ *   sees the other, and no late clear lands on a page.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,7 +35,7 @@ struct rj_clearing_hold {
 
 struct rj_clearing {
 	/* immutable after rj_clearing_start() */
-	struct ramjet_migration *m; /* told of failures; NULL: nobody */
+	struct ramjet_migration *m; /* told of failures, or NULL */
 	const struct rj_block *blocks;
 	unsigned block_count;
 	struct rj_bitmap *received; /* one a block, borrowed */
@@ -41,7 +43,7 @@ struct rj_clearing {
 	pthread_t threads[RJ_CLEARING_THREADS_MAX];
 	unsigned started;
 
-	/* Nothing is left to clear. Release; acquire by who relies on it. */
+	/* All is cleared. Stored with release, loaded with acquire. */
 	atomic_bool over;
 	atomic_bool stop; /* relaxed: seen soon is enough */
 

@@ -38,7 +38,8 @@ struct rj_receiver {
 	struct rj_mailbox *inbox; /* control frames in band, or NULL */
 	struct rj_link *link;     /* in band, both ways: to answer PING */
 	struct rj_counters *counters;
-	struct rj_conn conn;        /* owned; closed by whoever joins */
+	/* owned; closed by the thread that joins this one */
+	struct rj_conn conn;
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
 	unsigned index;
 	uint32_t backend;

@@ -124,8 +124,8 @@ static int heed_refusal(struct rj_send_path *path, struct ramjet_error *err)
 		     : 0;
 }
 
-/* Unregistered sends are for those who can pin nothing, and whose network
- * takes the pages as they are. */
+/* End unregistered zero copy where memory is pinned after all, or where the
+ * kernel copies anyway. */
 static void heed_copies(struct rj_send_path *path)
 {
 	const struct rj_channel_zero_copy zc =

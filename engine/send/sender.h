@@ -34,7 +34,8 @@ struct rj_sender {
 	const _Atomic uint32_t *applied; /* rounds in the target's memory */
 	bool one_way;
 	struct rj_counters *counters;
-	struct rj_conn conn;        /* owned; closed by whoever joins */
+	/* owned; closed by the thread that joins this one */
+	struct rj_conn conn;
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
 	unsigned index;
 	uint32_t backend;
@@ -44,7 +45,8 @@ struct rj_sender {
 	/* owned by the worker */
 	struct rj_channel *channel;
 	struct rj_send_path path;
-	struct rj_claim_log claims; /* freed by whoever joins */
+	/* freed by the thread that joins this one */
+	struct rj_claim_log claims;
 	struct ramjet_error err;
 	struct rj_out_frame *frames[2];
 	uint8_t *staging; /* one way: both frames' */

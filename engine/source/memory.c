@@ -48,8 +48,9 @@ static bool has_pagemap(const struct ramjet_guest *guest)
 	return false;
 }
 
-/* Tracking has begun. Where that registered all memory with a userfaultfd of
- * our own, there is nobody else's. */
+/* Called after tracking began. The pagemap source has registered all memory
+ * with its own userfaultfd, and the kernel allows no second: so nothing is
+ * filled lazily. */
 static int look_lazy(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct ramjet_guest *guest = m->guest;

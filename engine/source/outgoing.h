@@ -84,7 +84,8 @@ struct rj_handover {
 	uint64_t hashed_us;  /* of the pause, for `verify`, on this side */
 	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
 	uint32_t final_round;
-	/* COMMIT is in the stream, which nobody sees before the commit. */
+	/* COMMIT is written already: the file gets its name only at the
+	 * commit. */
 	bool commit_held_back;
 };
 

@@ -22,8 +22,9 @@ struct rj_counters {
 	_Atomic uint32_t rtt_us;
 	_Atomic uint32_t mailing; /* control frames are being sent in band */
 	_Atomic uint32_t state;   /* enum rj_lane_state, engine/link/lane.h */
-	/* Rounds whose fence is being sent, or was. Released before it is: pairs
-	 * with the acquire of who hears that it has arrived. */
+	/* Rounds whose fence is sent, or being sent. Stored (release) before
+	 * the fence is: pairs with the acquire in take_applied(), which checks
+	 * that a round that was applied had its fence sent. */
 	_Atomic uint32_t fences;
 } RJ_CACHE_ALIGNED; /* else workers share lines */
 
