@@ -57,7 +57,7 @@ static const char *moment(enum rj_talk_phase phase)
 	static const char *const moments[] = {
 		[RJ_TALK_OFFER] = "before ACCEPT",
 		[RJ_TALK_ROUNDS] = "while rounds are sent",
-		[RJ_TALK_RECORD] = "amid a record",
+		[RJ_TALK_RECORD] = "inside a record",
 		[RJ_TALK_RECORDS] = "after a record",
 		[RJ_TALK_ANNOUNCED] = "after SWITCHOVER",
 		[RJ_TALK_READY] = "after READY",

@@ -127,7 +127,8 @@ int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
 
 	rj_error_clear(err);
 	if (!ret)
-		return rj_fail(err, -EINVAL, "%s: nowhere to return to",
+		return rj_fail(err, -EINVAL,
+			       "%s: ret is NULL, wanted a place for the handle",
 			       side->name);
 	rc = new_migration(side, guest, uri, params, &m, err);
 	if (!rc)

@@ -84,7 +84,7 @@ static int take_state(struct ramjet_migration *m, struct rj_message *message,
 			       what);
 	if (!record->begun && is_amid_any(m->in))
 		return rj_fail(err, -EPROTO,
-			       "STATE: the %s record begins amid another",
+			       "STATE: the %s record begins inside another",
 			       what);
 	if (piece > limit - record->bytes)
 		return rj_fail(err, -EMSGSIZE,
