@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "ramjet-dirty.h"
+
 /* Incompressible, and never the same page twice. */
 #define STEP UINT64_C(0x9e3779b97f4a7c15)
 

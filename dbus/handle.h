@@ -5,6 +5,7 @@
  * on this; their face is dbus/vmstate.h. */
 #include "dbus/calls.h"
 #include "dbus/roster.h"
+#include "ramjet-helper.h"
 #include "util/log.h"
 
 enum rj_helpers_purpose {

@@ -10,6 +10,7 @@
 
 #include "dbus/bus.h"
 #include "dbus/id.h"
+#include "ramjet-helper.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"

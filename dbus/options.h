@@ -3,7 +3,7 @@
 #define RJ_DBUS_OPTIONS_H
 /* What a user says about helpers, checked before any bus is looked at. Also
  * without libsystemd. */
-#include "ramjet.h"
+#include "ramjet-helper.h"
 #include "util/compiler.h"
 
 /* -EINVAL unless all of it are unix: addresses; whether a bus is there is not

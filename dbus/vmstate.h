@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "dbus/options.h"
-#include "ramjet.h"
+#include "ramjet-helper.h"
 #include "util/compiler.h"
 #include "util/log.h"
 

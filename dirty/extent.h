@@ -7,7 +7,7 @@
  */
 #include <stdbool.h>
 
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 #include "util/compiler.h"
 
 enum rj_backing {

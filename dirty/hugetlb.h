@@ -7,7 +7,7 @@
  * whatever other processes have put there.
  */
 #include "dirty/bitmap.h"
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 
 /* Bits for the pages of `region`, which is a shared mapping of its fd on
  * hugetlbfs. Touches and allocates none of them. */

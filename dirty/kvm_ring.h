@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_DIRTY_KVM_RING_H
 #define RJ_DIRTY_KVM_RING_H
-#include "ramjet.h"
+#include "ramjet-kvm.h"
 #include "util/compiler.h"
 
 /* As ramjet_dirty_kvm_ring_new(), of a complete struct, without the trial of

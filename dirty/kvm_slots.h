@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ramjet.h"
+#include "ramjet-dirty.h"
+#include "ramjet-kvm.h"
 #include "util/compiler.h"
 
 struct rj_kvm_slot {

@@ -6,7 +6,7 @@
  * userfaultfd for missing pages (a snapshot that is restored lazily, say).
  * There, a page that is absent does not read as zero.
  */
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 
 /*
  * ret_reasons[i] of each region: NULL when no page of it is filled so, as far

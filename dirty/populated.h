@@ -15,7 +15,7 @@
  * appears as dirty.
  */
 #include "dirty/bitmap.h"
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 
 enum rj_populated_method {
 	RJ_POPULATED_ALL, /* nothing known: every page counts */

@@ -7,7 +7,7 @@
  * engine drives any of them. One `rj_dirty_set` per migration OR-s several.
  */
 #include "dirty/bitmap.h"
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 
 /* Where collect() marks: one bitmap per region, of the round being filled. */
 struct ramjet_dirty_sink {

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ramjet.h"
+#include "ramjet-helper.h"
 
 struct counter {
 	uint64_t value;

@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "ramjet.h"
+#include "ramjet-kvm.h"
 
 #define RAM_BYTES  (1u << 20)
 #define FIRST_PAGE 0x10u /* the guest counts in pages 16 to 143 */

@@ -162,65 +162,6 @@ int ramjet_guest_del_blocker(struct ramjet_guest *guest, const char *reason);
 /* ---- dirty sources: what tells which pages were written ---------------- */
 
 struct ramjet_dirty_source;
-struct ramjet_dirty_sink;
-
-/* What a source is told about each block when tracking starts; valid until
- * `stop`. */
-struct ramjet_dirty_region {
-	const char *name;
-	uint8_t *host;
-	uint64_t page_count;
-	uint32_t page_bytes; /* backing page size */
-	int fd;
-	uint64_t fd_offset;
-};
-
-/*
- * A source of the VMM's own. All calls come from one thread at a time, except
- * `rearm`, which workers call concurrently, for disjoint chunks.
- * Contract: a write that completes after `collect` returned is reported by a
- * later `collect`, unless `rearm` is given: then after `rearm` of its page.
- */
-struct ramjet_dirty_ops {
-	size_t size;
-	const char *name; /* for reports, static */
-	/* Begin tracking: every write from now on is reported. */
-	int (*start)(void *user, const struct ramjet_dirty_region *regions,
-		     unsigned count, struct ramjet_error *err);
-	/* Report every page written since the last collect (or start) with
-	 * ramjet_dirty_mark*(). With vCPUs stopped, one call after the stop
-	 * reports everything. */
-	int (*collect)(void *user, struct ramjet_dirty_sink *sink,
-		       struct ramjet_error *err);
-	/* Optional. Pages whose bits are set in words[0..count) starting at
-	 * `first_page` (a multiple of 64) of region `region` are about to be
-	 * read: report later writes to them again. Until then collect() may
-	 * report them repeatedly. */
-	int (*rearm)(void *user, unsigned region, uint64_t first_page,
-		     const uint64_t *words, size_t count,
-		     struct ramjet_error *err);
-	/* End tracking. Also called after a failed start. */
-	void (*stop)(void *user);
-	/* The source is freed. May be NULL. */
-	void (*free)(void *user);
-	/* Optional. What the first write to a tracked page costs the guest,
-	 * in nanoseconds, as measured by start. */
-	uint64_t (*write_cost_ns)(void *user);
-};
-#define RAMJET_DIRTY_OPS_INIT .size = sizeof(struct ramjet_dirty_ops)
-
-/* Inside `collect` only. Out-of-range marks are ignored and reported. */
-void ramjet_dirty_mark(struct ramjet_dirty_sink *sink, unsigned region,
-		       uint64_t first_page, uint64_t page_count);
-/* Bit i of words[] is page first_page + i; first_page a multiple of 64. */
-void ramjet_dirty_mark_words(struct ramjet_dirty_sink *sink, unsigned region,
-			     uint64_t first_page, const uint64_t *words,
-			     size_t count);
-
-/* `ops` is copied, `user` borrowed until ops->free. */
-int ramjet_dirty_new(const struct ramjet_dirty_ops *ops, void *user,
-		     struct ramjet_dirty_source **ret,
-		     struct ramjet_error *err);
 
 /* Built in: userfaultfd write protection read with PAGEMAP_SCAN (Linux 6.7).
  * Sees writes through the block's own mapping in this process. */
@@ -244,78 +185,6 @@ struct ramjet_dirty_bitmap {
 int ramjet_dirty_shared_new(const struct ramjet_dirty_bitmap *bitmap,
 			    struct ramjet_dirty_source **ret,
 			    struct ramjet_error *err);
-
-/*
- * A memory slot of KVM. Its memory is part of a block: the block's host
- * address + block_offset is its userspace_addr. All values exactly as they
- * were given to KVM_SET_USER_MEMORY_REGION, since that call repeats them. A
- * block may have several slots, and parts without, which are not tracked.
- */
-struct ramjet_kvm_slot {
-	uint32_t slot;  /* address space << 16 | number */
-	uint32_t flags; /* KVM_MEM_*, besides KVM_MEM_LOG_DIRTY_PAGES */
-	uint64_t guest_phys_addr;
-	uint64_t bytes;
-	const char *block; /* copied */
-	uint64_t block_offset;
-};
-
-/*
- * Built in: KVM's dirty log. It sees what vCPUs write. What the VMM itself
- * or another process writes must be reported by another source. Logging is
- * switched on when tracking starts and off when it stops; meanwhile the slots
- * must not change and nobody else may read or clear their logs. Sets
- * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 of the VM, and leaves it so.
- * -EOPNOTSUPP (when tracking starts): the VM has dirty rings instead.
- */
-struct ramjet_dirty_kvm_log {
-	size_t size;
-	int vm_fd;                           /* borrowed until freed */
-	const struct ramjet_kvm_slot *slots; /* copied */
-	size_t slot_count;
-	/* Let KVM protect all that a collect reports, at once, although it
-	 * could be done in pieces just before they are read. */
-	bool automatic_protection;
-};
-#define RAMJET_DIRTY_KVM_LOG_INIT .size = sizeof(struct ramjet_dirty_kvm_log)
-int ramjet_dirty_kvm_log_new(const struct ramjet_dirty_kvm_log *log,
-			     struct ramjet_dirty_source **ret,
-			     struct ramjet_error *err);
-
-/*
- * Built in: KVM's dirty rings, one a vCPU, whose cost is in proportion to what
- * is dirtied. The VMM enables KVM_CAP_DIRTY_LOG_RING (or _ACQ_REL) before it
- * creates vCPUs, and leaves the rings to ramjet: nobody else reads or resets
- * them, logs other slots, or adds vCPUs while tracking. All else as for the
- * log; KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 of the VM is switched off.
- */
-struct ramjet_dirty_kvm_ring {
-	size_t size;
-	int vm_fd;                           /* borrowed until freed */
-	const struct ramjet_kvm_slot *slots; /* copied */
-	size_t slot_count;
-	const int *vcpu_fds; /* of all vCPUs; borrowed until return */
-	size_t vcpu_count;
-	uint32_t ring_bytes; /* of each, as given to KVM_ENABLE_CAP */
-	/* /dev/kvm, for a trial VM; borrowed until return. 0: ramjet opens
-	 * it. */
-	int kvm_fd;
-};
-#define RAMJET_DIRTY_KVM_RING_INIT .size = sizeof(struct ramjet_dirty_kvm_ring)
-/* -EOPNOTSUPP: the VM has no dirty rings, or this kernel's rings lose pages,
- * which a trial of some milliseconds tells. */
-int ramjet_dirty_kvm_ring_new(const struct ramjet_dirty_kvm_ring *ring,
-			      struct ramjet_dirty_source **ret,
-			      struct ramjet_error *err);
-/*
- * For the VMM: call it when KVM_RUN of vcpu_fds[vcpu] has returned with
- * KVM_EXIT_DIRTY_RING_FULL, from any thread, then run the vCPU again. Legal
- * until the source is freed, tracking or not. It fails only if KVM does not
- * empty the ring: then the vCPU cannot go on, and the migration fails, too.
- * -EOVERFLOW: KVM has overrun it.
- */
-int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source, size_t vcpu,
-			       struct ramjet_error *err);
 
 /* A source that no guest took. NULL ok. */
 void ramjet_dirty_free(struct ramjet_dirty_source *source);
@@ -672,80 +541,6 @@ int ramjet_info(const struct ramjet_migration *migration,
 		struct ramjet_info **ret);
 void ramjet_info_free(struct ramjet_info *info);
 
-/* ---- helpers: org.qemu.VMState1 over D-Bus ----------------------------- */
-
-/*
- * Helpers are processes that serve one guest and keep state that must follow
- * it. They sit on a private bus of that guest. Without libsystemd all calls
- * of this section fail with -EOPNOTSUPP.
- */
-struct ramjet_helper_options {
-	size_t size;
-	/* "unix:path=..." or "unix:abstract=..."; used exactly as given, the
-	 * session and system buses are never tried. Borrowed until return. */
-	const char *bus_address;
-	/* "a,b,c": exactly the helpers with these Ids take part. NULL: every
-	 * helper on the bus. Borrowed until return. */
-	const char *id_list;
-	uint64_t state_bytes_max;   /* of one helper; at most 64 MiB */
-	uint64_t total_bytes_max;   /* of all helpers; at most 1 GiB */
-	uint32_t helpers_max;       /* at most 1024 */
-	uint32_t start_timeout_ms;  /* to connect and find them */
-	uint32_t gather_timeout_ms; /* to save, or load, all of them */
-	uint32_t helper_timeout_ms; /* for one helper's answer */
-	int64_t helper_uid;         /* all must run as this user; -1: any */
-	/* Save once early, while the guest runs, to predict size and time. */
-	bool rehearse;
-};
-#define RAMJET_HELPER_OPTIONS_INIT                                             \
-	.size = sizeof(struct ramjet_helper_options),                          \
-	.state_bytes_max = 1u << 20, .total_bytes_max = 64u << 20,             \
-	.helpers_max = 64, .start_timeout_ms = 5000, .gather_timeout_ms = 500, \
-	.helper_timeout_ms = 500, .helper_uid = -1
-
-/* This guest's helpers take part in its migrations, on either side. NULL: none.
- * `options` is copied. -EBUSY while migrating. */
-int ramjet_guest_set_helpers(struct ramjet_guest *guest,
-			     const struct ramjet_helper_options *options,
-			     struct ramjet_error *err);
-
-struct ramjet_helper_info {
-	char id[256];       /* "" when it could not be read */
-	char bus_name[256]; /* e.g. ":1.7"; "" when no helper has the Id */
-	bool has_uid;
-	uint32_t uid;
-	bool takes_part;
-	bool loaded;
-	uint64_t bytes;   /* of its state */
-	uint64_t save_us; /* 0: not saved */
-	uint64_t load_us;
-	/* "": none; else why a migration would be refused. */
-	char problem[512];
-};
-
-/*
- * What is on a bus, and the helpers' state moved by hand. Each connects,
- * works and disconnects within the options' timeouts; no thread is left.
- * *ret_helpers is *returned*, ordered by Id: ramjet_helpers_free(). NULL ok.
- */
-/* Also succeeds when helpers have problems; those are in the result. */
-int ramjet_helpers_list(const struct ramjet_helper_options *options,
-			struct ramjet_helper_info **ret_helpers,
-			size_t *ret_count, struct ramjet_error *err);
-/* *ret_data is *returned*, to be free()d: u32 count, then per helper u32
- * id_length, id, u32 data_length, data; big-endian, ordered by Id. */
-int ramjet_helpers_save(const struct ramjet_helper_options *options,
-			void **ret_data, size_t *ret_bytes,
-			struct ramjet_helper_info **ret_helpers,
-			size_t *ret_count, struct ramjet_error *err);
-/* `data` (same layout, borrowed until return) is checked as a whole before
- * any helper is given its state. */
-int ramjet_helpers_load(const struct ramjet_helper_options *options,
-			const void *data, size_t bytes,
-			struct ramjet_helper_info **ret_helpers,
-			size_t *ret_count, struct ramjet_error *err);
-void ramjet_helpers_free(struct ramjet_helper_info *helpers);
-
 /* ---- options, in any language ------------------------------------------- */
 
 /*
@@ -756,20 +551,12 @@ void ramjet_helpers_free(struct ramjet_helper_info *helpers);
  */
 void ramjet_guest_ops_init(struct ramjet_guest_ops *o, size_t size);
 void ramjet_block_init(struct ramjet_block *o, size_t size);
-void ramjet_dirty_ops_init(struct ramjet_dirty_ops *o, size_t size);
 void ramjet_dirty_bitmap_init(struct ramjet_dirty_bitmap *o, size_t size);
-void ramjet_dirty_kvm_log_init(struct ramjet_dirty_kvm_log *o, size_t size);
-void ramjet_dirty_kvm_ring_init(struct ramjet_dirty_kvm_ring *o, size_t size);
 void ramjet_params_init(struct ramjet_params *o, size_t size);
-void ramjet_helper_options_init(struct ramjet_helper_options *o, size_t size);
-#define ramjet_guest_ops_init(o)      ramjet_guest_ops_init(o, sizeof *(o))
-#define ramjet_block_init(o)          ramjet_block_init(o, sizeof *(o))
-#define ramjet_dirty_ops_init(o)      ramjet_dirty_ops_init(o, sizeof *(o))
-#define ramjet_dirty_bitmap_init(o)   ramjet_dirty_bitmap_init(o, sizeof *(o))
-#define ramjet_dirty_kvm_log_init(o)  ramjet_dirty_kvm_log_init(o, sizeof *(o))
-#define ramjet_dirty_kvm_ring_init(o) ramjet_dirty_kvm_ring_init(o, sizeof *(o))
-#define ramjet_params_init(o)         ramjet_params_init(o, sizeof *(o))
-#define ramjet_helper_options_init(o) ramjet_helper_options_init(o, sizeof *(o))
+#define ramjet_guest_ops_init(o)    ramjet_guest_ops_init(o, sizeof *(o))
+#define ramjet_block_init(o)        ramjet_block_init(o, sizeof *(o))
+#define ramjet_dirty_bitmap_init(o) ramjet_dirty_bitmap_init(o, sizeof *(o))
+#define ramjet_params_init(o)       ramjet_params_init(o, sizeof *(o))
 
 /* ---- what this machine offers ------------------------------------------ */
 
@@ -791,6 +578,4 @@ void ramjet_features_free(struct ramjet_feature *features, size_t count);
 #ifdef __cplusplus
 }
 #endif
-
-#include "ramjet-helper.h"
 #endif

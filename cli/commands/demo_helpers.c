@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/base/state_file.h"
+#include "ramjet-helper.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 

@@ -16,6 +16,7 @@
 #include "cli/base/state_file.h"
 #include "cli/base/terminal.h"
 #include "cli/options/plain_options.h"
+#include "ramjet-helper.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"

@@ -7,6 +7,7 @@
 #include "cli/guest/attach.h"
 #include "cli/guest/memory.h"
 #include "cli/kvm/machine.h"
+#include "ramjet-kvm.h"
 #include "util/error.h"
 
 /* Of each vCPU, with dirty=ring: 16384 pages until it is full. */

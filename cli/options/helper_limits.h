@@ -3,7 +3,7 @@
 #define RJ_CLI_OPTIONS_HELPER_LIMITS_H
 /* What helpers may take: the same words of 'ramjet send', 'recv' and
  * 'helpers'. `what` is the option's name, for messages. */
-#include "ramjet.h"
+#include "ramjet-helper.h"
 #include "util/compiler.h"
 
 /* Of one helper's state, and so of all. */

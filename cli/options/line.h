@@ -3,6 +3,7 @@
 #define RJ_CLI_OPTIONS_LINE_H
 /* What a command line said, once it is understood. */
 #include "cli/guest/spec.h"
+#include "ramjet-helper.h"
 
 enum rj_cli_progress_style {
 	RJ_CLI_PROGRESS_AUTO = 0, /* bar on a terminal, else plain */

@@ -8,7 +8,7 @@
 #include "engine/guest/notifier.h"
 #include "engine/stats/state_costs.h"
 #include "engine/wire/wire.h"
-#include "ramjet.h"
+#include "ramjet-helper.h"
 #include "util/mutex.h"
 
 struct rj_node_view;

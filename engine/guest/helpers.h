@@ -2,6 +2,7 @@
 #ifndef RJ_ENGINE_GUEST_HELPERS_H
 #define RJ_ENGINE_GUEST_HELPERS_H
 #include "engine/guest/guest.h"
+#include "ramjet-helper.h"
 
 /* False when the guest has no helpers. Strings are borrowed from the guest,
  * unchanged while it is migrated. */

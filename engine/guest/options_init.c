@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ramjet.h"
+#include "ramjet-dirty.h"
+#include "ramjet-helper.h"
+#include "ramjet-kvm.h"
 #include "util/options.h"
 
 /* In brackets, since a macro of the same name adds the size. */

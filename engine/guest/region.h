@@ -3,6 +3,7 @@
 #define RJ_ENGINE_GUEST_REGION_H
 /* A block as the dirty layer sees it. */
 #include "engine/guest/guest.h"
+#include "ramjet-dirty.h"
 #include "util/compiler.h"
 
 static inline struct ramjet_dirty_region rj_block_region(

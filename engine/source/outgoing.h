@@ -16,6 +16,7 @@
 #include "engine/send/rounds.h"
 #include "engine/send/sender.h"
 #include "engine/source/channel_plan.h"
+#include "ramjet-dirty.h"
 #include "ringio/endpoint.h"
 
 struct rj_helpers;

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ramjet.h compiles alone, without a warning, as C11, C17 and C++.
+"""Each public header compiles alone, without a warning, as C11, C17 and C++.
 
 usage: header.py INCLUDE_DIR CC [CXX]
 """
+import os
 import subprocess
 import sys
 
@@ -10,16 +11,14 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wundef",
             "-Werror"]
 # g++ takes a function with a struct's name (as stat(2) is) for shadowing.
 C_ONLY = ["-Wstrict-prototypes", "-Wmissing-prototypes", "-Wshadow"]
-USE = """#include <ramjet.h>
-#include <ramjet.h>
-int use(void);
+USE = """int use(void);
 int use(void)
 {
 	return ramjet_version() != 0;
 }
 """
 # What C++20 can say, the macros say as well.
-MACROS = USE + """struct ramjet_guest_ops ops = { RAMJET_GUEST_OPS_INIT };
+MACROS = """struct ramjet_guest_ops ops = { RAMJET_GUEST_OPS_INIT };
 struct ramjet_block block = { RAMJET_BLOCK_INIT };
 struct ramjet_dirty_ops dirty = { RAMJET_DIRTY_OPS_INIT };
 struct ramjet_dirty_bitmap bitmap = { RAMJET_DIRTY_BITMAP_INIT };
@@ -40,21 +39,35 @@ def compiles(compiler, language, standard, include, text):
         stderr=subprocess.STDOUT, check=False)
 
 
+def twice(header):
+    return f"#include <{header}>\n" * 2
+
+
 def main(include, cc, cxx=""):
-    cases = [(cc, "c", "c11", USE), (cc, "c", "c17", USE),
-             (cc, "c", "c17", MACROS), (cxx, "c++", "c++11", USE),
-             (cxx, "c++", "c++17", USE), (cxx, "c++", "c++20", MACROS)]
+    headers = sorted(name for name in os.listdir(include)
+                     if name.endswith(".h"))
+    cases = [(compiler, language, standard, header, twice(header) + USE)
+             for header in headers
+             for compiler, language, standard in (
+                 (cc, "c", "c11"), (cc, "c", "c17"), (cxx, "c++", "c++11"),
+                 (cxx, "c++", "c++17"), (cxx, "c++", "c++20"))]
+    every = "".join(map(twice, reversed(headers))) + MACROS
+    cases += [(cc, "c", "c17", "macros", every),
+              (cxx, "c++", "c++20", "macros", every)]
     print(f"1..{len(cases) + 1}")
-    bad = compiles(cc, "c", "c11", include, USE + "int f() { int a; }\n")
+    bad = compiles(cc, "c", "c11", include,
+                   twice("ramjet.h") + USE + "int f() { int a; }\n")
     print("ok" if bad.returncode else "not ok", "1 - a warning is an error")
-    for number, (compiler, language, standard, text) in enumerate(cases, 2):
+    for number, (compiler, language, standard, what, text) in enumerate(cases,
+                                                                        2):
         if not compiler:
-            print(f"ok {number} - {standard} # SKIP no C++ compiler")
+            print(f"ok {number} - {what} {standard} # SKIP no C++ compiler")
             continue
         result = compiles(compiler, language, standard, include, text)
         for line in result.stdout.splitlines():
             print("# " + line)
-        print("not ok" if result.returncode else "ok", number, "-", standard)
+        print("not ok" if result.returncode else "ok", number, "-", what,
+              standard)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@
 #include <signal.h>
 #include <string.h>
 
-#include <ramjet.h>
+#include <ramjet-dirty.h>
+#include <ramjet-helper.h>
+#include <ramjet-kvm.h>
 
 #define RAM_BYTES (1u << 20)
 #define BYTES     RAM_BYTES

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 
+from symbols import public
+
 COMPILERS = (("gcc", "c", "gnu17"), ("clang", "c", "gnu17"),
              ("g++", "c++", "gnu++20"), ("clang++", "c++", "gnu++20"))
 MARKDOWN = re.compile(r"^```c\n(.*?)^```", flags=re.M | re.S)
@@ -51,7 +53,7 @@ def complaints(root, compiler, code, path, line):
 
 def has_all_functions(root):
     """Each *_INIT macro has its function."""
-    header = read(root, "include/ramjet.h")
+    header = public(os.path.join(root, "include"))
     macros = {name.lower() for name in
               re.findall(r"^#define RAMJET_(\w+)_INIT\b", header, flags=re.M)}
     functions = set(re.findall(r"^void ramjet_(\w+)_init\(", header,

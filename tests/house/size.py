@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Functions of at most 70 lines, files of 600, a public header of 800."""
+"""Functions of at most 70 lines, files of 600, a public header of 650."""
 import os
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from tree import C, Source, run, skip_all, sources
 
 FUNCTION_LINES = 70
 FILE_LINES = 600
-PUBLIC_HEADER_LINES = 800
+PUBLIC_HEADER_LINES = 650
 
 
 def functions(source):
@@ -56,7 +56,7 @@ if __name__ == "__main__":
     run(check, sources(),
         bad=[Source("util/long_function.c", function_of(71)),
              Source("util/long_file.c", "int x;\n" * 601),
-             Source("include/long.h", "int x;\n" * 801),
+             Source("include/long.h", "int x;\n" * 651),
              Source("scripts/long.sh", "true\n" * 601)],
         good=[Source("util/function.c", function_of(70) + "\n" * 5),
               Source("docs/long.md", "text\n" * 700)])

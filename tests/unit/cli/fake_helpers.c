@@ -2,6 +2,7 @@
 /* A library built without D-Bus, for tests of the command. */
 #include <errno.h>
 
+#include "ramjet-helper.h"
 #include "tests/unit/cli/fake_ramjet.h"
 #include "util/error.h"
 

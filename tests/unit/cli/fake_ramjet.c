@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "ramjet-helper.h"
+#include "ramjet-kvm.h"
 #include "util/error.h"
 
 struct fake_ramjet fake;

@@ -2,6 +2,7 @@
 #ifndef RJ_TESTS_SCENE_H
 #define RJ_TESTS_SCENE_H
 /* A bus, helpers on it, and the VMM's handle; gone again after each test. */
+#include "ramjet-helper.h"
 #include "tests/unit/cmocka_all.h"
 
 #include "dbus/vmstate.h"

@@ -4,7 +4,7 @@
 /* The kinds of memory a block can be made of, for tests of what tracks it. */
 #include <stdbool.h>
 
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 
 enum memory_kind {
 	MEMORY_ANON,

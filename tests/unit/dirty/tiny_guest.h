@@ -11,6 +11,8 @@
 #include <stdatomic.h>
 
 #include "dirty/source.h"
+#include "ramjet-dirty.h"
+#include "ramjet-kvm.h"
 #include "tests/unit/dirty/tiny_vm.h"
 
 #define GUEST_PAGES 2048u

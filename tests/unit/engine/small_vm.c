@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/engine/small_vm.h"
 
+#include "ramjet-dirty.h"
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "ramjet-helper.h"
+#include "ramjet-kvm.h"
 #include "tests/unit/cmocka_all.h"
 
 #include <string.h>
 
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 
 /* The functions say what the macros say, byte for byte. */
 #define SAME(name, MACRO)                                             \

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RAMJET_DIRTY_H
+#define RAMJET_DIRTY_H
+/*
+ * For writers of dirty sources of their own: what tells ramjet which pages were
+ * written (docs/dirty-sources.md). The rules are ramjet.h's, which has the
+ * sources that are built in; KVM's are in ramjet-kvm.h.
+ */
+#include "ramjet.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ramjet_dirty_sink;
+
+/* What a source is told about each block when tracking starts; valid until
+ * `stop`. */
+struct ramjet_dirty_region {
+	const char *name;
+	uint8_t *host;
+	uint64_t page_count;
+	uint32_t page_bytes; /* backing page size */
+	int fd;
+	uint64_t fd_offset;
+};
+
+/*
+ * A source of the VMM's own. All calls come from one thread at a time, except
+ * `rearm`, which workers call concurrently, for disjoint chunks.
+ * Contract: a write that completes after `collect` returned is reported by a
+ * later `collect`, unless `rearm` is given: then after `rearm` of its page.
+ */
+struct ramjet_dirty_ops {
+	size_t size;
+	const char *name; /* for reports, static */
+	/* Begin tracking: every write from now on is reported. */
+	int (*start)(void *user, const struct ramjet_dirty_region *regions,
+		     unsigned count, struct ramjet_error *err);
+	/* Report every page written since the last collect (or start) with
+	 * ramjet_dirty_mark*(). With vCPUs stopped, one call after the stop
+	 * reports everything. */
+	int (*collect)(void *user, struct ramjet_dirty_sink *sink,
+		       struct ramjet_error *err);
+	/* Optional. Pages whose bits are set in words[0..count) starting at
+	 * `first_page` (a multiple of 64) of region `region` are about to be
+	 * read: report later writes to them again. Until then collect() may
+	 * report them repeatedly. */
+	int (*rearm)(void *user, unsigned region, uint64_t first_page,
+		     const uint64_t *words, size_t count,
+		     struct ramjet_error *err);
+	/* End tracking. Also called after a failed start. */
+	void (*stop)(void *user);
+	/* The source is freed. May be NULL. */
+	void (*free)(void *user);
+	/* Optional. What the first write to a tracked page costs the guest,
+	 * in nanoseconds, as measured by start. */
+	uint64_t (*write_cost_ns)(void *user);
+};
+#define RAMJET_DIRTY_OPS_INIT .size = sizeof(struct ramjet_dirty_ops)
+
+/* Inside `collect` only. Out-of-range marks are ignored and reported. */
+void ramjet_dirty_mark(struct ramjet_dirty_sink *sink, unsigned region,
+		       uint64_t first_page, uint64_t page_count);
+/* Bit i of words[] is page first_page + i; first_page a multiple of 64. */
+void ramjet_dirty_mark_words(struct ramjet_dirty_sink *sink, unsigned region,
+			     uint64_t first_page, const uint64_t *words,
+			     size_t count);
+
+/* `ops` is copied, `user` borrowed until ops->free. */
+int ramjet_dirty_new(const struct ramjet_dirty_ops *ops, void *user,
+		     struct ramjet_dirty_source **ret,
+		     struct ramjet_error *err);
+
+void ramjet_dirty_ops_init(struct ramjet_dirty_ops *o, size_t size);
+#define ramjet_dirty_ops_init(o) ramjet_dirty_ops_init(o, sizeof *(o))
+
+#ifdef __cplusplus
+}
+#endif
+#endif
