@@ -139,6 +139,16 @@ int ramjet_guest_add_block(struct ramjet_guest *guest,
 int ramjet_guest_discard(struct ramjet_guest *guest, const char *block,
 			 uint64_t offset, uint64_t bytes,
 			 struct ramjet_error *err);
+/*
+ * The same, of the block with the index that ramjet_guest_add_block() returned
+ * (-ENOENT: none). Takes no lock and waits for nobody, also while a migration
+ * of the guest begins or ends: for vCPU and balloon threads. Some atomic ORs a
+ * 2 MiB. Any thread, also beside ramjet_guest_add_block() of other blocks; the
+ * guest must not be freed meanwhile.
+ */
+int ramjet_guest_discard_at(struct ramjet_guest *guest, unsigned block,
+			    uint64_t offset, uint64_t bytes,
+			    struct ramjet_error *err);
 
 /*
  * Tell ramjet that [offset, offset + bytes) of a block was written where no
@@ -151,6 +161,10 @@ int ramjet_guest_discard(struct ramjet_guest *guest, const char *block,
 int ramjet_guest_mark(struct ramjet_guest *guest, const char *block,
 		      uint64_t offset, uint64_t bytes,
 		      struct ramjet_error *err);
+/* The same by index, as ramjet_guest_discard_at(). */
+int ramjet_guest_mark_at(struct ramjet_guest *guest, unsigned block,
+			 uint64_t offset, uint64_t bytes,
+			 struct ramjet_error *err);
 
 /* Reasons why this guest must not migrate now; checked at start and again at
  * switchover, all are reported. `reason` is copied; equal reasons count. */

@@ -121,6 +121,7 @@ static int add_block_locked(struct ramjet_guest *guest,
 		.flags = block->flags,
 	};
 	memcpy(added->name, block->name, strlen(block->name) + 1);
+	rj_hearing_add_block(&guest->hearing, block->bytes);
 	return (int)guest->block_count++;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "engine/guest/blocker.h"
+#include "engine/guest/hearing.h"
 #include "engine/guest/notifier.h"
 #include "engine/stats/state_costs.h"
 #include "engine/wire/wire.h"
@@ -12,19 +13,6 @@
 #include "util/mutex.h"
 
 struct rj_node_view;
-
-/* How a migration hears what the VMM says of pages. Called with the guest's
- * lock held. */
-struct rj_page_listener {
-	/* They were written by something that no dirty source sees. */
-	void (*mark)(void *user, unsigned block, uint64_t first_page,
-		     uint64_t pages);
-	/* Their content is of no use any more. */
-	void (*discard)(void *user, unsigned block, uint64_t first_page,
-			uint64_t pages);
-	/* Is something left to send? */
-	bool (*has_more)(void *user);
-};
 
 struct rj_block {
 	char name[RJ_BLOCK_NAME_MAX + 1];
@@ -52,12 +40,9 @@ struct ramjet_guest {
 	unsigned source_count;
 	struct rj_blockers blockers;
 	bool has_helpers;
-	struct ramjet_helper_options helpers;    /* strings owned */
-	bool busy;                               /* a migration is alive */
-	const struct rj_page_listener *listener; /* or NULL */
-	void *listener_user;
-	struct rj_state_costs costs; /* of earlier tries */
-	bool sealed;                 /* handed over: marks come too late */
+	struct ramjet_helper_options helpers; /* strings owned */
+	bool busy;                            /* a migration is alive */
+	struct rj_state_costs costs;          /* of earlier tries */
 	/* by its owner: ramjet does not start it */
 	bool paused;
 	/* COMMIT has told the target: `paused` no longer changes */
@@ -67,6 +52,9 @@ struct ramjet_guest {
 	const struct rj_node_view *nodes;
 
 	struct rj_notifiers notifiers; /* locks itself */
+
+	/* no lock; changed by who holds the lock, or has the guest */
+	struct rj_hearing hearing;
 };
 
 /* ---- life.c ---- */

@@ -65,7 +65,7 @@ int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
 	else
 		guest->busy = true;
 	if (!rc)
-		guest->sealed = false;
+		rj_hearing_unseal(&guest->hearing);
 	rj_unlock(&guest->lock);
 	return rc;
 }

@@ -3,21 +3,27 @@
  * rounds. */
 #include "engine/send/marks.h"
 
-static void mark(void *rounds, unsigned block, uint64_t first_page,
+static void mark(void *user, unsigned block, uint64_t first_page,
 		 uint64_t pages)
 {
-	rj_rounds_mark(rounds, block, first_page, pages);
+	struct rj_rounds *rounds = user;
+
+	rj_told_mark(&rounds->told, block, first_page, pages);
 }
 
-static void discard(void *rounds, unsigned block, uint64_t first_page,
+static void discard(void *user, unsigned block, uint64_t first_page,
 		    uint64_t pages)
 {
-	rj_rounds_discard(rounds, block, first_page, pages);
+	struct rj_rounds *rounds = user;
+
+	rj_told_discard(&rounds->told, block, first_page, pages);
 }
 
-static bool has_more(void *rounds)
+static bool has_more(void *user)
 {
-	return rj_rounds_remaining(rounds) || rj_rounds_has_marks(rounds);
+	struct rj_rounds *rounds = user;
+
+	return rj_rounds_remaining(rounds) || rj_told_has_marks(&rounds->told);
 }
 
 void rj_rounds_listen(struct rj_rounds *rounds, struct ramjet_guest *guest)

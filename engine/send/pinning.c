@@ -70,8 +70,8 @@ void rj_pinning_done(struct rj_pinning *pinning)
 static bool is_discarded(const struct rj_pinning *pinning,
 			 const struct rj_piece *piece)
 {
-	return rj_rounds_was_discarded(pinning->rounds, piece->block,
-				       piece->chunk, piece->chunk_count);
+	return rj_told_was_discarded(&pinning->rounds->told, piece->block,
+				     piece->chunk, piece->chunk_count);
 }
 
 static void let_go(struct rj_pinning *pinning, struct rj_piece *piece)
@@ -90,7 +90,7 @@ void rj_pinning_release(struct rj_pinning *pinning)
 
 void rj_pinning_heed_discards(struct rj_pinning *pinning)
 {
-	const uint32_t discards = rj_rounds_discards(pinning->rounds);
+	const uint32_t discards = rj_told_discards(&pinning->rounds->told);
 
 	if (discards == pinning->discards_seen)
 		return;

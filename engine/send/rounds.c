@@ -52,20 +52,6 @@ static int init_map(struct rj_rounds *rounds, unsigned parity,
 	return 0;
 }
 
-static int init_one_each(struct rj_rounds *rounds, struct rj_bitmap **ret,
-			 struct ramjet_error *err)
-{
-	int rc = 0;
-
-	*ret = calloc(rounds->block_count, sizeof(**ret));
-	if (!*ret)
-		return rj_fail(err, -ENOMEM, "rounds: out of memory");
-	for (unsigned i = 0; !rc && i < rounds->block_count; i++)
-		rc = rj_bitmap_init(&(*ret)[i], rounds->blocks[i].page_count,
-				    err);
-	return rc;
-}
-
 static void done_maps(struct rj_bitmap *maps, unsigned count)
 {
 	for (unsigned i = 0; maps && i < count; i++)
@@ -127,9 +113,7 @@ int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
 	if (!rc)
 		rc = init_map(rounds, 1, err);
 	if (!rc)
-		rc = init_one_each(rounds, &rounds->marks, err);
-	if (!rc)
-		rc = init_one_each(rounds, &rounds->discarded, err);
+		rc = rj_told_init(&rounds->told, blocks, block_count, err);
 	if (!rc)
 		rc = place_by_address(rounds, worker_count, err);
 	if (rc)
@@ -160,8 +144,7 @@ void rj_rounds_done(struct rj_rounds *rounds)
 		free(rounds->sinks[parity]);
 		free(rounds->cursors[parity]);
 	}
-	done_maps(rounds->marks, rounds->block_count);
-	done_maps(rounds->discarded, rounds->block_count);
+	rj_told_done(&rounds->told);
 	free(rounds->left);
 	rj_placement_done(&rounds->by_address);
 	(void)pthread_cond_destroy(&rounds->changed);
@@ -217,37 +200,13 @@ bool rj_rounds_all_left(struct rj_rounds *rounds)
 	return all;
 }
 
-/* The last chunk of a block may be a short one. */
-static size_t words_in_chunk(const struct rj_bitmap *bm, uint64_t chunk)
-{
-	const uint64_t left = bm->page_count - chunk * RJ_CHUNK_PAGES;
-
-	return left < RJ_CHUNK_PAGES
-		       ? (size_t)rj_div_round_up(left, RJ_WORD_BITS)
-		       : RJ_CHUNK_WORDS;
-}
-
 static void merge_marks(struct rj_rounds *rounds, unsigned parity)
 {
 	uint64_t marked = 0;
 
-	for (unsigned i = 0; i < rounds->block_count; i++) {
-		struct rj_bitmap *marks = &rounds->marks[i];
-		uint64_t chunk = 0;
-
-		while ((chunk = rj_bitmap_next_chunk(marks, chunk,
-						     marks->chunk_count)) <
-		       marks->chunk_count) {
-			uint64_t words[RJ_CHUNK_WORDS] = { 0 };
-
-			(void)rj_bitmap_claim_chunk(marks, chunk, words);
-			marked += rj_bitmap_or_words(
-				&rounds->maps[parity][i],
-				chunk * RJ_CHUNK_PAGES, words,
-				words_in_chunk(marks, chunk));
-			chunk++;
-		}
-	}
+	for (unsigned i = 0; i < rounds->block_count; i++)
+		marked += rj_told_take(&rounds->told, i,
+				       &rounds->maps[parity][i]);
 	atomic_fetch_add(&rounds->pages_left[parity], (int64_t)marked);
 }
 
@@ -358,47 +317,6 @@ void rj_rounds_kick(struct rj_rounds *rounds)
 	rounds->kicks++;
 	(void)pthread_cond_broadcast(&rounds->changed);
 	rj_unlock(&rounds->lock);
-}
-
-void rj_rounds_mark(struct rj_rounds *rounds, unsigned block,
-		    uint64_t first_page, uint64_t pages)
-{
-	(void)rj_bitmap_set_run(&rounds->marks[block], first_page, pages);
-}
-
-void rj_rounds_discard(struct rj_rounds *rounds, unsigned block,
-		       uint64_t first_page, uint64_t pages)
-{
-	(void)rj_bitmap_set_run(&rounds->discarded[block], first_page, pages);
-	/* release: pairs with acquire in rj_rounds_discards() */
-	atomic_fetch_add_explicit(&rounds->discards, 1, memory_order_release);
-	rj_rounds_mark(rounds, block, first_page, pages);
-}
-
-uint32_t rj_rounds_discards(const struct rj_rounds *rounds)
-{
-	return atomic_load_explicit(&rounds->discards, memory_order_acquire);
-}
-
-bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
-			     uint64_t first_chunk, uint64_t chunks)
-{
-	const uint64_t end = first_chunk + chunks;
-
-	return rj_bitmap_next_chunk(&rounds->discarded[block], first_chunk,
-				    end) < end;
-}
-
-bool rj_rounds_has_marks(const struct rj_rounds *rounds)
-{
-	for (unsigned i = 0; i < rounds->block_count; i++) {
-		const struct rj_bitmap *marks = &rounds->marks[i];
-
-		if (rj_bitmap_next_chunk(marks, 0, marks->chunk_count) <
-		    marks->chunk_count)
-			return true;
-	}
-	return false;
 }
 
 /* ---- workers ---- */

@@ -36,6 +36,7 @@
 #include "dirty/bitmap.h"
 #include "engine/guest/guest.h"
 #include "engine/placement/placement.h"
+#include "engine/send/told.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 #include "util/mutex.h"
@@ -62,12 +63,7 @@ struct rj_rounds {
 	uint64_t long_pages; /* nobody rests in rounds of fewer */
 	struct rj_bitmap *maps[2];
 	struct rj_bitmap **sinks[2]; /* the same, as collect() wants them */
-	/* Marks from other threads wait here until the next fill: putting them
-	 * into a round's map directly could race with its opening. */
-	struct rj_bitmap *marks;
-	/* What was ever discarded: nothing pinned there may be trusted. */
-	struct rj_bitmap *discarded;
-	_Atomic uint32_t discards; /* calls so far */
+	struct rj_told told; /* from other threads, until the next fill */
 	int event_fd; /* told when workers leave a round or it runs low */
 
 	struct rj_cursor *cursors[2]; /* one a home; hints, see claim */
@@ -113,7 +109,7 @@ RJ_NODISCARD int rj_rounds_set_homes(struct rj_rounds *rounds, unsigned count,
 /* True when the next round's map may be filled. */
 bool rj_rounds_can_fill(struct rj_rounds *rounds);
 /* One bitmap a block: fill, then report what was newly marked. Marks made by
- * rj_rounds_mark() so far are already in them. */
+ * rj_told_mark() so far are already in them. */
 struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds);
 void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked);
 /* Pages in the next round's map, and those of the open round not yet claimed.
@@ -135,23 +131,6 @@ void rj_rounds_set_low(struct rj_rounds *rounds, uint64_t pages);
 void rj_rounds_stop(struct rj_rounds *rounds);
 /* Wake waiting workers, e.g. for the outbox. Any thread. */
 void rj_rounds_kick(struct rj_rounds *rounds);
-
-/* Mark pages for the next round that is filled; any thread. */
-void rj_rounds_mark(struct rj_rounds *rounds, unsigned block,
-		    uint64_t first_page, uint64_t pages);
-
-/* The pages were discarded: note it, then mark them, so that whoever claims
- * them sees the note. Any thread. */
-void rj_rounds_discard(struct rj_rounds *rounds, unsigned block,
-		       uint64_t first_page, uint64_t pages);
-/* Changes with every discard (and wraps around). */
-uint32_t rj_rounds_discards(const struct rj_rounds *rounds);
-/* True when a page of these chunks of the block was ever discarded. */
-bool rj_rounds_was_discarded(const struct rj_rounds *rounds, unsigned block,
-			     uint64_t first_chunk, uint64_t chunks);
-
-/* Was a page marked that no fill has taken up yet? */
-bool rj_rounds_has_marks(const struct rj_rounds *rounds);
 
 /* ---- workers ---- */
 

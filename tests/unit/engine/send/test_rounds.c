@@ -260,9 +260,9 @@ static void marks_wait_for_the_next_fill(void **state)
 	struct scene *s = *state;
 
 	(void)rj_rounds_open(&s->rounds, false);
-	rj_rounds_mark(&s->rounds, 2, 500, 12);
-	rj_rounds_mark(&s->rounds, 0, 0, 1);
-	rj_rounds_mark(&s->rounds, 1, 1499, 1);
+	rj_told_mark(&s->rounds.told, 2, 500, 12);
+	rj_told_mark(&s->rounds.told, 0, 0, 1);
+	rj_told_mark(&s->rounds.told, 1, 1499, 1);
 	assert_int_equal(drain(s, 0, 0), 0);
 	leave_all(s, 0);
 	/* Found by a source as well: one page all the same. */

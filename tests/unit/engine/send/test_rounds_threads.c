@@ -136,7 +136,7 @@ static void *run_marker(void *user)
 		const uint64_t page = draw(&seed) % m->blocks[block].page_count;
 
 		atomic_fetch_add(&m->pages[m->base[block] + page].writes, 1);
-		rj_rounds_mark(&m->rounds, block, page, 1);
+		rj_told_mark(&m->rounds.told, block, page, 1);
 		rj_rounds_kick(&m->rounds);
 	}
 	return NULL;
