@@ -71,6 +71,15 @@ static int explain(const struct rj_block *block, uint64_t offset,
 			       20);
 }
 
+int rj_backing_populate(const struct rj_block *block, const struct iovec *pages,
+			struct ramjet_error *err)
+{
+	if (!madvise(pages->iov_base, pages->iov_len, MADV_POPULATE_WRITE) ||
+	    errno == EINVAL)
+		return 0;
+	return rj_backing_blame(block, pages, 1, err);
+}
+
 int rj_backing_blame(const struct rj_block *block, const struct iovec *parts,
 		     unsigned count, struct ramjet_error *err)
 {
@@ -79,6 +88,8 @@ int rj_backing_blame(const struct rj_block *block, const struct iovec *parts,
 	for (unsigned i = 0; !rc && i < count; i++) {
 		uint8_t *at = parts[i].iov_base;
 
+		if (!rj_block_holds(block, at))
+			continue;
 		for (size_t done = 0; done < parts[i].iov_len;
 		     done += RAMJET_PAGE_BYTES)
 			if (madvise(at + done, RAMJET_PAGE_BYTES,

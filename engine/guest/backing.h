@@ -23,8 +23,16 @@ RJ_NODISCARD int rj_backing_check(const struct rj_block *block,
 				  uint64_t first_page, uint64_t pages,
 				  struct ramjet_error *err);
 
-/* The kernel said EFAULT to these parts of the block, which it was to write:
- * which page, and why. Tries each. Always an error: -EIO, -ENOSPC, or -EFAULT
+/* These pages of the block are going to be written, by this process itself:
+ * have the kernel put memory there. 0, or as rj_backing_blame() says. Where the
+ * kernel cannot (before 5.14), it is hoped for. Any thread. */
+RJ_NODISCARD int rj_backing_populate(const struct rj_block *block,
+				     const struct iovec *pages,
+				     struct ramjet_error *err);
+
+/* The kernel said EFAULT to these parts of the block (or others, which are
+ * there), which it was to write: which page, and why. Tries each. Always an
+ * error: -EIO, -ENOSPC, or -EFAULT
  * when nothing is found. */
 RJ_NODISCARD int rj_backing_blame(const struct rj_block *block,
 				  const struct iovec *parts, unsigned count,

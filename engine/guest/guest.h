@@ -27,6 +27,12 @@ struct rj_block {
 	bool is_file; /* a shared mapping of fd: noted when a session begins */
 };
 
+static inline bool rj_block_holds(const struct rj_block *block, const void *at)
+{
+	return (const uint8_t *)at >= block->host &&
+	       (const uint8_t *)at < block->host + block->bytes;
+}
+
 struct ramjet_guest {
 	/* immutable after ramjet_guest_new() */
 	struct ramjet_guest_ops ops;

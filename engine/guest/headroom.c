@@ -35,13 +35,17 @@ static bool is_hugetlb(const struct rj_block *block)
 }
 
 /* The first page that is not there, or NULL: nothing will be taken. */
-static const uint8_t *find_absent(const struct iovec *parts, unsigned count)
+static const uint8_t *find_absent(const struct rj_block *block,
+				  const struct iovec *parts, unsigned count)
 {
 	unsigned char resident[64];
 
 	for (unsigned i = 0; i < count; i++) {
 		uint8_t *at = parts[i].iov_base;
-		const size_t pages = parts[i].iov_len / RAMJET_PAGE_BYTES;
+		const size_t pages =
+			rj_block_holds(block, at)
+				? parts[i].iov_len / RAMJET_PAGE_BYTES
+				: 0;
 
 		for (size_t done = 0; done < pages; done++) {
 			const size_t k = done % sizeof(resident);
@@ -81,7 +85,7 @@ static int look(struct rj_headroom *room, const struct rj_block *block,
 	}
 	if (is_hugetlb(block))
 		return 0;
-	absent = find_absent(parts, count);
+	absent = find_absent(block, parts, count);
 	if (!absent)
 		return 0;
 	return rj_fail(err, -ENOMEM,

@@ -24,8 +24,9 @@ struct rj_headroom {
 
 /* `workers`: each may be in the middle of a frame when one of them looks. */
 void rj_headroom_init(struct rj_headroom *room, unsigned workers);
-/* These parts of the block are going to be written. -ENOMEM, with the figures,
- * when some are not there yet and would not fit. Any thread. */
+/* These parts of the block are going to be written (others may be among them,
+ * which are there). -ENOMEM, with the figures, when some are not there yet and
+ * would not fit. Any thread. */
 RJ_NODISCARD int rj_headroom_take(struct rj_headroom *room,
 				  const struct rj_block *block,
 				  const struct iovec *parts, unsigned count,
