@@ -7,6 +7,7 @@
 
 #include "bench/micro/harness.h"
 #include "engine/page/digest.h"
+#include "engine/page/run_table.h"
 #include "engine/page/zero.h"
 #include "engine/send/out_frame.h"
 #include "engine/wire/wire.h"
@@ -46,11 +47,13 @@ static void build_frame(struct rj_bench *bench, int64_t run_pages)
 {
 	struct rj_out_frame *frame = malloc(sizeof(*frame));
 	uint8_t *region = new_region(1);
+	struct rj_page_codec codec;
 	int64_t pages = 0;
 
 	if (!frame)
 		abort();
-	rj_out_frame_init(frame);
+	rj_page_codec_init(&codec, RJ_OUT_PAYLOAD_BYTES);
+	rj_out_frame_init(frame, &codec, 0);
 	while (rj_bench_next(bench)) {
 		uint64_t page = 0;
 
@@ -60,7 +63,7 @@ static void build_frame(struct rj_bench *bench, int64_t run_pages)
 					RJ_RUN_RAW) == run_pages)
 			page += 2 * (uint64_t)run_pages;
 		rj_out_frame_seal(frame, 1);
-		pages = (int64_t)frame->raw_pages;
+		pages = (int64_t)frame->pages[RJ_RUN_RAW];
 	}
 	rj_bench_bytes(bench, pages * RAMJET_PAGE_BYTES);
 	(void)munmap(region, REGION_BYTES);

@@ -11,6 +11,7 @@
 
 #include "engine/guest/backing.h"
 #include "engine/link/event.h"
+#include "engine/page/coding.h"
 #include "ringio/wait.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -183,8 +184,8 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		rc = rj_frame_verify(r->buffers->header, frame,
 				     r->buffers->table, NULL, err);
 	if (!rc)
-		rc = rj_target_memory_place(r->memory, frame, r->buffers->table,
-					    &scatter, err);
+		rc = rj_target_memory_place(r->memory, &r->codec, frame,
+					    r->buffers->table, &scatter, err);
 	if (rc)
 		return rc;
 	rc = rj_headroom_take(&r->memory->headroom,
@@ -197,13 +198,14 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 	if (rc)
 		return rc;
 	rc = check_sum(r, frame, err);
+	if (!rc)
+		rc = rj_page_place(&r->codec, err);
 	if (rc) {
 		r->frame_offset = here;
 		return rc;
 	}
 	rj_count(&c->payload_bytes, frame->payload_bytes);
-	rj_count(&c->normal_pages, scatter.raw_pages);
-	rj_count(&c->zero_pages, scatter.zero_pages);
+	rj_run_rows_count(c, scatter.pages);
 	publish(r);
 	return 0;
 }
@@ -371,6 +373,7 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 	};
 	int rc;
 
+	rj_page_codec_init(&r->codec, 0);
 	/* valgrind does not see what io_uring receives. */
 	r->buffers = calloc(1, sizeof(*r->buffers));
 	if (!r->buffers)
@@ -435,6 +438,7 @@ static void *receiver_thread(void *arg)
 	rj_lane_move(&r->counters->state, rc ? RJ_LANE_LOST : RJ_LANE_CLOSED);
 	rj_channel_free(r->channel);
 	rj_bounce_done(&r->bounce);
+	rj_page_codec_done(&r->codec);
 	rj_payload_sum_free(r->sums);
 	free(r->buffers);
 	if (rc) {

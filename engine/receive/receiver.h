@@ -12,6 +12,7 @@
 #include "engine/link/link.h"
 #include "engine/link/mailbox.h"
 #include "engine/migration/migration.h"
+#include "engine/page/codec.h"
 #include "engine/placement/numa.h"
 #include "engine/receive/bounce.h"
 #include "engine/receive/fences.h"
@@ -56,6 +57,7 @@ struct rj_receiver {
 	bool final;            /* the final fence has passed */
 	bool over;             /* in band: nothing more is to come */
 	struct rj_receive_buffers *buffers;
+	struct rj_page_codec codec;
 	struct rj_payload_sum *sums; /* once a frame was CHECKED */
 	struct rj_payload_sum *sum;  /* the same, if the one at hand is */
 	struct rj_bounce bounce;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/guest/backing.h"
-#include "engine/page/zero.h"
+#include "engine/page/run_table.h"
 #include "util/error.h"
 
 int rj_target_memory_init(struct rj_target_memory *memory,
@@ -50,38 +50,6 @@ void rj_target_memory_done(struct rj_target_memory *memory)
 	*memory = (struct rj_target_memory){ 0 };
 }
 
-RJ_GUEST_MEMORY static void zero_page(const struct rj_block *block,
-				      uint64_t page)
-{
-	uint8_t *at = block->host + page * RAMJET_PAGE_BYTES;
-
-	if (!rj_page_is_zero(at))
-		memset(at, 0, RAMJET_PAGE_BYTES);
-}
-
-/* Zero pages [first, first + count) that have their bit set. */
-static void zero_marked(const struct rj_block *block,
-			const struct rj_bitmap *marked, uint64_t first,
-			uint64_t count)
-{
-	const uint64_t end = first + count;
-	uint64_t page = first;
-
-	while (page < end) {
-		const uint64_t chunk = page / RJ_CHUNK_PAGES;
-		const uint64_t found = rj_bitmap_next_chunk(
-			marked, chunk, (end - 1) / RJ_CHUNK_PAGES + 1);
-
-		if (found > chunk) {
-			page = found * RJ_CHUNK_PAGES;
-			continue;
-		}
-		if (rj_bitmap_test(marked, page))
-			zero_page(block, page);
-		page++;
-	}
-}
-
 int rj_target_memory_clear(struct rj_target_memory *memory,
 			   struct ramjet_migration *m, unsigned threads,
 			   int event_fd, struct ramjet_error *err)
@@ -91,44 +59,80 @@ int rj_target_memory_clear(struct rj_target_memory *memory,
 				 event_fd, err);
 }
 
-/* A zero run: what is neither received nor cleared yet will be cleared. */
-static void place_zero(struct rj_target_memory *memory, unsigned block,
-		       const struct rj_wire_run *run, struct rj_scatter *ret)
+static void add_entry(struct rj_scatter *scatter, struct iovec entry,
+		      bool untouched)
 {
-	rj_clearing_avoid(&memory->clearing, block, run->page, run->count);
-	zero_marked(&memory->blocks[block], &memory->received[block], run->page,
-		    run->count);
-	ret->zero_pages += run->count;
+	scatter->untouched[scatter->count] = untouched;
+	scatter->untouched_count += untouched;
+	scatter->iov[scatter->count++] = entry;
 }
 
-static void place_raw(struct rj_target_memory *memory, unsigned block,
-		      const struct rj_wire_run *run, struct rj_scatter *ret)
+/* The codec is going to write these pages, and no kernel will say that their
+ * memory is not there. */
+static int have_memory(struct rj_target_memory *memory,
+		       const struct rj_block *block, const struct iovec *pages,
+		       struct ramjet_error *err)
 {
+	const int rc =
+		rj_headroom_take(&memory->headroom, block, pages, 1, err);
+
+	return rc ? rc : rj_backing_populate(block, pages, err);
+}
+
+/* A run whose payload is not its pages. */
+static int place_coded(struct rj_target_memory *memory,
+		       struct rj_page_codec *codec, struct rj_run_piece *piece,
+		       const struct iovec *pages, struct rj_scatter *ret,
+		       struct ramjet_error *err)
+{
+	const struct rj_run_row *row = &rj_run_rows[piece->run.kind];
+	struct iovec entry;
+	int rc = row->fills ? have_memory(memory, piece->block, pages, err) : 0;
+
+	if (rc)
+		return rc;
+	if (!piece->bytes)
+		return row->place(codec, piece, err);
+	rc = rj_page_codec_expect(codec, piece, &entry, err);
+	if (!rc)
+		add_entry(ret, entry, false);
+	return rc;
+}
+
+static int place_run(struct rj_target_memory *memory,
+		     struct rj_page_codec *codec, unsigned block,
+		     struct rj_run_piece *piece, struct rj_scatter *ret,
+		     struct ramjet_error *err)
+{
+	const struct rj_wire_run *run = &piece->run;
+	const struct rj_run_row *row = &rj_run_rows[run->kind];
 	struct rj_bitmap *received = &memory->received[block];
+	const struct iovec pages = {
+		.iov_base = piece->block->host + run->page * RAMJET_PAGE_BYTES,
+		.iov_len = (size_t)run->count * RAMJET_PAGE_BYTES,
+	};
 	const bool untouched =
-		!rj_bitmap_test(received, run->page) &&
+		row->in_place && !rj_bitmap_test(received, run->page) &&
 		rj_first_touch_is_due(&memory->first_touch[block], run->page);
 
 	/* With the bits set it will not be cleared any more; but it may be
 	 * being cleared right now. */
-	(void)rj_bitmap_set_run(received, run->page, run->count);
+	if (row->fills)
+		(void)rj_bitmap_set_run(received, run->page, run->count);
 	rj_clearing_avoid(&memory->clearing, block, run->page, run->count);
-	ret->raw_pages += run->count;
-	ret->untouched[ret->count] = untouched;
-	ret->untouched_count += untouched;
-	ret->iov[ret->count++] = (struct iovec){
-		.iov_base = memory->blocks[block].host +
-			    run->page * RAMJET_PAGE_BYTES,
-		.iov_len = (size_t)run->count * RAMJET_PAGE_BYTES,
-	};
+	ret->pages[run->kind] += run->count;
+	if (!row->in_place)
+		return place_coded(memory, codec, piece, &pages, ret, err);
+	add_entry(ret, pages, untouched);
+	return 0;
 }
 
 int rj_target_memory_place(struct rj_target_memory *memory,
+			   struct rj_page_codec *codec,
 			   const struct rj_frame *frame, const uint8_t *table,
 			   struct rj_scatter *ret, struct ramjet_error *err)
 {
-	const struct rj_block *block;
-	struct rj_wire_run run = { 0 };
+	struct rj_run_piece piece = { 0 };
 	uint64_t next_page = 0;
 	int rc;
 
@@ -136,29 +140,29 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 		return rj_fail(err, -EPROTO,
 			       "PAGES frame: block %u, there are %u",
 			       frame->block, memory->block_count);
-	block = &memory->blocks[frame->block];
-	rc = rj_table_check(frame, table, block->page_count, err);
+	piece.block = &memory->blocks[frame->block];
+	piece.received = &memory->received[frame->block];
+	rc = rj_table_check(frame, table, piece.block->page_count, err);
 	if (rc) {
-		rj_error_prefix(err, "block %s", block->name);
+		rj_error_prefix(err, "block %s", piece.block->name);
 		return rc;
 	}
-	/* Zero runs are read and cleared here, so their file must reach that
-	 * far; where raw pages go, the kernel says EFAULT. */
-	rc = rj_backing_check(block, 0, block->page_count, err);
-	if (rc)
-		return rc;
+	/* What is placed here, and not by the kernel, is read and written: so
+	 * the file must reach that far. Where raw pages go, the kernel says
+	 * EFAULT. */
+	rc = rj_backing_check(piece.block, 0, piece.block->page_count, err);
 	ret->count = ret->untouched_count = 0;
-	ret->raw_pages = ret->zero_pages = 0;
-	for (uint32_t i = 0; i < frame->run_count; i++) {
-		rc = rj_run_decode(table, i, block->page_count, &next_page,
-				   &run, err);
+	memset(ret->pages, 0, sizeof(ret->pages));
+	rj_page_codec_begin(codec);
+	for (uint32_t i = 0; !rc && i < frame->run_count;
+	     i += rj_run_entries(piece.run.kind)) {
+		rc = rj_run_decode(table, i, piece.block->page_count,
+				   &next_page, &piece.run, err);
 		if (rc)
-			return rc;
-		if (run.kind == RJ_RUN_ZERO) {
-			place_zero(memory, frame->block, &run, ret);
-			continue;
-		}
-		place_raw(memory, frame->block, &run, ret);
+			break;
+		piece.bytes =
+			(uint32_t)rj_run_payload_bytes(table, i, &piece.run);
+		rc = place_run(memory, codec, frame->block, &piece, ret, err);
 	}
-	return 0;
+	return rc;
 }

@@ -11,6 +11,8 @@
 #include "dirty/bitmap.h"
 #include "engine/guest/guest.h"
 #include "engine/guest/headroom.h"
+#include "engine/page/codec.h"
+#include "engine/page/run_kinds.h"
 #include "engine/receive/clearing.h"
 #include "engine/receive/first_touch.h"
 #include "engine/wire/wire.h"
@@ -47,15 +49,17 @@ struct rj_scatter {
 	bool *untouched;   /* as many: nothing is there yet */
 	unsigned count;
 	unsigned untouched_count;
-	uint64_t raw_pages, zero_pages;
+	uint64_t pages[RJ_RUN_KINDS];
 };
 /*
  * Check the whole table of a PAGES frame against the block and the payload,
- * and only then act on it: zero runs are applied, raw runs become the iovec
- * to receive into (or whose file to write). Nothing outside the block is ever
- * named.
+ * and only then act on it: runs without payload are applied, the others become
+ * the iovec to receive into (or whose file to write): guest memory where the
+ * payload is the pages, else the codec's. Nothing outside the block is ever
+ * named. When the payload is there, rj_page_place() does the rest.
  */
 RJ_NODISCARD int rj_target_memory_place(struct rj_target_memory *memory,
+					struct rj_page_codec *codec,
 					const struct rj_frame *frame,
 					const uint8_t *table,
 					struct rj_scatter *ret,

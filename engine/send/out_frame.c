@@ -5,10 +5,15 @@
 #include <string.h>
 #include <xxhash.h>
 
-void rj_out_frame_init(struct rj_out_frame *frame)
+#include "engine/page/run_table.h"
+
+void rj_out_frame_init(struct rj_out_frame *frame, struct rj_page_codec *codec,
+		       unsigned index)
 {
+	assert(codec->frame_bytes == RJ_OUT_PAYLOAD_BYTES);
 	frame->payload_max = RJ_OUT_PAYLOAD_BYTES;
-	frame->staging = NULL;
+	frame->codec = codec;
+	frame->index = index;
 	rj_out_frame_reset(frame);
 }
 
@@ -16,17 +21,17 @@ void rj_out_frame_reset(struct rj_out_frame *frame)
 {
 	frame->iov_count = 1;
 	frame->run_count = 0;
-	frame->payload_bytes = 0;
-	frame->raw_pages = frame->zero_pages = 0;
+	frame->payload_bytes = frame->coded_bytes = 0;
+	memset(frame->pages, 0, sizeof(frame->pages));
 	frame->last = (struct rj_wire_run){ 0 };
 	frame->iov[0] = (struct iovec){ .iov_base = frame->head };
 }
 
-static void write_last(struct rj_out_frame *frame)
+/* The table's entry, counted from its end. */
+static uint8_t *entry(struct rj_out_frame *frame, uint32_t from_end)
 {
-	rj_run_encode(&frame->last,
-		      frame->head + RJ_HEADER_BYTES +
-			      (size_t)(frame->run_count - 1) * RJ_RUN_BYTES);
+	return frame->head + RJ_HEADER_BYTES +
+	       (size_t)(frame->run_count - from_end) * RJ_RUN_BYTES;
 }
 
 static bool extends_last(const struct rj_out_frame *frame, uint64_t page,
@@ -34,66 +39,99 @@ static bool extends_last(const struct rj_out_frame *frame, uint64_t page,
 {
 	return frame->run_count && frame->last.kind == kind &&
 	       frame->last.page + frame->last.count == page &&
-	       frame->last.count + count <= RJ_RUN_COUNT_MAX;
+	       frame->last.count + count <= RJ_RUN_COUNT_MAX &&
+	       rj_run_row_grows(&rj_run_rows[kind]);
 }
 
-static void add_payload(struct rj_out_frame *frame, const uint8_t *from,
-			uint32_t bytes, bool extends)
+/* Is there room in the table? */
+static bool fits(const struct rj_out_frame *frame, enum rj_run_kind kind,
+		 bool extends)
 {
-	frame->payload_bytes += bytes;
+	return extends ||
+	       frame->run_count + rj_run_entries(kind) <= RJ_OUT_RUNS_MAX;
+}
+
+static void add_payload(struct rj_out_frame *frame,
+			const struct rj_page_payload *payload, bool extends)
+{
+	frame->payload_bytes += payload->bytes;
+	if (!rj_run_rows[payload->kind].in_place)
+		frame->coded_bytes += payload->bytes;
 	if (extends) {
-		frame->iov[frame->iov_count - 1].iov_len += bytes;
+		frame->iov[frame->iov_count - 1].iov_len += payload->bytes;
 		return;
 	}
 	frame->iov[frame->iov_count++] = (struct iovec){
-		.iov_base = (void *)(uintptr_t)from,
-		.iov_len = bytes,
+		.iov_base = (void *)(uintptr_t)payload->from,
+		.iov_len = payload->bytes,
 	};
 }
 
-uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
-			  const uint8_t *host, uint64_t page, uint32_t count,
-			  enum rj_run_kind kind)
+static void add_run(struct rj_out_frame *frame, const struct rj_wire_run *run,
+		    uint32_t payload_bytes, bool extends)
+{
+	const uint32_t entries = rj_run_entries(run->kind);
+
+	if (extends) {
+		frame->last.count += run->count;
+	} else {
+		frame->last = *run;
+		frame->run_count += entries;
+	}
+	rj_run_encode(&frame->last, entry(frame, entries));
+	if (entries > 1)
+		rj_run_encode_told(run->kind, payload_bytes, entry(frame, 1));
+	frame->pages[run->kind] += run->count;
+}
+
+/* So many pages at most, whatever becomes of them. */
+static uint32_t room_for(const struct rj_out_frame *frame, uint32_t count,
+			 enum rj_run_kind kind)
 {
 	const uint32_t room =
 		frame->payload_max > frame->payload_bytes
 			? (frame->payload_max - frame->payload_bytes) /
 				  RAMJET_PAGE_BYTES
 			: 0;
+
+	if (rj_run_row_has_payload(&rj_run_rows[kind]) && count > room)
+		count = room;
+	return count > RJ_RUN_COUNT_MAX ? RJ_RUN_COUNT_MAX : count;
+}
+
+uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
+			  const uint8_t *host, uint64_t page, uint32_t count,
+			  enum rj_run_kind kind)
+{
+	struct rj_page_payload payload;
+	struct rj_wire_run run;
 	bool extends;
 
 	if (frame->run_count && (frame->block != block ||
 				 page < frame->last.page + frame->last.count))
 		return 0;
-	if (kind == RJ_RUN_RAW && count > room)
-		count = room;
-	if (count > RJ_RUN_COUNT_MAX)
-		count = RJ_RUN_COUNT_MAX;
+	count = room_for(frame, count, kind);
 	extends = extends_last(frame, page, count, kind);
-	if (!count || (!extends && frame->run_count == RJ_OUT_RUNS_MAX))
+	if (!count || !fits(frame, kind, extends))
 		return 0;
+	payload = rj_page_payload_of(
+		frame->codec, frame->index, frame->coded_bytes,
+		host + page * RAMJET_PAGE_BYTES, count, kind);
+	if (rj_unlikely(payload.kind != kind)) {
+		extends = extends_last(frame, page, count, payload.kind);
+		if (!fits(frame, payload.kind, extends))
+			return 0;
+	}
 	frame->block = block;
-	if (extends) {
-		frame->last.count += count;
-	} else {
-		frame->last = (struct rj_wire_run){ .page = page,
-						    .count = count,
-						    .kind = kind };
-		frame->run_count++;
-	}
-	write_last(frame);
-	if (kind == RJ_RUN_RAW) {
-		add_payload(frame, host + page * RAMJET_PAGE_BYTES,
-			    count * RAMJET_PAGE_BYTES, extends);
-		frame->raw_pages += count;
-	} else {
-		frame->zero_pages += count;
-	}
+	run = (struct rj_wire_run){ page, count, payload.kind };
+	add_run(frame, &run, payload.bytes, extends);
+	if (payload.bytes)
+		add_payload(frame, &payload, extends);
 	return count;
 }
 
 #ifdef RJ_TSAN
-typedef uint64_t word __attribute__((may_alias));
+typedef uint64_t word __attribute__((may_alias, aligned(1)));
 
 /* Not memcpy(): a sanitizer would report it, since the guest may write
  * meanwhile. */
@@ -105,6 +143,9 @@ RJ_GUEST_MEMORY static void copy_pages(uint8_t *to, const uint8_t *from,
 
 	for (size_t i = 0; i < bytes / sizeof(*in); i++)
 		out[i] = in[i];
+	/* Of a coded payload, which nobody else writes. */
+	for (size_t i = bytes & ~(sizeof(*in) - 1); i < bytes; i++)
+		to[i] = from[i];
 }
 #else
 static void copy_pages(uint8_t *to, const uint8_t *from, size_t bytes)
@@ -113,25 +154,26 @@ static void copy_pages(uint8_t *to, const uint8_t *from, size_t bytes)
 }
 #endif
 
-/* One copy of all pages, in place of them; returns its sum. */
-static uint64_t stage(struct rj_out_frame *frame)
+/* One copy of the whole payload, in place of it; returns its sum. */
+static uint64_t stage(struct rj_out_frame *frame, uint8_t *copies)
 {
 	size_t at = 0;
 
 	for (unsigned i = 1; i < frame->iov_count; i++) {
-		copy_pages(frame->staging + at, frame->iov[i].iov_base,
+		copy_pages(copies + at, frame->iov[i].iov_base,
 			   frame->iov[i].iov_len);
 		at += frame->iov[i].iov_len;
 	}
 	if (at) {
-		frame->iov[1] = (struct iovec){ frame->staging, at };
+		frame->iov[1] = (struct iovec){ copies, at };
 		frame->iov_count = 2;
 	}
-	return XXH3_64bits(frame->staging, at);
+	return XXH3_64bits(copies, at);
 }
 
 void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round)
 {
+	uint8_t *copies = rj_page_codec_copies(frame->codec, frame->index);
 	struct rj_frame header = {
 		.type = RJ_FRAME_PAGES,
 		.block = (uint16_t)frame->block,
@@ -141,9 +183,9 @@ void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round)
 	};
 
 	assert(frame->run_count);
-	if (frame->staging) {
+	if (copies) {
 		header.flags = RJ_FLAG_CHECKED;
-		header.payload_sum = stage(frame);
+		header.payload_sum = stage(frame, copies);
 	}
 	rj_frame_encode(&header, frame->head + RJ_HEADER_BYTES, NULL,
 			frame->head);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "engine/guest/guest.h"
+#include "engine/page/coding.h"
 #include "engine/wire/wire.h"
 
 /* One iovec for the head, one for a fence after it. */
@@ -24,18 +24,19 @@ struct rj_out_frame {
 	uint32_t payload_bytes;
 	uint32_t payload_max; /* full beyond this; init only */
 	unsigned block;
-	uint64_t raw_pages, zero_pages;
-	struct rj_wire_run last; /* the newest run, still growing */
-	/* Borrowed, RJ_OUT_PAYLOAD_BYTES, page-aligned: pages are copied there
-	 * and summed, so that what is sent is what was summed. NULL: they are
-	 * sent from where they lie. */
-	uint8_t *staging;
+	uint64_t pages[RJ_RUN_KINDS];
+	struct rj_wire_run last;     /* the newest run, still growing */
+	struct rj_page_codec *codec; /* borrowed: of the lane */
+	unsigned index;              /* which of its frames: init only */
+	uint32_t coded_bytes;        /* of the payload: from the codec */
 	uint8_t head[RJ_HEADER_BYTES + RJ_TABLE_BYTES_MAX];
 	uint8_t fence[RJ_HEADER_BYTES];
 };
 
-/* A new frame, empty and as large as frames get, without staging. */
-void rj_out_frame_init(struct rj_out_frame *frame);
+/* A new frame, empty and as large as frames get; `index` of RJ_CODEC_FRAMES.
+ * The codec is for frames of RJ_OUT_PAYLOAD_BYTES. */
+void rj_out_frame_init(struct rj_out_frame *frame, struct rj_page_codec *codec,
+		       unsigned index);
 /* Empty it again. */
 void rj_out_frame_reset(struct rj_out_frame *frame);
 static inline bool rj_out_frame_is_empty(const struct rj_out_frame *frame)
@@ -48,8 +49,8 @@ static inline bool rj_out_frame_is_empty(const struct rj_out_frame *frame)
 uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 			  const uint8_t *host, uint64_t page, uint32_t count,
 			  enum rj_run_kind kind);
-/* Write header and table: the iovec is complete then. With staging, the pages
- * as they are now are what is sent. */
+/* Write header and table: the iovec is complete then. Where the codec copies,
+ * the pages as they are now are what is sent. */
 void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round);
 /* Append a fence (also to an empty frame). After sealing. */
 void rj_out_frame_fence(struct rj_out_frame *frame, uint32_t round, bool final);

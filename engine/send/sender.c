@@ -8,17 +8,13 @@
 #include "engine/guest/backing.h"
 #include "engine/link/event.h"
 #include "engine/link/lane.h"
-#include "engine/page/zero.h"
+#include "engine/page/cut.h"
 #include "ringio/iov.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/thread.h"
-
-/* Looked at so many pages later: a memory access takes about as long. Without,
- * the zero test was 3 % of a move's CPU time, with it is 1 %. */
-#define PREFETCH_PAGES 8u
 
 static struct rj_out_frame *filling(struct rj_sender *s)
 {
@@ -50,7 +46,7 @@ static void set_frame_size(struct rj_sender *s, uint64_t cap)
 
 	if (!cap || bytes > RJ_OUT_PAYLOAD_BYTES)
 		bytes = RJ_OUT_PAYLOAD_BYTES;
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < RJ_CODEC_FRAMES; i++)
 		s->frames[i]->payload_max = (uint32_t)bytes;
 }
 
@@ -139,8 +135,7 @@ static int launch(struct rj_sender *s)
 	if (rc)
 		return rc;
 	rj_count(&c->payload_bytes, frame->payload_bytes);
-	rj_count(&c->normal_pages, frame->raw_pages);
-	rj_count(&c->zero_pages, frame->zero_pages);
+	rj_run_rows_count(c, frame->pages);
 	publish(s);
 	s->filling = !s->filling;
 	rj_out_frame_reset(filling(s));
@@ -176,15 +171,7 @@ static int add_pages(struct rj_sender *s, unsigned block, uint64_t page,
 	return 0;
 }
 
-static bool is_zero(const uint8_t *host, uint64_t page, uint64_t end)
-{
-	if (page + PREFETCH_PAGES < end)
-		rj_page_expect(host +
-			       (page + PREFETCH_PAGES) * RAMJET_PAGE_BYTES);
-	return rj_page_is_zero(host + page * RAMJET_PAGE_BYTES);
-}
-
-/* Cut a run of dirty pages into zero and other runs. */
+/* Cut a run of dirty pages into those of a kind each. */
 static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
 		   uint64_t count)
 {
@@ -193,14 +180,12 @@ static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
 	int rc = 0;
 
 	while (!rc && page < end) {
-		const uint64_t from = page;
-		const bool zero = is_zero(host, page, end);
+		enum rj_run_kind kind;
+		const uint32_t pages =
+			rj_page_cut(&s->codec, host, page, end, &kind);
 
-		do
-			page++;
-		while (page < end && is_zero(host, page, end) == zero);
-		rc = add_pages(s, block, from, (uint32_t)(page - from),
-			       zero ? RJ_RUN_ZERO : RJ_RUN_RAW);
+		rc = add_pages(s, block, page, pages, kind);
+		page += pages;
 	}
 	return rc;
 }
@@ -456,20 +441,18 @@ static int open_path(struct rj_sender *s, struct ramjet_error *err)
 	return rc;
 }
 
-/* One way, a damaged page can't be asked for again: each frame carries a
- * checksum of its payload. */
-static int add_staging(struct rj_sender *s, struct ramjet_error *err)
+static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 {
-	if (!s->one_way)
-		return 0;
-	s->staging = aligned_alloc(RAMJET_PAGE_BYTES,
-				   (size_t)2 * RJ_OUT_PAYLOAD_BYTES);
-	if (!s->staging)
-		return rj_fail(err, -ENOMEM, "out of memory");
-	for (unsigned i = 0; i < 2; i++)
-		s->frames[i]->staging =
-			s->staging + (size_t)i * RJ_OUT_PAYLOAD_BYTES;
-	return 0;
+	rj_page_codec_init(&s->codec, RJ_OUT_PAYLOAD_BYTES);
+	for (unsigned i = 0; i < RJ_CODEC_FRAMES; i++) {
+		s->frames[i] = malloc(sizeof(*s->frames[i]));
+		if (!s->frames[i])
+			return rj_fail(err, -ENOMEM, "out of memory");
+		rj_out_frame_init(s->frames[i], &s->codec, i);
+	}
+	/* One way, a damaged page can't be asked for again: each frame carries
+	 * a checksum of its payload. */
+	return s->one_way ? rj_page_codec_copy(&s->codec, err) : 0;
 }
 
 static int open_channel(struct rj_sender *s, struct ramjet_error *err)
@@ -486,13 +469,7 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 	if (rc)
 		return rc;
 	report_paths(s);
-	for (unsigned i = 0; i < 2; i++) {
-		s->frames[i] = malloc(sizeof(*s->frames[i]));
-		if (!s->frames[i])
-			return rj_fail(err, -ENOMEM, "out of memory");
-		rj_out_frame_init(s->frames[i]);
-	}
-	rc = add_staging(s, err);
+	rc = open_codec(s, err);
 	if (!rc)
 		rc = check_strict(s, err);
 	if (!rc)
@@ -533,7 +510,7 @@ static void *sender_thread(void *arg)
 	rj_channel_free(s->channel);
 	free(s->frames[0]);
 	free(s->frames[1]);
-	free(s->staging);
+	rj_page_codec_done(&s->codec);
 	if (rc) {
 		blame_block(s, rc);
 		if (!s->err.code)

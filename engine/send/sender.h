@@ -12,6 +12,7 @@
 #include "dirty/source.h"
 #include "engine/link/mailbox.h"
 #include "engine/migration/migration.h"
+#include "engine/page/codec.h"
 #include "engine/placement/numa.h"
 #include "engine/send/claim_log.h"
 #include "engine/send/governor.h"
@@ -48,8 +49,8 @@ struct rj_sender {
 	/* freed by the thread that joins this one */
 	struct rj_claim_log claims;
 	struct ramjet_error err;
-	struct rj_out_frame *frames[2];
-	uint8_t *staging; /* one way: both frames' */
+	struct rj_page_codec codec;
+	struct rj_out_frame *frames[RJ_CODEC_FRAMES];
 	unsigned filling; /* index of the frame being built */
 	uint64_t rate;    /* the cap this channel's pace is for */
 	uint32_t round;

@@ -49,7 +49,6 @@ static const struct shape shapes[] = {
 	[RJ_FRAME_PING] = { SHAPE("PING", RJ_PING_BYTES, RJ_PING_BYTES) },
 	[RJ_FRAME_PONG] = { SHAPE("PONG", RJ_PING_BYTES, RJ_PING_BYTES) },
 	[RJ_FRAME_PAGES] = { SHAPE("PAGES", 0, RJ_PAGES_PAYLOAD_MAX),
-			     .unit = RAMJET_PAGE_BYTES,
 			     .flags = RJ_FLAG_CHECKED, .runs = true,
 			     .round = true },
 	[RJ_FRAME_FENCE] = { SHAPE("FENCE", 0, 0), .flags = RJ_FLAG_FINAL,
@@ -278,61 +277,4 @@ void rj_run_encode(const struct rj_wire_run *run, uint8_t out[RJ_RUN_BYTES])
 	assert(run->count && run->count <= RJ_RUN_COUNT_MAX);
 	rj_put64(out, run->page | (uint64_t)run->count << RJ_RUN_PAGE_BITS |
 			      (uint64_t)run->kind << 60);
-}
-
-int rj_run_decode(const uint8_t *table, uint32_t index, uint64_t page_count,
-		  uint64_t *next_page, struct rj_wire_run *ret,
-		  struct ramjet_error *err)
-{
-	const uint64_t word = rj_get64(table + (size_t)index * RJ_RUN_BYTES);
-	const uint64_t page = word & ((UINT64_C(1) << RJ_RUN_PAGE_BITS) - 1);
-	const uint32_t count =
-		(uint32_t)(word >> RJ_RUN_PAGE_BITS) & RJ_RUN_COUNT_MAX;
-	const unsigned kind = (unsigned)(word >> 60);
-
-	if (kind > RJ_RUN_ZERO)
-		return rj_fail(err, -EPROTO, "run %u: unknown kind %u", index,
-			       kind);
-	if (!count)
-		return rj_fail(err, -EPROTO, "run %u: empty", index);
-	if (page >= page_count || count > page_count - page)
-		return rj_fail(err, -EPROTO,
-			       "run %u: pages %llu + %u, the block has %llu",
-			       index, (unsigned long long)page, count,
-			       (unsigned long long)page_count);
-	if (page < *next_page)
-		return rj_fail(err, -EPROTO,
-			       "run %u: page %llu comes before page %llu: "
-			       "runs must ascend and not overlap",
-			       index, (unsigned long long)page,
-			       (unsigned long long)*next_page);
-	*next_page = page + count;
-	*ret = (struct rj_wire_run){ .page = page,
-				     .count = count,
-				     .kind = kind };
-	return 0;
-}
-
-int rj_table_check(const struct rj_frame *frame, const uint8_t *table,
-		   uint64_t page_count, struct ramjet_error *err)
-{
-	uint64_t next_page = 0, raw_pages = 0;
-	struct rj_wire_run run = { 0 };
-	int rc;
-
-	for (uint32_t i = 0; i < frame->run_count; i++) {
-		rc = rj_run_decode(table, i, page_count, &next_page, &run, err);
-		if (rc)
-			return rc;
-		if (run.kind == RJ_RUN_RAW)
-			raw_pages += run.count;
-	}
-	if (raw_pages * RAMJET_PAGE_BYTES != frame->payload_bytes)
-		return rj_fail(
-			err, -EPROTO,
-			"PAGES frame: payload of %u bytes, its runs "
-			"name %llu",
-			frame->payload_bytes,
-			(unsigned long long)(raw_pages * RAMJET_PAGE_BYTES));
-	return 0;
 }

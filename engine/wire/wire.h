@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/wire/bytes.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 
@@ -63,9 +64,10 @@ enum rj_frame_flags {
 };
 #define RJ_FLAGS_KNOWN 0x2fu
 
+/* What each is: engine/page/run_kinds.c */
 enum rj_run_kind {
-	RJ_RUN_RAW = 0,  /* count pages of payload */
-	RJ_RUN_ZERO = 1, /* no payload */
+	RJ_RUN_RAW = 0,
+	RJ_RUN_ZERO = 1,
 };
 
 enum rj_state_kind {
@@ -115,18 +117,18 @@ static inline uint32_t rj_frame_covered_bytes(const struct rj_frame *frame)
 }
 
 void rj_run_encode(const struct rj_wire_run *run, uint8_t out[RJ_RUN_BYTES]);
-/* Run `index` of a table must be of a known kind, not empty, lie within
- * page_count, and come after `*next_page` (which it moves on): so runs of a
- * frame never overlap. */
-RJ_NODISCARD int rj_run_decode(const uint8_t *table, uint32_t index,
-			       uint64_t page_count, uint64_t *next_page,
-			       struct rj_wire_run *ret,
-			       struct ramjet_error *err);
-/* All of a PAGES table: each run as above, and the raw ones together just as
- * long as the payload. After it, rj_run_decode() of these runs succeeds. */
-RJ_NODISCARD int rj_table_check(const struct rj_frame *frame,
-				const uint8_t *table, uint64_t page_count,
-				struct ramjet_error *err);
+/* Its fields, whatever they say: engine/page/run_table.h judges them. */
+static inline struct rj_wire_run rj_run_unpack(const uint8_t in[RJ_RUN_BYTES])
+{
+	const uint64_t word = rj_get64(in);
+
+	return (struct rj_wire_run){
+		.page = word & ((UINT64_C(1) << RJ_RUN_PAGE_BITS) - 1),
+		.count =
+			(uint32_t)(word >> RJ_RUN_PAGE_BITS) & RJ_RUN_COUNT_MAX,
+		.kind = (enum rj_run_kind)(word >> 60),
+	};
+}
 
 /* ---- bodies ------------------------------------------------------------ */
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/page/run_table.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 

@@ -38,6 +38,7 @@ static void *receive_page(void *user)
 	struct iovec iov[RJ_RUNS_MAX];
 	bool untouched[RJ_RUNS_MAX];
 	struct rj_scatter scatter = { .iov = iov, .untouched = untouched };
+	struct rj_page_codec codec = { 0 };
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_PAGES,
 		.run_count = 1,
@@ -47,8 +48,8 @@ static void *receive_page(void *user)
 
 	atomic_store(&late->tid, (pid_t)syscall(SYS_gettid));
 	rj_run_encode(&run, table);
-	if (!rj_target_memory_place(&late->memory, &frame, table, &scatter,
-				    NULL) &&
+	if (!rj_target_memory_place(&late->memory, &codec, &frame, table,
+				    &scatter, NULL) &&
 	    scatter.count == 1)
 		memset(late->other + PAGE * RAMJET_PAGE_BYTES, 0x66,
 		       RAMJET_PAGE_BYTES);

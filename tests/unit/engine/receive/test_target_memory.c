@@ -16,6 +16,7 @@ struct scene {
 	struct guarded ram[2];
 	struct rj_block blocks[2];
 	struct rj_target_memory memory;
+	struct rj_page_codec codec;
 	uint8_t table[RJ_TABLE_BYTES_MAX];
 	struct rj_frame frame;
 	struct iovec iov[RJ_RUNS_MAX];
@@ -72,8 +73,8 @@ static void add(struct scene *s, uint64_t page, uint32_t count,
 
 static int place(struct scene *s)
 {
-	return rj_target_memory_place(&s->memory, &s->frame, s->table,
-				      &s->scatter, &s->err);
+	return rj_target_memory_place(&s->memory, &s->codec, &s->frame,
+				      s->table, &s->scatter, &s->err);
 }
 
 /* What the channel would do with the iovec. */
@@ -103,8 +104,8 @@ static void raw_runs_go_where_they_say(void **state)
 	add(s, PAGES - 5, 5, RJ_RUN_RAW);
 	assert_int_equal(place(s), 0);
 	assert_int_equal(s->scatter.count, 3);
-	assert_int_equal(s->scatter.raw_pages, 8);
-	assert_int_equal(s->scatter.zero_pages, 3);
+	assert_int_equal(s->scatter.pages[RJ_RUN_RAW], 8);
+	assert_int_equal(s->scatter.pages[RJ_RUN_ZERO], 3);
 	assert_ptr_equal(s->iov[0].iov_base, s->ram[1].host);
 	assert_int_equal(s->iov[0].iov_len, 2 * RAMJET_PAGE_BYTES);
 	assert_ptr_equal(s->iov[1].iov_base,
@@ -126,7 +127,7 @@ static void the_most_runs_a_frame_can_have_are_placed(void **state)
 		add(s, i, 1, RJ_RUN_RAW);
 	assert_int_equal(place(s), 0);
 	assert_int_equal(s->scatter.count, RJ_RUNS_MAX);
-	assert_int_equal(s->scatter.raw_pages, RJ_RUNS_MAX);
+	assert_int_equal(s->scatter.pages[RJ_RUN_RAW], RJ_RUNS_MAX);
 }
 
 static void zero_runs_leave_untouched_memory_untouched(void **state)
@@ -137,7 +138,7 @@ static void zero_runs_leave_untouched_memory_untouched(void **state)
 	add(s, 0, PAGES, RJ_RUN_ZERO);
 	assert_int_equal(place(s), 0);
 	assert_int_equal(s->scatter.count, 0);
-	assert_int_equal(s->scatter.zero_pages, PAGES);
+	assert_int_equal(s->scatter.pages[RJ_RUN_ZERO], PAGES);
 	assert_int_equal(guarded_resident(&s->ram[0], 0, PAGES), 0);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "engine/page/run_table.h"
 #include "engine/send/out_frame.h"
 
 #define BLOCK       5u
@@ -14,19 +15,23 @@
 /* Where guest memory would be: a frame only notes addresses. */
 static uint8_t *const host = (uint8_t *)0x100000000000;
 
+static struct rj_page_codec codec;
+
 static int setup(void **state)
 {
 	struct rj_out_frame *frame = malloc(sizeof(*frame));
 
 	/* Nothing may depend on what was there. */
 	memset(frame, 0xaa, sizeof(*frame));
-	rj_out_frame_init(frame);
+	rj_page_codec_init(&codec, RJ_OUT_PAYLOAD_BYTES);
+	rj_out_frame_init(frame, &codec, 1);
 	*state = frame;
 	return 0;
 }
 
 static int teardown(void **state)
 {
+	rj_page_codec_done(&codec);
 	free(*state);
 	return 0;
 }
@@ -94,8 +99,8 @@ static void one_run_is_header_table_and_pages(void **state)
 
 	assert_int_equal(add(f, 7, 3, RJ_RUN_RAW), 3);
 	assert_false(rj_out_frame_is_empty(f));
-	assert_int_equal(f->raw_pages, 3);
-	assert_int_equal(f->zero_pages, 0);
+	assert_int_equal(f->pages[RJ_RUN_RAW], 3);
+	assert_int_equal(f->pages[RJ_RUN_ZERO], 0);
 	expect(f, 4711, runs, 1);
 }
 
@@ -113,8 +118,8 @@ static void adjacent_pages_of_a_kind_become_one_run(void **state)
 	assert_int_equal(add(f, 17, 4, RJ_RUN_ZERO), 4);
 	assert_int_equal(add(f, 21, 1, RJ_RUN_RAW), 1);
 	assert_int_equal(add(f, 23, 1, RJ_RUN_RAW), 1);
-	assert_int_equal(f->raw_pages, 8);
-	assert_int_equal(f->zero_pages, 5);
+	assert_int_equal(f->pages[RJ_RUN_RAW], 8);
+	assert_int_equal(f->pages[RJ_RUN_ZERO], 5);
 	expect(f, 0, runs, 4);
 }
 
@@ -234,7 +239,7 @@ static void more_than_a_run_can_hold_goes_in_in_parts(void **state)
 		page += added;
 		left -= added;
 	}
-	assert_int_equal(f->zero_pages, 3 * (uint64_t)RJ_RUN_COUNT_MAX);
+	assert_int_equal(f->pages[RJ_RUN_ZERO], 3 * (uint64_t)RJ_RUN_COUNT_MAX);
 	rj_out_frame_seal(f, 0);
 	assert_int_equal(f->run_count, 3);
 }
@@ -279,12 +284,11 @@ static void a_fence_may_come_alone(void **state)
 }
 
 /* What is sent is what was summed, whatever the guest writes meanwhile. */
-static void with_staging_the_pages_are_copied_and_summed(void **state)
+static void where_the_codec_copies_the_pages_are_summed(void **state)
 {
 	const size_t bytes = 3 * (size_t)RAMJET_PAGE_BYTES;
 	struct rj_out_frame *f = *state;
 	uint8_t *guest = malloc(8 * (size_t)RAMJET_PAGE_BYTES);
-	uint8_t *staging = malloc(RJ_OUT_PAYLOAD_BYTES);
 	uint8_t *want = malloc(bytes);
 	struct rj_frame header = { 0 };
 
@@ -294,7 +298,7 @@ static void with_staging_the_pages_are_copied_and_summed(void **state)
 	memcpy(want, guest + RAMJET_PAGE_BYTES, RAMJET_PAGE_BYTES);
 	memcpy(want + RAMJET_PAGE_BYTES, guest + 5 * RAMJET_PAGE_BYTES,
 	       2 * RAMJET_PAGE_BYTES);
-	f->staging = staging;
+	assert_int_equal(rj_page_codec_copy(&codec, NULL), 0);
 	(void)rj_out_frame_add(f, BLOCK, guest, 1, 1, RJ_RUN_RAW);
 	(void)rj_out_frame_add(f, BLOCK, guest, 2, 3, RJ_RUN_ZERO);
 	(void)rj_out_frame_add(f, BLOCK, guest, 5, 2, RJ_RUN_RAW);
@@ -309,17 +313,16 @@ static void with_staging_the_pages_are_copied_and_summed(void **state)
 	rj_out_frame_fence(f, 4, true);
 	assert_int_equal(f->iov_count, 3);
 	free(want);
-	free(staging);
 	free(guest);
 }
 
-static void with_staging_zero_runs_have_the_sum_of_nothing(void **state)
+static void where_the_codec_copies_zero_runs_have_the_sum_of_nothing(
+	void **state)
 {
 	struct rj_out_frame *f = *state;
 	struct rj_frame header = { 0 };
-	uint8_t staging[1];
 
-	f->staging = staging;
+	assert_int_equal(rj_page_codec_copy(&codec, NULL), 0);
 	assert_int_equal(add(f, 7, 90, RJ_RUN_ZERO), 90);
 	rj_out_frame_seal(f, 0);
 	assert_int_equal(rj_frame_decode(f->head, &header, NULL), 0);
@@ -344,8 +347,8 @@ int main(void)
 		CASE(more_than_a_run_can_hold_goes_in_in_parts),
 		CASE(a_fence_follows_the_pages),
 		CASE(a_fence_may_come_alone),
-		CASE(with_staging_the_pages_are_copied_and_summed),
-		CASE(with_staging_zero_runs_have_the_sum_of_nothing),
+		CASE(where_the_codec_copies_the_pages_are_summed),
+		CASE(where_the_codec_copies_zero_runs_have_the_sum_of_nothing),
 	};
 
 	return cmocka_run_group_tests_name("out_frame", tests, NULL, NULL);

@@ -33,6 +33,7 @@ struct scene {
 	struct rj_conn source, target;
 	struct rj_channel *channel;
 	struct rj_send_path path;
+	struct rj_page_codec codec;
 	struct rj_out_frame frame;
 	_Atomic int verdict;
 	int event_fd;
@@ -91,7 +92,8 @@ static struct scene *scene_new(uint32_t flags, enum ramjet_backend backend)
 	s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	connect_ends(s);
 	make_guest(s, flags);
-	rj_out_frame_init(&s->frame);
+	rj_page_codec_init(&s->codec, RJ_OUT_PAYLOAD_BYTES);
+	rj_out_frame_init(&s->frame, &s->codec, 0);
 	if (!rj_channel_new(&s->source, &options, &s->channel, &err))
 		return s;
 	print_message("# skipped: %s\n", err.message);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_PAGE_CODEC_H
+#define RJ_ENGINE_PAGE_CODEC_H
+/*
+ * What a lane needs to code pages, at either end: made when the lane opens,
+ * owned by its worker, and with memory of its own, which is taken when it is
+ * first needed. What a kind of run keeps for itself (a compressor's state,
+ * earlier copies) has its place here as well.
+ */
+#include <sys/uio.h>
+
+#include "engine/page/run_row.h"
+
+/* One frame is built while another is sent. */
+#define RJ_CODEC_FRAMES 2u
+
+struct rj_page_codec {
+	/* the source's */
+	uint32_t frame_bytes; /* a frame's payload, at most */
+	uint8_t *copies;      /* of frames' pages, or NULL: see below */
+	uint8_t *coded;       /* frames' coded payloads, once there are any */
+
+	/* the target's: runs of the frame at hand whose payload comes here */
+	struct rj_run_piece *pieces; /* RJ_RUNS_MAX, once there are any */
+	unsigned piece_count;
+	uint8_t *received; /* RJ_PAGES_PAYLOAD_MAX, likewise */
+	uint32_t received_bytes;
+};
+
+/* At a source, for frames of up to so much payload; at a target 0. */
+void rj_page_codec_init(struct rj_page_codec *codec, uint32_t frame_bytes);
+/* Safe on a zeroed struct. */
+void rj_page_codec_done(struct rj_page_codec *codec);
+
+/* ---- source ------------------------------------------------------------- */
+
+/* From now on pages are copied before they are sent, so that what is sent is
+ * what was summed. */
+RJ_NODISCARD int rj_page_codec_copy(struct rj_page_codec *codec,
+				    struct ramjet_error *err);
+/* Room for the copy of a frame's whole payload, page-aligned; NULL: pages are
+ * sent from where they lie. */
+static inline uint8_t *rj_page_codec_copies(const struct rj_page_codec *codec,
+					    unsigned frame)
+{
+	return codec->copies
+		       ? codec->copies + (size_t)frame * codec->frame_bytes
+		       : NULL;
+}
+
+/* Room for a frame's coded payload, likewise; NULL: out of memory. */
+uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame);
+
+/* ---- target ------------------------------------------------------------- */
+
+/* A frame begins. */
+static inline void rj_page_codec_begin(struct rj_page_codec *codec)
+{
+	codec->piece_count = 0;
+	codec->received_bytes = 0;
+}
+/* This run of it (without payload yet) is to be placed when its payload has
+ * come: where to receive that in *ret. The frame's table was checked. */
+RJ_NODISCARD int rj_page_codec_expect(struct rj_page_codec *codec,
+				      const struct rj_run_piece *piece,
+				      struct iovec *ret,
+				      struct ramjet_error *err);
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table alone: a test may put another in its place. */
+#include "engine/page/run_kinds.h"
+
+#include "engine/page/zero_run.h"
+
+const struct rj_run_row rj_run_rows[RJ_RUN_KINDS] = {
+	[RJ_RUN_RAW] = {
+		.name = "raw",
+		.page_bytes = RAMJET_PAGE_BYTES,
+		.in_place = true,
+		.fills = true,
+		.counter = offsetof(struct rj_counters, normal_pages),
+	},
+	[RJ_RUN_ZERO] = {
+		.name = "zero",
+		.place = rj_zero_run_place,
+		.counter = offsetof(struct rj_counters, zero_pages),
+	},
+};

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/page/run_table.h"
+
+#include <errno.h>
+
+#include "engine/wire/bytes.h"
+#include "util/error.h"
+
+#define KIND_SHIFT 60u
+
+RJ_COLD static int refuse(const struct rj_wire_run *run, uint32_t index,
+			  uint64_t page_count, uint64_t next_page,
+			  struct ramjet_error *err)
+{
+	if (!rj_run_row(run->kind))
+		return rj_fail(err, -EPROTO, "run %u: unknown kind %u", index,
+			       run->kind);
+	if (!run->count)
+		return rj_fail(err, -EPROTO, "run %u: empty", index);
+	if (run->page >= page_count || run->count > page_count - run->page)
+		return rj_fail(err, -EPROTO,
+			       "run %u: pages %llu + %u, the block has %llu",
+			       index, (unsigned long long)run->page, run->count,
+			       (unsigned long long)page_count);
+	return rj_fail(err, -EPROTO,
+		       "run %u: page %llu comes before page %llu: "
+		       "runs must ascend and not overlap",
+		       index, (unsigned long long)run->page,
+		       (unsigned long long)next_page);
+}
+
+/* The run is one, and comes after those before it. */
+static inline bool is_good(const struct rj_wire_run *run, uint64_t page_count,
+			   uint64_t next_page)
+{
+	return rj_run_row(run->kind) && run->count && run->page < page_count &&
+	       run->count <= page_count - run->page && run->page >= next_page;
+}
+
+int rj_run_decode(const uint8_t *table, uint32_t index, uint64_t page_count,
+		  uint64_t *next_page, struct rj_wire_run *ret,
+		  struct ramjet_error *err)
+{
+	const struct rj_wire_run run =
+		rj_run_unpack(table + (size_t)index * RJ_RUN_BYTES);
+
+	if (rj_unlikely(!is_good(&run, page_count, *next_page)))
+		return refuse(&run, index, page_count, *next_page, err);
+	*next_page = run.page + run.count;
+	*ret = run;
+	return 0;
+}
+
+void rj_run_encode_told(enum rj_run_kind kind, uint32_t bytes,
+			uint8_t out[RJ_RUN_BYTES])
+{
+	rj_put64(out, bytes | (uint64_t)kind << KIND_SHIFT);
+}
+
+static uint64_t payload_bytes(const struct rj_run_row *row,
+			      const uint8_t *table, uint32_t index,
+			      const struct rj_wire_run *run)
+{
+	const uint8_t *next = table + ((size_t)index + 1) * RJ_RUN_BYTES;
+
+	return row->run_bytes + (uint64_t)row->page_bytes * run->count +
+	       (row->told ? rj_get32(next) : 0);
+}
+
+uint64_t rj_run_payload_bytes(const uint8_t *table, uint32_t index,
+			      const struct rj_wire_run *run)
+{
+	return payload_bytes(&rj_run_rows[run->kind], table, index, run);
+}
+
+/* The entry that tells is there, and tells what can be. */
+static int check_told(const struct rj_frame *frame, const uint8_t *table,
+		      uint32_t index, const struct rj_wire_run *run,
+		      struct ramjet_error *err)
+{
+	uint64_t word;
+
+	if (index + 1 >= frame->run_count)
+		return rj_fail(err, -EPROTO,
+			       "run %u: the table ends, wanted its payload's "
+			       "size",
+			       index);
+	word = rj_get64(table + ((size_t)index + 1) * RJ_RUN_BYTES);
+	if (word >> 32 != (uint64_t)run->kind << (KIND_SHIFT - 32))
+		return rj_fail(err, -EPROTO,
+			       "run %u: entry 0x%016llx after it, wanted its "
+			       "payload's size",
+			       index, (unsigned long long)word);
+	if (word & UINT32_MAX &&
+	    rj_run_payload_bytes(table, index, run) <=
+		    (uint64_t)run->count * RAMJET_PAGE_BYTES)
+		return 0;
+	return rj_fail(err, -EPROTO,
+		       "run %u: payload of %llu bytes, wanted 1 to what its "
+		       "%u pages are",
+		       index, (unsigned long long)(word & UINT32_MAX),
+		       run->count);
+}
+
+/* Is every payload there can be one of whole pages? */
+static bool is_all_whole_pages(void)
+{
+	for (unsigned kind = 0; kind < RJ_RUN_KINDS; kind++)
+		if (rj_run_rows[kind].told ||
+		    rj_run_rows[kind].run_bytes % RAMJET_PAGE_BYTES ||
+		    rj_run_rows[kind].page_bytes % RAMJET_PAGE_BYTES)
+			return false;
+	return true;
+}
+
+int rj_table_check(const struct rj_frame *frame, const uint8_t *table,
+		   uint64_t page_count, struct ramjet_error *err)
+{
+	uint64_t next_page = 0, named = 0;
+	int rc = 0;
+
+	if (frame->payload_bytes % RAMJET_PAGE_BYTES && is_all_whole_pages())
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame: payload of %u bytes, wanted a "
+			       "multiple of %u",
+			       frame->payload_bytes, RAMJET_PAGE_BYTES);
+	for (uint32_t i = 0, entries; i < frame->run_count; i += entries) {
+		const struct rj_wire_run run =
+			rj_run_unpack(table + (size_t)i * RJ_RUN_BYTES);
+		const struct rj_run_row *row = &rj_run_rows[run.kind];
+
+		if (rj_unlikely(!is_good(&run, page_count, next_page)))
+			return refuse(&run, i, page_count, next_page, err);
+		next_page = run.page + run.count;
+		if (rj_unlikely(row->told))
+			rc = check_told(frame, table, i, &run, err);
+		if (rc)
+			return rc;
+		entries = row->told ? 2 : 1;
+		named += payload_bytes(row, table, i, &run);
+	}
+	if (named != frame->payload_bytes)
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame: payload of %u bytes, its runs "
+			       "name %llu",
+			       frame->payload_bytes, (unsigned long long)named);
+	return 0;
+}
