@@ -223,12 +223,15 @@ int rj_file_begin(struct rj_conn *conn, struct ramjet_error *err)
 	const off_t place = lseek(conn->fd, 0, SEEK_CUR);
 	struct stat st;
 	char name[288];
+	int rc;
 
 	if (place < 0 || fstat(conn->fd, &st) || !S_ISREG(st.st_mode) ||
 	    st.st_size <= place || !ftruncate(conn->fd, place))
 		return 0;
+	/* Before the name is looked up, which may fail, too. */
+	rc = -errno;
 	rj_file_describe(conn, name, sizeof(name));
-	return rj_fail_errno(err, -errno, "%s: cutting off what it held", name);
+	return rj_fail_errno(err, rc, "%s: cutting off what it held", name);
 }
 
 /* All that was written must be there, and nothing else behind it. */

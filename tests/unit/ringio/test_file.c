@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -299,6 +300,39 @@ static void a_file_that_takes_no_more_is_an_error(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 }
 
+ssize_t __real_readlink(const char *path, char *buffer, size_t bytes);
+ssize_t __wrap_readlink(const char *path, char *buffer, size_t bytes);
+
+static bool no_proc;
+
+ssize_t __wrap_readlink(const char *path, char *buffer, size_t bytes)
+{
+	if (!no_proc)
+		return __real_readlink(path, buffer, bytes);
+	errno = ENOENT;
+	return -1;
+}
+
+/* Not why its name cannot be told. */
+static void what_cannot_be_cut_off_says_why(void **state)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct ramjet_error err = { 0 };
+	struct rj_conn conn;
+
+	(void)state;
+	assert_int_equal(write(fd, "old", 3), 3);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	conn = given(fd, true);
+	no_proc = true;
+	assert_int_equal(rj_conn_begin(&conn, &err), -EPERM);
+	no_proc = false;
+	assert_says(&err, "file ?: cutting off what it held");
+	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
+	(void)close(fd);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -312,6 +346,7 @@ int main(void)
 		CASE(bytes_that_are_missing_are_missed),
 		CASE(who_writes_is_alone),
 		CASE(a_file_that_takes_no_more_is_an_error),
+		CASE(what_cannot_be_cut_off_says_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
