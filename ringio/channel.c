@@ -12,15 +12,25 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-static int make_backend(enum ramjet_backend backend, struct rj_channel **ret,
-			struct ramjet_error *err)
+/* As rj_channel_uring_new(), for bare connections only. */
+static int make_uring(const struct rj_conn *conn, struct rj_channel **ret,
+		      struct ramjet_error *err)
+{
+	if (!rj_conn_is_bare(conn))
+		return rj_fail(err, -EOPNOTSUPP,
+			       "io_uring: the connection is no bare socket");
+	return rj_channel_uring_new(ret, err);
+}
+
+static int make_backend(const struct rj_conn *conn, enum ramjet_backend backend,
+			struct rj_channel **ret, struct ramjet_error *err)
 {
 	struct ramjet_error refused = { 0 };
 	const char *reason = "asked for";
 	int rc;
 
 	if (backend != RAMJET_BACKEND_SYSCALLS) {
-		rc = rj_channel_uring_new(ret, &refused);
+		rc = make_uring(conn, ret, &refused);
 		if (!rc)
 			return 0;
 		if (backend == RAMJET_BACKEND_URING)
@@ -41,14 +51,16 @@ int rj_channel_new(const struct rj_conn *conn,
 	struct rj_channel *channel = NULL;
 	int rc;
 
-	if (conn->fd < 0)
+	if (!rj_conn_is_open(conn) || (rj_conn_is_bare(conn) && conn->fd < 0))
 		return rj_fail(err, -EBADF,
 			       "channel: the connection is "
 			       "closed, want an open one");
-	rc = make_backend(options->backend, &channel, err);
+	rc = make_backend(conn, options->backend, &channel, err);
 	if (rc)
 		return rc;
 	channel->kind = conn->kind;
+	channel->conn = *conn;
+	channel->is_bare = rj_conn_is_bare(conn);
 	channel->is_socket = rj_conn_is_socket(conn);
 	channel->fd = conn->fd;
 	channel->wake_fd = options->wake_fd;
@@ -60,13 +72,13 @@ int rj_channel_new(const struct rj_conn *conn,
 }
 
 /*
- * Only a socket can be told not to raise SIGPIPE. For the others the signal is
- * held off as long as a send is in flight: the kernel may carry on with it in
- * any system call of this thread.
+ * Of bare descriptors only a socket can be told not to raise SIGPIPE. For the
+ * others the signal is held off as long as a send is in flight: the kernel may
+ * carry on with it in any system call of this thread.
  */
 static void hold_sigpipe(struct rj_channel *channel)
 {
-	if (channel->is_socket || channel->sigpipe_held)
+	if (channel->is_socket || !channel->is_bare || channel->sigpipe_held)
 		return;
 	rj_sigpipe_hold(&channel->sigpipe);
 	channel->sigpipe_held = true;

@@ -47,7 +47,9 @@ struct rj_channel {
 	/* immutable once made */
 	const struct rj_channel_ops *ops;
 	enum ramjet_backend backend;
+	struct rj_conn conn;
 	enum rj_conn_kind kind;
+	bool is_bare; /* else use conn's operations; fd is -1 */
 	bool is_socket;
 	int fd;
 	int wake_fd;

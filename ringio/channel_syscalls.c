@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The backend without io_uring: non-blocking system calls, and poll() on the
- * connection and the wake_fd where they would block.
+ * connection and the wake_fd where they would block. For a connection that is
+ * not bare, its operations take their place.
  */
 #include "ringio/channel_syscalls.h"
 
@@ -16,6 +17,14 @@
 #include "ringio/wait.h"
 #include "util/clock.h"
 #include "util/error.h"
+
+/* The result of an operation as a system call returns it. */
+static ssize_t with_errno(ssize_t n)
+{
+	if (n < 0)
+		errno = (int)-n;
+	return n < 0 ? -1 : n;
+}
 
 /*
  * Raw system calls: live guest memory changes while the kernel reads it, which
@@ -37,6 +46,9 @@ static ssize_t send_once(struct rj_channel *channel, unsigned count)
 		return syscall(SYS_pwritev, channel->fd, message.msg_iov,
 			       (unsigned long)count, (unsigned long)place,
 			       (unsigned long)(place >> 32));
+	if (!channel->is_bare)
+		return with_errno(channel->conn.ops->send(
+			&channel->conn, message.msg_iov, count));
 	return syscall(SYS_writev, channel->fd, message.msg_iov,
 		       (unsigned long)count);
 }
@@ -80,8 +92,9 @@ static int wait_ready(struct rj_channel *channel, short events)
 			events |= POLLOUT;
 		}
 	}
-	rc = rj_wait_fd(events ? channel->fd : -1, events, ready_ns,
-			channel->wake_fd);
+	rc = events ? rj_conn_wait(&channel->conn, events, ready_ns,
+				   channel->wake_fd)
+		    : rj_wait_fd(-1, 0, ready_ns, channel->wake_fd);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
@@ -125,6 +138,9 @@ static ssize_t recv_once(struct rj_channel *channel, struct rj_iov *iov)
 	else if (channel->start >= 0)
 		n = preadv(channel->fd, message.msg_iov, (int)count,
 			   rj_channel_place(channel));
+	else if (!channel->is_bare)
+		n = with_errno(channel->conn.ops->receive(
+			&channel->conn, message.msg_iov, count));
 	else
 		n = readv(channel->fd, message.msg_iov, (int)count);
 	rj_iov_close(iov, n > 0 ? (size_t)n : 0);
@@ -156,8 +172,8 @@ static int receive(struct rj_channel *channel, struct rj_iov *iov)
 		if (send_beside(channel))
 			rc = wait_ready(channel, POLLIN);
 		else
-			rc = rj_wait_fd(channel->fd, POLLIN, 0,
-					channel->wake_fd);
+			rc = rj_conn_wait(&channel->conn, POLLIN, 0,
+					  channel->wake_fd);
 		if (rc)
 			return rc;
 	}

@@ -2,14 +2,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "ringio/address.h"
+#include "ringio/conn_ops.h"
 #include "ringio/endpoint.h"
-#include "ringio/exec.h"
 #include "ringio/file.h"
 #include "ringio/wait.h"
-#include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
@@ -21,59 +19,79 @@ int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 int rj_conn_finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
 		   struct ramjet_error *err)
 {
-	struct rj_command *command = conn->command;
+	struct rj_conn gone = *conn;
 
-	rj_file_close(conn);
-	/* Close the pipe first: a command that reads until its end would wait
-	 * for ever. */
-	rj_close_fd(&conn->fd);
-	conn->command = NULL;
-	return command ? rj_exec_finish(command, deadline_ns, wake_fd, err) : 0;
-}
-
-typedef int name_fn(int fd, struct sockaddr *address, socklen_t *bytes);
-
-static void format_end(name_fn *name, int fd, char *text, size_t size)
-{
-	socklen_t bytes = sizeof(struct sockaddr_storage);
-	union rj_address address;
-
-	if (name(fd, &address.any, &bytes))
-		(void)snprintf(text, size, "unknown");
-	else
-		rj_address_format(&address, bytes, text, size);
-}
-
-static void describe_socket(const struct rj_conn *conn, char *buffer,
-			    size_t bytes)
-{
-	static const char *const kinds[] = {
-		[RJ_CONN_TCP] = "tcp",
-		[RJ_CONN_UNIX] = "unix",
-		[RJ_CONN_VSOCK] = "vsock",
-		[RJ_CONN_SOCKET] = "socket",
-	};
-	char here[RJ_ADDRESS_TEXT_MAX], there[RJ_ADDRESS_TEXT_MAX];
-
-	format_end(getsockname, conn->fd, here, sizeof(here));
-	format_end(getpeername, conn->fd, there, sizeof(there));
-	(void)snprintf(buffer, bytes, "%s %s -> %s", kinds[conn->kind], here,
-		       there);
+	/* Its kind may still be asked for. */
+	*conn = (struct rj_conn){ .fd = -1, .kind = gone.kind };
+	return gone.ops ? gone.ops->finish(&gone, deadline_ns, wake_fd, err)
+			: 0;
 }
 
 void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 {
-	if (conn->fd < 0)
-		(void)snprintf(buffer, bytes, "closed");
-	else if (rj_conn_is_socket(conn))
-		describe_socket(conn, buffer, bytes);
-	else if (conn->command)
-		(void)snprintf(buffer, bytes, "exec process %d",
-			       rj_exec_pid(conn->command));
-	else if (conn->kind == RJ_CONN_PIPE && !rj_file_path(conn))
-		(void)snprintf(buffer, bytes, "pipe fd %d", conn->fd);
+	if (conn->ops)
+		conn->ops->describe(conn, buffer, bytes);
 	else
-		rj_file_describe(conn, buffer, bytes);
+		(void)snprintf(buffer, bytes, "closed");
+}
+
+ssize_t rj_conn_receive(const struct rj_conn *conn, void *data, size_t bytes)
+{
+	const struct iovec iov = { .iov_base = data, .iov_len = bytes };
+
+	return conn->ops ? conn->ops->receive(conn, &iov, 1) : -EBADF;
+}
+
+/* Can something be received that poll() does not show? */
+static bool is_pending(const struct rj_conn *conn, short events)
+{
+	return events & POLLIN && conn->ops && conn->ops->is_pending &&
+	       conn->ops->is_pending(conn);
+}
+
+struct pollfd rj_conn_pollfd(const struct rj_conn *conn, short events,
+			     int *timeout_ms)
+{
+	const int look_ms = (int)(RJ_CONN_LOOK_NS / 1000000);
+	struct pollfd ret = { .fd = -1, .events = events };
+
+	if (!conn->ops)
+		return ret;
+	ret.fd = conn->ops->poll_fd(conn, &ret.events);
+	if (is_pending(conn, events))
+		*timeout_ms = 0;
+	else if (ret.fd < 0 && (*timeout_ms < 0 || *timeout_ms > look_ms))
+		*timeout_ms = look_ms;
+	return ret;
+}
+
+int rj_conn_wait(const struct rj_conn *conn, short events, uint64_t deadline_ns,
+		 int wake_fd)
+{
+	int timeout_ms = -1, rc;
+	const struct pollfd fd = rj_conn_pollfd(conn, events, &timeout_ms);
+	uint64_t until_ns;
+
+	if (timeout_ms < 0)
+		return rj_wait_fd(fd.fd, fd.events, deadline_ns, wake_fd);
+	until_ns = rj_now_ns() + (uint64_t)timeout_ms * 1000000;
+	if (timeout_ms && deadline_ns && deadline_ns < until_ns)
+		return rj_wait_fd(-1, 0, deadline_ns, wake_fd);
+	rc = rj_wait_fd(fd.fd, fd.events, until_ns, wake_fd);
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+void rj_conn_shut_down(const struct rj_conn *conn)
+{
+	if (conn->ops && conn->ops->shut_down)
+		conn->ops->shut_down(conn);
+}
+
+uint64_t rj_conn_outstanding(const struct rj_conn *conn)
+{
+	return conn->ops && conn->ops->outstanding
+		       ? conn->ops->outstanding(conn)
+		       : 0;
 }
 
 int rj_conn_content(const struct rj_conn *conn)

@@ -134,10 +134,7 @@ static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
 	if (rc)
 		return rj_fail_wanted(err, rc, "a listener there", "connect %s",
 				      text);
-	*ret = (struct rj_conn){
-		.fd = rj_steal_fd(&fd),
-		.kind = kind,
-	};
+	*ret = rj_conn_bare(rj_steal_fd(&fd), kind);
 	return 0;
 }
 

@@ -247,8 +247,7 @@ int rj_dial(const struct addrinfo *list, uint64_t deadline_ns, int wake_fd,
 	line_up(&race, list);
 	rc = run(&race, deadline_ns, wake_fd, &winner);
 	if (winner)
-		*ret = (struct rj_conn){ .fd = rj_steal_fd(&winner->fd),
-					 .kind = RJ_CONN_TCP };
+		*ret = rj_conn_bare(rj_steal_fd(&winner->fd), RJ_CONN_TCP);
 	for (unsigned i = 0; i < race.count; i++) {
 		struct attempt *attempt = &race.attempts[i];
 

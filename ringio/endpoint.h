@@ -6,10 +6,14 @@
  * deadline and ends early when `wake_fd` (an eventfd, or -1) becomes
  * readable, with -ECANCELED. All fds are CLOEXEC and non-blocking.
  */
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include "ramjet.h"
+#include "ringio/conn_ops.h"
 #include "ringio/uri.h"
 #include "util/compiler.h"
 #include "util/socket_file.h"
@@ -21,26 +25,54 @@ enum rj_conn_kind {
 	RJ_CONN_SOCKET, /* an fd: that is some other stream socket */
 	RJ_CONN_PIPE,   /* one way */
 	RJ_CONN_FILE,   /* one way, a regular file */
+	RJ_CONN_OTHER,  /* not bare: see ringio/conn_ops.h */
 };
 
 struct rj_command;
 struct rj_file;
 
+/* May be copied: each copy is the same connection, which is closed once. */
 struct rj_conn {
-	int fd; /* -1: none */
+	int fd; /* of a bare connection; -1: none */
 	enum rj_conn_kind kind;
-	struct rj_command *command; /* exec:; NULL otherwise */
+	const struct rj_conn_ops *ops; /* NULL: closed */
+	struct rj_command *command;    /* exec:; NULL otherwise */
 	struct rj_file *file; /* file:, and fd: of a file; NULL otherwise */
+	void *own;            /* its operations' */
 };
 #define RJ_CONN_NONE     \
 	{                \
 		.fd = -1 \
 	}
 
+/* How often a connection that has no descriptor to poll is tried again. Chosen:
+ * short beside the round trips of a migration, long for a CPU. */
+#define RJ_CONN_LOOK_NS UINT64_C(1000000)
+
+static inline bool rj_conn_is_open(const struct rj_conn *conn)
+{
+	return conn->ops != NULL;
+}
+
+/* It is a descriptor and nothing more: system calls may be used on it. */
+static inline bool rj_conn_is_bare(const struct rj_conn *conn)
+{
+	return conn->ops && conn->ops->bare;
+}
+
 static inline bool rj_conn_is_socket(const struct rj_conn *conn)
 {
 	return conn->kind <= RJ_CONN_SOCKET;
 }
+
+/* Both sides can send. */
+static inline bool rj_conn_is_two_way(const struct rj_conn *conn)
+{
+	return conn->ops && conn->ops->two_way;
+}
+
+/* A bare connection that owns `fd`, which must be non-blocking. */
+struct rj_conn rj_conn_bare(int fd, enum rj_conn_kind kind);
 
 /* Open one connection to the target. deadline_ns on the rj_now_ns() scale,
  * 0 = none. exec: starts /bin/sh -c COMMAND with its stdin on the pipe.
@@ -128,13 +160,32 @@ int rj_conn_close(struct rj_conn *conn, uint64_t deadline_ns,
 int rj_conn_finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
 		   struct ramjet_error *err);
 
-/* Whole-buffer transfer on a non-blocking fd, for handshakes and control:
- * 0, -ECANCELED, -ETIMEDOUT, -ENODATA (clean EOF at byte 0), -EPIPE (EOF in
- * the middle), or another errno. */
-RJ_NODISCARD int rj_send_all(int fd, const void *data, size_t bytes,
-			     uint64_t deadline_ns, int wake_fd);
-RJ_NODISCARD int rj_recv_all(int fd, void *data, size_t bytes,
-			     uint64_t deadline_ns, int wake_fd);
+/* Receive what is there, without waiting: the number of bytes; 0 at the end;
+ * -EAGAIN when there is nothing yet; or another errno. */
+RJ_NODISCARD ssize_t rj_conn_receive(const struct rj_conn *conn, void *data,
+				     size_t bytes);
+/*
+ * An entry for poll(), to wait until `events` (POLLIN, POLLOUT) are worth
+ * another try. *timeout_ms, the longest to wait (-1: for ever), is lowered where
+ * the descriptor does not tell: try again then, whatever poll() has said.
+ */
+struct pollfd rj_conn_pollfd(const struct rj_conn *conn, short events,
+			     int *timeout_ms);
+/* The same with a deadline and a wake_fd, as rj_wait_fd(). */
+RJ_NODISCARD int rj_conn_wait(const struct rj_conn *conn, short events,
+			      uint64_t deadline_ns, int wake_fd);
+/* Tell the peer that nothing more will be sent. It may still send. */
+void rj_conn_shut_down(const struct rj_conn *conn);
+/* Bytes sent that the peer's machine has not acknowledged; 0 when unknown. */
+uint64_t rj_conn_outstanding(const struct rj_conn *conn);
+
+/* Whole-buffer transfer, for handshakes and control: 0, -ECANCELED,
+ * -ETIMEDOUT, -ENODATA (clean EOF at byte 0), -EPIPE (EOF in the middle), or
+ * another errno. */
+RJ_NODISCARD int rj_send_all(const struct rj_conn *conn, const void *data,
+			     size_t bytes, uint64_t deadline_ns, int wake_fd);
+RJ_NODISCARD int rj_recv_all(const struct rj_conn *conn, void *data,
+			     size_t bytes, uint64_t deadline_ns, int wake_fd);
 /* "tcp 127.0.0.1:4000 -> 127.0.0.1:5000" and the like, for messages. */
 void rj_conn_describe(const struct rj_conn *conn, char *buffer, size_t bytes);
 #endif

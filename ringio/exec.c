@@ -6,12 +6,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ringio/bare.h"
 #include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -169,39 +171,6 @@ static void free_command(struct rj_command *command)
 	free(command);
 }
 
-int rj_exec_start(const char *command, bool writing, struct rj_conn *ret,
-		  struct ramjet_error *err)
-{
-	struct rj_command *own = malloc(sizeof(*own));
-	rj_autoclose int ours = -1;
-	rj_autoclose int theirs = -1;
-	int rc;
-
-	if (!own)
-		return rj_fail(err, -ENOMEM, "exec: out of memory");
-	*own = (struct rj_command){ .pidfd = -1, .status_fd = -1 };
-	rc = make_pipe(writing, &ours, &theirs);
-	if (rc)
-		(void)rj_fail_errno(err, rc, "exec: making a pipe");
-	else
-		rc = start(command, writing, theirs, own);
-	if (rc) {
-		free_command(own);
-		return rj_fail_errno(err, rc, "exec: starting /bin/sh");
-	}
-	*ret = (struct rj_conn){
-		.fd = rj_steal_fd(&ours),
-		.kind = RJ_CONN_PIPE,
-		.command = own,
-	};
-	return 0;
-}
-
-int rj_exec_pid(const struct rj_command *command)
-{
-	return (int)command->pid;
-}
-
 /* 0, and the status, or -1 when the shell that waits ended without a word. */
 static int await_status(struct rj_command *command, uint64_t deadline_ns,
 			int wake_fd, int *ret)
@@ -286,11 +255,15 @@ static int judge(int status, struct ramjet_error *err)
 	return 0;
 }
 
-int rj_exec_finish(struct rj_command *command, uint64_t deadline_ns,
-		   int wake_fd, struct ramjet_error *err)
+static int finish(struct rj_conn *conn, uint64_t deadline_ns, int wake_fd,
+		  struct ramjet_error *err)
 {
+	struct rj_command *command = conn->command;
 	int status = -1, shell_status, rc;
 
+	/* Close the pipe first: a command that reads until its end would wait
+	 * for ever. */
+	rj_close_fd(&conn->fd);
 	rc = await_status(command, deadline_ns, wake_fd, &status);
 	if (rc)
 		kill_all(command);
@@ -304,4 +277,53 @@ int rj_exec_finish(struct rj_command *command, uint64_t deadline_ns,
 		return rj_fail_errno(err, rc,
 				     "exec: command still ran and was killed");
 	return judge(status, err);
+}
+
+int rj_exec_pid(const struct rj_command *command)
+{
+	return (int)command->pid;
+}
+
+static void describe(const struct rj_conn *conn, char *buffer, size_t bytes)
+{
+	(void)snprintf(buffer, bytes, "exec process %d",
+		       rj_exec_pid(conn->command));
+}
+
+static const struct rj_conn_ops ops = {
+	.bare = true,
+	.send = rj_bare_write,
+	.receive = rj_bare_read,
+	.poll_fd = rj_bare_poll_fd,
+	.finish = finish,
+	.describe = describe,
+};
+
+int rj_exec_start(const char *command, bool writing, struct rj_conn *ret,
+		  struct ramjet_error *err)
+{
+	struct rj_command *own = malloc(sizeof(*own));
+	rj_autoclose int ours = -1;
+	rj_autoclose int theirs = -1;
+	int rc;
+
+	if (!own)
+		return rj_fail(err, -ENOMEM, "exec: out of memory");
+	*own = (struct rj_command){ .pidfd = -1, .status_fd = -1 };
+	rc = make_pipe(writing, &ours, &theirs);
+	if (rc)
+		(void)rj_fail_errno(err, rc, "exec: making a pipe");
+	else
+		rc = start(command, writing, theirs, own);
+	if (rc) {
+		free_command(own);
+		return rj_fail_errno(err, rc, "exec: starting /bin/sh");
+	}
+	*ret = (struct rj_conn){
+		.fd = rj_steal_fd(&ours),
+		.kind = RJ_CONN_PIPE,
+		.ops = &ops,
+		.command = own,
+	};
+	return 0;
 }

@@ -16,10 +16,6 @@
  * output. */
 RJ_NODISCARD int rj_exec_start(const char *command, bool writing,
 			       struct rj_conn *ret, struct ramjet_error *err);
-/* Wait for it and judge how it ended, as rj_conn_finish(); frees `command`. */
-RJ_NODISCARD int rj_exec_finish(struct rj_command *command,
-				uint64_t deadline_ns, int wake_fd,
-				struct ramjet_error *err);
 /* The process, for messages. */
 int rj_exec_pid(const struct rj_command *command);
 #endif

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "ringio/bare.h"
 #include "util/beside.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -42,7 +43,7 @@ static struct rj_file *new_file(bool writing)
 	return file;
 }
 
-void rj_file_close(struct rj_conn *conn)
+static void close_file(struct rj_conn *conn)
 {
 	struct rj_file *file = conn->file;
 
@@ -55,6 +56,55 @@ void rj_file_close(struct rj_conn *conn)
 	free(file);
 	conn->file = NULL;
 }
+
+static int finish(struct rj_conn *conn, uint64_t deadline_ns RJ_UNUSED,
+		  int wake_fd RJ_UNUSED, struct ramjet_error *err RJ_UNUSED)
+{
+	close_file(conn);
+	rj_close_fd(&conn->fd);
+	return 0;
+}
+
+static const char *path_of(const struct rj_conn *conn)
+{
+	return conn->file && conn->file->beside.fd >= 0
+		       ? conn->file->beside.path
+		       : NULL;
+}
+
+static void describe_open_file(int fd, char *buffer, size_t bytes)
+{
+	char link[32], path[256];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	(void)snprintf(buffer, bytes, "file %.*s", n > 0 ? (int)n : 1,
+		       n > 0 ? path : "?");
+}
+
+static void describe(const struct rj_conn *conn, char *buffer, size_t bytes)
+{
+	const char *path = path_of(conn);
+
+	if (conn->fd < 0)
+		(void)snprintf(buffer, bytes, "closed");
+	else if (conn->kind == RJ_CONN_PIPE && !path)
+		(void)snprintf(buffer, bytes, "pipe fd %d", conn->fd);
+	else if (path)
+		(void)snprintf(buffer, bytes, "file %s", path);
+	else
+		describe_open_file(conn->fd, buffer, bytes);
+}
+
+static const struct rj_conn_ops ops = {
+	.bare = true,
+	.send = rj_bare_write,
+	.receive = rj_bare_read,
+	.poll_fd = rj_bare_poll_fd,
+	.finish = finish,
+	.describe = describe,
+};
 
 /* Non-blocking, or a named pipe would wait for its other end here. 0600: it
  * will hold a guest's memory. */
@@ -111,10 +161,10 @@ int rj_file_open(const char *path, bool writing, struct rj_conn *ret,
 	if (!rc)
 		rc = find_kind(path, &conn, err);
 	if (rc) {
-		rj_file_close(&conn);
-		rj_close_fd(&conn.fd);
+		(void)finish(&conn, 0, -1, NULL);
 		return rc;
 	}
+	conn.ops = &ops;
 	*ret = conn;
 	return 0;
 }
@@ -125,6 +175,7 @@ int rj_file_adopt(struct rj_conn *conn, int given, bool writing,
 	const int flags = fcntl(given, F_GETFL);
 
 	conn->kind = RJ_CONN_FILE;
+	conn->ops = &ops;
 	/* With O_APPEND the first byte goes to the file's end: count from
 	 * there. Others must not append meanwhile. */
 	if (writing && flags & O_APPEND && lseek(conn->fd, 0, SEEK_END) < 0)
@@ -135,34 +186,6 @@ int rj_file_adopt(struct rj_conn *conn, int given, bool writing,
 		return rj_fail(err, -ENOMEM, "fd:%d: out of memory", given);
 	conn->file->given = given;
 	return 0;
-}
-
-const char *rj_file_path(const struct rj_conn *conn)
-{
-	return conn->file && conn->file->beside.fd >= 0
-		       ? conn->file->beside.path
-		       : NULL;
-}
-
-static void describe_open_file(int fd, char *buffer, size_t bytes)
-{
-	char link[32], path[256];
-	ssize_t n;
-
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path));
-	(void)snprintf(buffer, bytes, "file %.*s", n > 0 ? (int)n : 1,
-		       n > 0 ? path : "?");
-}
-
-void rj_file_describe(const struct rj_conn *conn, char *buffer, size_t bytes)
-{
-	const char *path = rj_file_path(conn);
-
-	if (path)
-		(void)snprintf(buffer, bytes, "file %s", path);
-	else
-		describe_open_file(conn->fd, buffer, bytes);
 }
 
 int rj_file_content(const struct rj_conn *conn)
@@ -214,7 +237,7 @@ int rj_file_lock(struct rj_conn *conn, struct ramjet_error *err)
 			      : try_lock(fd, operation);
 	if (!rc)
 		return 0;
-	rj_file_describe(conn, name, sizeof(name));
+	describe(conn, name, sizeof(name));
 	return rj_fail_errno(err, rc, "%s: in use by another ramjet", name);
 }
 
@@ -230,7 +253,7 @@ int rj_file_begin(struct rj_conn *conn, struct ramjet_error *err)
 		return 0;
 	/* Before the name is looked up, which may fail, too. */
 	rc = -errno;
-	rj_file_describe(conn, name, sizeof(name));
+	describe(conn, name, sizeof(name));
 	return rj_fail_errno(err, rc, "%s: cutting off what it held", name);
 }
 
@@ -260,7 +283,7 @@ int rj_file_sync(struct rj_conn *conn, uint64_t sent_bytes,
 	char name[288];
 	int rc;
 
-	rj_file_describe(conn, name, sizeof(name));
+	describe(conn, name, sizeof(name));
 	rc = check_length(conn, sent_bytes, name, err);
 	if (rc)
 		return rc;

@@ -15,12 +15,6 @@ RJ_NODISCARD int rj_file_open(const char *path, bool writing,
 /* `conn` is a regular file that the caller has opened as `given`. */
 RJ_NODISCARD int rj_file_adopt(struct rj_conn *conn, int given, bool writing,
 			       struct ramjet_error *err);
-/* Closes what the connection has of a file. */
-void rj_file_close(struct rj_conn *conn);
-/* As it was asked for; NULL: fd:, or read. */
-const char *rj_file_path(const struct rj_conn *conn);
-/* "file PATH", for messages. */
-void rj_file_describe(const struct rj_conn *conn, char *buffer, size_t bytes);
 /* As rj_conn_is_held_back(). */
 bool rj_file_is_held_back(const struct rj_conn *conn);
 /* As rj_conn_content() etc., for RJ_CONN_FILE. */

@@ -153,10 +153,7 @@ int rj_accept(struct rj_listener *listener, uint64_t deadline_ns, int wake_fd,
 			return rj_fail_errno(err, rc,
 					     "accept on %s: socket options",
 					     listener->bound_uri);
-		*ret = (struct rj_conn){
-			.fd = rj_steal_fd(&fd),
-			.kind = listener->kind,
-		};
+		*ret = rj_conn_bare(rj_steal_fd(&fd), listener->kind);
 		return 0;
 	}
 }

@@ -168,7 +168,7 @@ static int register_and_send(struct rj_probe *probe, void *payload,
 		(void)io_uring_unregister_buffers(&probe->ring);
 	}
 	if (!rc)
-		rc = rj_recv_all(probe->target.fd, got, PAYLOAD_BYTES, 0, -1);
+		rc = rj_recv_all(&probe->target, got, PAYLOAD_BYTES, 0, -1);
 	if (!rc && memcmp(got, payload, PAYLOAD_BYTES))
 		rc = -EBADMSG;
 	free(got);

@@ -150,6 +150,8 @@ int rj_stream_from_fd(int given, bool writing, struct rj_conn *ret,
 			     given);
 	if (rc)
 		return rc;
+	if (!conn.ops)
+		conn = rj_conn_bare(fd, conn.kind);
 	conn.fd = rj_steal_fd(&fd);
 	*ret = conn;
 	return 0;

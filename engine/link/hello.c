@@ -3,15 +3,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include "engine/wire/bytes.h"
 #include "ringio/endpoint.h"
-#include "ringio/wait.h"
 #include "util/error.h"
 
-int rj_hello_send(int fd, const struct rj_hello *hello, uint64_t deadline_ns,
-		  int wake_fd, struct ramjet_error *err)
+int rj_hello_send(const struct rj_conn *conn, const struct rj_hello *hello,
+		  uint64_t deadline_ns, int wake_fd, struct ramjet_error *err)
 {
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_HELLO,
@@ -22,35 +20,35 @@ int rj_hello_send(int fd, const struct rj_hello *hello, uint64_t deadline_ns,
 
 	rj_hello_encode(hello, wire + RJ_HEADER_BYTES);
 	rj_frame_encode(&frame, NULL, wire + RJ_HEADER_BYTES, wire);
-	rc = rj_send_all(fd, wire, sizeof(wire), deadline_ns, wake_fd);
+	rc = rj_send_all(conn, wire, sizeof(wire), deadline_ns, wake_fd);
 	if (rc)
 		return rj_fail_errno(err, rc, "handshake: sending HELLO");
 	return 0;
 }
 
 /* Until `wanted` bytes are there. 1: they are; 0: not yet. */
-static int read_to(int fd, struct rj_hello_reader *reader, size_t wanted)
+static int read_to(const struct rj_conn *conn, struct rj_hello_reader *reader,
+		   size_t wanted)
 {
 	while (reader->have < wanted) {
-		const ssize_t n = read(fd, reader->wire + reader->have,
-				       wanted - reader->have);
+		const ssize_t n =
+			rj_conn_receive(conn, reader->wire + reader->have,
+					wanted - reader->have);
 
 		if (!n)
 			return reader->have ? -EPIPE : -ENODATA;
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return n == -EAGAIN ? 0 : (int)n;
 		reader->have += (size_t)n;
 	}
 	return 1;
 }
 
 /* As read_to(), with an error message. */
-static int read_part(int fd, struct rj_hello_reader *reader, size_t wanted,
-		     struct ramjet_error *err)
+static int read_part(const struct rj_conn *conn, struct rj_hello_reader *reader,
+		     size_t wanted, struct ramjet_error *err)
 {
-	const int rc = read_to(fd, reader, wanted);
+	const int rc = read_to(conn, reader, wanted);
 
 	if (rc == -ENODATA)
 		return rj_fail(err, rc, "handshake: the peer closed at once");
@@ -123,12 +121,12 @@ static int take_frame(const struct rj_hello_reader *reader,
 	return rc ? rc : rj_fail(err, theirs.code, "peer: %s", theirs.message);
 }
 
-int rj_hello_read(int fd, struct rj_hello_reader *reader, struct rj_hello *ret,
-		  struct ramjet_error *err)
+int rj_hello_read(const struct rj_conn *conn, struct rj_hello_reader *reader,
+		  struct rj_hello *ret, struct ramjet_error *err)
 {
 	struct rj_frame frame;
 	struct ramjet_error why = { 0 };
-	int rc = read_part(fd, reader, RJ_HEADER_BYTES, &why);
+	int rc = read_part(conn, reader, RJ_HEADER_BYTES, &why);
 
 	if (judge_first_bytes(reader, err))
 		return -EPROTO;
@@ -138,21 +136,23 @@ int rj_hello_read(int fd, struct rj_hello_reader *reader, struct rj_hello *ret,
 	rc = judge_header(reader->wire, &frame, err);
 	if (rc)
 		return rc;
-	rc = read_part(fd, reader, RJ_HEADER_BYTES + frame.payload_bytes, err);
+	rc = read_part(conn, reader, RJ_HEADER_BYTES + frame.payload_bytes,
+		       err);
 	if (rc <= 0)
 		return rc;
 	rc = take_frame(reader, &frame, ret, err);
 	return rc ? rc : 1;
 }
 
-int rj_hello_receive(int fd, struct rj_hello *ret, uint64_t deadline_ns,
-		     int wake_fd, struct ramjet_error *err)
+int rj_hello_receive(const struct rj_conn *conn, struct rj_hello *ret,
+		     uint64_t deadline_ns, int wake_fd,
+		     struct ramjet_error *err)
 {
 	struct rj_hello_reader reader = { 0 };
 	int rc;
 
-	while (!(rc = rj_hello_read(fd, &reader, ret, err))) {
-		rc = rj_wait_fd(fd, POLLIN, deadline_ns, wake_fd);
+	while (!(rc = rj_hello_read(conn, &reader, ret, err))) {
+		rc = rj_conn_wait(conn, POLLIN, deadline_ns, wake_fd);
 		if (rc)
 			return rj_fail_errno(err, rc,
 					     "handshake: receiving HELLO");

@@ -21,10 +21,10 @@
  * even this takes nothing. */
 #define TOKEN_NS (5 * UINT64_C(1000000000))
 
-void rj_link_init(struct rj_link *link, int fd, int wake_fd)
+void rj_link_init(struct rj_link *link, const struct rj_conn *conn, int wake_fd)
 {
 	memset(link, 0, sizeof(*link));
-	link->fd = fd;
+	link->conn = conn ? *conn : (struct rj_conn)RJ_CONN_NONE;
 	link->wake_fd = wake_fd;
 	rj_mutex_init(&link->sending);
 }
@@ -79,10 +79,10 @@ static int send_frame(struct rj_link *link, const struct rj_frame *frame,
 		return send_through_outbox(link, frame, payload, err);
 	rj_frame_encode(frame, NULL, payload, header);
 	rj_lock(&link->sending);
-	rc = rj_send_all(link->fd, header, sizeof(header), deadline_ns,
+	rc = rj_send_all(&link->conn, header, sizeof(header), deadline_ns,
 			 wake_fd);
 	if (!rc && frame->payload_bytes)
-		rc = rj_send_all(link->fd, payload, frame->payload_bytes,
+		rc = rj_send_all(&link->conn, payload, frame->payload_bytes,
 				 deadline_ns, wake_fd);
 	rj_unlock(&link->sending);
 	if (rc)
@@ -109,17 +109,17 @@ int rj_link_send_type(struct rj_link *link, enum rj_frame_type type,
 }
 
 /* 1: all there; 0: not yet; negative: errno, -ENODATA at the end. */
-static int read_some(int fd, uint8_t *out, size_t wanted, size_t *have)
+static int read_some(const struct rj_conn *conn, uint8_t *out, size_t wanted,
+		     size_t *have)
 {
 	while (*have < wanted) {
-		const ssize_t n = read(fd, out + *have, wanted - *have);
+		const ssize_t n =
+			rj_conn_receive(conn, out + *have, wanted - *have);
 
 		if (!n)
 			return -ENODATA;
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return n == -EAGAIN ? 0 : (int)n;
 		*have += (size_t)n;
 	}
 	return 1;
@@ -170,7 +170,7 @@ static int skip_some(struct rj_link *link)
 					      ? link->skip
 					      : sizeof(scratch);
 		size_t have = 0;
-		const int rc = read_some(link->fd, scratch, wanted, &have);
+		const int rc = read_some(&link->conn, scratch, wanted, &have);
 
 		link->skip -= have;
 		link->payload_have += have;
@@ -188,7 +188,7 @@ static int read_body(struct rj_link *link, struct ramjet_error *err)
 	if (!is_known(frame))
 		rc = skip_some(link);
 	else
-		rc = read_some(link->fd, link->message.payload,
+		rc = read_some(&link->conn, link->message.payload,
 			       frame->payload_bytes, &link->payload_have);
 	if (rc <= 0)
 		return rc == -ENODATA ? -EPIPE : rc;
@@ -205,7 +205,7 @@ static int read_message(struct rj_link *link, struct ramjet_error *err)
 	int rc;
 
 	if (link->header_have < RJ_HEADER_BYTES) {
-		rc = read_some(link->fd, link->header, RJ_HEADER_BYTES,
+		rc = read_some(&link->conn, link->header, RJ_HEADER_BYTES,
 			       &link->header_have);
 		if (rc == -ENODATA && link->header_have)
 			rc = -EPIPE;
@@ -251,7 +251,7 @@ static int next_frame(struct rj_link *link, struct rj_message *ret,
 
 	if (link->inbox)
 		return take_mail(link, ret, err);
-	if (link->fd < 0)
+	if (!rj_conn_is_open(&link->conn))
 		return 0;
 	rc = read_message(link, err);
 	if (rc == -ENODATA)
@@ -296,8 +296,8 @@ int rj_link_answer(struct rj_link *link, const struct rj_message *ping,
 
 void rj_link_hand_over(struct rj_link *from, struct rj_link *to)
 {
-	if (to->fd != from->fd)
-		rj_link_init(to, from->fd, -1);
+	if (!rj_conn_is_open(&to->conn))
+		rj_link_init(to, &from->conn, -1);
 	to->received = from->received;
 	memcpy(to->header, from->header, sizeof(to->header));
 	to->header_have = from->header_have;
@@ -380,14 +380,18 @@ int rj_link_ping(struct rj_link *link, bool laden, uint64_t interval_ns,
 	return send_token(link, RJ_FRAME_PING, token, link->wake_fd, err);
 }
 
+struct pollfd rj_link_pollfd(const struct rj_link *link, int *timeout_ms)
+{
+	if (link->inbox)
+		return (struct pollfd){ .fd = -1 };
+	return rj_conn_pollfd(&link->conn, POLLIN, timeout_ms);
+}
+
 static int wait_readable(struct rj_link *link, uint64_t deadline_ns)
 {
-	struct pollfd fds[2] = {
-		{ .fd = link->inbox ? link->inbox->event_fd : link->fd,
-		  .events = POLLIN },
-		{ .fd = link->wake_fd, .events = POLLIN },
-	};
 	int timeout_ms = -1;
+	struct pollfd fds[2] = { [1] = { .fd = link->wake_fd,
+					 .events = POLLIN } };
 
 	if (deadline_ns) {
 		const uint64_t now = rj_now_ns();
@@ -398,6 +402,9 @@ static int wait_readable(struct rj_link *link, uint64_t deadline_ns)
 		left_ms = (deadline_ns - now) / 1000000 + 1;
 		timeout_ms = left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 	}
+	fds[0] = link->inbox ? (struct pollfd){ .fd = link->inbox->event_fd,
+						.events = POLLIN }
+			     : rj_link_pollfd(link, &timeout_ms);
 	if (poll(fds, 2, timeout_ms) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (link->inbox)

@@ -16,14 +16,15 @@
 #include "engine/link/ping.h"
 #include "engine/wire/wire.h"
 #include "ramjet.h"
+#include "ringio/endpoint.h"
 #include "util/compiler.h"
 #include "util/mutex.h"
 
 struct rj_link {
-	int fd;      /* borrowed; -1: nothing can be received from it */
-	int wake_fd; /* ends waits with -ECANCELED; -1: none */
-	struct rj_mailbox *outbox; /* send through this, or NULL: on fd */
-	struct rj_mailbox *inbox;  /* receive from this, or NULL: from fd */
+	struct rj_conn conn; /* borrowed; closed: nothing can be received */
+	int wake_fd;         /* ends waits with -ECANCELED; -1: none */
+	struct rj_mailbox *outbox; /* send through this, or NULL: on conn */
+	struct rj_mailbox *inbox;  /* receive from this, or NULL: from conn */
 	/* Called after something was put into the outbox; or NULL. */
 	void (*nudge)(void *user);
 	void *nudge_user;
@@ -45,7 +46,9 @@ struct rj_link {
 	struct rj_ping ping;
 };
 
-void rj_link_init(struct rj_link *link, int fd, int wake_fd);
+/* conn NULL: it has none yet. */
+void rj_link_init(struct rj_link *link, const struct rj_conn *conn,
+		  int wake_fd);
 void rj_link_done(struct rj_link *link);
 
 /* Send one control frame; blocks until deadline_ns (0: none). */
@@ -74,6 +77,9 @@ void rj_link_count(struct rj_link *link, struct rj_link *reader);
  * once link->answers. */
 RJ_NODISCARD int rj_link_poll(struct rj_link *link, struct rj_message *ret,
 			      struct ramjet_error *err);
+/* What to poll() before that, as rj_conn_pollfd(). fd -1 when another thread
+ * reads the connection. */
+struct pollfd rj_link_pollfd(const struct rj_link *link, int *timeout_ms);
 /* The next poll gives this message again, which it gave last. */
 void rj_link_unread(struct rj_link *link, struct rj_message *message);
 /* Prefix an error that refuses this message with its place in the stream. */

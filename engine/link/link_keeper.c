@@ -13,13 +13,13 @@
 /* How soon it reads on when the owner has taken something. Chosen: rare enough. */
 #define FULL_MS 10
 
-/* Until there is something to read (fd), or for timeout_ms; false: stop. */
-static bool sleep_on(const struct rj_link_keeper *keeper, int fd,
+/* Until there is something to read, or for timeout_ms; false: stop. */
+static bool sleep_on(const struct rj_link_keeper *keeper, struct pollfd fd,
 		     int timeout_ms)
 {
 	struct pollfd fds[2] = {
 		{ .fd = keeper->stop_fd, .events = POLLIN },
-		{ .fd = fd, .events = POLLIN },
+		fd,
 	};
 
 	(void)poll(fds, 2, timeout_ms);
@@ -32,11 +32,19 @@ static int keep(struct rj_link_keeper *keeper, struct rj_message *message,
 {
 	while (!rj_mailbox_has_room(&keeper->kept,
 				    message->frame.payload_bytes))
-		if (!sleep_on(keeper, -1, FULL_MS)) {
+		if (!sleep_on(keeper, (struct pollfd){ .fd = -1 }, FULL_MS)) {
 			rj_message_done(message);
 			return 1;
 		}
 	return rj_mailbox_put(&keeper->kept, message, err);
+}
+
+static bool await_more(const struct rj_link_keeper *keeper)
+{
+	int timeout_ms = -1;
+	const struct pollfd fd = rj_link_pollfd(&keeper->reader, &timeout_ms);
+
+	return sleep_on(keeper, fd, timeout_ms);
 }
 
 /* 0, an error, or 1: stop. */
@@ -49,7 +57,7 @@ static int take_one(struct rj_link_keeper *keeper, struct ramjet_error *err)
 	if (rc < 0)
 		return rc;
 	if (!rc)
-		return sleep_on(keeper, keeper->reader.fd, -1) ? 0 : 1;
+		return await_more(keeper) ? 0 : 1;
 	message.arrived_ns = rj_now_ns();
 	if (message.frame.type != RJ_FRAME_PING)
 		return keep(keeper, &message, err);

@@ -47,7 +47,7 @@ static bool hear(struct rj_lobby *lobby, struct rj_arrival *ret)
 		int rc;
 
 		ret->why = (struct ramjet_error){ 0 };
-		rc = rj_hello_read(seat->conn.fd, &seat->reader, &ret->hello,
+		rc = rj_hello_read(&seat->conn, &seat->reader, &ret->hello,
 				   &ret->why);
 		if (!rc && now >= seat->deadline_ns)
 			rc = rj_fail(&ret->why, -ETIMEDOUT,
@@ -101,13 +101,12 @@ static int watch(const struct rj_lobby *lobby, uint64_t deadline_ns,
 		{ .fd = wake_fd, .events = POLLIN },
 		{ .fd = naps ? -1 : lobby->listener->fd, .events = POLLIN },
 	};
+	int patience_ms = timeout_ms(lobby, deadline_ns);
 
 	for (unsigned i = 0; i < lobby->count; i++)
-		fds[2 + i] = (struct pollfd){
-			.fd = lobby->seats[i].conn.fd,
-			.events = POLLIN,
-		};
-	if (poll(fds, 2 + lobby->count, timeout_ms(lobby, deadline_ns)) < 0)
+		fds[2 + i] = rj_conn_pollfd(&lobby->seats[i].conn, POLLIN,
+					    &patience_ms);
+	if (poll(fds, 2 + lobby->count, patience_ms) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (fds[0].revents)
 		return -ECANCELED;

@@ -56,7 +56,7 @@ void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 	struct rj_message message;
 
 	if (!is_from_connection(rj_migration_error(m).code) ||
-	    (link->fd < 0 && !link->inbox))
+	    (!rj_conn_is_open(&link->conn) && !link->inbox))
 		return;
 	link->wake_fd = -1;
 	/* The deadline also ends it when messages keep coming. */

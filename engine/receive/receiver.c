@@ -266,7 +266,7 @@ static int expect_end(struct rj_receiver *r, struct ramjet_error *err)
 
 	if (!fstat(r->conn.fd, &st) && S_ISBLK(st.st_mode))
 		return 0;
-	rc = rj_wait_fd(r->conn.fd, POLLIN, deadline_ns, r->m->wake_fd);
+	rc = rj_conn_wait(&r->conn, POLLIN, deadline_ns, r->m->wake_fd);
 	if (rc == -ETIMEDOUT) {
 		rj_log(&r->m->log, RJ_LOG_WARNING,
 		       "channel %u: another process holds the stream open after its "

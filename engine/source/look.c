@@ -1,19 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the wire holds at this moment. */
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
 #include "engine/source/outgoing.h"
 #include "ringio/tcp.h"
-
-static uint64_t outstanding_bytes(const struct rj_conn *conn)
-{
-	int bytes = 0;
-
-	if (!rj_conn_is_socket(conn) || ioctl(conn->fd, SIOCOUTQ, &bytes) < 0)
-		return 0;
-	return bytes > 0 ? (uint64_t)bytes : 0;
-}
 
 static uint64_t acked_bytes(const struct rj_conn *conn, uint64_t sent,
 			    uint64_t outstanding)
@@ -35,7 +23,7 @@ struct rj_wire_now rj_source_look(const struct ramjet_migration *m)
 	for (unsigned i = 0; i < m->out->lanes.channel_count; i++) {
 		const struct rj_counters *c = &m->counters[i];
 		const struct rj_conn *conn = &m->out->lanes.senders[i].conn;
-		const uint64_t outstanding = outstanding_bytes(conn);
+		const uint64_t outstanding = rj_conn_outstanding(conn);
 		const uint64_t sent = rj_counter(&c->wire_bytes);
 		const uint64_t launched = rj_counter(&c->launched_bytes);
 		const uint64_t acked = acked_bytes(conn, sent, outstanding);

@@ -151,17 +151,19 @@ int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 	struct rj_outgoing *out = m->out;
 	struct pollfd fds[3] = {
 		{ .fd = m->event_fd, .events = POLLIN },
-		{ .fd = out->session.one_way || out->session.link.inbox
-				? -1
-				: out->session.link.fd,
-		  .events = POLLIN },
+		{ .fd = -1 },
 		{ .fd = out->session.link.wake_fd, .events = POLLIN },
 	};
 
+	if (!out->session.one_way)
+		fds[1] = rj_link_pollfd(&out->session.link, &timeout_ms);
 	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR)
 		return rj_fail_errno(err, -errno, "control thread: poll");
 	rj_event_clear(m->event_fd);
-	if (out->session.link.inbox || fds[1].revents) {
+	/* Only a bare descriptor tells for sure. */
+	if (out->session.link.inbox || fds[1].revents ||
+	    (!out->session.one_way &&
+	     !rj_conn_is_bare(&out->session.link.conn))) {
 		const int rc = take_messages(m, err);
 
 		if (rc)

@@ -199,7 +199,8 @@ static void tell_target(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
 	const struct ramjet_error error = rj_migration_error(m);
-	bool fit = out->session.link.fd >= 0 && !out->session.one_way;
+	bool fit = rj_conn_is_open(&out->session.link.conn) &&
+		   !out->session.one_way;
 
 	/* In band, the last frame may have been cut in the middle: nothing can
 	 * follow it. */
@@ -305,7 +306,7 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
 	m->out->session.given = m->out->session.control =
 		(struct rj_conn)RJ_CONN_NONE;
-	rj_link_init(&m->out->session.link, -1, m->wake_fd);
+	rj_link_init(&m->out->session.link, NULL, m->wake_fd);
 	rj_governor_init(&m->out->lanes.governor, &m->cap_bytes_per_s);
 	/* The caller may close its number once ramjet_migrate() returns. */
 	if (m->uri.scheme != RJ_URI_FD)

@@ -33,12 +33,13 @@ static int alloc_senders(struct rj_outgoing *out, unsigned count,
 	return 0;
 }
 
-static int answer_of_target(struct ramjet_migration *m, int fd,
+static int answer_of_target(struct ramjet_migration *m,
+			    const struct rj_conn *conn,
 			    const struct rj_hello *ours,
 			    struct ramjet_error *err)
 {
 	struct rj_hello theirs;
-	int rc = rj_hello_receive(fd, &theirs, rj_migration_reply_deadline(m),
+	int rc = rj_hello_receive(conn, &theirs, rj_migration_reply_deadline(m),
 				  m->wake_fd, err);
 
 	if (rc) {
@@ -88,11 +89,11 @@ static int connect_many(struct ramjet_migration *m,
 	rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, &out->session.control,
 			err);
 	if (!rc)
-		rc = rj_hello_send(out->session.control.fd, hello, deadline_ns,
+		rc = rj_hello_send(&out->session.control, hello, deadline_ns,
 				   m->wake_fd, err);
 	if (!rc)
-		rc = answer_of_target(m, out->session.control.fd, hello, err);
-	rj_link_init(&out->session.link, out->session.control.fd, m->wake_fd);
+		rc = answer_of_target(m, &out->session.control, hello, err);
+	rj_link_init(&out->session.link, &out->session.control, m->wake_fd);
 	out->session.link.received = RJ_HELLO_FRAME_BYTES;
 	return rc;
 }
@@ -118,7 +119,7 @@ static int connect_one(struct ramjet_migration *m,
 	conn = &out->lanes.senders[0].conn;
 	*conn = out->session.given;
 	out->session.given = (struct rj_conn)RJ_CONN_NONE;
-	if (conn->fd < 0) {
+	if (!rj_conn_is_open(conn)) {
 		rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
 		if (!rc)
 			rc = rj_stream_claim(m->guest, conn, err);
@@ -128,16 +129,16 @@ static int connect_one(struct ramjet_migration *m,
 	rc = rj_conn_begin(conn, err);
 	if (rc)
 		return rc;
-	out->session.one_way = !rj_conn_is_socket(conn);
+	out->session.one_way = !rj_conn_is_two_way(conn);
 	rj_mailbox_init(&out->session.outbox, RJ_MAILBOX_ANY_BYTES, -1);
 	out->session.has_outbox = true;
-	rj_link_init(&out->session.link, conn->fd, m->wake_fd);
+	rj_link_init(&out->session.link, conn, m->wake_fd);
 	out->session.link.received = RJ_HELLO_FRAME_BYTES;
 	hello->channel_count = 1;
 	hello->role = out->session.one_way ? RJ_ROLE_ONE_WAY : RJ_ROLE_BOTH;
-	rc = rj_hello_send(conn->fd, hello, deadline_ns, m->wake_fd, err);
+	rc = rj_hello_send(conn, hello, deadline_ns, m->wake_fd, err);
 	if (!rc && !out->session.one_way)
-		rc = answer_of_target(m, conn->fd, hello, err);
+		rc = answer_of_target(m, conn, hello, err);
 	return rc;
 }
 
@@ -233,7 +234,7 @@ int rj_source_open_channels(struct ramjet_migration *m,
 		rc = rj_connect_beside(&out->session.control, &m->uri,
 				       deadline_ns, m->wake_fd, conn, err);
 		if (!rc)
-			rc = rj_hello_send(conn->fd, &hello, deadline_ns,
+			rc = rj_hello_send(conn, &hello, deadline_ns,
 					   m->wake_fd, err);
 		if (rc)
 			rj_error_prefix(err, "channel %u", i);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "engine/link/event.h"
 #include "engine/migration/last_words.h"
@@ -292,12 +291,13 @@ static int pump(struct ramjet_migration *m, struct ramjet_error *err)
 	struct rj_incoming *in = m->in;
 	struct pollfd fds[3] = {
 		{ .fd = m->event_fd, .events = POLLIN },
-		{ .fd = in->link.inbox ? -1 : in->link.fd, .events = POLLIN },
+		{ .fd = -1 },
 		{ .fd = m->wake_fd, .events = POLLIN },
 	};
-	int rc;
+	int timeout_ms = TICK_MS, rc;
 
-	if (poll(fds, 3, TICK_MS) < 0 && errno != EINTR)
+	fds[1] = rj_link_pollfd(&in->link, &timeout_ms);
+	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR)
 		return rj_fail_errno(err, -errno, "control thread: poll");
 	rj_event_clear(m->event_fd);
 	record_rate(m);
@@ -328,8 +328,7 @@ static int check_silence(struct ramjet_migration *m, struct ramjet_error *err)
 	for (unsigned i = 0; !in->has_inbox && i < in->channel_count; i++) {
 		uint8_t byte;
 
-		if (recv(in->receivers[i].conn.fd, &byte, 1,
-			 MSG_PEEK | MSG_DONTWAIT) == 1)
+		if (rj_conn_receive(&in->receivers[i].conn, &byte, 1) == 1)
 			return rj_fail(err, -EPROTO,
 				       "channel %u, offset %llu: more comes "
 				       "after the final fence",

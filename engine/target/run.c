@@ -68,7 +68,7 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 		.blocks = in->blocks,
 		.block_count = in->block_count,
 		.worker_count = in->channel_count,
-		.fd = in->link.fd,
+		.fd = in->link.conn.fd,
 	};
 
 	return rj_numa_init(&in->numa, m, &wish, err);
@@ -119,7 +119,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		return rc;
 	spare = plan_spare_cpus(m);
 	rj_fences_init(&in->fences, in->channel_count, m->event_fd);
-	if (in->control.fd < 0) {
+	if (!rj_conn_is_open(&in->control)) {
 		rj_mailbox_init(&in->inbox, inbox_bytes_max(m), m->event_fd);
 		in->has_inbox = true;
 		in->link.inbox = &in->inbox;
@@ -333,9 +333,9 @@ static void unwind(struct ramjet_migration *m)
 	if (end == RAMJET_STATE_CANCELLED && rj_migration_has_promised(m))
 		may_speak = false;
 	rj_link_keeper_stop(&in->keeper);
-	if (in->control.fd < 0 && in->listener.fd >= 0)
+	if (!rj_conn_is_open(&in->control) && in->listener.fd >= 0)
 		rj_target_turn_away(m, &error);
-	if (may_speak && in->link.fd >= 0) {
+	if (may_speak && rj_conn_is_open(&in->link.conn)) {
 		in->link.inbox = NULL;
 		rj_say_goodbye(&in->link, m, &error);
 	}
@@ -393,7 +393,7 @@ static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
 	in->listener.fd = -1;
 	in->single = in->control = (struct rj_conn)RJ_CONN_NONE;
-	rj_link_init(&in->link, -1, m->wake_fd);
+	rj_link_init(&in->link, NULL, m->wake_fd);
 	if (!rj_uri_is_multi(&m->uri)) {
 		(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
 			       m->uri_text);

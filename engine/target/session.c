@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "engine/link/hello.h"
 #include "engine/link/lanes.h"
@@ -12,7 +11,6 @@
 #include "engine/placement/cpu_limit.h"
 #include "engine/target/incoming.h"
 #include "engine/target/pump.h"
-#include "ringio/wait.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -69,7 +67,7 @@ static void say_failed(struct ramjet_migration *m, const struct rj_conn *conn,
 
 	rj_conn_describe(conn, peer, sizeof(peer));
 	rj_log(&m->log, RJ_LOG_WARNING, "refused %s: %s", peer, why->message);
-	rj_link_init(&link, conn->fd, -1);
+	rj_link_init(&link, conn, -1);
 	(void)!rj_link_send(&link, &frame, body, rj_now_ns() + REFUSE_NS, NULL);
 }
 
@@ -127,14 +125,14 @@ static int take_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 	if (rc)
 		return rc;
 	in->control = arrival.conn;
-	rj_link_init(&in->link, in->control.fd, m->wake_fd);
+	rj_link_init(&in->link, &in->control, m->wake_fd);
 	in->link.received = RJ_HELLO_FRAME_BYTES;
 	rj_conn_describe(&in->control, peer, sizeof(peer));
 	rj_log(&m->log, RJ_LOG_INFO, "control link: %s", peer);
 	*ret = arrival.hello;
 	ret->version_min = ret->version_max = RJ_WIRE_VERSION;
-	return rj_hello_send(in->control.fd, ret,
-			     rj_migration_reply_deadline(m), m->wake_fd, err);
+	return rj_hello_send(&in->control, ret, rj_migration_reply_deadline(m),
+			     m->wake_fd, err);
 }
 
 /* The source was given one connection (fd:): it has no other, so this one
@@ -160,7 +158,7 @@ static int check_data_hello(const struct rj_incoming *in,
 			       "session: channel %u of %u, the session has %u",
 			       hello->channel_index, hello->channel_count,
 			       in->channel_count);
-	if (in->receivers[hello->channel_index].conn.fd >= 0)
+	if (rj_conn_is_open(&in->receivers[hello->channel_index].conn))
 		return rj_fail(err, -EPROTO,
 			       "session: channel %u is connected already",
 			       hello->channel_index);
@@ -267,13 +265,13 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 	conn = &in->receivers[0].conn;
 	*conn = in->single;
 	in->single = (struct rj_conn)RJ_CONN_NONE;
-	in->one_way = !rj_conn_is_socket(conn);
+	in->one_way = !rj_conn_is_two_way(conn);
 	in->hello_bytes = RJ_HELLO_FRAME_BYTES;
-	rj_link_init(&in->link, conn->fd, m->wake_fd);
+	rj_link_init(&in->link, conn, m->wake_fd);
 	in->link.received = RJ_HELLO_FRAME_BYTES;
 	rc = rj_conn_await_writer(conn, m->wake_fd, err);
 	if (!rc)
-		rc = rj_hello_receive(conn->fd, &hello, 0, m->wake_fd, err);
+		rc = rj_hello_receive(conn, &hello, 0, m->wake_fd, err);
 	/* Its source may write to a pipe: ssh, nc and the like give a socket. */
 	if (!rc && hello.role == RJ_ROLE_ONE_WAY)
 		in->one_way = true;
@@ -282,9 +280,8 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 			     "handshake: role %u on a %s connection",
 			     hello.role, in->one_way ? "one-way" : "two-way");
 	if (!rc && !in->one_way)
-		rc = rj_hello_send(conn->fd, &hello,
-				   rj_migration_reply_deadline(m), m->wake_fd,
-				   err);
+		rc = rj_hello_send(conn, &hello, rj_migration_reply_deadline(m),
+				   m->wake_fd, err);
 	return rc;
 }
 
@@ -412,11 +409,15 @@ static void part_with(struct rj_conn *conn)
 {
 	const uint64_t deadline_ns = rj_now_ns() + PART_NS;
 	uint8_t scratch[256];
+	ssize_t n = 1;
 
-	(void)shutdown(conn->fd, SHUT_WR);
-	while (!rj_wait_fd(conn->fd, POLLIN, deadline_ns, -1) &&
-	       recv(conn->fd, scratch, sizeof(scratch), MSG_DONTWAIT) > 0)
-		continue;
+	rj_conn_shut_down(conn);
+	while (n && rj_now_ns() < deadline_ns &&
+	       !rj_conn_wait(conn, POLLIN, deadline_ns, -1)) {
+		n = rj_conn_receive(conn, scratch, sizeof(scratch));
+		if (n < 0 && n != -EAGAIN)
+			return;
+	}
 }
 
 void rj_target_turn_away(struct ramjet_migration *m,

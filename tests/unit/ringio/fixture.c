@@ -32,7 +32,7 @@ static struct rj_channel *channel_of(const struct rj_conn *conn,
 
 static bool have_uring(void)
 {
-	struct rj_conn conn = { .fd = STDIN_FILENO, .kind = RJ_CONN_PIPE };
+	struct rj_conn conn = rj_conn_bare(STDIN_FILENO, RJ_CONN_PIPE);
 	struct rj_channel_options options = {
 		.backend = RAMJET_BACKEND_URING,
 		.wake_fd = -1,

@@ -216,9 +216,9 @@ static void a_wake_ends_a_blocked_receive_for_good(void **state)
 	begin(state, &f);
 	wake_blocked(&worker, receive_all, f.target_wake);
 	/* What comes now is somebody else's. */
-	assert_int_equal(rj_send_all(f.pair.source.fd, "abc", 3, 0, -1), 0);
-	assert_int_equal(
-		rj_recv_all(f.pair.target.fd, &(char[3]){ 0 }, 3, 0, -1), 0);
+	assert_int_equal(rj_send_all(&f.pair.source, "abc", 3, 0, -1), 0);
+	assert_int_equal(rj_recv_all(&f.pair.target, &(char[3]){ 0 }, 3, 0, -1),
+			 0);
 	assert_memory_equal(got, zeros, sizeof(got));
 	end(&f);
 }

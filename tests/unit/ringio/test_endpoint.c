@@ -24,11 +24,11 @@ static void exchange(struct rj_listener *listener, struct rj_conn *source)
 	char got[6];
 
 	assert_int_equal(rj_accept(listener, 0, -1, &target, NULL), 0);
-	assert_int_equal(rj_send_all(source->fd, "ping", 5, 0, -1), 0);
-	assert_int_equal(rj_recv_all(target.fd, got, 5, 0, -1), 0);
+	assert_int_equal(rj_send_all(source, "ping", 5, 0, -1), 0);
+	assert_int_equal(rj_recv_all(&target, got, 5, 0, -1), 0);
 	assert_string_equal(got, "ping");
-	assert_int_equal(rj_send_all(target.fd, "pong", 5, 0, -1), 0);
-	assert_int_equal(rj_recv_all(source->fd, got, 5, 0, -1), 0);
+	assert_int_equal(rj_send_all(&target, "pong", 5, 0, -1), 0);
+	assert_int_equal(rj_recv_all(source, got, 5, 0, -1), 0);
 	assert_string_equal(got, "pong");
 	assert_int_equal(rj_conn_close(source, 0, NULL), 0);
 	assert_int_equal(rj_conn_close(&target, 0, NULL), 0);
@@ -248,12 +248,12 @@ static void waits_end_on_a_wake_and_at_the_deadline(void **state)
 	assert_int_equal(rj_accept(&listener, 1, -1, &conn, NULL), -ETIMEDOUT);
 	rj_listener_close(&listener);
 	assert_true(pair_open(PAIR_SOCKETPAIR, &pair));
-	assert_int_equal(rj_recv_all(pair.target.fd, &byte, 1, 0, awake),
+	assert_int_equal(rj_recv_all(&pair.target, &byte, 1, 0, awake),
 			 -ECANCELED);
-	assert_int_equal(rj_recv_all(pair.target.fd, &byte, 1, 1, -1),
+	assert_int_equal(rj_recv_all(&pair.target, &byte, 1, 1, -1),
 			 -ETIMEDOUT);
 	/* The wake comes first, whatever else there is. */
-	assert_int_equal(rj_recv_all(pair.target.fd, &byte, 1, 1, awake),
+	assert_int_equal(rj_recv_all(&pair.target, &byte, 1, 1, awake),
 			 -ECANCELED);
 	pair_close(&pair);
 	(void)close(awake);

@@ -30,14 +30,14 @@ static void a_command_takes_and_gives_the_stream(void **state)
 	assert_non_null(conn.command);
 	rj_conn_describe(&conn, text, sizeof(text));
 	assert_memory_equal(text, "exec process ", 13);
-	assert_int_equal(rj_send_all(conn.fd, "hello", 5, 0, -1), 0);
+	assert_int_equal(rj_send_all(&conn, "hello", 5, 0, -1), 0);
 	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
 	assert_null(conn.command);
 	uri = uri_of("exec:cat %s", path);
 	conn = incoming_of(&uri);
-	assert_int_equal(rj_recv_all(conn.fd, got, 5, 0, -1), 0);
+	assert_int_equal(rj_recv_all(&conn, got, 5, 0, -1), 0);
 	assert_string_equal(got, "hello");
-	assert_int_equal(rj_recv_all(conn.fd, got, 1, 0, -1), -ENODATA);
+	assert_int_equal(rj_recv_all(&conn, got, 1, 0, -1), -ENODATA);
 	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(directory), 0);
@@ -71,7 +71,7 @@ static void a_command_that_does_not_end_is_killed_with_its_group(void **state)
 
 	(void)state;
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-	assert_int_equal(rj_recv_all(conn.fd, up, sizeof(up), 0, -1), 0);
+	assert_int_equal(rj_recv_all(&conn, up, sizeof(up), 0, -1), 0);
 	assert_int_equal(rj_conn_close(&conn, 1, &err), -ETIMEDOUT);
 	assert_says(&err, "killed");
 	/* Its orphans are ours now, and dead. */

@@ -50,7 +50,7 @@ static void the_ring_probe_foretells_the_channel(void **state)
 	struct rj_feature features[RJ_RINGIO_FEATURES_MAX];
 	size_t count = rj_ringio_features(RAMJET_BACKEND_AUTO, features);
 	const struct rj_feature *ring = find(features, count, "io_uring");
-	struct rj_conn conn = { .fd = STDIN_FILENO, .kind = RJ_CONN_PIPE };
+	struct rj_conn conn = rj_conn_bare(STDIN_FILENO, RJ_CONN_PIPE);
 	struct rj_channel_options options = { .wake_fd = -1 };
 	struct rj_channel *channel;
 
@@ -89,8 +89,7 @@ static void forbid(const int *calls, size_t count, uint32_t action)
 		_exit(77);
 }
 
-static const struct rj_conn some_pipe = { .fd = STDIN_FILENO,
-					  .kind = RJ_CONN_PIPE };
+static struct rj_conn some_pipe;
 
 /* 0, or the number of the promise that was broken. */
 static int replaced_and_named(const char *step)
@@ -285,5 +284,6 @@ int main(void)
 		cmocka_unit_test(a_memlock_limit_is_tried_out),
 	};
 
+	some_pipe = rj_conn_bare(STDIN_FILENO, RJ_CONN_PIPE);
 	return cmocka_run_group_tests_name("features", tests, NULL, NULL);
 }

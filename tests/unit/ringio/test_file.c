@@ -71,7 +71,7 @@ static struct rj_conn given(int fd, bool writing)
 
 static void say(struct rj_conn *conn, const char *text)
 {
-	assert_int_equal(rj_send_all(conn->fd, text, strlen(text), 0, -1), 0);
+	assert_int_equal(rj_send_all(conn, text, strlen(text), 0, -1), 0);
 }
 
 static void nobody_sees_a_stream_before_it_is_whole(void **state)
@@ -140,7 +140,7 @@ static void what_is_no_file_is_used_as_it_is(void **state)
 	conn = connected_to(&s->uri);
 	assert_int_equal(conn.kind, RJ_CONN_PIPE);
 	say(&conn, "a");
-	assert_int_equal(rj_recv_all(reader.fd, &byte, 1, 0, -1), 0);
+	assert_int_equal(rj_recv_all(&reader, &byte, 1, 0, -1), 0);
 	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
 	assert_int_equal(rj_conn_close(&reader, 0, NULL), 0);
 }

@@ -70,8 +70,8 @@ static void a_given_descriptor_stays_the_givers(void **state)
 	assert_false(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
 	assert_false(fcntl(ends[1], F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(source.fd, F_GETFL) & O_NONBLOCK);
-	assert_int_equal(rj_send_all(source.fd, "a", 1, 0, -1), 0);
-	assert_int_equal(rj_recv_all(target.fd, &byte, 1, 0, -1), 0);
+	assert_int_equal(rj_send_all(&source, "a", 1, 0, -1), 0);
+	assert_int_equal(rj_recv_all(&target, &byte, 1, 0, -1), 0);
 	assert_int_equal(byte, 'a');
 	assert_int_equal(rj_conn_close(&source, 0, NULL), 0);
 	assert_int_equal(rj_conn_close(&target, 0, NULL), 0);
@@ -89,7 +89,7 @@ static void a_pipe_whose_reader_has_gone_is_not_in_order(void **state)
 
 	(void)state;
 	assert_true(pair_open(PAIR_PIPE, &pair));
-	assert_int_equal(rj_send_all(pair.source.fd, "x", 1, 0, -1), 0);
+	assert_int_equal(rj_send_all(&pair.source, "x", 1, 0, -1), 0);
 	assert_int_equal(rj_conn_sync(&pair.source, 0, &err), 0);
 	assert_int_equal(rj_conn_close(&pair.target, 0, NULL), 0);
 	assert_int_equal(rj_conn_sync(&pair.source, 0, &err), -EPIPE);
@@ -106,15 +106,15 @@ static void an_end_tells_whether_it_was_clean(void **state)
 
 		if (!pair_open((enum pair_kind)kind, &pair))
 			continue;
-		assert_int_equal(
-			rj_send_all(pair.source.fd, "1234567", 7, 0, -1), 0);
+		assert_int_equal(rj_send_all(&pair.source, "1234567", 7, 0, -1),
+				 0);
 		assert_int_equal(rj_conn_close(&pair.source, 0, NULL), 0);
-		assert_int_equal(rj_recv_all(pair.target.fd, got, 4, 0, -1), 0);
-		assert_int_equal(rj_recv_all(pair.target.fd, got, 4, 0, -1),
+		assert_int_equal(rj_recv_all(&pair.target, got, 4, 0, -1), 0);
+		assert_int_equal(rj_recv_all(&pair.target, got, 4, 0, -1),
 				 -EPIPE);
-		assert_int_equal(rj_recv_all(pair.target.fd, got, 4, 0, -1),
+		assert_int_equal(rj_recv_all(&pair.target, got, 4, 0, -1),
 				 -ENODATA);
-		assert_int_equal(rj_recv_all(pair.target.fd, got, 0, 0, -1), 0);
+		assert_int_equal(rj_recv_all(&pair.target, got, 0, 0, -1), 0);
 		pair_close(&pair);
 	}
 }
@@ -126,7 +126,7 @@ static void writing_to_a_closed_pipe_is_an_error_not_a_signal(void **state)
 	(void)state;
 	assert_true(pair_open(PAIR_PIPE, &pair));
 	assert_int_equal(rj_conn_close(&pair.target, 0, NULL), 0);
-	assert_int_equal(rj_send_all(pair.source.fd, "x", 1, 0, -1), -EPIPE);
+	assert_int_equal(rj_send_all(&pair.source, "x", 1, 0, -1), -EPIPE);
 	pair_close(&pair);
 }
 

@@ -59,7 +59,7 @@ static void *take(void *argument)
 {
 	struct traffic *t = argument;
 
-	t->received = rj_recv_all(t->f.pair.target.fd, t->got, t->bytes, 0, -1);
+	t->received = rj_recv_all(&t->f.pair.target, t->got, t->bytes, 0, -1);
 	return NULL;
 }
 

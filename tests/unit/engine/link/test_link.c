@@ -37,6 +37,7 @@ static void cut(struct wire *w)
 /* A fresh connection; the stream stays. */
 static void connect_again(struct wire *w)
 {
+	struct rj_conn conn;
 	int fds[2];
 
 	cut(w);
@@ -48,7 +49,8 @@ static void connect_again(struct wire *w)
 	w->ours = fds[0];
 	w->theirs = fds[1];
 	w->err = (struct ramjet_error){ 0 };
-	rj_link_init(&w->link, w->theirs, w->wake_fd);
+	conn = rj_conn_bare(w->theirs, RJ_CONN_UNIX);
+	rj_link_init(&w->link, &conn, w->wake_fd);
 }
 
 static int setup(void **state)
@@ -147,9 +149,10 @@ static void what_is_sent_arrives(void **state)
 	const struct rj_frame applied = { .type = RJ_FRAME_APPLIED,
 					  .round = 9 };
 	struct wire *w = *state;
+	const struct rj_conn conn = rj_conn_bare(w->ours, RJ_CONN_UNIX);
 	struct rj_link sender;
 
-	rj_link_init(&sender, w->ours, -1);
+	rj_link_init(&sender, &conn, -1);
 	assert_int_equal(rj_link_send(&sender, &applied, NULL, 0, NULL), 0);
 	assert_int_equal(
 		rj_link_send(&sender, &state_frame, "hello world", 0, NULL), 0);

@@ -27,6 +27,7 @@ static void begin(struct pair *p)
 	const struct rj_frame cancel = { .type = RJ_FRAME_CANCEL };
 	const uint8_t token[RJ_PING_BYTES] = { 1 };
 	uint8_t header[RJ_HEADER_BYTES];
+	struct rj_conn conn;
 	int fds[2];
 
 	assert_int_equal(
@@ -37,7 +38,8 @@ static void begin(struct pair *p)
 	rj_frame_encode(&cancel, NULL, NULL, header);
 	assert_int_equal(write(fds[0], header, sizeof(header)), sizeof(header));
 	(void)close(fds[0]);
-	rj_link_init(&p->link, fds[1], -1);
+	conn = rj_conn_bare(fds[1], RJ_CONN_UNIX);
+	rj_link_init(&p->link, &conn, -1);
 	p->link.answers = true;
 	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(p->event_fd >= 0);
@@ -59,7 +61,7 @@ static void expect_cancel_and_end(struct pair *p)
 
 static void end(struct pair *p)
 {
-	(void)close(p->link.fd);
+	(void)close(p->link.conn.fd);
 	(void)close(p->event_fd);
 	rj_link_done(&p->link);
 }

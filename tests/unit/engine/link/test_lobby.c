@@ -73,7 +73,7 @@ static void say_hello(const struct rj_conn *conn, uint16_t channel)
 		.channel_count = 64,
 	};
 
-	assert_int_equal(rj_hello_send(conn->fd, &hello, 0, -1, NULL), 0);
+	assert_int_equal(rj_hello_send(conn, &hello, 0, -1, NULL), 0);
 }
 
 static int next(struct door *door, uint64_t wait_ns, struct rj_arrival *ret)

@@ -42,9 +42,7 @@ static int setup_with(void **state, uint32_t backend)
 	if (!s || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -1;
 	s->block = memfd_block(PAGES);
-	s->conn = (struct rj_conn)RJ_CONN_NONE;
-	s->conn.fd = pair[0];
-	s->conn.kind = RJ_CONN_UNIX;
+	s->conn = rj_conn_bare(pair[0], RJ_CONN_UNIX);
 	s->peer = pair[1];
 	s->scatter.iov = s->iov;
 	s->scatter.untouched = s->untouched;

@@ -140,7 +140,7 @@ static void *take(void *argument)
 {
 	struct scene *s = argument;
 
-	s->received = rj_recv_all(s->target.fd, s->got, s->bytes, 0, -1);
+	s->received = rj_recv_all(&s->target, s->got, s->bytes, 0, -1);
 	return NULL;
 }
 
