@@ -45,8 +45,9 @@ RAMJET_API int ramjet_helper_new(RJ_UNUSED const char *bus_address,
 	return rj_helpers_absent(err);
 }
 
-RAMJET_API void ramjet_helper_free(RJ_UNUSED struct ramjet_helper *helper)
+RAMJET_API int ramjet_helper_free(RJ_UNUSED struct ramjet_helper *helper)
 {
+	return 0;
 }
 
 RAMJET_API int ramjet_helper_set_limit(RJ_UNUSED struct ramjet_helper *helper,

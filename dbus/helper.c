@@ -30,6 +30,7 @@ struct ramjet_helper {
 	void *user;
 	uint64_t limit;
 	const char *bus_name;
+	bool calling; /* save or load is under way */
 	/* RequestName: 0 not answered, 1 granted, or the failure */
 	int named;
 	struct ramjet_error named_error;
@@ -64,9 +65,12 @@ static int on_save(sd_bus_message *call, void *user, sd_bus_error *ret_error)
 	struct ramjet_error err = { 0 };
 	rj_autofree void *data = NULL;
 	size_t bytes = 0;
-	int rc = rj_callback_result(
-		&err, "save", helper->save(helper->user, &data, &bytes, &err));
+	int rc;
 
+	helper->calling = true;
+	rc = helper->save(helper->user, &data, &bytes, &err);
+	helper->calling = false;
+	rc = rj_callback_result(&err, "save", rc);
 	if (rc)
 		return answer_errno(ret_error, rc, &err);
 	if (bytes > helper->limit)
@@ -91,8 +95,10 @@ static int on_load(sd_bus_message *call, void *user, sd_bus_error *ret_error)
 		return rc;
 	if (bytes > helper->limit)
 		return refuse_size(ret_error, bytes, helper->limit);
-	rc = rj_callback_result(&err, "load",
-				helper->load(helper->user, data, bytes, &err));
+	helper->calling = true;
+	rc = helper->load(helper->user, data, bytes, &err);
+	helper->calling = false;
+	rc = rj_callback_result(&err, "load", rc);
 	if (rc)
 		return answer_errno(ret_error, rc, &err);
 	return sd_bus_reply_method_return(call, NULL);
@@ -240,13 +246,16 @@ static void flush(struct ramjet_helper *helper)
 		;
 }
 
-RAMJET_API void ramjet_helper_free(struct ramjet_helper *helper)
+RAMJET_API int ramjet_helper_free(struct ramjet_helper *helper)
 {
 	if (!helper)
-		return;
+		return 0;
+	if (helper->calling)
+		return -EDEADLK;
 	flush(helper);
 	rj_bus_close(&helper->bus);
 	free(helper);
+	return 0;
 }
 
 RAMJET_API int ramjet_helper_set_limit(struct ramjet_helper *helper,

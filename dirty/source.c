@@ -94,13 +94,21 @@ RAMJET_API int ramjet_dirty_new(const struct ramjet_dirty_ops *ops, void *user,
 	return 0;
 }
 
-RAMJET_API void ramjet_dirty_free(struct ramjet_dirty_source *source)
+void rj_dirty_destroy(struct ramjet_dirty_source *source)
 {
-	if (!source)
-		return;
 	if (source->ops.free)
 		source->ops.free(source->user);
 	free(source);
+}
+
+RAMJET_API int ramjet_dirty_free(struct ramjet_dirty_source *source)
+{
+	if (!source)
+		return 0;
+	if (source->taken)
+		return -EBUSY;
+	rj_dirty_destroy(source);
+	return 0;
 }
 
 /* ---- what the engine calls --------------------------------------------- */

@@ -21,7 +21,11 @@ struct ramjet_dirty_sink {
 struct ramjet_dirty_source {
 	struct ramjet_dirty_ops ops;
 	void *user;
+	bool taken; /* by a guest, which frees it */
 };
+
+/* ramjet_dirty_free() by whoever has taken it. */
+void rj_dirty_destroy(struct ramjet_dirty_source *source);
 
 /* Made by ramjet_dirty_pagemap_new()? While it tracks, its userfaultfd is the
  * only one that has registered the regions: the kernel allows no second. */

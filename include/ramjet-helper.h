@@ -114,8 +114,9 @@ int ramjet_helper_new(const char *bus_address, const char *id,
 		      ramjet_helper_save_fn *save, ramjet_helper_load_fn *load,
 		      void *user, struct ramjet_helper **ret,
 		      struct ramjet_error *err);
-/* Sends what is queued for at most 100 ms, then disconnects. NULL ok. */
-void ramjet_helper_free(struct ramjet_helper *helper);
+/* Sends what is queued for at most 100 ms, then disconnects. -EDEADLK in its
+ * own save or load: nothing is freed. NULL ok. */
+int ramjet_helper_free(struct ramjet_helper *helper);
 
 /* Most bytes that save may return and load is given, 1 MiB unless set;
  * at most 64 MiB. The VMM's limit must be raised as well. */

@@ -19,8 +19,10 @@
  * Threads    Calls on different handles never interfere. Calls on the same
  *            handle are safe from any thread unless stated otherwise.
  *            Callbacks come from the migration's control thread unless
- *            stated otherwise; they may call anything but ramjet_wait() and
- *            ramjet_migration_free() of their own migration.
+ *            stated otherwise; they may call anything. What would wait for
+ *            them, as ramjet_wait() and ramjet_migration_free() of their own
+ *            migration do, is refused there: -EDEADLK, and nothing is freed.
+ * Freeing    A handle that something still needs stays: -EBUSY. NULL is 0.
  * Signals    Guest operations and notifiers run with the signal mask that the
  *            caller of ramjet_migrate() or ramjet_incoming() had; all else of
  *            ramjet's threads with all blocked but those of faults.
@@ -93,8 +95,9 @@ int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
  */
 int ramjet_guest_set_paused(struct ramjet_guest *guest, bool paused);
 bool ramjet_guest_is_paused(struct ramjet_guest *guest);
-/* No migration of this guest may be alive. Frees its dirty sources. NULL ok. */
-void ramjet_guest_free(struct ramjet_guest *guest);
+/* Frees its dirty sources, too. -EBUSY, and nothing is freed, before
+ * ramjet_migration_free() of all its migrations. NULL ok. */
+int ramjet_guest_free(struct ramjet_guest *guest);
 
 enum ramjet_block_flags {
 	/* The memory reads as zero wherever no page is populated, and no page
@@ -200,10 +203,10 @@ int ramjet_dirty_shared_new(const struct ramjet_dirty_bitmap *bitmap,
 			    struct ramjet_dirty_source **ret,
 			    struct ramjet_error *err);
 
-/* A source that no guest took. NULL ok. */
-void ramjet_dirty_free(struct ramjet_dirty_source *source);
+/* -EBUSY: a guest has taken it, and frees it. NULL ok. */
+int ramjet_dirty_free(struct ramjet_dirty_source *source);
 
-/* *taken*. Several sources are OR-ed. A guest without any is taken as idle:
+/* *taken*, by one guest (-EBUSY). Several sources are OR-ed. A guest without any is taken as idle:
  * its memory must not change during a migration. -EBUSY while migrating. */
 int ramjet_guest_add_dirty_source(struct ramjet_guest *guest,
 				  struct ramjet_dirty_source *source,
@@ -378,7 +381,8 @@ const char *ramjet_listen_uri_at(const struct ramjet_migration *migration,
 
 /* Block until the migration reaches a final state, or timeout_ms is over
  * (-ETIMEDOUT; negative = for ever). 0 when completed; otherwise the negative
- * errno of the failure, and its message. -ECANCELED after a cancel. */
+ * errno of the failure, and its message. -ECANCELED after a cancel. -EDEADLK
+ * at once in a callback of this migration, whatever the timeout. */
 int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
 		struct ramjet_error *err);
 
@@ -409,8 +413,8 @@ enum ramjet_state ramjet_migration_state(
 
 /* When not final, ends it as the process's death would: cancels, even where
  * ramjet_cancel() may not, or leaves a commit unconfirmed. Joins all threads.
- * Not from a callback. NULL ok. */
-void ramjet_migration_free(struct ramjet_migration *migration);
+ * -EDEADLK in a callback of this migration: nothing is freed. NULL ok. */
+int ramjet_migration_free(struct ramjet_migration *migration);
 
 /*
  * Called on every state change, once, in order, from the thread that makes

@@ -11,10 +11,39 @@
 #include <time.h>
 
 #include "util/cgroup.h"
+#include "util/cleanup.h"
 #include "util/error.h"
 
 #define TRIES_MAX 16u
 #define NAP_NS    2000000
+
+static _Thread_local const void *own_owner;
+
+void rj_thread_give_to(const void *owner)
+{
+	own_owner = owner;
+}
+
+const void *rj_thread_owner(void)
+{
+	return own_owner;
+}
+
+/* What a new thread begins with; it frees this. */
+struct beginning {
+	void *(*run)(void *);
+	void *argument;
+	const void *owner;
+};
+
+static void *begin(void *argument)
+{
+	const struct beginning b = *(struct beginning *)argument;
+
+	free(argument);
+	rj_thread_give_to(b.owner);
+	return b.run(b.argument);
+}
 
 void rj_thread_mask(sigset_t *ret)
 {
@@ -82,20 +111,24 @@ static int create(pthread_t *ret, pthread_attr_t *attr,
 int rj_thread_start_as(pthread_t *ret, const struct rj_thread_options *options,
 		       void *(*run)(void *), void *argument)
 {
+	rj_autofree struct beginning *b = malloc(sizeof(*b));
 	sigset_t ours, before;
 	pthread_attr_t attr;
-	int rc = pthread_attr_init(&attr);
+	int rc = b ? pthread_attr_init(&attr) : ENOMEM;
 
 	if (rc)
 		return -rc;
+	*b = (struct beginning){ run, argument, rj_thread_owner() };
 	rj_thread_mask(&ours);
 	/* A new thread inherits the mask of its maker. */
 	rc = pthread_sigmask(SIG_SETMASK, &ours, &before);
 	if (!rc) {
-		rc = create(ret, &attr, options, run, argument);
+		rc = create(ret, &attr, options, begin, b);
 		(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	}
 	(void)pthread_attr_destroy(&attr);
+	if (!rc)
+		(void)rj_steal(b);
 	/* A detached one may be over already. */
 	if (!rc && !options->detached)
 		(void)pthread_setname_np(*ret, options->name);

@@ -39,6 +39,11 @@ RJ_COLD RJ_PRINTF(3, 4) int rj_thread_fail(struct ramjet_error *err, int rc,
  * " (ulimit -u: 100, pids.max: 6)". */
 void rj_thread_limits(const char *root, char *text, size_t size);
 
+/* Whose thread the calling one is: what it, or the thread that made it, was
+ * last given to. NULL: nobody's, as all threads that are not ours. */
+void rj_thread_give_to(const void *owner);
+const void *rj_thread_owner(void);
+
 /* The mask of our threads. */
 void rj_thread_mask(sigset_t *ret);
 #endif

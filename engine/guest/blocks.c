@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dirty/source.h"
 #include "engine/guest/guest.h"
 #include "util/bits.h"
 #include "util/error.h"
@@ -159,6 +160,10 @@ static int add_source_locked(struct ramjet_guest *guest,
 	if (guest->busy)
 		return rj_fail(err, -EBUSY,
 			       "dirty source: the guest is being migrated");
+	if (source->taken)
+		return rj_fail(err, -EBUSY,
+			       "dirty source %s: a guest has it already",
+			       source->ops.name);
 	grown = realloc(guest->sources,
 			(guest->source_count + 1) *
 				sizeof(struct ramjet_dirty_source *));
@@ -166,6 +171,7 @@ static int add_source_locked(struct ramjet_guest *guest,
 		return rj_fail(err, -ENOMEM, "dirty source: out of memory");
 	guest->sources = grown;
 	grown[guest->source_count++] = source;
+	source->taken = true;
 	return 0;
 }
 

@@ -47,8 +47,9 @@ struct ramjet_guest {
 	struct rj_blockers blockers;
 	bool has_helpers;
 	struct ramjet_helper_options helpers; /* strings owned */
-	bool busy;                            /* a migration is alive */
-	struct rj_state_costs costs;          /* of earlier tries */
+	bool busy;                            /* a migration is under way */
+	unsigned handles; /* migrations that are not freed, over or not */
+	struct rj_state_costs costs; /* of earlier tries */
 	/* by its owner: ramjet does not start it */
 	bool paused;
 	/* COMMIT has told the target: `paused` no longer changes */
@@ -69,7 +70,10 @@ struct ramjet_guest {
  * without blocks. */
 RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest,
 				  struct ramjet_error *err);
+/* It is over. */
 void rj_guest_release(struct ramjet_guest *guest);
+/* Its handle is freed: the last use of the guest. */
+void rj_guest_forget(struct ramjet_guest *guest);
 
 /* ---- pausing.c ---- */
 

@@ -37,12 +37,19 @@ RAMJET_API int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
 	return 0;
 }
 
-RAMJET_API void ramjet_guest_free(struct ramjet_guest *guest)
+RAMJET_API int ramjet_guest_free(struct ramjet_guest *guest)
 {
+	unsigned handles;
+
 	if (!guest)
-		return;
+		return 0;
+	rj_lock(&guest->lock);
+	handles = guest->handles;
+	rj_unlock(&guest->lock);
+	if (handles)
+		return -EBUSY;
 	for (unsigned i = 0; i < guest->source_count; i++)
-		ramjet_dirty_free(guest->sources[i]);
+		rj_dirty_destroy(guest->sources[i]);
 	free(guest->sources);
 	free(guest->blocks);
 	rj_blockers_done(&guest->blockers);
@@ -50,6 +57,7 @@ RAMJET_API void ramjet_guest_free(struct ramjet_guest *guest)
 	rj_notifiers_done(&guest->notifiers);
 	rj_mutex_done(&guest->lock);
 	free(guest);
+	return 0;
 }
 
 int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
@@ -64,8 +72,10 @@ int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
 		rc = rj_fail(err, -EINVAL, "guest: has no memory block");
 	else
 		guest->busy = true;
-	if (!rc)
+	if (!rc) {
 		rj_hearing_unseal(&guest->hearing);
+		guest->handles++;
+	}
 	rj_unlock(&guest->lock);
 	return rc;
 }
@@ -74,5 +84,12 @@ void rj_guest_release(struct ramjet_guest *guest)
 {
 	rj_lock(&guest->lock);
 	guest->busy = guest->paused_told = false;
+	rj_unlock(&guest->lock);
+}
+
+void rj_guest_forget(struct ramjet_guest *guest)
+{
+	rj_lock(&guest->lock);
+	guest->handles--;
 	rj_unlock(&guest->lock);
 }

@@ -38,6 +38,10 @@ RAMJET_API int ramjet_wait(struct ramjet_migration *migration, int timeout_ms,
 	rj_error_clear(err);
 	if (!migration)
 		return rj_fail(err, -EINVAL, "wait: no migration");
+	if (rj_migration_is_inside(migration))
+		return rj_fail(err, -EDEADLK,
+			       "wait: in a callback of this migration, which "
+			       "cannot end before it returns");
 	rj_lock(&migration->lock);
 	rc = wait_over_locked(migration, timeout_ms);
 	rj_unlock(&migration->lock);

@@ -45,6 +45,17 @@ static void free_parts(struct ramjet_migration *m)
 	free(m);
 }
 
+static void free_migration(struct ramjet_migration *m)
+{
+	rj_migration_abandon(m);
+	if (m->has_control)
+		(void)pthread_join(m->control, NULL);
+	else
+		rj_guest_release(m->guest);
+	rj_guest_forget(m->guest);
+	free_parts(m);
+}
+
 static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 			 const char *uri, const struct ramjet_params *params,
 			 struct ramjet_migration **ret,
@@ -92,10 +103,12 @@ static void *run_side(void *arg)
 {
 	struct ramjet_migration *m = arg;
 
-	/* A callback may free the handle: so the thread starts calling only
-	 * when the caller that made it is through with it. */
+	/* Others may free the handle once a callback has shown it to them: so
+	 * the thread starts calling only when the caller that made it is
+	 * through with it. */
 	rj_lock(&m->lock);
 	rj_unlock(&m->lock);
+	rj_thread_give_to(m);
 	m->side->run(m);
 	return NULL;
 }
@@ -134,7 +147,8 @@ int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
 	if (!rc)
 		rc = side->prepare(m, err);
 	if (rc) {
-		ramjet_migration_free(m);
+		if (m)
+			free_migration(m);
 		return rc;
 	}
 	*ret = m;
@@ -143,7 +157,7 @@ int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
 	if (!rc)
 		return 0;
 	*ret = NULL;
-	ramjet_migration_free(m);
+	free_migration(m);
 	return rc;
 }
 
@@ -179,16 +193,19 @@ RAMJET_API const char *ramjet_listen_uri_at(
 	return *more ? more : NULL;
 }
 
-RAMJET_API void ramjet_migration_free(struct ramjet_migration *migration)
+bool rj_migration_is_inside(const struct ramjet_migration *m)
+{
+	return rj_thread_owner() == m;
+}
+
+RAMJET_API int ramjet_migration_free(struct ramjet_migration *migration)
 {
 	if (!migration)
-		return;
-	rj_migration_abandon(migration);
-	if (migration->has_control)
-		(void)pthread_join(migration->control, NULL);
-	else
-		rj_guest_release(migration->guest);
-	free_parts(migration);
+		return 0;
+	if (rj_migration_is_inside(migration))
+		return -EDEADLK;
+	free_migration(migration);
+	return 0;
 }
 
 RAMJET_API const char *ramjet_version(void)

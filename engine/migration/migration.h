@@ -95,6 +95,8 @@ RJ_NODISCARD int rj_migration_begin(const struct rj_side *side,
 				    const struct ramjet_params *params,
 				    struct ramjet_migration **ret,
 				    struct ramjet_error *err);
+/* Is the caller one of its threads, in a callback? It can't wait for the end. */
+bool rj_migration_is_inside(const struct ramjet_migration *m);
 /* Counters for `channels` workers. */
 RJ_NODISCARD int rj_migration_alloc_counters(struct ramjet_migration *m,
 					     unsigned channels,

@@ -16,17 +16,17 @@
 
 int ramjet_guest_new(const void *ops, void *user, void **ret,
 		     struct v0_error *err);
-void ramjet_guest_free(void *guest);
+int ramjet_guest_free(void *guest);
 int ramjet_guest_add_block(void *guest, const void *block,
 			   struct v0_error *err);
 int ramjet_dirty_new(const void *ops, void *user, void **ret,
 		     struct v0_error *err);
 int ramjet_dirty_shared_new(const void *bitmap, void **ret,
 			    struct v0_error *err);
-void ramjet_dirty_free(void *source);
+int ramjet_dirty_free(void *source);
 int ramjet_incoming(void *guest, const char *uri, const void *params,
 		    void **ret, struct v0_error *err);
-void ramjet_migration_free(void *migration);
+int ramjet_migration_free(void *migration);
 void ramjet_guest_ops_init(void *options, size_t size);
 void ramjet_block_init(void *options, size_t size);
 void ramjet_dirty_ops_init(void *options, size_t size);

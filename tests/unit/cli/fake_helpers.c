@@ -76,9 +76,10 @@ int ramjet_helper_new(const char *bus_address, const char *id,
 	return refuse(err);
 }
 
-void ramjet_helper_free(struct ramjet_helper *helper)
+int ramjet_helper_free(struct ramjet_helper *helper)
 {
 	(void)helper;
+	return 0;
 }
 
 int ramjet_helper_set_limit(struct ramjet_helper *helper, uint64_t bytes)

@@ -118,10 +118,11 @@ bool ramjet_guest_is_paused(struct ramjet_guest *guest)
 	return fake.paused;
 }
 
-void ramjet_guest_free(struct ramjet_guest *guest)
+int ramjet_guest_free(struct ramjet_guest *guest)
 {
 	fake.alive -= guest != NULL;
 	free(guest);
+	return 0;
 }
 
 int ramjet_guest_add_block(struct ramjet_guest *guest,
@@ -170,9 +171,10 @@ int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source, size_t vcpu,
 	return 0;
 }
 
-void ramjet_dirty_free(struct ramjet_dirty_source *source)
+int ramjet_dirty_free(struct ramjet_dirty_source *source)
 {
 	(void)source;
+	return 0;
 }
 
 int ramjet_guest_add_dirty_source(struct ramjet_guest *guest,
@@ -357,10 +359,11 @@ const char *ramjet_state_name(enum ramjet_state state)
 	return state < RAMJET_STATE_COUNT_ ? names[state] : "invalid";
 }
 
-void ramjet_migration_free(struct ramjet_migration *migration)
+int ramjet_migration_free(struct ramjet_migration *migration)
 {
 	fake.alive -= migration != NULL;
 	free(migration);
+	return 0;
 }
 
 int ramjet_info(const struct ramjet_migration *migration,

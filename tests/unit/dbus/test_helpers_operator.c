@@ -31,6 +31,7 @@ static int my_save(void *user, void **ret_data, size_t *ret_bytes,
 {
 	struct mine *mine = user;
 
+	assert_int_equal(ramjet_helper_free(mine->helper), -EDEADLK);
 	if (mine->fails) {
 		if (mine->says)
 			(void)snprintf(err->message, sizeof(err->message), "%s",
@@ -52,6 +53,7 @@ static int my_load(void *user, const void *data, size_t bytes,
 	struct mine *mine = user;
 
 	(void)err;
+	assert_int_equal(ramjet_helper_free(mine->helper), -EDEADLK);
 	if (mine->fails)
 		return mine->fails;
 	free(mine->data);
@@ -95,7 +97,7 @@ static int mine_stop(struct mine *mine)
 
 	assert_int_equal(write(mine->stop_fd, &one, 8), 8);
 	assert_int_equal(pthread_join(mine->thread, NULL), 0);
-	ramjet_helper_free(mine->helper);
+	assert_int_equal(ramjet_helper_free(mine->helper), 0);
 	(void)close(mine->stop_fd);
 	free(mine->data);
 	return mine->result;

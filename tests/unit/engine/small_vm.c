@@ -330,7 +330,7 @@ void small_vm_init(struct small_vm *vm, const struct small_vm_options *is)
 void small_vm_done(struct small_vm *vm)
 {
 	stop_writer(vm);
-	ramjet_guest_free(vm->guest);
+	assert_int_equal(ramjet_guest_free(vm->guest), 0);
 	for (unsigned i = 0; i < SMALL_VM_BLOCKS; i++) {
 		guarded_unmap(&vm->ram[i]);
 		free(vm->bits[i]);

@@ -36,7 +36,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	ramjet_guest_free(*state);
+	assert_int_equal(ramjet_guest_free(*state), 0);
 	return 0;
 }
 
@@ -272,6 +272,32 @@ static void a_guest_is_taken_once_at_a_time_and_then_fixed(void **state)
 	assert_int_equal(ramjet_guest_add_block(guest, &block, NULL), 1);
 	assert_int_equal(rj_guest_acquire(guest, NULL), 0);
 	rj_guest_release(guest);
+	/* Two handles, though nothing is under way. */
+	assert_int_equal(ramjet_guest_free(guest), -EBUSY);
+	rj_guest_forget(guest);
+	assert_int_equal(ramjet_guest_free(guest), -EBUSY);
+	rj_guest_forget(guest);
+}
+
+static void a_source_has_one_guest_which_frees_it(void **state)
+{
+	struct ramjet_dirty_source *source = NULL;
+	struct ramjet_error err = { 0 };
+	uint64_t bits = 0;
+	const struct ramjet_dirty_bitmap bitmap = {
+		RAMJET_DIRTY_BITMAP_INIT,
+		.block = "ram0",
+		.bits = &bits,
+		.bytes = sizeof(bits),
+	};
+
+	assert_int_equal(ramjet_dirty_shared_new(&bitmap, &source, NULL), 0);
+	assert_int_equal(ramjet_guest_add_dirty_source(*state, source, NULL),
+			 0);
+	assert_int_equal(ramjet_guest_add_dirty_source(*state, source, &err),
+			 -EBUSY);
+	assert_non_null(strstr(err.message, "a guest has it already"));
+	assert_int_equal(ramjet_dirty_free(source), -EBUSY);
 }
 
 static void a_source_that_is_none_is_refused(void **state)
@@ -357,6 +383,7 @@ int main(void)
 		CASE(half_a_block_struct_is_refused),
 		CASE(there_is_a_most_of_blocks),
 		CASE(a_guest_is_taken_once_at_a_time_and_then_fixed),
+		CASE(a_source_has_one_guest_which_frees_it),
 		CASE(a_source_that_is_none_is_refused),
 		CASE(blockers_are_kept_with_the_guest),
 		CASE(discards_are_checked),

@@ -138,6 +138,170 @@ static void notifiers_get_the_handle_that_is_there_already(void **state)
 	}
 }
 
+/* ---- what would wait for itself ---- */
+
+/* Of one side: what it tried inside of its callbacks. */
+struct trial {
+	struct move *move;
+	struct small_vm *vm;
+	_Atomic(struct ramjet_migration *) handle;
+	_Atomic unsigned count, logged;
+	atomic_bool waited, freed, guest_freed;
+};
+
+static void try_to_end(struct trial *trial, struct ramjet_migration *migration)
+{
+	struct ramjet_error err = { 0 };
+
+	atomic_fetch_add(&trial->count, 1);
+	if (ramjet_wait(migration, -1, &err) != -EDEADLK ||
+	    ramjet_wait(migration, 0, NULL) != -EDEADLK)
+		atomic_store(&trial->waited, true);
+	if (ramjet_migration_free(migration) != -EDEADLK)
+		atomic_store(&trial->freed, true);
+	if (ramjet_guest_free(trial->vm->guest) != -EBUSY)
+		atomic_store(&trial->guest_freed, true);
+	if (err.code != -EDEADLK || !strstr(err.message, "in a callback"))
+		atomic_store(&trial->waited, true);
+}
+
+static void try_in_call(struct small_vm *vm, enum vm_call call)
+{
+	struct trial *trial = vm->user;
+
+	(void)call;
+	try_to_end(trial, move_handle(trial->move, vm));
+}
+
+static void try_in_state(struct small_vm *vm, enum ramjet_state state)
+{
+	struct trial *trial = vm->user;
+
+	(void)state;
+	try_to_end(trial, move_handle(trial->move, vm));
+}
+
+/* From any thread of the migration, and from ramjet_migrate(). */
+static void try_in_log(void *user, int level, const char *message)
+{
+	struct trial *trial = user;
+	struct ramjet_migration *migration = atomic_load(&trial->handle);
+
+	(void)level;
+	(void)message;
+	if (!migration)
+		return;
+	atomic_fetch_add(&trial->logged, 1);
+	try_to_end(trial, migration);
+}
+
+/* The first notifier of a side: from here on its log has a handle to try. */
+static void show_handle(void *user, enum ramjet_state old_state,
+			enum ramjet_state new_state,
+			const struct ramjet_error *err,
+			struct ramjet_migration *migration)
+{
+	struct trial *trial = user;
+
+	(void)old_state;
+	(void)new_state;
+	(void)err;
+	atomic_store(&trial->handle, migration);
+}
+
+static void begin_trial(struct trial *trial, struct move *move,
+			struct small_vm *vm, struct ramjet_params *params)
+{
+	*trial = (struct trial){ .move = move, .vm = vm };
+	vm->user = trial;
+	vm->on_call = try_in_call;
+	vm->on_state = try_in_state;
+	params->log = try_in_log;
+	params->log_user = trial;
+	assert_true(ramjet_notify(vm->guest, show_handle, trial, NULL) > 0);
+}
+
+static void no_callback_waits_for_itself(void **state)
+{
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+	struct trial trials[2];
+
+	is.dirty = VM_DIRTY_SCRIPT;
+	move_init(move, &is);
+	begin_trial(&trials[0], move, &move->source, &move->source_params);
+	begin_trial(&trials[1], move, &move->target, &move->target_params);
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_done(move);
+	for (unsigned i = 0; i < 2; i++) {
+		/* five states, and two calls at least */
+		assert_true(atomic_load(&trials[i].count) > 7);
+		assert_true(atomic_load(&trials[i].logged) > 0);
+		assert_false(atomic_load(&trials[i].waited));
+		assert_false(atomic_load(&trials[i].freed));
+		assert_false(atomic_load(&trials[i].guest_freed));
+	}
+}
+
+/* Threads that ramjet makes for a migration are the migration's as well. */
+static void *try_on_a_thread(void *user)
+{
+	struct trial *trial = user;
+
+	try_to_end(trial, atomic_load(&trial->handle));
+	return NULL;
+}
+
+static void try_beside(struct small_vm *vm, enum ramjet_state state)
+{
+	struct trial *trial = vm->user;
+	pthread_t thread;
+
+	if (state != RAMJET_STATE_ACTIVE)
+		return;
+	atomic_store(&trial->handle, move_handle(trial->move, vm));
+	if (!rj_thread_start(&thread, "worker", try_on_a_thread, trial))
+		(void)pthread_join(thread, NULL);
+}
+
+static void no_worker_waits_for_itself(void **state)
+{
+	struct move *move = *state;
+	struct trial trial;
+
+	move_init(move, &move_machine);
+	trial = (struct trial){ .move = move, .vm = &move->source };
+	move->source.user = &trial;
+	move->source.on_state = try_beside;
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	move_expect_done(move);
+	assert_int_equal(atomic_load(&trial.count), 1);
+	assert_false(atomic_load(&trial.waited));
+	assert_false(atomic_load(&trial.freed));
+	assert_false(atomic_load(&trial.guest_freed));
+}
+
+static void a_guest_outlives_its_handles(void **state)
+{
+	struct ramjet_migration *migration = NULL;
+	struct move *move = *state;
+
+	move_init(move, &move_machine);
+	assert_int_equal(ramjet_incoming(move->target.guest, "tcp:127.0.0.1:0",
+					 NULL, &migration, NULL),
+			 0);
+	assert_int_equal(ramjet_guest_free(move->target.guest), -EBUSY);
+	assert_int_equal(ramjet_cancel(migration), 0);
+	assert_int_equal(ramjet_wait(migration, -1, NULL), -ECANCELED);
+	assert_int_equal(ramjet_guest_free(move->target.guest), -EBUSY);
+	assert_int_equal(ramjet_migration_free(migration), 0);
+	assert_int_equal(ramjet_migration_free(NULL), 0);
+	assert_int_equal(ramjet_guest_free(NULL), 0);
+	/* move_done() wants 0 of it now. */
+}
+
 /* ---- results ---- */
 
 struct answers {
@@ -232,6 +396,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MOVE_TEST(the_vmm_is_called_with_its_own_signal_mask),
 		MOVE_TEST(notifiers_get_the_handle_that_is_there_already),
+		MOVE_TEST(no_callback_waits_for_itself),
+		MOVE_TEST(no_worker_waits_for_itself),
+		MOVE_TEST(a_guest_outlives_its_handles),
 		MOVE_TEST(a_failing_callback_is_heard_whatever_it_fills_in),
 	};
 

@@ -129,6 +129,7 @@ static void helpers_do_not_change_while_the_guest_is_moved(void **state)
 	assert_int_equal(ramjet_guest_set_helpers(*state, NULL, &err), -EBUSY);
 	assert_true(err.message[0]);
 	rj_guest_release(*state);
+	rj_guest_forget(*state);
 	assert_int_equal(ramjet_guest_set_helpers(*state, NULL, &err), 0);
 }
 
