@@ -31,7 +31,7 @@ struct rj_sender {
 	struct rj_mailbox *outbox;    /* control frames in band, or NULL */
 	struct rj_governor *governor; /* all workers' */
 	_Atomic int *zero_copy;       /* likewise, enum rj_verdict */
-	/* nothing comes back: see add_staging() */
+	/* nothing comes back: see open_codec() */
 	const _Atomic uint32_t *applied; /* rounds in the target's memory */
 	bool one_way;
 	struct rj_counters *counters;
