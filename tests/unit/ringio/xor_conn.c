@@ -178,3 +178,8 @@ struct rj_conn xor_conn_over(const struct rj_conn *below,
 		.own = x,
 	};
 }
+
+const struct rj_conn *xor_conn_below(const struct rj_conn *conn)
+{
+	return &((struct xored *)conn->own)->below;
+}
