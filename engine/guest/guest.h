@@ -6,6 +6,7 @@
 
 #include "engine/guest/blocker.h"
 #include "engine/guest/hearing.h"
+#include "engine/guest/memory.h"
 #include "engine/guest/notifier.h"
 #include "engine/stats/state_costs.h"
 #include "engine/wire/wire.h"
@@ -25,6 +26,7 @@ struct rj_block {
 	uint32_t kind;
 	uint32_t flags;
 	bool is_file; /* a shared mapping of fd: noted when a session begins */
+	const struct rj_memory_ops *memory; /* NULL: mapped, at `host` */
 };
 
 static inline bool rj_block_holds(const struct rj_block *block, const void *at)

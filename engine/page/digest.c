@@ -11,6 +11,7 @@
 #include "dirty/populated.h"
 #include "engine/guest/backing.h"
 #include "engine/guest/region.h"
+#include "engine/page/memory.h"
 #include "engine/page/zero.h"
 #include "util/clock.h"
 #include "util/cpus.h"
@@ -25,6 +26,7 @@
 /* A fault, and the page read: at most, on a machine of today. */
 #define UNTOUCHED_PAGE_US 1u
 #define CHUNKS_A_THREAD   16u /* less is not worth a thread */
+#define LOOK_PAGES        4u  /* at once, should they have to be copied */
 
 /* Of some pages of a block. */
 struct sums {
@@ -33,18 +35,39 @@ struct sums {
 	uint64_t part_pages;
 };
 
-RJ_GUEST_MEMORY static void add_page(const struct rj_block *block,
-				     uint64_t page, struct sums *sums)
+RJ_GUEST_MEMORY static void add_page(const uint8_t *content, uint64_t page,
+				     struct sums *sums)
 {
-	const uint8_t *at = block->host + page * RAMJET_PAGE_BYTES;
 	XXH128_hash_t hash;
 
-	if (rj_page_is_zero(at))
+	if (rj_page_is_zero(content))
 		return;
-	hash = XXH3_128bits_withSeed(at, RAMJET_PAGE_BYTES, page);
+	hash = XXH3_128bits_withSeed(content, RAMJET_PAGE_BYTES, page);
 	sums->whole.low += hash.low64;
 	sums->whole.high += hash.high64;
 	rj_digest_parts_add(&sums->parts, sums->part_pages, page, hash.low64);
+}
+
+static int add_run(const struct rj_block *block, uint64_t page, uint64_t count,
+		   struct sums *sums, struct ramjet_error *err)
+{
+	_Alignas(64) uint8_t scratch[LOOK_PAGES * RAMJET_PAGE_BYTES];
+
+	while (count) {
+		const uint32_t piece =
+			count < LOOK_PAGES ? (uint32_t)count : LOOK_PAGES;
+		const uint8_t *content =
+			rj_pages_look(block, page, piece, scratch, err);
+
+		if (!content)
+			return err->code;
+		for (uint32_t i = 0; i < piece; i++)
+			add_page(content + i * RAMJET_PAGE_BYTES, page + i,
+				 sums);
+		page += piece;
+		count -= piece;
+	}
+	return 0;
 }
 
 /* One block, hashed by several threads: each takes the next chunk that has
@@ -60,22 +83,25 @@ struct job {
 	struct ramjet_error failure; /* the first */
 };
 
-static void add_chunk(struct job *job, uint64_t chunk, struct sums *sums)
+static int add_chunk(struct job *job, uint64_t chunk, struct sums *sums,
+		     struct ramjet_error *err)
 {
 	const uint64_t base = chunk * RJ_CHUNK_PAGES;
 	uint64_t words[RJ_CHUNK_WORDS] = { 0 };
 	uint64_t from = 0;
 	struct rj_run run;
+	int rc = 0;
 
 	(void)rj_bitmap_claim_chunk(job->populated, chunk, words);
-	for (;;) {
+	while (!rc) {
 		run = rj_words_next_run(words, RJ_CHUNK_PAGES, from);
 		if (!run.count)
-			return;
+			break;
 		from = run.first + run.count;
-		for (uint64_t page = run.first; page < from; page++)
-			add_page(job->block, base + page, sums);
+		rc = add_run(job->block, base + run.first, run.count, sums,
+			     err);
 	}
+	return rc;
 }
 
 static bool is_awake(const struct job *job)
@@ -85,14 +111,16 @@ static bool is_awake(const struct job *job)
 	return job->wake_fd >= 0 && poll(&wake, 1, 0) > 0;
 }
 
-/* What is to be read is there? Else all threads end. */
+/* Is what is to be read there? */
 static bool is_there(struct job *job, struct ramjet_error *err)
 {
-	if (!rj_backing_check(job->block, 0, job->block->page_count, err))
-		return true;
+	return !rj_backing_check(job->block, 0, job->block->page_count, err);
+}
+
+static void end_all(struct job *job)
+{
 	atomic_store_explicit(&job->next_chunk, job->populated->chunk_count,
 			      memory_order_relaxed);
-	return false;
 }
 
 static void *hash_chunks(void *arg)
@@ -114,9 +142,11 @@ static void *hash_chunks(void *arg)
 		if (rj_bitmap_next_chunk(job->populated, chunk, chunk + 1) !=
 		    chunk)
 			continue;
-		if (!is_there(job, &err))
+		if (!is_there(job, &err) ||
+		    add_chunk(job, chunk, &sums, &err)) {
+			end_all(job);
 			break;
-		add_chunk(job, chunk, &sums);
+		}
 	}
 	rj_lock(&job->lock);
 	job->sums.whole.low += sums.whole.low;
@@ -222,6 +252,7 @@ uint64_t rj_digest_predict_us(const struct rj_block *block,
 		.part_pages = rj_digest_part_pages(block->page_count),
 	};
 	uint64_t tried = 0, chunk = 0;
+	struct ramjet_error none = { 0 };
 
 	while (tried < TRIAL_PAGES &&
 	       !rj_backing_check(block, 0, block->page_count, NULL) &&
@@ -235,7 +266,8 @@ uint64_t rj_digest_predict_us(const struct rj_block *block,
 		     i++) {
 			if (!rj_bitmap_test(populated, i))
 				continue;
-			add_page(block, i, &ignored);
+			if (add_run(block, i, 1, &ignored, &none))
+				return 0;
 			tried++;
 		}
 	}

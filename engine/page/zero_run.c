@@ -1,18 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/page/zero_run.h"
 
-#include <string.h>
-
-#include "engine/page/zero.h"
-
-RJ_GUEST_MEMORY static void zero_page(const struct rj_block *block,
-				      uint64_t page)
-{
-	uint8_t *at = block->host + page * RAMJET_PAGE_BYTES;
-
-	if (!rj_page_is_zero(at))
-		memset(at, 0, RAMJET_PAGE_BYTES);
-}
+#include "engine/page/memory.h"
 
 /* What is neither received nor cleared yet will be cleared. */
 int rj_zero_run_place(struct rj_page_codec *codec,
@@ -23,9 +12,10 @@ int rj_zero_run_place(struct rj_page_codec *codec,
 	const uint64_t end = piece->run.page + piece->run.count;
 	uint64_t page = piece->run.page;
 
+	int rc = 0;
+
 	(void)codec;
-	(void)err;
-	while (page < end) {
+	while (!rc && page < end) {
 		const uint64_t chunk = page / RJ_CHUNK_PAGES;
 		const uint64_t found = rj_bitmap_next_chunk(
 			marked, chunk, (end - 1) / RJ_CHUNK_PAGES + 1);
@@ -35,8 +25,8 @@ int rj_zero_run_place(struct rj_page_codec *codec,
 			continue;
 		}
 		if (rj_bitmap_test(marked, page))
-			zero_page(piece->block, page);
+			rc = rj_pages_clear(piece->block, page, 1, err);
 		page++;
 	}
-	return 0;
+	return rc;
 }

@@ -10,7 +10,7 @@
 #include "engine/guest/region.h"
 #include "engine/link/event.h"
 #include "engine/migration/migration.h"
-#include "engine/page/zero.h"
+#include "engine/page/memory.h"
 #include "util/error.h"
 #include "util/thread.h"
 
@@ -86,15 +86,6 @@ static bool next_piece(struct rj_clearing *c, struct piece *ret)
 
 /* ---- clearing ------------------------------------------------------------- */
 
-RJ_GUEST_MEMORY static void zero_page(const struct rj_block *block,
-				      uint64_t page)
-{
-	uint8_t *at = block->host + page * RAMJET_PAGE_BYTES;
-
-	if (!rj_page_is_zero(at))
-		memset(at, 0, RAMJET_PAGE_BYTES);
-}
-
 static void set_hold(struct rj_clearing *c, unsigned self,
 		     struct rj_clearing_hold hold)
 {
@@ -106,9 +97,10 @@ static void set_hold(struct rj_clearing *c, unsigned self,
 }
 
 /* Those of the chunk's pages that hold something and have not arrived. */
-static void clear_chunk(struct rj_clearing *c, unsigned self,
-			const struct piece *piece, uint64_t base,
-			const uint64_t words[RJ_CHUNK_WORDS])
+static int clear_chunk(struct rj_clearing *c, unsigned self,
+		       const struct piece *piece, uint64_t base,
+		       const uint64_t words[RJ_CHUNK_WORDS],
+		       struct ramjet_error *err)
 {
 	const struct rj_clearing_hold hold = {
 		.block = piece->index,
@@ -117,16 +109,20 @@ static void clear_chunk(struct rj_clearing *c, unsigned self,
 	};
 	uint64_t from = 0;
 	struct rj_run run;
+	int rc = 0;
 
 	set_hold(c, self, hold);
-	while ((run = rj_words_next_run(words, RJ_CHUNK_PAGES, from)).count) {
+	while (!rc &&
+	       (run = rj_words_next_run(words, RJ_CHUNK_PAGES, from)).count) {
 		from = run.first + run.count;
-		for (uint64_t i = run.first; i < from; i++)
+		for (uint64_t i = run.first; !rc && i < from; i++)
 			if (rj_bitmap_set_run(&c->received[piece->index],
 					      base + i, 1))
-				zero_page(piece->block, base + i);
+				rc = rj_pages_clear(piece->block, base + i, 1,
+						    err);
 	}
 	set_hold(c, self, (struct rj_clearing_hold){ 0 });
+	return rc;
 }
 
 static int clear_piece(struct rj_clearing *c, unsigned self,
@@ -156,8 +152,9 @@ static int clear_piece(struct rj_clearing *c, unsigned self,
 		if (rc)
 			break;
 		(void)rj_bitmap_claim_chunk(&populated, chunk, words);
-		clear_chunk(c, self, piece,
-			    piece->first + chunk * RJ_CHUNK_PAGES, words);
+		rc = clear_chunk(c, self, piece,
+				 piece->first + chunk * RJ_CHUNK_PAGES, words,
+				 err);
 		chunk++;
 	}
 	rj_bitmap_done(&populated);
