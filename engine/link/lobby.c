@@ -27,7 +27,7 @@ void rj_lobby_done(struct rj_lobby *lobby)
 	lobby->count = 0;
 }
 
-static void leave(struct rj_lobby *lobby, unsigned at, struct rj_arrival *ret)
+static void leave(struct rj_lobby *lobby, unsigned at, struct rj_visitor *ret)
 {
 	struct rj_lobby_seat *seat = &lobby->seats[at];
 
@@ -38,7 +38,7 @@ static void leave(struct rj_lobby *lobby, unsigned at, struct rj_arrival *ret)
 
 /* The next connection that has sent its HELLO, failed to, or was silent for too
  * long. */
-static bool hear(struct rj_lobby *lobby, struct rj_arrival *ret)
+static bool hear(struct rj_lobby *lobby, struct rj_visitor *ret)
 {
 	const uint64_t now = rj_now_ns();
 
@@ -63,7 +63,7 @@ static bool hear(struct rj_lobby *lobby, struct rj_arrival *ret)
 }
 
 /* Refuse the connection that has been silent longest, to free its seat. */
-static void make_room(struct rj_lobby *lobby, struct rj_arrival *ret)
+static void make_room(struct rj_lobby *lobby, struct rj_visitor *ret)
 {
 	ret->why = (struct ramjet_error){ 0 };
 	(void)rj_fail(&ret->why, -EBUSY,
@@ -165,7 +165,7 @@ static int give_up(const struct rj_lobby *lobby, int rc,
 }
 
 int rj_lobby_next(struct rj_lobby *lobby, uint64_t deadline_ns, int wake_fd,
-		  struct rj_arrival *ret, struct ramjet_error *err)
+		  struct rj_visitor *ret, struct ramjet_error *err)
 {
 	int rc = 0;
 

@@ -36,7 +36,7 @@ struct rj_lobby {
 };
 
 /* A connection that has sent its HELLO, or failed to. */
-struct rj_arrival {
+struct rj_visitor {
 	struct rj_conn conn; /* the caller's to take or close */
 	struct rj_hello hello;
 	struct ramjet_error why; /* what was wrong; code 0: a good HELLO */
@@ -49,6 +49,6 @@ void rj_lobby_done(struct rj_lobby *lobby);
  * listener; deadline_ns 0: none. Where connections could not be accepted for
  * want of descriptors or memory, -ETIMEDOUT says so. */
 RJ_NODISCARD int rj_lobby_next(struct rj_lobby *lobby, uint64_t deadline_ns,
-			       int wake_fd, struct rj_arrival *ret,
+			       int wake_fd, struct rj_visitor *ret,
 			       struct ramjet_error *err);
 #endif

@@ -94,23 +94,23 @@ static int check_control_hello(const struct rj_hello *hello,
  * port scanners and sources of another version, are refused, and the target
  * goes on waiting. */
 static int await_control(struct ramjet_migration *m, struct rj_lobby *lobby,
-			 struct rj_arrival *arrival, struct ramjet_error *err)
+			 struct rj_visitor *visitor, struct ramjet_error *err)
 {
 	int rc;
 
 	for (;;) {
 		/* A source may come at any time: there is no deadline until it
 		 * does. */
-		rc = rj_lobby_next(lobby, 0, m->wake_fd, arrival, err);
+		rc = rj_lobby_next(lobby, 0, m->wake_fd, visitor, err);
 		if (rc)
 			return rc;
-		rc = arrival->why.code;
+		rc = visitor->why.code;
 		if (!rc)
-			rc = check_control_hello(&arrival->hello,
-						 &arrival->why);
+			rc = check_control_hello(&visitor->hello,
+						 &visitor->why);
 		if (!rc)
 			return 0;
-		refuse(m, &arrival->conn, &arrival->why);
+		refuse(m, &visitor->conn, &visitor->why);
 	}
 }
 
@@ -118,18 +118,18 @@ static int take_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 			struct rj_hello *ret, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 	char peer[160];
-	int rc = await_control(m, lobby, &arrival, err);
+	int rc = await_control(m, lobby, &visitor, err);
 
 	if (rc)
 		return rc;
-	in->control = arrival.conn;
+	in->control = visitor.conn;
 	rj_link_init(&in->link, &in->control, m->wake_fd);
 	in->link.received = RJ_HELLO_FRAME_BYTES;
 	rj_conn_describe(&in->control, peer, sizeof(peer));
 	rj_log(&m->log, RJ_LOG_INFO, "control link: %s", peer);
-	*ret = arrival.hello;
+	*ret = visitor.hello;
 	ret->version_min = ret->version_max = RJ_WIRE_VERSION;
 	return rj_hello_send(&in->control, ret, rj_migration_reply_deadline(m),
 			     m->wake_fd, err);
@@ -186,7 +186,7 @@ static int check_control(struct ramjet_migration *m, struct ramjet_error *err)
 
 /* Wait for the next connection, but look at the control link now and then. */
 static int await_while_alive(struct ramjet_migration *m, struct rj_lobby *lobby,
-			     uint64_t deadline_ns, struct rj_arrival *ret,
+			     uint64_t deadline_ns, struct rj_visitor *ret,
 			     struct ramjet_error *err)
 {
 	int rc = -ETIMEDOUT;
@@ -214,20 +214,20 @@ static int take_channel(struct ramjet_migration *m, struct rj_lobby *lobby,
 			unsigned *missing, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
-	struct rj_arrival arrival;
-	int rc = await_while_alive(m, lobby, deadline_ns, &arrival, err);
+	struct rj_visitor visitor;
+	int rc = await_while_alive(m, lobby, deadline_ns, &visitor, err);
 
 	if (rc) {
 		rj_error_prefix(err, "%u of %u channels are missing", *missing,
 				in->channel_count);
 		return rc;
 	}
-	if (arrival.why.code ||
-	    check_data_hello(in, session, &arrival.hello, &arrival.why)) {
-		refuse(m, &arrival.conn, &arrival.why);
+	if (visitor.why.code ||
+	    check_data_hello(in, session, &visitor.hello, &visitor.why)) {
+		refuse(m, &visitor.conn, &visitor.why);
 		return 0;
 	}
-	in->receivers[arrival.hello.channel_index].conn = arrival.conn;
+	in->receivers[visitor.hello.channel_index].conn = visitor.conn;
 	--*missing;
 	return 0;
 }

@@ -76,7 +76,7 @@ static void say_hello(const struct rj_conn *conn, uint16_t channel)
 	assert_int_equal(rj_hello_send(conn, &hello, 0, -1, NULL), 0);
 }
 
-static int next(struct door *door, uint64_t wait_ns, struct rj_arrival *ret)
+static int next(struct door *door, uint64_t wait_ns, struct rj_visitor *ret)
 {
 	return rj_lobby_next(&door->lobby, wait_ns ? rj_now_ns() + wait_ns : 0,
 			     door->wake_fd, ret, NULL);
@@ -84,12 +84,12 @@ static int next(struct door *door, uint64_t wait_ns, struct rj_arrival *ret)
 
 static void expect_arrival(struct door *door, uint16_t channel)
 {
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 
-	assert_int_equal(next(door, LONG_NS, &arrival), 0);
-	assert_int_equal(arrival.why.code, 0);
-	assert_int_equal(arrival.hello.channel_index, channel);
-	(void)rj_conn_close(&arrival.conn, 0, NULL);
+	assert_int_equal(next(door, LONG_NS, &visitor), 0);
+	assert_int_equal(visitor.why.code, 0);
+	assert_int_equal(visitor.hello.channel_index, channel);
+	(void)rj_conn_close(&visitor.conn, 0, NULL);
 }
 
 static void whoever_speaks_goes_before_the_silent(void **state)
@@ -110,14 +110,14 @@ static void a_single_wrong_byte_is_refused_by_that_byte(void **state)
 {
 	struct door *door = *state;
 	struct rj_conn conn = knock(door);
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 
 	memset(door->lobby.seats, 0xaa, sizeof(door->lobby.seats));
 	assert_int_equal(write(conn.fd, "x", 1), 1);
-	assert_int_equal(next(door, LONG_NS, &arrival), 0);
-	assert_int_equal(arrival.why.code, -EPROTO);
-	assert_non_null(strstr(arrival.why.message, "bad magic 0x00000078,"));
-	(void)rj_conn_close(&arrival.conn, 0, NULL);
+	assert_int_equal(next(door, LONG_NS, &visitor), 0);
+	assert_int_equal(visitor.why.code, -EPROTO);
+	assert_non_null(strstr(visitor.why.message, "bad magic 0x00000078,"));
+	(void)rj_conn_close(&visitor.conn, 0, NULL);
 	(void)rj_conn_close(&conn, 0, NULL);
 }
 
@@ -136,19 +136,19 @@ static void a_hello_in_pieces_is_put_together(void **state)
 		.payload_bytes = RJ_HELLO_BYTES,
 	};
 	uint8_t wire[RJ_HELLO_FRAME_BYTES];
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 
 	rj_hello_encode(&hello, wire + RJ_HEADER_BYTES);
 	rj_frame_encode(&frame, NULL, wire + RJ_HEADER_BYTES, wire);
 	for (size_t i = 0; i < sizeof(wire) - 1; i++) {
 		assert_int_equal(write(conn.fd, wire + i, 1), 1);
-		assert_int_equal(next(door, PIECE_NS, &arrival), -ETIMEDOUT);
+		assert_int_equal(next(door, PIECE_NS, &visitor), -ETIMEDOUT);
 	}
 	assert_int_equal(write(conn.fd, wire + sizeof(wire) - 1, 1), 1);
-	assert_int_equal(next(door, LONG_NS, &arrival), 0);
-	assert_int_equal(arrival.why.code, 0);
-	assert_int_equal(arrival.hello.channel_count, 3);
-	(void)rj_conn_close(&arrival.conn, 0, NULL);
+	assert_int_equal(next(door, LONG_NS, &visitor), 0);
+	assert_int_equal(visitor.why.code, 0);
+	assert_int_equal(visitor.hello.channel_count, 3);
+	(void)rj_conn_close(&visitor.conn, 0, NULL);
 	(void)rj_conn_close(&conn, 0, NULL);
 }
 
@@ -156,13 +156,13 @@ static void the_silent_are_shown_out_in_time(void **state)
 {
 	struct door *door = *state;
 	struct rj_conn conn = knock(door);
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 
 	door->lobby.hello_ns = SHORT_NS;
-	assert_int_equal(next(door, 0, &arrival), 0);
-	assert_int_equal(arrival.why.code, -ETIMEDOUT);
-	assert_non_null(strstr(arrival.why.message, "no HELLO within 20 ms"));
-	(void)rj_conn_close(&arrival.conn, 0, NULL);
+	assert_int_equal(next(door, 0, &visitor), 0);
+	assert_int_equal(visitor.why.code, -ETIMEDOUT);
+	assert_non_null(strstr(visitor.why.message, "no HELLO within 20 ms"));
+	(void)rj_conn_close(&visitor.conn, 0, NULL);
 	(void)rj_conn_close(&conn, 0, NULL);
 }
 
@@ -171,22 +171,22 @@ static void a_full_lobby_makes_room(void **state)
 {
 	struct rj_conn silent[RJ_LOBBY_SEATS], last;
 	struct door *door = *state;
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 
 	for (unsigned i = 0; i < RJ_LOBBY_SEATS; i++)
 		silent[i] = knock(door);
 	last = knock(door);
 	say_hello(&last, 7);
 	for (unsigned i = 0; i <= RJ_LOBBY_SEATS; i++) {
-		assert_int_equal(next(door, LONG_NS, &arrival), 0);
+		assert_int_equal(next(door, LONG_NS, &visitor), 0);
 		assert_true(door->lobby.count <= RJ_LOBBY_SEATS);
-		(void)rj_conn_close(&arrival.conn, 0, NULL);
-		if (!arrival.why.code)
+		(void)rj_conn_close(&visitor.conn, 0, NULL);
+		if (!visitor.why.code)
 			break;
-		assert_int_equal(arrival.why.code, -EBUSY);
+		assert_int_equal(visitor.why.code, -EBUSY);
 	}
-	assert_int_equal(arrival.why.code, 0);
-	assert_int_equal(arrival.hello.channel_index, 7);
+	assert_int_equal(visitor.why.code, 0);
+	assert_int_equal(visitor.hello.channel_index, 7);
 	for (unsigned i = 0; i < RJ_LOBBY_SEATS; i++)
 		(void)rj_conn_close(&silent[i], 0, NULL);
 	(void)rj_conn_close(&last, 0, NULL);
@@ -196,23 +196,23 @@ static void whoever_hangs_up_is_noticed(void **state)
 {
 	struct door *door = *state;
 	struct rj_conn conn = knock(door);
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 
 	(void)rj_conn_close(&conn, 0, NULL);
-	assert_int_equal(next(door, LONG_NS, &arrival), 0);
-	assert_int_equal(arrival.why.code, -ENODATA);
-	(void)rj_conn_close(&arrival.conn, 0, NULL);
+	assert_int_equal(next(door, LONG_NS, &visitor), 0);
+	assert_int_equal(visitor.why.code, -ENODATA);
+	(void)rj_conn_close(&visitor.conn, 0, NULL);
 }
 
 static void a_wake_and_a_deadline_end_the_wait(void **state)
 {
 	struct door *door = *state;
 	struct rj_conn conn = knock(door);
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 
-	assert_int_equal(next(door, SHORT_NS, &arrival), -ETIMEDOUT);
+	assert_int_equal(next(door, SHORT_NS, &visitor), -ETIMEDOUT);
 	assert_int_equal(eventfd_write(door->wake_fd, 1), 0);
-	assert_int_equal(next(door, 0, &arrival), -ECANCELED);
+	assert_int_equal(next(door, 0, &visitor), -ECANCELED);
 	assert_int_equal(door->lobby.count, 1);
 	(void)rj_conn_close(&conn, 0, NULL);
 }
@@ -222,7 +222,7 @@ static void a_crowd_of_silent_ones_keeps_nobody_out(void **state)
 {
 	struct rj_conn silent[112], last;
 	struct door *door = *state;
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 	unsigned shown_out = 0;
 
 	for (unsigned i = 0; i < RJ_ARRAY_SIZE(silent); i++)
@@ -230,14 +230,14 @@ static void a_crowd_of_silent_ones_keeps_nobody_out(void **state)
 	last = knock(door);
 	say_hello(&last, 7);
 	for (;;) {
-		assert_int_equal(next(door, 0, &arrival), 0);
-		(void)rj_conn_close(&arrival.conn, 0, NULL);
-		if (!arrival.why.code)
+		assert_int_equal(next(door, 0, &visitor), 0);
+		(void)rj_conn_close(&visitor.conn, 0, NULL);
+		if (!visitor.why.code)
 			break;
-		assert_int_equal(arrival.why.code, -EBUSY);
+		assert_int_equal(visitor.why.code, -EBUSY);
 		shown_out++;
 	}
-	assert_int_equal(arrival.hello.channel_index, 7);
+	assert_int_equal(visitor.hello.channel_index, 7);
 	assert_int_equal(shown_out, RJ_ARRAY_SIZE(silent) + 1 - RJ_LOBBY_SEATS);
 	for (unsigned i = 0; i < RJ_ARRAY_SIZE(silent); i++)
 		(void)rj_conn_close(&silent[i], 0, NULL);
@@ -259,7 +259,7 @@ static void without_descriptors_it_waits_for_some(void **state)
 	struct door *door = *state;
 	struct rj_conn conn = knock(door);
 	struct ramjet_error err = { 0 };
-	struct rj_arrival arrival;
+	struct rj_visitor visitor;
 	struct rlimit all, few;
 	unsigned said = 0;
 	const struct rj_log log = { count_words, &said };
@@ -271,7 +271,7 @@ static void without_descriptors_it_waits_for_some(void **state)
 	few.rlim_cur = 3;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	assert_int_equal(rj_lobby_next(&door->lobby, rj_now_ns() + SHORT_NS,
-				       door->wake_fd, &arrival, &err),
+				       door->wake_fd, &visitor, &err),
 			 -ETIMEDOUT);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
 	assert_non_null(strstr(err.message, strerror(EMFILE)));
