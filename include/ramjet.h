@@ -554,7 +554,8 @@ struct ramjet_info {
 #define RAMJET_ROUNDS_MAX 1024u
 
 /* A consistent snapshot, *returned*; free with ramjet_info_free(). Legal in
- * every state, also after failure. Takes microseconds. */
+ * every state, also after failure. Takes microseconds, from any thread: it waits
+ * for no callback, whatever hangs there, nor for the peer. */
 int ramjet_info(const struct ramjet_migration *migration,
 		struct ramjet_info **ret);
 void ramjet_info_free(struct ramjet_info *info);

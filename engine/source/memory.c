@@ -186,7 +186,7 @@ int rj_source_collect(struct ramjet_migration *m, uint64_t *ret_pages,
 	struct rj_outgoing *out = m->out;
 	struct rj_bitmap *const *sink = rj_rounds_sink(&out->pages.rounds);
 	const uint64_t began_us = rj_now_us();
-	uint64_t marked = 0, now_us;
+	uint64_t marked = 0, now_us, stall_ns;
 	int rc = rj_dirty_set_collect(&out->pages.dirty, sink, &marked, err);
 
 	if (rc)
@@ -197,9 +197,10 @@ int rj_source_collect(struct ramjet_migration *m, uint64_t *ret_pages,
 	rj_estimate_synced(&out->forecast.estimate, marked,
 			   out->pages.sync_interval_us, now_us - began_us);
 	out->pages.synced_us = began_us;
+	/* It may ask the VMM: not under the lock. */
+	stall_ns = marked * rj_dirty_set_write_cost_ns(&out->pages.dirty);
 	rj_lock(&m->lock);
-	m->stats.guest_stall_us +=
-		marked * rj_dirty_set_write_cost_ns(&out->pages.dirty) / 1000;
+	m->stats.guest_stall_us += stall_ns / 1000;
 	rj_unlock(&m->lock);
 	*ret_pages = marked;
 	return 0;
