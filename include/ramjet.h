@@ -411,6 +411,19 @@ int ramjet_set_params(struct ramjet_migration *migration,
 enum ramjet_state ramjet_migration_state(
 	const struct ramjet_migration *migration);
 
+/*
+ * For a main loop: a descriptor to poll for reading, this migration's until it
+ * is freed; not to be read or closed. It is readable from the start, and then
+ * from any change of state, each round, each warning in the log and the very
+ * end on, until ramjet_migration_ack(): so acknowledge first, then look with
+ * ramjet_info(); what changes after that makes it readable again. Once
+ * ramjet_wait(migration, 0) is not -ETIMEDOUT no notifier is running any more,
+ * and nothing follows. Negative errno: -EMFILE, ...
+ */
+int ramjet_migration_fd(struct ramjet_migration *migration);
+/* -EBADF: there was no ramjet_migration_fd(). Never blocks. */
+int ramjet_migration_ack(struct ramjet_migration *migration);
+
 /* When not final, ends it as the process's death would: cancels, even where
  * ramjet_cancel() may not, or leaves a commit unconfirmed. Joins all threads.
  * -EDEADLK in a callback of this migration: nothing is freed. NULL ok. */

@@ -13,6 +13,8 @@ void rj_log(const struct rj_log *log, int level, const char *format, ...)
 	int saved = errno;
 	va_list args;
 
+	if (log && log->warned && level <= RJ_LOG_WARNING)
+		log->warned(log->warned_at);
 	if (!log || !log->fn)
 		return;
 	va_start(args, format);

@@ -8,6 +8,9 @@
 struct rj_log {
 	ramjet_log_fn *fn; /* NULL: silent */
 	void *user;
+	/* Also when silent: something worth a warning has been said. Or NULL. */
+	void (*warned)(void *at);
+	void *warned_at;
 };
 
 enum rj_log_level {

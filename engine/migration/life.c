@@ -6,6 +6,7 @@
 
 #include "engine/guest/params.h"
 #include "engine/link/event.h"
+#include "engine/migration/news.h"
 #include "engine/migration/transitions.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -35,11 +36,15 @@ static int check_blockers(struct ramjet_guest *guest, struct ramjet_error *err)
 
 static void free_parts(struct ramjet_migration *m)
 {
+	int news_fd;
+
 	m->side->free(m);
 	rj_statistics_done(&m->stats);
 	free(m->counters);
 	rj_close_fd(&m->wake_fd);
 	rj_close_fd(&m->event_fd);
+	news_fd = atomic_load(&m->news_fd);
+	rj_close_fd(&news_fd);
 	(void)pthread_cond_destroy(&m->changed);
 	rj_mutex_done(&m->lock);
 	free(m);
@@ -54,6 +59,11 @@ static void free_migration(struct ramjet_migration *m)
 		rj_guest_release(m->guest);
 	rj_guest_forget(m->guest);
 	free_parts(m);
+}
+
+static void warned(void *m)
+{
+	rj_news_tell(m);
 }
 
 static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
@@ -73,6 +83,7 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 	m->side = side;
 	m->outgoing = side->outgoing;
 	m->wake_fd = m->event_fd = -1;
+	atomic_init(&m->news_fd, -1);
 	rj_mutex_init(&m->lock);
 	rj_cond_init(&m->changed);
 	(void)snprintf(m->uri_text, sizeof(m->uri_text), "%s", uri);
@@ -91,6 +102,8 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 	}
 	m->log.fn = m->params.log;
 	m->log.user = m->params.log_user;
+	m->log.warned = warned;
+	m->log.warned_at = m;
 	atomic_init(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
 	atomic_init(&m->downtime_limit_us, m->params.downtime_limit_us);
 	atomic_init(&m->switch_now, !m->params.hold);

@@ -45,6 +45,8 @@ struct ramjet_migration {
 	int wake_fd;
 	/* Something for the control thread to look at. */
 	int event_fd;
+	/* The VMM's own; -1: it has not asked for one. Set once, under lock. */
+	_Atomic int news_fd;
 
 	/* atomic: parameters that change while running */
 	_Atomic uint64_t cap_bytes_per_s; /* in force; 0: none */

@@ -5,6 +5,7 @@
 #include "engine/link/event.h"
 #include "engine/migration/callback.h"
 #include "engine/migration/migration.h"
+#include "engine/migration/news.h"
 #include "engine/migration/transitions.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -17,6 +18,7 @@ static void announce(struct ramjet_migration *m, enum ramjet_state old_state,
 				 state == RAMJET_STATE_CANCELLED ||
 				 state == RAMJET_STATE_UNCONFIRMED;
 
+	rj_news_tell(m);
 	rj_log(&m->log, RJ_LOG_INFO, "%s: %s -> %s%s%s",
 	       m->outgoing ? "outgoing" : "incoming",
 	       ramjet_state_name(old_state), ramjet_state_name(state),
@@ -235,4 +237,5 @@ void rj_migration_finish(struct ramjet_migration *m, enum ramjet_state state)
 	m->over = true;
 	(void)pthread_cond_broadcast(&m->changed);
 	rj_unlock(&m->lock);
+	rj_news_tell(m);
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "engine/migration/news.h"
 #include "engine/source/helpers.h"
 #include "engine/source/outgoing.h"
 #include "util/clock.h"
@@ -153,6 +154,7 @@ static void record_round(struct ramjet_migration *m,
 		m->stats.known |= RAMJET_KNOWN_PATH_RTT;
 	m->stats.throttle_percent = out->forecast.convergence.throttle_percent;
 	rj_unlock(&m->lock);
+	rj_news_tell(m);
 }
 
 /* Ready, but told to wait: hold the state, keep the rounds going slowly. */

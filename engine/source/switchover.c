@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "engine/migration/callback.h"
+#include "engine/migration/news.h"
 #include "engine/page/digest.h"
 #include "engine/source/channels.h"
 #include "engine/source/helpers.h"
@@ -327,6 +328,7 @@ static void record_last_round(struct ramjet_migration *m)
 	m->stats.verified = out->session.ready_says.verified_blocks > 0;
 	m->stats.verify_blocks = out->session.ready_says.verified_blocks;
 	rj_unlock(&m->lock);
+	rj_news_tell(m);
 }
 
 /* Let the guest run on. The pages that the last sync found stay marked for the

@@ -7,6 +7,7 @@
 
 #include "engine/link/event.h"
 #include "engine/migration/last_words.h"
+#include "engine/migration/news.h"
 #include "engine/wire/bytes.h"
 #include "engine/wire/digest_parts.h"
 #include "util/clock.h"
@@ -234,6 +235,7 @@ static void record_round(struct ramjet_migration *m)
 	rj_lock(&m->lock);
 	rj_statistics_add_round(&m->stats, &round);
 	rj_unlock(&m->lock);
+	rj_news_tell(m);
 }
 
 static int report_applied(struct ramjet_migration *m, struct ramjet_error *err)

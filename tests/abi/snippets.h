@@ -3,6 +3,7 @@
 #define RJ_TESTS_ABI_SNIPPETS_H
 /* What the pieces of code in the documents take for granted: a VMM with a
  * vCPU, and names for what it has. Compiled as C and as C++, never linked. */
+#include <errno.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
@@ -39,6 +40,7 @@ extern struct ramjet_error err;
 extern struct ramjet_guest *guest;
 extern struct ramjet_migration *migration, *incoming, *outgoing;
 extern struct ramjet_dirty_source *dirty;
+extern struct ramjet_info *info;
 extern struct vm *vm, *m, *source, *target;
 extern int rc, is_source;
 extern void *ram_address;

@@ -262,7 +262,7 @@ static void without_descriptors_it_waits_for_some(void **state)
 	struct rj_visitor visitor;
 	struct rlimit all, few;
 	unsigned said = 0;
-	const struct rj_log log = { count_words, &said };
+	const struct rj_log log = { .fn = count_words, .user = &said };
 
 	door->lobby.log = &log;
 	say_hello(&conn, 9);
