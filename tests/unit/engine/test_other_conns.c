@@ -7,8 +7,13 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "tests/unit/engine/move.h"
 #include "tests/unit/ringio/xor_conn.h"
@@ -135,6 +140,73 @@ static void one_way(void **state)
 	moves(*state, MOVE_PIPE, 1, 2);
 }
 
+/* Frames of the conversation arrive in many pieces. */
+static void in_crumbs(void **state)
+{
+	static const enum move_over ways[] = { MOVE_UNIX, MOVE_SOCKETPAIR };
+	struct small_vm_options is = move_machine;
+	struct move *move = *state;
+
+	is.bytes[0] = is.bytes[1] = 16 * RAMJET_PAGE_BYTES;
+	kind = (struct xor_options){ .piece = 7 };
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(ways); i++) {
+		move_init(move, &is);
+		move_begin(move, ways[i]);
+		move_await(move);
+		move_expect_done(move);
+		move_done(move);
+	}
+}
+
+/* The target's helpers' bus; whoever calls it has to wait. */
+static int listen_as_bus(struct move *move, struct sockaddr_un *address)
+{
+	struct ramjet_helper_options options = { RAMJET_HELPER_OPTIONS_INIT };
+	int bus = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[128];
+
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	(void)snprintf(address->sun_path, sizeof(address->sun_path), "%s/bus",
+		       move->folder);
+	assert_int_equal(
+		bind(bus, (struct sockaddr *)address, sizeof(*address)), 0);
+	assert_int_equal(listen(bus, 1), 0);
+	(void)snprintf(text, sizeof(text), "unix:path=%s", address->sun_path);
+	options.bus_address = text;
+	options.start_timeout_ms = 60000;
+	assert_int_equal(
+		ramjet_guest_set_helpers(move->target.guest, &options, NULL),
+		0);
+	return bus;
+}
+
+static void who_is_turned_away_hears_why(void **state)
+{
+	struct move *move = *state;
+	struct sockaddr_un address;
+	int bus, call;
+
+	kind = (struct xor_options){ 0 };
+	atomic_store(&wrapped, 0);
+	move_init(move, &move_machine);
+	bus = listen_as_bus(move, &address);
+	move_listen(move);
+	/* The target is not at the door yet: it waits for its helpers. */
+	call = accept(bus, NULL, NULL);
+	assert_true(call >= 0);
+	move_send(move);
+	while (!atomic_load(&wrapped))
+		(void)sched_yield();
+	(void)close(call);
+	move_await(move);
+	move_expect_stayed(move);
+	move_expect_error(&move->source_err, move->target_err.code, "target: ");
+	move_expect_error(&move->source_err, move->target_err.code,
+			  move->target_err.message);
+	(void)close(bus);
+	(void)unlink(address.sun_path);
+}
+
 static void last_words_are_heard(void **state)
 {
 	static const enum move_over ways[] = { MOVE_UNIX, MOVE_SOCKETPAIR };
@@ -209,6 +281,8 @@ int main(void)
 		MOVE_TEST(with_a_control_link_and_channels),
 		MOVE_TEST(one_connection_for_all),
 		MOVE_TEST(one_way),
+		MOVE_TEST(in_crumbs),
+		MOVE_TEST(who_is_turned_away_hears_why),
 		MOVE_TEST(last_words_are_heard),
 		MOVE_TEST(a_source_that_fails_is_heard),
 		MOVE_TEST(a_connection_that_breaks_ends_the_move),
