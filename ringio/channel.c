@@ -58,11 +58,9 @@ int rj_channel_new(const struct rj_conn *conn,
 	rc = make_backend(conn, options->backend, &channel, err);
 	if (rc)
 		return rc;
-	channel->kind = conn->kind;
 	channel->conn = *conn;
 	channel->is_bare = rj_conn_is_bare(conn);
 	channel->is_socket = rj_conn_is_socket(conn);
-	channel->fd = conn->fd;
 	channel->wake_fd = options->wake_fd;
 	channel->start = conn->kind == RJ_CONN_FILE
 				 ? (int64_t)lseek(conn->fd, 0, SEEK_CUR)
@@ -96,7 +94,8 @@ static void release_sigpipe(struct rj_channel *channel)
 static void leave_position(const struct rj_channel *channel)
 {
 	if (channel->start >= 0)
-		(void)lseek(channel->fd, rj_channel_place(channel), SEEK_SET);
+		(void)lseek(channel->conn.fd, rj_channel_place(channel),
+			    SEEK_SET);
 }
 
 void rj_channel_free(struct rj_channel *channel)
@@ -161,12 +160,12 @@ int rj_channel_send_start(struct rj_channel *channel, struct iovec *iov,
 
 bool rj_channel_is_tcp(const struct rj_channel *channel)
 {
-	return channel->kind == RJ_CONN_TCP;
+	return channel->conn.kind == RJ_CONN_TCP;
 }
 
 bool rj_channel_is_local(const struct rj_channel *channel)
 {
-	return rj_channel_is_tcp(channel) && rj_tcp_is_local(channel->fd);
+	return rj_channel_is_tcp(channel) && rj_tcp_is_local(channel->conn.fd);
 }
 
 static bool can_zero_copy(const struct rj_channel *channel)
@@ -251,8 +250,8 @@ uint64_t rj_channel_bytes(const struct rj_channel *channel)
 
 int rj_channel_set_rate(struct rj_channel *channel, uint64_t bytes_per_s)
 {
-	if (channel->kind == RJ_CONN_TCP)
-		return rj_tcp_set_rate(channel->fd, bytes_per_s);
+	if (channel->conn.kind == RJ_CONN_TCP)
+		return rj_tcp_set_rate(channel->conn.fd, bytes_per_s);
 	rj_pacing_set(&channel->pacing, bytes_per_s, rj_now_ns());
 	return 0;
 }
@@ -261,6 +260,6 @@ void rj_channel_tcp_info(const struct rj_channel *channel,
 			 struct rj_channel_tcp *ret)
 {
 	*ret = (struct rj_channel_tcp){ 0 };
-	if (channel->kind == RJ_CONN_TCP)
-		rj_tcp_info(channel->fd, ret);
+	if (channel->conn.kind == RJ_CONN_TCP)
+		rj_tcp_info(channel->conn.fd, ret);
 }

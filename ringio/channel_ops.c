@@ -12,8 +12,8 @@ void rj_channel_expect(struct rj_channel *channel, uint64_t bytes)
 	const uint32_t low =
 		bytes < LOW_WATER_BYTES ? (uint32_t)bytes : LOW_WATER_BYTES;
 
-	if (channel->kind != RJ_CONN_TCP || channel->low_water == low)
+	if (channel->conn.kind != RJ_CONN_TCP || channel->low_water == low)
 		return;
-	rj_tcp_set_low_water(channel->fd, low);
+	rj_tcp_set_low_water(channel->conn.fd, low);
 	channel->low_water = low;
 }

@@ -47,11 +47,9 @@ struct rj_channel {
 	/* immutable once made */
 	const struct rj_channel_ops *ops;
 	enum ramjet_backend backend;
-	struct rj_conn conn;
-	enum rj_conn_kind kind;
-	bool is_bare; /* else use conn's operations; fd is -1 */
+	struct rj_conn conn; /* borrowed */
+	bool is_bare;        /* conn's; else use its operations */
 	bool is_socket;
-	int fd;
 	int wake_fd;
 	int64_t start; /* files: where the first byte goes; -1: no places */
 	char reason[192];

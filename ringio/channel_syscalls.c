@@ -40,16 +40,16 @@ static ssize_t send_once(struct rj_channel *channel, unsigned count)
 	const uint64_t place = (uint64_t)rj_channel_place(channel);
 
 	if (channel->is_socket)
-		return syscall(SYS_sendmsg, channel->fd, &message,
+		return syscall(SYS_sendmsg, channel->conn.fd, &message,
 			       MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (channel->start >= 0)
-		return syscall(SYS_pwritev, channel->fd, message.msg_iov,
+		return syscall(SYS_pwritev, channel->conn.fd, message.msg_iov,
 			       (unsigned long)count, (unsigned long)place,
 			       (unsigned long)(place >> 32));
 	if (!channel->is_bare)
 		return with_errno(channel->conn.ops->send(
 			&channel->conn, message.msg_iov, count));
-	return syscall(SYS_writev, channel->fd, message.msg_iov,
+	return syscall(SYS_writev, channel->conn.fd, message.msg_iov,
 		       (unsigned long)count);
 }
 
@@ -134,15 +134,15 @@ static ssize_t recv_once(struct rj_channel *channel, struct rj_iov *iov)
 	ssize_t n;
 
 	if (channel->is_socket)
-		n = recvmsg(channel->fd, &message, MSG_DONTWAIT);
+		n = recvmsg(channel->conn.fd, &message, MSG_DONTWAIT);
 	else if (channel->start >= 0)
-		n = preadv(channel->fd, message.msg_iov, (int)count,
+		n = preadv(channel->conn.fd, message.msg_iov, (int)count,
 			   rj_channel_place(channel));
 	else if (!channel->is_bare)
 		n = with_errno(channel->conn.ops->receive(
 			&channel->conn, message.msg_iov, count));
 	else
-		n = readv(channel->fd, message.msg_iov, (int)count);
+		n = readv(channel->conn.fd, message.msg_iov, (int)count);
 	rj_iov_close(iov, n > 0 ? (size_t)n : 0);
 	if (n > 0)
 		rj_channel_moved(channel, (uint64_t)n);

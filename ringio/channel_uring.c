@@ -101,13 +101,13 @@ static void prepare_zero_copy(struct uring_channel *c, int how, int flags,
 	const struct iovec *entry = c->base.send.entries;
 
 	if (how == RJ_CHANNEL_UNREGISTERED)
-		io_uring_prep_send_zc(sqe, c->base.fd, entry->iov_base,
+		io_uring_prep_send_zc(sqe, c->base.conn.fd, entry->iov_base,
 				      entry->iov_len, flags,
 				      SEND_ZC_REPORT_USAGE);
 	else
 		io_uring_prep_send_zc_fixed(
-			sqe, c->base.fd, entry->iov_base, entry->iov_len, flags,
-			SEND_ZC_REPORT_USAGE, (unsigned)how);
+			sqe, c->base.conn.fd, entry->iov_base, entry->iov_len,
+			flags, SEND_ZC_REPORT_USAGE, (unsigned)how);
 	c->send.zero_copy = true;
 }
 
@@ -122,7 +122,7 @@ static void prepare_send(struct uring_channel *c, uint64_t bytes_max,
 
 	c->send.zero_copy = false;
 	if (how == RJ_CHANNEL_PLAIN)
-		io_uring_prep_sendmsg(sqe, c->base.fd, &c->send.message,
+		io_uring_prep_sendmsg(sqe, c->base.conn.fd, &c->send.message,
 				      (unsigned)flags);
 	else
 		prepare_zero_copy(c, how, flags, sqe);
@@ -135,7 +135,7 @@ static void prepare_send(struct uring_channel *c, uint64_t bytes_max,
 static void prepare_receive(struct uring_channel *c, struct io_uring_sqe *sqe)
 {
 	rj_channel_expect(&c->base, c->recv.iov->bytes);
-	io_uring_prep_recvmsg(sqe, c->base.fd, &c->recv.message,
+	io_uring_prep_recvmsg(sqe, c->base.conn.fd, &c->recv.message,
 			      c->base.low_water ? 0 : MSG_WAITALL);
 }
 
@@ -145,7 +145,7 @@ static void prepare_transfer(struct uring_channel *c, struct op *op,
 	unsigned count = rj_iov_open(op->iov, bytes_max);
 	struct iovec *entries = op->iov->entries;
 	const uint64_t place = (uint64_t)rj_channel_place(&c->base);
-	int fd = c->base.fd;
+	int fd = c->base.conn.fd;
 
 	op->message = (struct msghdr){
 		.msg_iov = entries,
@@ -169,7 +169,7 @@ static int start_op(struct uring_channel *c, struct op *op, uint64_t bytes_max)
 	if (!sqe)
 		return -EBUSY;
 	if (op->polling)
-		io_uring_prep_poll_add(sqe, c->base.fd,
+		io_uring_prep_poll_add(sqe, c->base.conn.fd,
 				       op->id == OP_SEND ? POLLOUT : POLLIN);
 	else
 		prepare_transfer(c, op, bytes_max, sqe);
@@ -191,8 +191,8 @@ static int explain_close(const struct uring_channel *c, const struct op *op)
 	socklen_t bytes = sizeof(limit_ms);
 
 	if (op->id == OP_SEND &&
-	    !getsockopt(c->base.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms,
-			&bytes) &&
+	    !getsockopt(c->base.conn.fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+			&limit_ms, &bytes) &&
 	    limit_ms && op->lasted_ns >= limit_ms * UINT64_C(500000))
 		return -ETIMEDOUT;
 	return -EPIPE;
