@@ -174,19 +174,19 @@ const struct rj_cpus *rj_numa_cpus(const struct rj_numa *numa, unsigned worker)
 	return node == RJ_NODE_ANY ? NULL : &numa->topology->nodes[node].cpus;
 }
 
-int rj_numa_settle(struct ramjet_migration *m, const struct rj_cpus *cpus,
+int rj_numa_settle(const struct rj_env *env, const struct rj_cpus *cpus,
 		   struct ramjet_error *err)
 {
 	const int rc = cpus ? rj_cpus_run_on(cpus) : 0;
+	char reason[96];
 
 	if (!rc)
 		return 0;
-	if (rj_migration_params(m).strict)
+	if (rj_env_params(env).strict)
 		return rj_fail_errno(err, rc,
 				     "strict: numa: sched_setaffinity");
-	rj_lock(&m->lock);
-	rj_statistics_path(&m->stats, "numa pinning", "no",
-			   "sched_setaffinity: %s", strerrordesc_np(-rc));
-	rj_unlock(&m->lock);
+	(void)snprintf(reason, sizeof(reason), "sched_setaffinity: %s",
+		       strerrordesc_np(-rc));
+	rj_env_path(env, "numa pinning", "no", reason);
 	return 0;
 }

@@ -6,6 +6,7 @@
  * near the memory they read or write. Decided once, by the control thread,
  * before they start; with one node nothing is asked, and nobody is pinned.
  */
+#include "engine/migration/env.h"
 #include "engine/migration/migration.h"
 #include "engine/placement/placement.h"
 #include "engine/placement/topology.h"
@@ -37,7 +38,7 @@ const struct rj_cpus *rj_numa_cpus(const struct rj_numa *numa, unsigned worker);
  * The calling worker runs there from now on, so what it touches first lies
  * there. A refusal is reported; with `strict` it is an error.
  */
-RJ_NODISCARD int rj_numa_settle(struct ramjet_migration *m,
+RJ_NODISCARD int rj_numa_settle(const struct rj_env *env,
 				const struct rj_cpus *cpus,
 				struct ramjet_error *err);
 #endif

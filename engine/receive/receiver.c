@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/receive/receiver.h"
-#include "engine/link/lane.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,6 +10,7 @@
 
 #include "engine/guest/backing.h"
 #include "engine/link/event.h"
+#include "engine/link/lane.h"
 #include "engine/page/coding.h"
 #include "ringio/wait.h"
 #include "util/clock.h"
@@ -66,7 +66,7 @@ static bool wants_thread(const struct rj_receiver *r, bool *asked)
 static void miss_thread(const struct rj_receiver *r, int rc)
 {
 	if (rc)
-		rj_log(&r->m->log, RJ_LOG_WARNING,
+		rj_log(r->env.log, RJ_LOG_WARNING,
 		       "receive worker %u: no thread beside it: %s", r->index,
 		       strerror(-rc));
 }
@@ -258,7 +258,7 @@ static int skip_frame(struct rj_receiver *r, const struct rj_frame *frame)
 static int expect_end(struct rj_receiver *r, struct ramjet_error *err)
 {
 	const uint64_t deadline_ns = r->conn.command
-					     ? rj_migration_reply_deadline(r->m)
+					     ? rj_env_reply_deadline(&r->env)
 					     : rj_now_ns() + END_NS;
 	struct stat st;
 	uint8_t junk;
@@ -266,9 +266,9 @@ static int expect_end(struct rj_receiver *r, struct ramjet_error *err)
 
 	if (!fstat(r->conn.fd, &st) && S_ISBLK(st.st_mode))
 		return 0;
-	rc = rj_conn_wait(&r->conn, POLLIN, deadline_ns, r->m->wake_fd);
+	rc = rj_conn_wait(&r->conn, POLLIN, deadline_ns, r->env.wake_fd);
 	if (rc == -ETIMEDOUT) {
-		rj_log(&r->m->log, RJ_LOG_WARNING,
+		rj_log(r->env.log, RJ_LOG_WARNING,
 		       "channel %u: another process holds the stream open after its "
 		       "end",
 		       r->index);
@@ -313,7 +313,7 @@ static int take_control(struct rj_receiver *r, const struct rj_frame *frame,
 	/* For the heartbeat: the source has said something. */
 	publish(r);
 	if (frame->type == RJ_FRAME_PING && r->link) {
-		rc = rj_link_answer(r->link, &message, r->m->wake_fd, err);
+		rc = rj_link_answer(r->link, &message, r->env.wake_fd, err);
 		rj_message_done(&message);
 		return rc ? rc : next_header(r);
 	}
@@ -369,7 +369,7 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 {
 	const struct rj_channel_options options = {
 		.backend = r->backend,
-		.wake_fd = r->m->wake_fd,
+		.wake_fd = r->env.wake_fd,
 	};
 	int rc;
 
@@ -381,10 +381,8 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 	rc = rj_channel_new(&r->conn, &options, &r->channel, err);
 	if (rc)
 		return rc;
-	rj_lock(&r->m->lock);
-	rj_statistics_backend(&r->m->stats, rj_channel_backend(r->channel),
-			      rj_channel_reason(r->channel));
-	rj_unlock(&r->m->lock);
+	rj_env_backend(&r->env, rj_channel_backend(r->channel),
+		       rj_channel_reason(r->channel));
 	return 0;
 }
 
@@ -409,20 +407,20 @@ static void describe_failure(struct rj_receiver *r, int rc,
 static void give_up(struct rj_receiver *r, const struct ramjet_error *err)
 {
 	if (!r->inbox || err->code == -ECANCELED) {
-		rj_migration_fail(r->m, err);
+		rj_env_fail(&r->env, err);
 		return;
 	}
 	r->end = *err;
 	/* pairs with the acquire in rj_target_look() */
 	atomic_store_explicit(&r->ended, true, memory_order_release);
-	rj_event_signal(r->m->event_fd);
+	rj_event_signal(r->env.event_fd);
 }
 
 static void *receiver_thread(void *arg)
 {
 	struct rj_receiver *r = arg;
 	struct ramjet_error err = { 0 };
-	int rc = rj_numa_settle(r->m, r->cpus, &err);
+	int rc = rj_numa_settle(&r->env, r->cpus, &err);
 
 	if (!rc)
 		rc = open_channel(r, &err);

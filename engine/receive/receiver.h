@@ -11,7 +11,7 @@
 
 #include "engine/link/link.h"
 #include "engine/link/mailbox.h"
-#include "engine/migration/migration.h"
+#include "engine/migration/env.h"
 #include "engine/page/codec.h"
 #include "engine/placement/numa.h"
 #include "engine/receive/bounce.h"
@@ -33,7 +33,7 @@ struct rj_receive_buffers {
 
 struct rj_receiver {
 	/* immutable after rj_receiver_start() */
-	struct ramjet_migration *m;
+	struct rj_env env;
 	struct rj_target_memory *memory;
 	struct rj_fences *fences;
 	struct rj_mailbox *inbox; /* control frames in band, or NULL */

@@ -53,7 +53,7 @@ static void set_frame_size(struct rj_sender *s, uint64_t cap)
 /* A changed cap changes this channel's pace with its next frame. */
 static int apply_rate(struct rj_sender *s)
 {
-	const uint64_t cap = atomic_load_explicit(&s->m->cap_bytes_per_s,
+	const uint64_t cap = atomic_load_explicit(s->env.cap_bytes_per_s,
 						  memory_order_relaxed);
 
 	if (cap == s->rate)
@@ -73,7 +73,7 @@ static int wait_turn(struct rj_sender *s, uint64_t *bytes)
 	if (rc)
 		return rc;
 	publish(s);
-	rc = rj_governor_wait(s->governor, bytes, s->m->wake_fd);
+	rc = rj_governor_wait(s->governor, bytes, s->env.wake_fd);
 	return rc ? rc : apply_rate(s);
 }
 
@@ -103,10 +103,7 @@ static void report_zero_copy(struct rj_sender *s)
 {
 	if (!s->path.news)
 		return;
-	rj_lock(&s->m->lock);
-	rj_statistics_path_now(&s->m->stats, "zero copy", s->path.chosen, "%s",
-			       s->path.reason);
-	rj_unlock(&s->m->lock);
+	rj_env_path_now(&s->env, "zero copy", s->path.chosen, s->path.reason);
 	s->path.news = false;
 }
 
@@ -395,15 +392,13 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 
 static void report_paths(struct rj_sender *s)
 {
-	rj_lock(&s->m->lock);
-	rj_statistics_backend(&s->m->stats, rj_channel_backend(s->channel),
-			      rj_channel_reason(s->channel));
-	rj_unlock(&s->m->lock);
+	rj_env_backend(&s->env, rj_channel_backend(s->channel),
+		       rj_channel_reason(s->channel));
 }
 
 static int check_strict(struct rj_sender *s, struct ramjet_error *err)
 {
-	const struct ramjet_params params = rj_migration_params(s->m);
+	const struct ramjet_params params = rj_env_params(&s->env);
 
 	if (!params.strict || params.backend == RAMJET_BACKEND_SYSCALLS ||
 	    rj_channel_backend(s->channel) == RAMJET_BACKEND_URING)
@@ -413,19 +408,9 @@ static int check_strict(struct rj_sender *s, struct ramjet_error *err)
 		       rj_channel_reason(s->channel));
 }
 
-/* Under the pagemap source, which write-protects pages, pinning a page counts
- * as the guest writing it. */
-static bool pinning_dirties(const struct ramjet_guest *guest)
-{
-	for (unsigned i = 0; i < guest->source_count; i++)
-		if (!strcmp(guest->sources[i]->ops.name, "pagemap"))
-			return true;
-	return false;
-}
-
 static int open_path(struct rj_sender *s, struct ramjet_error *err)
 {
-	const struct ramjet_params params = rj_migration_params(s->m);
+	const struct ramjet_params params = rj_env_params(&s->env);
 	const struct rj_send_path_options options = {
 		.channel = s->channel,
 		.rounds = s->rounds,
@@ -433,7 +418,7 @@ static int open_path(struct rj_sender *s, struct ramjet_error *err)
 		.verdict = s->zero_copy,
 		.wish = params.zero_copy,
 		.strict = params.strict,
-		.pinning_dirties = pinning_dirties(s->m->guest),
+		.pinning_dirties = s->pinning_dirties,
 	};
 	const int rc = rj_send_path_init(&s->path, &options, err);
 
@@ -459,7 +444,7 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 {
 	const struct rj_channel_options options = {
 		.backend = s->backend,
-		.wake_fd = s->m->wake_fd,
+		.wake_fd = s->env.wake_fd,
 	};
 	int rc = rj_channel_new(&s->conn, &options, &s->channel, err);
 
@@ -493,7 +478,7 @@ static void blame_block(struct rj_sender *s, int rc)
 static void *sender_thread(void *arg)
 {
 	struct rj_sender *s = arg;
-	int rc = rj_numa_settle(s->m, s->cpus, &s->err);
+	int rc = rj_numa_settle(&s->env, s->cpus, &s->err);
 
 	if (!rc)
 		rc = open_channel(s, &s->err);
@@ -517,7 +502,7 @@ static void *sender_thread(void *arg)
 			(void)rj_fail_errno(&s->err, rc, "sending");
 		rj_error_prefix(&s->err, "channel %u", s->index);
 		s->err.code = rc;
-		rj_migration_fail(s->m, &s->err);
+		rj_env_fail(&s->env, &s->err);
 	}
 	return NULL;
 }

@@ -11,7 +11,7 @@
 
 #include "dirty/source.h"
 #include "engine/link/mailbox.h"
-#include "engine/migration/migration.h"
+#include "engine/migration/env.h"
 #include "engine/page/codec.h"
 #include "engine/placement/numa.h"
 #include "engine/send/claim_log.h"
@@ -25,7 +25,7 @@
 
 struct rj_sender {
 	/* immutable after rj_sender_start() */
-	struct ramjet_migration *m;
+	struct rj_env env;
 	struct rj_rounds *rounds;
 	struct rj_dirty_set *dirty;   /* to rearm, or NULL */
 	struct rj_mailbox *outbox;    /* control frames in band, or NULL */
@@ -34,6 +34,7 @@ struct rj_sender {
 	/* nothing comes back: see open_codec() */
 	const _Atomic uint32_t *applied; /* rounds in the target's memory */
 	bool one_way;
+	bool pinning_dirties; /* pinning a page counts as the guest writing it */
 	struct rj_counters *counters;
 	/* owned; closed by the thread that joins this one */
 	struct rj_conn conn;

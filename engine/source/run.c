@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dbus/vmstate.h"
 #include "engine/guest/own_file.h"
@@ -51,6 +52,15 @@ static void nudge(void *rounds)
 	rj_rounds_kick(rounds);
 }
 
+/* The pagemap source write-protects pages: pinning one counts as a write. */
+static bool pinning_dirties(const struct ramjet_guest *guest)
+{
+	for (unsigned i = 0; i < guest->source_count; i++)
+		if (!strcmp(guest->sources[i]->ops.name, "pagemap"))
+			return true;
+	return false;
+}
+
 static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
@@ -69,7 +79,8 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
 		struct rj_sender *s = &out->lanes.senders[i];
 
-		s->m = m;
+		s->env = rj_env_of(m);
+		s->pinning_dirties = pinning_dirties(m->guest);
 		s->rounds = &out->pages.rounds;
 		s->dirty = rj_dirty_set_needs_rearm(&out->pages.dirty)
 				   ? &out->pages.dirty

@@ -129,7 +129,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 	for (unsigned i = 0; i < in->channel_count; i++) {
 		struct rj_receiver *r = &in->receivers[i];
 
-		r->m = m;
+		r->env = rj_env_of(m);
 		r->memory = &in->memory;
 		r->fences = &in->fences;
 		r->inbox = in->has_inbox ? &in->inbox : NULL;

@@ -258,17 +258,18 @@ static void cpus_that_are_gone_are_reported_or_refused(void **state)
 {
 	struct ramjet_error err = { 0 };
 	struct ramjet_migration m = { 0 };
+	const struct rj_env env = rj_env_of(&m);
 	const struct rj_cpus none = { 0 };
 
 	(void)state;
 	rj_mutex_init(&m.lock);
-	assert_int_equal(rj_numa_settle(&m, NULL, &err), 0);
-	assert_int_equal(rj_numa_settle(&m, &none, &err), 0);
+	assert_int_equal(rj_numa_settle(&env, NULL, &err), 0);
+	assert_int_equal(rj_numa_settle(&env, &none, &err), 0);
 	assert_int_equal(m.stats.fast_path_count, 1);
 	assert_string_equal(m.stats.fast_paths[0].name, "numa pinning");
 	assert_string_equal(m.stats.fast_paths[0].chosen, "no");
 	m.params.strict = true;
-	assert_int_equal(rj_numa_settle(&m, &none, &err), -EINVAL);
+	assert_int_equal(rj_numa_settle(&env, &none, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "strict: numa"));
 	rj_mutex_done(&m.lock);
 }
