@@ -315,6 +315,13 @@ struct ramjet_params {
 	 * is predicted with this, until a switchover of this guest that came
 	 * to nothing has shown it. Live. */
 	uint64_t state_hint_us;
+	/* The CPUs that this side's threads run on: all of them, workers and
+	 * control thread; NULL and 0: where the caller may. Guest operations and
+	 * notifiers run where he may all the same. With NUMA, each worker keeps
+	 * to those of its node. Borrowed until return. -EINVAL names what is
+	 * offline, or not for this process. */
+	const uint32_t *cpus;
+	size_t cpu_count;
 };
 #define RAMJET_CHANNELS_MAX 256u
 /* In the order of the fields, as C++ wants it. */
@@ -403,7 +410,8 @@ int ramjet_cancel_reason(struct ramjet_migration *migration,
 int ramjet_switchover(struct ramjet_migration *migration);
 
 /* Change the parameters marked "Live" above; others must be as they were
- * (-EINVAL), except `log` and `log_user`, which are not looked at. States: all but final ones (-EALREADY). */
+ * (-EINVAL), except `log`, `log_user` and `cpus`, which are not looked at.
+ * States: all but final ones (-EALREADY). */
 int ramjet_set_params(struct ramjet_migration *migration,
 		      const struct ramjet_params *params,
 		      struct ramjet_error *err);

@@ -177,6 +177,8 @@ RAMJET_API int ramjet_set_params(struct ramjet_migration *migration,
 		rc = check_fixed(&migration->params, &wanted, err);
 	if (!rc) {
 		had_hold = migration->params.hold;
+		wanted.cpus = NULL;
+		wanted.cpu_count = 0;
 		migration->params = wanted;
 		rj_migration_apply_cap_locked(migration);
 		atomic_store(&migration->downtime_limit_us,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/migration/callback.h"
 
+#include "engine/migration/confine.h"
 #include "util/error.h"
 
 /* One call under way. */
@@ -14,6 +15,7 @@ static struct call begin(struct ramjet_migration *m)
 {
 	struct call call = { .m = m };
 
+	rj_confine_leave(m);
 	(void)pthread_sigmask(SIG_SETMASK, &m->caller_mask, &call.ours);
 	return call;
 }
@@ -22,6 +24,7 @@ static int end(struct call *call, const char *what, int rc,
 	       struct ramjet_error *err)
 {
 	(void)pthread_sigmask(SIG_SETMASK, &call->ours, NULL);
+	rj_confine_enter(call->m);
 	rc = rj_callback_result(&call->err, what, rc);
 	if (rc && !err->code)
 		*err = call->err;
@@ -87,4 +90,5 @@ void rj_call_notifiers(struct ramjet_migration *m, enum ramjet_state old_state,
 
 	rj_notifiers_call(&m->guest->notifiers, old_state, new_state, err, m);
 	(void)pthread_sigmask(SIG_SETMASK, &call.ours, NULL);
+	rj_confine_enter(m);
 }

@@ -6,6 +6,7 @@
 
 #include "engine/guest/params.h"
 #include "engine/link/event.h"
+#include "engine/migration/confine.h"
 #include "engine/migration/news.h"
 #include "engine/migration/transitions.h"
 #include "util/cleanup.h"
@@ -40,6 +41,7 @@ static void free_parts(struct ramjet_migration *m)
 
 	m->side->free(m);
 	rj_statistics_done(&m->stats);
+	rj_confine_done(m);
 	free(m->counters);
 	rj_close_fd(&m->wake_fd);
 	rj_close_fd(&m->event_fd);
@@ -92,6 +94,11 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 		rc = rj_uri_parse(uri, &m->uri, err);
 	if (!rc)
 		rc = init_parts(m, err);
+	if (!rc)
+		rc = rj_confine_prepare(m, err);
+	/* The caller's, until return. */
+	m->params.cpus = NULL;
+	m->params.cpu_count = 0;
 	if (!rc && side->outgoing)
 		rc = check_blockers(guest, err);
 	if (!rc)
@@ -122,6 +129,7 @@ static void *run_side(void *arg)
 	rj_lock(&m->lock);
 	rj_unlock(&m->lock);
 	rj_thread_give_to(m);
+	rj_confine_enter(m);
 	m->side->run(m);
 	return NULL;
 }

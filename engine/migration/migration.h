@@ -24,6 +24,7 @@
 
 struct rj_message;
 struct rj_outgoing;
+struct rj_confinement;
 struct rj_incoming;
 struct rj_side;
 
@@ -38,6 +39,7 @@ struct ramjet_migration {
 	struct rj_log log;
 	const struct rj_side *side;
 	/* signal mask of the thread that began it: callbacks run with it */
+	struct rj_confinement *confinement; /* confine.c; NULL: anywhere */
 	sigset_t caller_mask;
 	pthread_t control;
 	bool has_control;

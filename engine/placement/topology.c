@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/placement/topology.h"
 
-#include <errno.h>
 #include <string.h>
 
 void rj_topology_single(struct rj_topology *topology, const char *reason)
@@ -44,20 +43,4 @@ void rj_topology_restrict(struct rj_topology *topology,
 		node->cpu_count = (unsigned)CPU_COUNT_S(sizeof(node->cpus),
 							node->cpus.sets);
 	}
-}
-
-void rj_cpus_add(struct rj_cpus *cpus, unsigned cpu)
-{
-	CPU_SET_S(cpu, sizeof(*cpus), cpus->sets);
-}
-
-int rj_cpus_allowed(struct rj_cpus *ret)
-{
-	*ret = (struct rj_cpus){ 0 };
-	return sched_getaffinity(0, sizeof(*ret), ret->sets) ? -errno : 0;
-}
-
-int rj_cpus_run_on(const struct rj_cpus *cpus)
-{
-	return sched_setaffinity(0, sizeof(*cpus), cpus->sets) ? -errno : 0;
 }

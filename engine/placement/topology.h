@@ -6,25 +6,20 @@
  * plain struct, so that policies can be tested on machines nobody has. Nodes
  * are named by their index here; the kernel's number is `id`.
  */
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "util/compiler.h"
+#include "util/cpu_set.h"
 
 /* What lies on nodes beyond these is taken as lying nowhere. Chosen, and
- * tested up to here. CPUs: the most that Linux can be built for on x86. */
+ * tested up to here. */
 #define RJ_NODES_MAX 64u
-#define RJ_CPUS_MAX  8192u
 #define RJ_NODE_ANY  (-1)
 
 /* As the firmware's table (ACPI SLIT) counts. */
 #define RJ_DISTANCE_LOCAL 10u
 #define RJ_DISTANCE_OTHER 20u /* where the firmware does not tell */
-
-struct rj_cpus {
-	cpu_set_t sets[RJ_CPUS_MAX / CPU_SETSIZE];
-};
 
 struct rj_node {
 	unsigned id;
@@ -50,10 +45,4 @@ int rj_topology_nearest(const struct rj_topology *topology, unsigned from,
 /* Forget CPUs that are not among `allowed`. */
 void rj_topology_restrict(struct rj_topology *topology,
 			  const struct rj_cpus *allowed);
-
-void rj_cpus_add(struct rj_cpus *cpus, unsigned cpu);
-/* Where the calling thread may run; -errno. */
-RJ_NODISCARD int rj_cpus_allowed(struct rj_cpus *ret);
-/* The calling thread runs there from now on; -errno. */
-RJ_NODISCARD int rj_cpus_run_on(const struct rj_cpus *cpus);
 #endif
