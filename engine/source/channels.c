@@ -132,7 +132,7 @@ static bool tells_of_channels(struct ramjet_migration *m,
 			      const struct rj_wire_now *wire)
 {
 	struct rj_channel_plan *plan = &m->out->lanes.plan;
-	const struct rj_sent sent = rj_source_sent(m);
+	const struct rj_sent sent = rj_lanes_sent(&m->out->lanes);
 	const uint64_t raw = sent.raw_pages - plan->raw_pages;
 	const uint64_t zero = sent.zero_pages - plan->zero_pages;
 	const bool queued = plan->was_queued && wire->queued;

@@ -46,9 +46,10 @@ int rj_source_await(struct ramjet_migration *m,
 		const uint64_t timeout_us = patience_us(m);
 		/* Workers tell their bytes a frame at a time, which may take
 		 * long; the kernel knows better. */
-		const struct rj_wire_now wire = rj_source_look(m);
-		const uint64_t now_moved = rj_source_sent(m).wire_bytes +
-					   wire.acked + m->out->pages.applied;
+		const struct rj_wire_now wire = rj_lanes_look(&m->out->lanes);
+		const uint64_t now_moved =
+			rj_lanes_sent(&m->out->lanes).wire_bytes + wire.acked +
+			m->out->pages.applied;
 
 		if (now_moved != moved || rj_wire_is_held_back(&wire))
 			since_us = rj_now_us();

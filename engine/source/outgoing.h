@@ -45,6 +45,7 @@ struct rj_source_session {
 /* The channels and their workers. */
 struct rj_source_lanes {
 	struct rj_sender *senders;
+	const struct rj_counters *counters; /* the senders', once they begin */
 	unsigned channel_count;
 	struct rj_channel_plan plan;
 	struct rj_governor governor; /* any thread's */
@@ -147,13 +148,13 @@ enum rj_advice rj_source_advise(struct ramjet_migration *m,
 RJ_NODISCARD int rj_source_give_up(struct ramjet_migration *m,
 				   struct ramjet_error *err);
 /* path.c: ask the target for an answer, when it is time. */
-RJ_NODISCARD int rj_source_ping(struct ramjet_migration *m,
+RJ_NODISCARD int rj_source_ping(struct rj_outgoing *out,
 				struct ramjet_error *err);
 /* Is the path's round trip known, by an answer or by a small round? One way
  * there is none: always true. */
 bool rj_source_knows_path(const struct rj_outgoing *out);
 /* Take the round trip that was measured into the estimate. */
-void rj_source_take_rtt(struct ramjet_migration *m);
+void rj_source_take_rtt(struct rj_outgoing *out);
 /* switchover.c: stop, last round, state, READY. The guest is stopped from
  * here on (out->guest_stopped). 1: called off, the guest runs on. */
 RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
@@ -181,9 +182,12 @@ RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
  * give up (the reason is in the migration), or a protocol error. */
 RJ_NODISCARD int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 				struct ramjet_error *err);
-/* look.c: the kernel is asked about each connection (a system call a channel),
- * never the workers. */
-struct rj_wire_now rj_source_look(const struct ramjet_migration *m);
+/* lanes.c: the kernel is asked about each connection (a system call a channel),
+ * never the workers. Before these begin there are no lanes. */
+struct rj_wire_now rj_lanes_look(struct rj_source_lanes *lanes);
 /* Sums of all workers. */
-struct rj_sent rj_source_sent(const struct ramjet_migration *m);
+struct rj_sent rj_lanes_sent(const struct rj_source_lanes *lanes);
+uint64_t rj_lanes_launched_bytes(const struct rj_source_lanes *lanes);
+/* Of the slowest connection, as TCP has it. */
+uint32_t rj_lanes_tcp_rtt_us(const struct rj_source_lanes *lanes);
 #endif

@@ -43,18 +43,13 @@ bool rj_source_knows_path(const struct rj_outgoing *out)
 	return has_answered(out) || out->forecast.arrival.latency_us.samples;
 }
 
-void rj_source_take_rtt(struct ramjet_migration *m)
+void rj_source_take_rtt(struct rj_outgoing *out)
 {
-	struct rj_outgoing *out = m->out;
 	const struct rj_ping *ping = &out->session.link.ping;
-	struct rj_path_seen seen = { 0 };
+	struct rj_path_seen seen = {
+		.tcp_us = rj_lanes_tcp_rtt_us(&out->lanes),
+	};
 
-	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
-		const uint32_t us = atomic_load_explicit(&m->counters[i].rtt_us,
-							 memory_order_relaxed);
-
-		seen.tcp_us = us > seen.tcp_us ? us : seen.tcp_us;
-	}
 	if (!out->session.one_way)
 		seen.rtt_us = rj_ping_rtt_us(ping);
 	/* In band answers wait behind pages; after READY none are left. */
@@ -65,9 +60,8 @@ void rj_source_take_rtt(struct ramjet_migration *m)
 	rj_forecast_take_path(&out->forecast, &seen);
 }
 
-int rj_source_ping(struct ramjet_migration *m, struct ramjet_error *err)
+int rj_source_ping(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	const bool laden = is_laden(out);
 
 	return rj_link_ping(&out->session.link, laden, ping_ns(out, laden),

@@ -46,20 +46,11 @@ static uint64_t elapsed_us(const struct rj_outgoing *out)
 	return rj_now_us() - out->pages.round_began_us;
 }
 
-static uint64_t launched_bytes(const struct ramjet_migration *m)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < m->out->lanes.channel_count; i++)
-		bytes += rj_counter(&m->counters[i].launched_bytes);
-	return bytes;
-}
-
 static void open_round(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
 	const uint64_t pages = rj_rounds_next_pages(&out->pages.rounds);
-	const uint64_t launched = launched_bytes(m);
+	const uint64_t launched = rj_lanes_launched_bytes(&out->lanes);
 
 	out->pages.round_began_us = rj_now_us();
 	out->pages.round = rj_rounds_open(&out->pages.rounds, false);
@@ -112,7 +103,7 @@ static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
 static struct rj_sent sent_in_round(struct ramjet_migration *m)
 {
 	const struct rj_sent before = m->out->pages.sent;
-	const struct rj_sent now = rj_source_sent(m);
+	const struct rj_sent now = rj_lanes_sent(&m->out->lanes);
 
 	m->out->pages.sent = now;
 	return (struct rj_sent){
@@ -219,7 +210,7 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 	 * the first answer may have been late. */
 	rc = rj_source_pump(m, 0, err);
 	if (!rc)
-		rc = rj_source_ping(m, err);
+		rc = rj_source_ping(m->out, err);
 	if (rc)
 		return rc;
 	for (;;) {

@@ -24,7 +24,7 @@ struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m)
 {
 	const struct ramjet_params params = rj_migration_params(m);
 	struct rj_outgoing *out = m->out;
-	const struct rj_wire_now wire = rj_source_look(m);
+	const struct rj_wire_now wire = rj_lanes_look(&m->out->lanes);
 	const double cap = (double)params.bandwidth_bytes_per_s;
 	struct rj_pause_inputs inputs = {
 		.unsent_pages =
@@ -53,7 +53,7 @@ void rj_source_predict(struct ramjet_migration *m)
 	const uint64_t limit_us = atomic_load(&m->downtime_limit_us);
 	struct rj_pause_inputs inputs;
 
-	rj_source_take_rtt(m);
+	rj_source_take_rtt(m->out);
 	out->forecast.estimate.state_hint_us =
 		(double)rj_migration_params(m).state_hint_us;
 	inputs = rj_source_pause_inputs(m);

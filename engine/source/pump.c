@@ -173,18 +173,3 @@ int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 		return -ECANCELED;
 	return check_total_time(m, err);
 }
-
-struct rj_sent rj_source_sent(const struct ramjet_migration *m)
-{
-	struct rj_sent sent = { 0 };
-
-	for (unsigned i = 0; i < m->out->lanes.channel_count; i++) {
-		const struct rj_counters *c = &m->counters[i];
-
-		sent.wire_bytes += rj_counter(&c->wire_bytes);
-		sent.payload_bytes += rj_counter(&c->payload_bytes);
-		sent.raw_pages += rj_counter(&c->normal_pages);
-		sent.zero_pages += rj_counter(&c->zero_pages);
-	}
-	return sent;
-}

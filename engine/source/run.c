@@ -75,6 +75,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		if (!out->session.one_way)
 			rj_source_keep_link(m);
 	}
+	out->lanes.counters = m->counters;
 	rj_source_channels_begin(m);
 	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
 		struct rj_sender *s = &out->lanes.senders[i];
@@ -118,7 +119,7 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 		rj_source_keep_link(m);
 		/* Asked now, when no pages are queued that would make the
 		 * answer late. */
-		rc = rj_source_ping(m, err);
+		rc = rj_source_ping(m->out, err);
 	}
 	if (!rc)
 		rc = rj_source_prepare_memory(m, err);

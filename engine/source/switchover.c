@@ -314,7 +314,7 @@ static int await_target(struct ramjet_migration *m, bool verify,
 static void record_last_round(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
-	const struct rj_sent now = rj_source_sent(m);
+	const struct rj_sent now = rj_lanes_sent(&m->out->lanes);
 	const struct ramjet_round_info info = {
 		.pages = now.raw_pages + now.zero_pages -
 			 out->pages.sent.raw_pages - out->pages.sent.zero_pages,

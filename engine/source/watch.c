@@ -18,7 +18,8 @@ static void publish(struct ramjet_migration *m, const struct rj_wire_now *wire)
 	rj_lock(&m->lock);
 	m->stats.remaining_pages =
 		rj_rounds_remaining(&out->pages.rounds) + wire->in_hand_pages;
-	rj_statistics_rate(&m->stats, rj_source_sent(m).payload_bytes,
+	rj_statistics_rate(&m->stats,
+			   rj_lanes_sent(&m->out->lanes).payload_bytes,
 			   rj_now_us());
 	m->stats.control_bytes = out->session.link.bytes;
 	m->stats.control_cpu_us = rj_thread_cpu_us();
@@ -85,14 +86,14 @@ int rj_source_tick(struct ramjet_migration *m, bool busy,
 		   struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	const struct rj_wire_now wire = rj_source_look(m);
+	const struct rj_wire_now wire = rj_lanes_look(&m->out->lanes);
 	int rc;
 
 	rj_forecast_look(&out->forecast, &wire, busy, rj_now_us());
 	follow_rounds(out);
 	rj_source_channels_tick(m, &wire, busy);
 	publish(m, &wire);
-	rc = rj_source_ping(m, err);
+	rc = rj_source_ping(m->out, err);
 	if (!rc)
 		rc = check_pulse(m, &wire, err);
 	return rc ? rc : check_stall(m, err);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What all lanes together have done, and what the wire holds at this moment. */
+#include "engine/source/outgoing.h"
+#include "ringio/tcp.h"
+
+static uint64_t acked_bytes(const struct rj_conn *conn, uint64_t sent,
+			    uint64_t outstanding)
+{
+	struct rj_channel_tcp tcp = { 0 };
+
+	if (conn->kind != RJ_CONN_TCP)
+		return sent > outstanding ? sent - outstanding : 0;
+	rj_tcp_info(conn->fd, &tcp);
+	return tcp.bytes_acked;
+}
+
+struct rj_wire_now rj_lanes_look(struct rj_source_lanes *lanes)
+{
+	struct rj_wire_now now = {
+		.held = rj_governor_holds(&lanes->governor),
+	};
+
+	for (unsigned i = 0; i < lanes->channel_count; i++) {
+		const struct rj_counters *c = &lanes->counters[i];
+		const struct rj_conn *conn = &lanes->senders[i].conn;
+		const uint64_t outstanding = rj_conn_outstanding(conn);
+		const uint64_t sent = rj_counter(&c->wire_bytes);
+		const uint64_t launched = rj_counter(&c->launched_bytes);
+		const uint64_t acked = acked_bytes(conn, sent, outstanding);
+		const uint64_t claimed = rj_counter(&c->claimed_pages);
+		const uint64_t cut = rj_counter(&c->normal_pages) +
+				     rj_counter(&c->zero_pages);
+
+		now.acked += acked;
+		now.launched += launched;
+		/* Of a frame under way, part may be acknowledged already. */
+		if (launched > acked)
+			now.queued += launched - acked;
+		if (claimed > cut)
+			now.in_hand_pages += claimed - cut;
+	}
+	return now;
+}
+
+struct rj_sent rj_lanes_sent(const struct rj_source_lanes *lanes)
+{
+	struct rj_sent sent = { 0 };
+
+	for (unsigned i = 0; i < lanes->channel_count; i++) {
+		const struct rj_counters *c = &lanes->counters[i];
+
+		sent.wire_bytes += rj_counter(&c->wire_bytes);
+		sent.payload_bytes += rj_counter(&c->payload_bytes);
+		sent.raw_pages += rj_counter(&c->normal_pages);
+		sent.zero_pages += rj_counter(&c->zero_pages);
+	}
+	return sent;
+}
+
+uint64_t rj_lanes_launched_bytes(const struct rj_source_lanes *lanes)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < lanes->channel_count; i++)
+		bytes += rj_counter(&lanes->counters[i].launched_bytes);
+	return bytes;
+}
+
+uint32_t rj_lanes_tcp_rtt_us(const struct rj_source_lanes *lanes)
+{
+	uint32_t slowest = 0;
+
+	for (unsigned i = 0; i < lanes->channel_count; i++) {
+		const uint32_t us = atomic_load_explicit(
+			&lanes->counters[i].rtt_us, memory_order_relaxed);
+
+		slowest = us > slowest ? us : slowest;
+	}
+	return slowest;
+}
