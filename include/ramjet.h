@@ -581,6 +581,21 @@ int ramjet_info(const struct ramjet_migration *migration,
 		struct ramjet_info **ret);
 void ramjet_info_free(struct ramjet_info *info);
 
+/* What this side has sent, or received, of one block. May grow at its end. */
+struct ramjet_block_figures {
+	size_t size; /* set by the caller: sizeof *ret */
+	char name[64];
+	uint64_t bytes;
+	uint64_t normal_pages; /* as in ramjet_ram_info, again and again */
+	uint64_t zero_pages;
+	uint64_t untouched_pages; /* source: when its first round was filled */
+};
+/* By the index that ramjet_guest_add_block() returned; -ENOENT beyond: so all
+ * of them are asked for one by one. Legal in every state; the guest must not
+ * have been freed. */
+int ramjet_block_figures(const struct ramjet_migration *migration,
+			 unsigned index, struct ramjet_block_figures *ret);
+
 /* ---- options, in any language ------------------------------------------- */
 
 /*

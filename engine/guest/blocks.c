@@ -112,6 +112,7 @@ static int add_block_locked(struct ramjet_guest *guest,
 	guest->blocks = grown;
 	added = &grown[guest->block_count];
 	*added = (struct rj_block){
+		.index = guest->block_count,
 		.host = block->host,
 		.bytes = block->bytes,
 		.page_count = block->bytes / RAMJET_PAGE_BYTES,

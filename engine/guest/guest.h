@@ -25,6 +25,7 @@ struct rj_block {
 	uint64_t fd_offset;
 	uint32_t kind;
 	uint32_t flags;
+	unsigned index; /* in its guest */
 	bool is_file; /* a shared mapping of fd: noted when a session begins */
 	const struct rj_memory_ops *memory; /* NULL: mapped, at `host` */
 };

@@ -9,6 +9,7 @@
 #include "engine/migration/confine.h"
 #include "engine/migration/news.h"
 #include "engine/migration/transitions.h"
+#include "util/bits.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -43,6 +44,8 @@ static void free_parts(struct ramjet_migration *m)
 	rj_statistics_done(&m->stats);
 	rj_confine_done(m);
 	free(m->counters);
+	free(m->block_counters);
+	free((void *)m->untouched_pages);
 	rj_close_fd(&m->wake_fd);
 	rj_close_fd(&m->event_fd);
 	news_fd = atomic_load(&m->news_fd);
@@ -66,6 +69,18 @@ static void free_migration(struct ramjet_migration *m)
 static void warned(void *m)
 {
 	rj_news_tell(m);
+}
+
+static int alloc_figures(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	m->block_count = m->guest->block_count;
+	m->untouched_pages =
+		calloc(m->block_count, sizeof(*m->untouched_pages));
+	if (m->untouched_pages)
+		return 0;
+	rj_guest_release(m->guest);
+	rj_guest_forget(m->guest);
+	return rj_fail(err, -ENOMEM, "migration: out of memory");
 }
 
 static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
@@ -103,6 +118,8 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 		rc = check_blockers(guest, err);
 	if (!rc)
 		rc = rj_guest_acquire(guest, err);
+	if (!rc)
+		rc = alloc_figures(m, err);
 	if (rc) {
 		free_parts(m);
 		return rc;
@@ -185,10 +202,19 @@ int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
 int rj_migration_alloc_counters(struct ramjet_migration *m, unsigned channels,
 				struct ramjet_error *err)
 {
+	const size_t row =
+		rj_div_round_up(m->block_count, RJ_BLOCK_COUNTERS_STEP) *
+		RJ_BLOCK_COUNTERS_STEP;
+	const size_t bytes = channels * row * sizeof(*m->block_counters);
+
 	m->counters = aligned_alloc(64, channels * sizeof(*m->counters));
-	if (!m->counters)
+	m->block_counters = aligned_alloc(64, bytes);
+	if (!m->counters || !m->block_counters)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
 	memset(m->counters, 0, channels * sizeof(*m->counters));
+	memset(m->block_counters, 0, bytes);
+	for (unsigned i = 0; i < channels; i++)
+		m->counters[i].by_block = &m->block_counters[i * row];
 	/* release: pairs with the acquire in ramjet_info() */
 	atomic_store_explicit(&m->counter_count, channels,
 			      memory_order_release);

@@ -60,6 +60,10 @@ struct ramjet_migration {
 	 * migration. */
 	struct rj_counters *counters;
 	_Atomic unsigned counter_count;
+	struct rj_block_counters *block_counters; /* theirs */
+	unsigned block_count; /* of the guest while it was ours */
+	/* A block; by the control thread, relaxed. */
+	_Atomic uint64_t *untouched_pages;
 
 	struct rj_mutex lock; /* lock order: 1, outermost */
 	pthread_cond_t changed;

@@ -11,3 +11,21 @@ void rj_run_rows_count(struct rj_counters *counters,
 						     rj_run_rows[kind].counter),
 				 pages[kind]);
 }
+
+void rj_run_rows_count_in(struct rj_counters *counters, unsigned block,
+			  const uint64_t pages[RJ_RUN_KINDS])
+{
+	uint64_t normal = rj_counter(&counters->normal_pages);
+	uint64_t zero = rj_counter(&counters->zero_pages);
+	struct rj_block_counters *b;
+
+	rj_run_rows_count(counters, pages);
+	normal = rj_counter(&counters->normal_pages) - normal;
+	zero = rj_counter(&counters->zero_pages) - zero;
+	/* What has no pages is of no block. */
+	if (!counters->by_block || !(normal || zero))
+		return;
+	b = &counters->by_block[block];
+	rj_count(&b->normal_pages, normal);
+	rj_count(&b->zero_pages, zero);
+}

@@ -25,4 +25,7 @@ static inline const struct rj_run_row *rj_run_row(unsigned kind)
  * one writer. */
 void rj_run_rows_count(struct rj_counters *counters,
 		       const uint64_t pages[RJ_RUN_KINDS]);
+/* As that, and they belong to this block of the guest. */
+void rj_run_rows_count_in(struct rj_counters *counters, unsigned block,
+			  const uint64_t pages[RJ_RUN_KINDS]);
 #endif

@@ -205,7 +205,8 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		return rc;
 	}
 	rj_count(&c->payload_bytes, frame->payload_bytes);
-	rj_run_rows_count(c, scatter.pages);
+	rj_run_rows_count_in(c, r->memory->blocks[frame->block].index,
+			     scatter.pages);
 	publish(r);
 	return 0;
 }

@@ -132,7 +132,7 @@ static int launch(struct rj_sender *s)
 	if (rc)
 		return rc;
 	rj_count(&c->payload_bytes, frame->payload_bytes);
-	rj_run_rows_count(c, frame->pages);
+	rj_run_rows_count_in(c, frame->block, frame->pages);
 	publish(s);
 	s->filling = !s->filling;
 	rj_out_frame_reset(filling(s));

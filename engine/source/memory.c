@@ -109,7 +109,7 @@ static int fill_first_round(struct ramjet_migration *m,
 	struct rj_bitmap *const *sink = rj_rounds_sink(&out->pages.rounds);
 	/* Discarded since tracking began: marked, and counted, already. */
 	const uint64_t marked = rj_rounds_next_pages(&out->pages.rounds);
-	uint64_t pages = 0, total = 0;
+	uint64_t pages = 0, total = 0, held;
 	int rc = look_lazy(m, err);
 
 	if (rc)
@@ -118,11 +118,14 @@ static int fill_first_round(struct ramjet_migration *m,
 		rc = scan_block(m, i, sink[i], err);
 		if (rc)
 			return rc;
-		pages += rj_bitmap_count(sink[i]);
+		held = rj_bitmap_count(sink[i]);
+		pages += held;
+		rj_count(&m->untouched_pages[i],
+			 out->pages.regions[i].page_count - held);
 		if (rj_migration_params(m).verify)
 			out->handover.digests_us += rj_digest_predict_us(
 				&m->guest->blocks[i], rj_source_digest_of(m),
-				sink[i], rj_bitmap_count(sink[i]));
+				sink[i], held);
 		total += out->pages.regions[i].page_count;
 	}
 	out->pages.unpopulated_pages = total - pages;

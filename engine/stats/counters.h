@@ -11,6 +11,14 @@
 
 #include "util/compiler.h"
 
+/* One block's, of one worker. */
+struct rj_block_counters {
+	_Atomic uint64_t normal_pages;
+	_Atomic uint64_t zero_pages;
+};
+/* A worker has a multiple of so many: whole cache lines of its own. */
+#define RJ_BLOCK_COUNTERS_STEP 4u
+
 struct rj_counters {
 	_Atomic uint64_t payload_bytes; /* page payload */
 	_Atomic uint64_t wire_bytes;
@@ -26,7 +34,8 @@ struct rj_counters {
 	 * the fence is: pairs with the acquire in take_applied(), which checks
 	 * that a round that was applied had its fence sent. */
 	_Atomic uint32_t fences;
-} RJ_CACHE_ALIGNED; /* else workers share lines */
+	struct rj_block_counters *by_block; /* by the guest's index; or NULL */
+} RJ_CACHE_ALIGNED;                         /* else workers share lines */
 
 static inline void rj_count(_Atomic uint64_t *counter, uint64_t by)
 {
