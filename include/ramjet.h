@@ -56,6 +56,12 @@ const char *ramjet_version(void);
 
 struct ramjet_guest;
 
+/* Given to save_state_stream() and load_state_stream(), for their own thread
+ * and until they return. Writing: 0, or a negative errno, to be returned in
+ * turn. Reading: how many bytes were read, fewer than wanted only at the end. */
+typedef int ramjet_write_fn(void *context, const void *data, size_t bytes);
+typedef size_t ramjet_read_fn(void *context, void *data, size_t bytes);
+
 /*
  * What ramjet asks of the VMM. Every function returns 0 or a negative errno
  * (and fills err, or its message alone; anything positive fails, too). `stop`
@@ -80,6 +86,15 @@ struct ramjet_guest_ops {
 	 * until return. */
 	int (*load_state)(void *user, const void *data, size_t bytes,
 			  struct ramjet_error *err);
+	/* Instead of save_state, and used if both are given: hand the state
+	 * over in pieces of any size, which are sent as they come. One side may
+	 * stream and the other not. */
+	int (*save_state_stream)(void *user, ramjet_write_fn *write,
+				 void *context, struct ramjet_error *err);
+	/* Instead of load_state, and used if both are given. All has arrived
+	 * by then. */
+	int (*load_state_stream)(void *user, ramjet_read_fn *read,
+				 void *context, struct ramjet_error *err);
 };
 #define RAMJET_GUEST_OPS_INIT .size = sizeof(struct ramjet_guest_ops)
 
@@ -144,10 +159,9 @@ int ramjet_guest_discard(struct ramjet_guest *guest, const char *block,
 			 struct ramjet_error *err);
 /*
  * The same, of the block with the index that ramjet_guest_add_block() returned
- * (-ENOENT: none). Takes no lock and waits for nobody, also while a migration
- * of the guest begins or ends: for vCPU and balloon threads. Some atomic ORs a
- * 2 MiB. Any thread, also beside ramjet_guest_add_block() of other blocks; the
- * guest must not be freed meanwhile.
+ * (-ENOENT: none). Takes no lock and waits for nobody, whatever begins or ends:
+ * for vCPU and balloon threads. Some atomic ORs a 2 MiB. Any thread, also beside
+ * ramjet_guest_add_block(); the guest must not be freed meanwhile.
  */
 int ramjet_guest_discard_at(struct ramjet_guest *guest, unsigned block,
 			    uint64_t offset, uint64_t bytes,
@@ -590,9 +604,8 @@ struct ramjet_block_figures {
 	uint64_t zero_pages;
 	uint64_t untouched_pages; /* source: when its first round was filled */
 };
-/* By the index that ramjet_guest_add_block() returned; -ENOENT beyond: so all
- * of them are asked for one by one. Legal in every state; the guest must not
- * have been freed. */
+/* By the index that ramjet_guest_add_block() returned; -ENOENT beyond. Legal in
+ * every state; the guest must not have been freed. */
 int ramjet_block_figures(const struct ramjet_migration *migration,
 			 unsigned index, struct ramjet_block_figures *ret);
 

@@ -77,8 +77,26 @@ static int load_state(void *user, const void *data, size_t bytes,
 	return m->guest->kind->ops->load_state(m->guest, data, bytes, err);
 }
 
+static int save_state_stream(void *user, ramjet_write_fn *write, void *context,
+			     struct ramjet_error *err)
+{
+	struct rj_cli_monitor_guest *m = user;
+
+	return m->guest->kind->ops->save_state_stream(m->guest, write, context,
+						      err);
+}
+
+static int load_state_stream(void *user, ramjet_read_fn *read, void *context,
+			     struct ramjet_error *err)
+{
+	struct rj_cli_monitor_guest *m = user;
+
+	return m->guest->kind->ops->load_state_stream(m->guest, read, context,
+						      err);
+}
+
 static_assert(sizeof(struct ramjet_guest_ops) ==
-		      sizeof(size_t) + 5 * sizeof(void (*)(void)),
+		      sizeof(size_t) + 7 * sizeof(void (*)(void)),
 	      "pass the new callback on");
 
 void rj_cli_monitor_guest_init(struct rj_cli_monitor_guest *m,
@@ -88,6 +106,8 @@ void rj_cli_monitor_guest_init(struct rj_cli_monitor_guest *m,
 			       void *user)
 {
 	const struct ramjet_guest_ops *inner = guest->kind->ops;
+	const bool saves = inner->save_state_stream;
+	const bool loads = inner->load_state_stream;
 
 	*m = (struct rj_cli_monitor_guest){
 		.guest = guest,
@@ -95,7 +115,10 @@ void rj_cli_monitor_guest_init(struct rj_cli_monitor_guest *m,
 			 .start = start_for_ramjet,
 			 .throttle = inner->throttle ? throttle : NULL,
 			 .save_state = inner->save_state ? save_state : NULL,
-			 .load_state = inner->load_state ? load_state : NULL },
+			 .load_state = inner->load_state ? load_state : NULL,
+			 .save_state_stream = saves ? save_state_stream : NULL,
+			 .load_state_stream =
+				 loads ? load_state_stream : NULL },
 		.changed = changed,
 		.user = user,
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A guest begins and ends, and is taken by one migration at a time. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "dirty/source.h"
@@ -8,6 +9,11 @@
 #include "engine/guest/helpers.h"
 #include "util/error.h"
 #include "util/options.h"
+
+/* Of the struct as it was first published. */
+#define FIRST_SIZE                                       \
+	(offsetof(struct ramjet_guest_ops, load_state) + \
+	 sizeof(((struct ramjet_guest_ops *)NULL)->load_state))
 
 RAMJET_API int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
 				struct ramjet_guest **ret,
@@ -18,7 +24,7 @@ RAMJET_API int ramjet_guest_new(const struct ramjet_guest_ops *ops, void *user,
 	int rc;
 
 	rj_error_clear(err);
-	rc = rj_options_copy("guest ops", &known, sizeof(known), sizeof(known),
+	rc = rj_options_copy("guest ops", &known, sizeof(known), FIRST_SIZE,
 			     ops, err);
 	if (rc)
 		return rc;

@@ -82,6 +82,52 @@ int rj_call_load_state(struct ramjet_migration *m, const void *data,
 		   err);
 }
 
+/* Out of a callback for a moment. */
+struct out_of_call {
+	struct call *call;
+	ramjet_write_fn *write;
+	void *context;
+};
+
+static int write_out(void *context, const void *data, size_t bytes)
+{
+	const struct out_of_call *out = context;
+	struct ramjet_migration *m = out->call->m;
+	int rc;
+
+	(void)pthread_sigmask(SIG_SETMASK, &out->call->ours, NULL);
+	rj_confine_enter(m);
+	rc = out->write(out->context, data, bytes);
+	rj_confine_leave(m);
+	(void)pthread_sigmask(SIG_SETMASK, &m->caller_mask, NULL);
+	return rc;
+}
+
+int rj_call_save_stream(struct ramjet_migration *m, ramjet_write_fn *write,
+			void *context, struct ramjet_error *err)
+{
+	const struct ramjet_guest *guest = m->guest;
+	struct call call = begin(m);
+	struct out_of_call out = { &call, write, context };
+
+	return end(&call, "guest: save_state_stream",
+		   guest->ops.save_state_stream(guest->user, write_out, &out,
+						&call.err),
+		   err);
+}
+
+int rj_call_load_stream(struct ramjet_migration *m, ramjet_read_fn *read,
+			void *context, struct ramjet_error *err)
+{
+	const struct ramjet_guest *guest = m->guest;
+	struct call call = begin(m);
+
+	return end(&call, "guest: load_state_stream",
+		   guest->ops.load_state_stream(guest->user, read, context,
+						&call.err),
+		   err);
+}
+
 void rj_call_notifiers(struct ramjet_migration *m, enum ramjet_state old_state,
 		       enum ramjet_state new_state,
 		       const struct ramjet_error *err)

@@ -28,6 +28,14 @@ RJ_NODISCARD int rj_call_load_state(struct ramjet_migration *m,
 				    const void *data, size_t bytes,
 				    struct ramjet_error *err);
 
+/* The streams: `write` runs as the rest of ramjet does, not as the callback. */
+RJ_NODISCARD int rj_call_save_stream(struct ramjet_migration *m,
+				     ramjet_write_fn *write, void *context,
+				     struct ramjet_error *err);
+RJ_NODISCARD int rj_call_load_stream(struct ramjet_migration *m,
+				     ramjet_read_fn *read, void *context,
+				     struct ramjet_error *err);
+
 /* Likewise. */
 void rj_call_notifiers(struct ramjet_migration *m, enum ramjet_state old_state,
 		       enum ramjet_state new_state,

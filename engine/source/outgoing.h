@@ -159,7 +159,15 @@ void rj_source_take_rtt(struct rj_outgoing *out);
  * here on (out->guest_stopped). 1: called off, the guest runs on. */
 RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
 				      struct ramjet_error *err);
-/* state_out.c */
+/* device_state.c: the VMM saves, in one piece or many, and all is sent. */
+bool rj_source_has_device_state(const struct ramjet_migration *m);
+RJ_NODISCARD int rj_source_device_state(struct ramjet_migration *m,
+					struct ramjet_error *err);
+/* state_out.c: a piece of at most RJ_CONTROL_BODY_MAX; and all of it. */
+RJ_NODISCARD int rj_source_send_piece(struct ramjet_migration *m,
+				      enum rj_state_kind kind,
+				      const uint8_t *data, size_t bytes,
+				      bool more, struct ramjet_error *err);
 RJ_NODISCARD int rj_source_send_state(struct ramjet_migration *m,
 				      enum rj_state_kind kind,
 				      const uint8_t *data, size_t bytes,

@@ -3,7 +3,21 @@
 #include "engine/source/outgoing.h"
 #include "engine/source/pause_limit.h"
 
-#define STATE_PIECE_BYTES RJ_CONTROL_BODY_MAX
+int rj_source_send_piece(struct ramjet_migration *m, enum rj_state_kind kind,
+			 const uint8_t *data, size_t bytes, bool more,
+			 struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_STATE,
+		.flags = (more ? RJ_FLAG_MORE : 0) |
+			 (kind == RJ_STATE_PARTS ? RJ_FLAG_OPTIONAL : 0),
+		.aux = kind,
+		.payload_bytes = (uint32_t)bytes,
+	};
+
+	return rj_link_send(&m->out->session.link, &frame, data,
+			    rj_pause_deadline_ns(m), err);
+}
 
 int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
 			 const uint8_t *data, size_t bytes,
@@ -13,20 +27,12 @@ int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
 	int rc = 0;
 
 	do {
-		const size_t piece = bytes - at < STATE_PIECE_BYTES
+		const size_t piece = bytes - at < RJ_CONTROL_BODY_MAX
 					     ? bytes - at
-					     : STATE_PIECE_BYTES;
-		const struct rj_frame frame = {
-			.type = RJ_FRAME_STATE,
-			.flags =
-				(at + piece < bytes ? RJ_FLAG_MORE : 0) |
-				(kind == RJ_STATE_PARTS ? RJ_FLAG_OPTIONAL : 0),
-			.aux = kind,
-			.payload_bytes = (uint32_t)piece,
-		};
+					     : RJ_CONTROL_BODY_MAX;
 
-		rc = rj_link_send(&m->out->session.link, &frame, data + at,
-				  rj_pause_deadline_ns(m), err);
+		rc = rj_source_send_piece(m, kind, data + at, piece,
+					  at + piece < bytes, err);
 		at += piece;
 	} while (!rc && at < bytes);
 	return rc;

@@ -129,25 +129,16 @@ static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
 
 static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	const struct ramjet_params params = rj_migration_params(m);
-	rj_autofree void *data = NULL;
-	size_t bytes = 0;
 	int rc;
 
-	if (!m->guest->ops.save_state)
+	if (!rj_source_has_device_state(m))
 		return 0;
-	rc = rj_call_save_state(m, &data, &bytes, err);
+	rc = rj_source_device_state(m, err);
 	if (rc)
 		return rc;
-	if (bytes > params.state_bytes_max)
-		return rj_fail(err, -EMSGSIZE,
-			       "device state: %zu bytes, at most %llu allowed",
-			       bytes,
-			       (unsigned long long)params.state_bytes_max);
-	rc = rj_source_send_state(m, RJ_STATE_DEVICE, data, bytes, err);
 	measure(m, "device state", m->out->forecast.pause.device_us);
 	learn(m, &m->guest->costs.save, m->out->handover.term_us);
-	return rc;
+	return 0;
 }
 
 static int gather_helpers(struct ramjet_migration *m, struct ramjet_error *err)

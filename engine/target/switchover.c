@@ -76,21 +76,43 @@ static int verify(const struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+/* How far a streaming VMM has read. */
+struct reader {
+	const struct rj_record *record;
+	size_t at;
+};
+
+static size_t read_state(void *context, void *data, size_t bytes)
+{
+	struct reader *r = context;
+	const size_t left = r->record->bytes - r->at;
+	const size_t some = bytes < left ? bytes : left;
+
+	if (some)
+		memcpy(data, r->record->data + r->at, some);
+	r->at += some;
+	return some;
+}
+
 static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct ramjet_guest_ops *ops = &m->guest->ops;
 	const struct rj_record *device = &m->in->device;
+	const bool can_load = ops->load_state || ops->load_state_stream;
+	struct reader reader = { .record = device };
 
-	if (!device->begun && !ops->load_state)
+	if (!device->begun && !can_load)
 		return 0;
 	if (!device->begun)
 		return rj_fail(err, -EPROTO,
 			       "device state: the source sent none");
-	if (!ops->load_state)
+	if (!can_load)
 		return rj_fail(err, -EOPNOTSUPP,
 			       "device state: %zu bytes came, this guest "
 			       "cannot load any",
 			       device->bytes);
+	if (ops->load_state_stream)
+		return rj_call_load_stream(m, read_state, &reader, err);
 	return rj_call_load_state(m, device->data, device->bytes, err);
 }
 
