@@ -37,7 +37,7 @@ struct ramjet_info *info_of(const struct ramjet_migration *m)
 	if (ramjet_info(m, &info))
 		give_up("no statistics");
 	if (ramjet_state_is_final(info->state))
-		give_up(info->error.message);
+		give_up(info->error ? info->error->message : "");
 	return info;
 }
 

@@ -17,6 +17,7 @@ RJ_DEFINE_CLEANUP(struct rj_helpers *, rj_helpers_free);
 static void fill(struct ramjet_helper_info *info,
 		 const struct rj_member *member)
 {
+	info->size = sizeof(*info);
 	memcpy(info->id, member->id, sizeof(member->id));
 	memcpy(info->bus_name, member->bus_name, sizeof(member->bus_name));
 	memcpy(info->problem, member->problem, sizeof(member->problem));
@@ -66,6 +67,7 @@ static int describe(const struct rj_helpers *h, struct ramjet_helper_info **ret,
 
 		if (is_there(&h->roster, list->ids[i]))
 			continue;
+		info->size = sizeof(*info);
 		(void)snprintf(info->id, sizeof(info->id), "%s", list->ids[i]);
 		(void)snprintf(info->problem, sizeof(info->problem),
 			       "no helper on the bus has this Id");

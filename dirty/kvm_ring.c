@@ -405,7 +405,7 @@ static int try_out(int kvm_fd, struct ramjet_error *err)
 {
 	rj_autoclose int opened = -1;
 
-	if (!kvm_fd) {
+	if (kvm_fd < 0) {
 		kvm_fd = opened = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 		if (opened < 0)
 			return rj_fail_errno(err, -errno,

@@ -9,6 +9,23 @@
 
 #include "util/bits.h"
 #include "util/error.h"
+#include "util/options.h"
+
+/* Slot `index` of the caller's array, as far as we know its fields. */
+static int load_slot(struct ramjet_kvm_slot *to,
+		     const struct ramjet_kvm_slot *from, size_t index,
+		     struct ramjet_error *err)
+{
+	const struct ramjet_kvm_slot *one = RAMJET_AT(from, index);
+
+	if (index && one->size != from->size)
+		return rj_fail(err, -EINVAL,
+			       "KVM slots: number %zu is of %zu bytes, the "
+			       "first of %zu",
+			       index, one->size, from->size);
+	return rj_options_copy("KVM slot", to, sizeof(*to), sizeof(*to), one,
+			       err);
+}
 
 static int copy_slot(struct rj_kvm_slot *to, const struct ramjet_kvm_slot *from,
 		     struct ramjet_error *err)
@@ -49,9 +66,11 @@ int rj_kvm_slots_init(struct rj_kvm_slots *slots, int vm_fd,
 	if (!slots->slots)
 		return rj_fail(err, -ENOMEM, "KVM slots: out of memory");
 	for (; slots->count < count; slots->count++) {
-		int rc = copy_slot(&slots->slots[slots->count],
-				   &from[slots->count], err);
+		struct ramjet_kvm_slot slot = { RAMJET_KVM_SLOT_INIT };
+		int rc = load_slot(&slot, from, slots->count, err);
 
+		if (!rc)
+			rc = copy_slot(&slots->slots[slots->count], &slot, err);
 		if (rc) {
 			rj_kvm_slots_done(slots);
 			return rc;

@@ -162,6 +162,7 @@ static int copy_feature(struct ramjet_feature *to,
 	if (!result)
 		return -ENOMEM;
 	*to = (struct ramjet_feature){
+		.size = sizeof(*to),
 		.name = from->name,
 		.available = from->available,
 		.result = result,

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 
 #define PAGES 16384u
 #define BYTES (PAGES * (size_t)RAMJET_PAGE_BYTES)

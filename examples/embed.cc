@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "ramjet.h"
+#include "ramjet-dirty.h"
 
 constexpr std::uint64_t pages = 4096;
 constexpr std::size_t bytes = pages * RAMJET_PAGE_BYTES;

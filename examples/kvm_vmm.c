@@ -195,11 +195,8 @@ static void must(int rc)
 static void vm_describe(struct vm *vm, int is_source)
 {
 	const struct ramjet_kvm_slot slot = {
-		.slot = 0,
-		.flags = 0,
-		.guest_phys_addr = 0,
-		.bytes = RAM_BYTES,
-		.block = "ram0",
+		RAMJET_KVM_SLOT_INIT, .slot = 0,          .flags = 0,
+		.guest_phys_addr = 0, .bytes = RAM_BYTES, .block = "ram0",
 		.block_offset = 0,
 	};
 	struct ramjet_dirty_source *dirty;

@@ -2,9 +2,9 @@
 #ifndef RAMJET_DIRTY_H
 #define RAMJET_DIRTY_H
 /*
- * For writers of dirty sources of their own: what tells ramjet which pages were
- * written (docs/dirty-sources.md). The rules are ramjet.h's, which has the
- * sources that are built in; KVM's are in ramjet-kvm.h.
+ * For VMMs that know by themselves which pages were written, and tell it with a
+ * bitmap or with a dirty source of their own (docs/dirty-sources.md). The rules
+ * are ramjet.h's. KVM's sources are in ramjet-kvm.h.
  */
 #include "ramjet.h"
 
@@ -12,11 +12,37 @@
 extern "C" {
 #endif
 
+/* ---- a bitmap ----------------------------------------------------------- */
+
+/*
+ * Built in: a bitmap that others set. One bit per 4 KiB page, little endian,
+ * bit 0 of byte 0 is page 0 of the block; writers set bits with an atomic OR
+ * *after* writing the page. ramjet clears bits with atomic exchanges. `bits`
+ * is borrowed until the source is freed, 8-byte aligned, and holds at least
+ * (pages + 63) / 64 * 8 bytes (`bytes`).
+ */
+struct ramjet_dirty_bitmap {
+	size_t size;
+	const char *block; /* copied */
+	void *bits;
+	uint64_t bytes;
+};
+#define RAMJET_DIRTY_BITMAP_INIT .size = sizeof(struct ramjet_dirty_bitmap)
+int ramjet_dirty_shared_new(const struct ramjet_dirty_bitmap *bitmap,
+			    struct ramjet_dirty_source **ret,
+			    struct ramjet_error *err);
+
+void ramjet_dirty_bitmap_init(struct ramjet_dirty_bitmap *o, size_t size);
+#define ramjet_dirty_bitmap_init(o) ramjet_dirty_bitmap_init(o, sizeof *(o))
+
+/* ---- a source ----------------------------------------------------------- */
+
 struct ramjet_dirty_sink;
 
 /* What a source is told about each block when tracking starts; valid until
- * `stop`. */
+ * `stop`. The array is walked with RAMJET_AT(regions, i). */
 struct ramjet_dirty_region {
+	size_t size;
 	const char *name;
 	uint8_t *host;
 	uint64_t page_count;

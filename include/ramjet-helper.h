@@ -32,9 +32,9 @@ struct ramjet_helper_options {
 	uint32_t start_timeout_ms;  /* to connect and find them */
 	uint32_t gather_timeout_ms; /* to save, or load, all of them */
 	uint32_t helper_timeout_ms; /* for one helper's answer */
-	int64_t helper_uid;         /* all must run as this user; -1: any */
 	/* Save once early, while the guest runs, to predict size and time. */
 	bool rehearse;
+	int64_t helper_uid; /* all must run as this user; -1: any */
 };
 #define RAMJET_HELPER_OPTIONS_INIT                                             \
 	.size = sizeof(struct ramjet_helper_options),                          \
@@ -49,6 +49,7 @@ int ramjet_guest_set_helpers(struct ramjet_guest *guest,
 			     struct ramjet_error *err);
 
 struct ramjet_helper_info {
+	size_t size;
 	char id[256];       /* "" when it could not be read */
 	char bus_name[256]; /* e.g. ":1.7"; "" when no helper has the Id */
 	bool has_uid;

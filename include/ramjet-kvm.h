@@ -18,6 +18,7 @@ extern "C" {
  * block may have several slots, and parts without, which are not tracked.
  */
 struct ramjet_kvm_slot {
+	size_t size;    /* of all slots of an array alike */
 	uint32_t slot;  /* address space << 16 | number */
 	uint32_t flags; /* KVM_MEM_*, besides KVM_MEM_LOG_DIRTY_PAGES */
 	uint64_t guest_phys_addr;
@@ -25,6 +26,7 @@ struct ramjet_kvm_slot {
 	const char *block; /* copied */
 	uint64_t block_offset;
 };
+#define RAMJET_KVM_SLOT_INIT .size = sizeof(struct ramjet_kvm_slot)
 
 /*
  * Built in: KVM's dirty log. It sees what vCPUs write. What the VMM itself
@@ -36,12 +38,12 @@ struct ramjet_kvm_slot {
  */
 struct ramjet_dirty_kvm_log {
 	size_t size;
-	int vm_fd;                           /* borrowed until freed */
-	const struct ramjet_kvm_slot *slots; /* copied */
-	size_t slot_count;
+	int vm_fd; /* borrowed until freed */
 	/* Let KVM protect all that a collect reports, at once, although it
 	 * could be done in pieces just before they are read. */
 	bool automatic_protection;
+	const struct ramjet_kvm_slot *slots; /* copied */
+	size_t slot_count;
 };
 #define RAMJET_DIRTY_KVM_LOG_INIT .size = sizeof(struct ramjet_dirty_kvm_log)
 int ramjet_dirty_kvm_log_new(const struct ramjet_dirty_kvm_log *log,
@@ -63,11 +65,12 @@ struct ramjet_dirty_kvm_ring {
 	const int *vcpu_fds; /* of all vCPUs; borrowed until return */
 	size_t vcpu_count;
 	uint32_t ring_bytes; /* of each, as given to KVM_ENABLE_CAP */
-	/* /dev/kvm, for a trial VM; borrowed until return. 0: ramjet opens
+	/* /dev/kvm, for a trial VM; borrowed until return. -1: ramjet opens
 	 * it. */
 	int kvm_fd;
 };
-#define RAMJET_DIRTY_KVM_RING_INIT .size = sizeof(struct ramjet_dirty_kvm_ring)
+#define RAMJET_DIRTY_KVM_RING_INIT \
+	.size = sizeof(struct ramjet_dirty_kvm_ring), .kvm_fd = -1
 /* -EOPNOTSUPP: the VM has no dirty rings, or this kernel's rings lose pages,
  * which a trial of some milliseconds tells. */
 int ramjet_dirty_kvm_ring_new(const struct ramjet_dirty_kvm_ring *ring,
@@ -83,8 +86,10 @@ int ramjet_dirty_kvm_ring_new(const struct ramjet_dirty_kvm_ring *ring,
 int ramjet_dirty_kvm_ring_full(struct ramjet_dirty_source *source, size_t vcpu,
 			       struct ramjet_error *err);
 
+void ramjet_kvm_slot_init(struct ramjet_kvm_slot *o, size_t size);
 void ramjet_dirty_kvm_log_init(struct ramjet_dirty_kvm_log *o, size_t size);
 void ramjet_dirty_kvm_ring_init(struct ramjet_dirty_kvm_ring *o, size_t size);
+#define ramjet_kvm_slot_init(o)       ramjet_kvm_slot_init(o, sizeof *(o))
 #define ramjet_dirty_kvm_log_init(o)  ramjet_dirty_kvm_log_init(o, sizeof *(o))
 #define ramjet_dirty_kvm_ring_init(o) ramjet_dirty_kvm_ring_init(o, sizeof *(o))
 

@@ -10,9 +10,15 @@
  * Errors     0 or a positive number is success, a negative errno is failure.
  *            `struct ramjet_error *err` may be NULL; on failure it receives a
  *            message fit to be printed alone.
- * Options    A struct whose first member is `size` must be set up with its
- *            *_INIT macro or *_init() function. Bytes beyond what the library knows must be zero
- *            (-E2BIG), so old and new callers and libraries mix safely.
+ * Structs    Begin with `size` and grow at their end, so that old and new
+ *            callers and libraries mix; ramjet_error alone is what it is for ever. One
+ *            that you pass is set up with its *_INIT macro or *_init()
+ *            function; beyond what the library knows it must be zero (-E2BIG).
+ *            One that you are given is as long as its `size`: ask RAMJET_HAS()
+ *            before a field that is newer than the library may be. In an array
+ *            elements lie `size` apart: RAMJET_AT(array, i), never array[i].
+ * None       No descriptor is -1, no limit 0, no pointer NULL; where 0 means
+ *            something else, it is said.
  * Ownership  *borrowed*: stays the caller's, must live as long as stated.
  *            *taken*: belongs to ramjet from a successful call on.
  *            *returned*: belongs to the caller from now on.
@@ -37,6 +43,14 @@ extern "C" {
 #endif
 
 #define RAMJET_PAGE_BYTES 4096u
+
+/* Is the field there in what `p` points to? E.g. RAMJET_HAS(info, known). */
+#define RAMJET_HAS(p, field) \
+	((p)->size >= offsetof(__typeof__(*(p)), field) + sizeof((p)->field))
+/* A pointer to the element, e.g. RAMJET_AT(info->rounds, i)->pages. */
+#define RAMJET_AT(array, i)                                            \
+	((__typeof__(&*(array)))(const void *)((const char *)(array) + \
+					       (i) * (array)->size))
 
 /* ---- errors and logging ------------------------------------------------ */
 
@@ -199,29 +213,13 @@ struct ramjet_dirty_source;
 int ramjet_dirty_pagemap_new(struct ramjet_dirty_source **ret,
 			     struct ramjet_error *err);
 
-/*
- * Built in: a bitmap that others set. One bit per 4 KiB page, little endian,
- * bit 0 of byte 0 is page 0 of the block; writers set bits with an atomic OR
- * *after* writing the page. ramjet clears bits with atomic exchanges. `bits`
- * is borrowed until the source is freed, 8-byte aligned, and holds at least
- * (pages + 63) / 64 * 8 bytes (`bytes`).
- */
-struct ramjet_dirty_bitmap {
-	size_t size;
-	const char *block; /* copied */
-	void *bits;
-	uint64_t bytes;
-};
-#define RAMJET_DIRTY_BITMAP_INIT .size = sizeof(struct ramjet_dirty_bitmap)
-int ramjet_dirty_shared_new(const struct ramjet_dirty_bitmap *bitmap,
-			    struct ramjet_dirty_source **ret,
-			    struct ramjet_error *err);
-
 /* -EBUSY: a guest has taken it, and frees it. NULL ok. */
 int ramjet_dirty_free(struct ramjet_dirty_source *source);
 
-/* *taken*, by one guest (-EBUSY). Several sources are OR-ed. A guest without any is taken as idle:
- * its memory must not change during a migration. -EBUSY while migrating. */
+/* *taken*, by one guest (-EBUSY). Several sources are OR-ed. A guest without any
+ * is taken as idle: its memory must not change during a migration. -EBUSY while
+ * migrating. KVM's sources: ramjet-kvm.h; your own, or bitmaps that others set:
+ * ramjet-dirty.h. */
 int ramjet_guest_add_dirty_source(struct ramjet_guest *guest,
 				  struct ramjet_dirty_source *source,
 				  struct ramjet_error *err);
@@ -322,7 +320,7 @@ struct ramjet_params {
 	 * predicted of a forced pause; UINT64_MAX: never. Live. */
 	uint64_t switchover_timeout_us;
 	/* ramjet_incoming() stops looking a name up (-ECANCELED) when this can
-	 * be read from; it takes connect_timeout_ms at most. 0: none. */
+	 * be read from; it takes connect_timeout_ms at most. -1: none. */
 	int cancel_fd;
 	/* What saving, sending and loading the devices' state takes, in all;
 	 * 0: not known. It cannot be tried while the guest runs, so the pause
@@ -344,7 +342,7 @@ struct ramjet_params {
 	.downtime_limit_us = 300000, .connect_timeout_ms = 10000,    \
 	.reply_timeout_ms = 30000, .state_bytes_max = 256u << 20,    \
 	.throttle_initial_percent = 20, .throttle_step_percent = 10, \
-	.throttle_max_percent = 99
+	.throttle_max_percent = 99, .cancel_fd = -1
 
 /* ---- migrations -------------------------------------------------------- */
 
@@ -470,23 +468,10 @@ int ramjet_unnotify(struct ramjet_guest *guest, int id);
 
 /* ---- information ------------------------------------------------------- */
 
-struct ramjet_helper_info; /* below */
-
-struct ramjet_ram_info {
-	uint64_t total_bytes;       /* size of all blocks */
-	uint64_t transferred_bytes; /* page payload sent (or received) */
-	uint64_t wire_bytes;        /* all bytes on all connections */
-	uint64_t remaining_bytes;   /* dirty and unsent, this and next round;
-				     * a source's before the first: all */
-	uint64_t normal_pages;      /* sent raw */
-	uint64_t zero_pages;        /* sent as zero runs */
-	uint64_t unpopulated_pages; /* never touched, neither read nor sent */
-	uint64_t compressed_pages;
-	uint64_t delta_pages;
-	uint64_t resent_pages; /* sent again after a lost channel */
-};
+struct ramjet_helper_info; /* ramjet-helper.h */
 
 struct ramjet_round_info {
+	size_t size;
 	uint64_t pages;         /* sent in this round, zero pages included */
 	uint64_t bytes;         /* payload */
 	uint64_t dirtied_pages; /* found by the sync that ended it */
@@ -494,21 +479,24 @@ struct ramjet_round_info {
 };
 
 struct ramjet_channel_info {
+	size_t size;
 	uint64_t bytes;
+	uint32_t rtt_us; /* 0 when unknown */
 	/* "connecting", "open", "idle" (open, not to send now), "draining" (after
 	 * its last page), "closed", "lost" */
 	const char *state;
-	uint32_t rtt_us; /* 0 when unknown */
 };
 
 /* One term of the pause; the terms add up to the whole. */
 struct ramjet_term_info {
+	size_t size;
 	const char *name; /* "stop", "last sync", "pages", ... */
 	uint64_t predicted_us;
 	uint64_t actual_us;
 };
 
 struct ramjet_fast_path_info {
+	size_t size;
 	const char *name;   /* e.g. "io_uring", "defer taskrun" */
 	const char *chosen; /* "yes", "no", or which */
 	const char *reason; /* e.g. "EPERM from io_uring_setup" */
@@ -517,7 +505,7 @@ struct ramjet_fast_path_info {
 /* Which figures of a ramjet_info are known: a 0 that was measured is one with
  * its bit, a 0 without it says nothing. */
 enum ramjet_known {
-	RAMJET_KNOWN_REMAINING = 1 << 0, /* ram.remaining_bytes */
+	RAMJET_KNOWN_REMAINING = 1 << 0, /* ram_remaining_bytes */
 	/* downtime_us: a guest has stood still, for good or for nothing */
 	RAMJET_KNOWN_DOWNTIME = 1 << 1,
 	RAMJET_KNOWN_PREDICTION = 1 << 2, /* downtime_p50_us, downtime_p90_us */
@@ -536,7 +524,7 @@ struct ramjet_info {
 	size_t size;
 	enum ramjet_state state;
 	bool outgoing;
-	struct ramjet_error error; /* code 0 when none */
+	const struct ramjet_error *error; /* NULL: none */
 	char uri[256];
 	uint64_t total_us;
 	uint64_t setup_us;
@@ -545,7 +533,17 @@ struct ramjet_info {
 	uint64_t downtime_limit_us;
 	uint64_t downtime_p50_us; /* predicted pause, if it began now */
 	uint64_t downtime_p90_us;
-	struct ramjet_ram_info ram;
+	uint64_t ram_total_bytes;       /* size of all blocks */
+	uint64_t ram_transferred_bytes; /* page payload sent (or received) */
+	uint64_t ram_wire_bytes;        /* all bytes on all connections */
+	uint64_t ram_remaining_bytes; /* dirty and unsent, this and next round;
+				     * a source's before the first: all */
+	uint64_t ram_normal_pages;    /* sent raw */
+	uint64_t ram_zero_pages;      /* sent as zero runs */
+	uint64_t ram_unpopulated_pages; /* never touched: not sent */
+	uint64_t ram_compressed_pages;
+	uint64_t ram_delta_pages;
+	uint64_t ram_resent_pages;       /* sent again after a lost channel */
 	uint64_t throughput_bytes_per_s; /* mean, RAM payload */
 	uint64_t current_bytes_per_s;    /* last second or so; 0 at the end */
 	uint64_t dirty_pages_per_s;
@@ -600,7 +598,7 @@ struct ramjet_block_figures {
 	size_t size; /* set by the caller: sizeof *ret */
 	char name[64];
 	uint64_t bytes;
-	uint64_t normal_pages; /* as in ramjet_ram_info, again and again */
+	uint64_t normal_pages; /* as in ramjet_info, again and again */
 	uint64_t zero_pages;
 	uint64_t untouched_pages; /* source: when its first round was filled */
 };
@@ -619,23 +617,22 @@ int ramjet_block_figures(const struct ramjet_migration *migration,
  */
 void ramjet_guest_ops_init(struct ramjet_guest_ops *o, size_t size);
 void ramjet_block_init(struct ramjet_block *o, size_t size);
-void ramjet_dirty_bitmap_init(struct ramjet_dirty_bitmap *o, size_t size);
 void ramjet_params_init(struct ramjet_params *o, size_t size);
-#define ramjet_guest_ops_init(o)    ramjet_guest_ops_init(o, sizeof *(o))
-#define ramjet_block_init(o)        ramjet_block_init(o, sizeof *(o))
-#define ramjet_dirty_bitmap_init(o) ramjet_dirty_bitmap_init(o, sizeof *(o))
-#define ramjet_params_init(o)       ramjet_params_init(o, sizeof *(o))
+#define ramjet_guest_ops_init(o) ramjet_guest_ops_init(o, sizeof *(o))
+#define ramjet_block_init(o)     ramjet_block_init(o, sizeof *(o))
+#define ramjet_params_init(o)    ramjet_params_init(o, sizeof *(o))
 
 /* ---- what this machine offers ------------------------------------------ */
 
 struct ramjet_feature {
+	size_t size;
 	const char *name; /* e.g. "io_uring", "pagemap_scan" */
 	bool available;
 	const char *result;  /* what the probe saw */
 	const char *enables; /* what ramjet does with it */
 };
-/* Probes for real (takes some ms). Array is *returned*: ramjet_features_free.
- */
+/* Probes for real (takes some ms). The array is *returned*:
+ * ramjet_features_free(). */
 int ramjet_features(struct ramjet_feature **ret, size_t *ret_count);
 /* As a migration with this enum ramjet_backend would find it: with SYSCALLS,
  * no system call of io_uring is made. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_UTIL_OPTIONS_H
 #define RJ_UTIL_OPTIONS_H
-/* Options structs whose first member is their `size`, so that old and new
- * callers and libraries mix. */
+/* Structs whose first member is their `size`, so that old and new callers and
+ * libraries mix. */
 #include <stddef.h>
 
 #include "ramjet.h"

@@ -44,7 +44,7 @@ struct bench {
 static double wire_bytes(const struct bench *b)
 {
 	struct ramjet_info *info = info_of(b->out);
-	const double bytes = (double)info->ram.wire_bytes;
+	const double bytes = (double)info->ram_wire_bytes;
 
 	ramjet_info_free(info);
 	return bytes;

@@ -35,7 +35,7 @@ static double gib_sent(const struct bench *b)
 {
 	struct ramjet_info *info = info_of(b->out);
 	const double gib =
-		(double)(info->ram.normal_pages * RAMJET_PAGE_BYTES) /
+		(double)(info->ram_normal_pages * RAMJET_PAGE_BYTES) /
 		(double)(1u << 30);
 
 	ramjet_info_free(info);
@@ -63,9 +63,10 @@ static void print_paths(const struct bench *b)
 	for (size_t i = 0; i < info->fast_path_count; i++)
 		(void)printf("%s{\"name\": \"%s\", \"chosen\": \"%s\", "
 			     "\"reason\": \"%s\"}",
-			     i ? ", " : "", info->fast_paths[i].name,
-			     info->fast_paths[i].chosen,
-			     info->fast_paths[i].reason);
+			     i ? ", " : "",
+			     RAMJET_AT(info->fast_paths, i)->name,
+			     RAMJET_AT(info->fast_paths, i)->chosen,
+			     RAMJET_AT(info->fast_paths, i)->reason);
 	ramjet_info_free(info);
 }
 

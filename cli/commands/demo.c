@@ -265,7 +265,8 @@ static void say_helpers_result(const struct demo *demo)
 	char load[RJ_CLI_HUMAN_BYTES], text[400];
 
 	for (size_t i = 0; i < info->helper_count; i++) {
-		const struct ramjet_helper_info *helper = &info->helpers[i];
+		const struct ramjet_helper_info *helper =
+			RAMJET_AT(info->helpers, i);
 
 		(void)snprintf(
 			text, sizeof(text),

@@ -12,7 +12,7 @@
 static void print_table(const struct ramjet_feature *features, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct ramjet_feature *f = &features[i];
+		const struct ramjet_feature *f = RAMJET_AT(features, i);
 
 		(void)printf("%s%-3s%s %-26s %s\n",
 			     rj_cli_ink(stdout, f->available ? RJ_CLI_GOOD
@@ -31,13 +31,15 @@ static json_t *features_object(const struct ramjet_feature *features,
 	struct utsname machine = { 0 };
 
 	(void)uname(&machine);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		const struct ramjet_feature *f = RAMJET_AT(features, i);
+
 		(void)json_array_append_new(
-			array, json_pack("{s:s, s:b, s:s, s:s}", "name",
-					 features[i].name, "available",
-					 features[i].available, "result",
-					 features[i].result, "enables",
-					 features[i].enables));
+			array,
+			json_pack("{s:s, s:b, s:s, s:s}", "name", f->name,
+				  "available", f->available, "result",
+				  f->result, "enables", f->enables));
+	}
 	return json_pack("{s:s, s:s, s:s, s:o}", "version", ramjet_version(),
 			 "kernel", machine.release, "machine", machine.machine,
 			 "features", array);

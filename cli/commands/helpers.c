@@ -191,8 +191,10 @@ static size_t print_helpers(FILE *out, const struct ramjet_helper_info *infos,
 	size_t problems = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		print_helper(out, &infos[i], verb);
-		problems += infos[i].problem[0] != '\0';
+		const struct ramjet_helper_info *info = RAMJET_AT(infos, i);
+
+		print_helper(out, info, verb);
+		problems += info->problem[0] != '\0';
 	}
 	if (!count)
 		(void)fputs("no helpers\n", out);

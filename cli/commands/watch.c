@@ -29,12 +29,12 @@ static void say_end(struct rj_cli_progress *p, const struct ramjet_info *info)
 	const bool paused = rj_cli_knows(info, RAMJET_KNOWN_DOWNTIME);
 
 	rj_cli_progress_finish(p, info);
-	if (info->error.code)
-		rj_cli_progress_note(p, "%s: %s", name, info->error.message);
+	if (info->error)
+		rj_cli_progress_note(p, "%s: %s", name, info->error->message);
 	else
 		rj_cli_progress_note(
 			p, "%s: %s in %s%s%s", name,
-			rj_cli_human_size(info->ram.transferred_bytes, size),
+			rj_cli_human_size(info->ram_transferred_bytes, size),
 			rj_cli_human_time(info->total_us, time),
 			paused ? ", pause " : "",
 			paused ? rj_cli_human_time(info->downtime_us, pause)

@@ -178,6 +178,7 @@ static unsigned fill_slots(const struct rj_kvm_vm *vm,
 {
 	for (unsigned i = 0; i < vm->slot_count; i++)
 		slots[i] = (struct ramjet_kvm_slot){
+			RAMJET_KVM_SLOT_INIT,
 			.slot = vm->slots[i].slot,
 			.guest_phys_addr = vm->slots[i].gpa,
 			.bytes = vm->slots[i].bytes,

@@ -71,7 +71,7 @@ static uint64_t bytes_in_pause(const struct ramjet_info *info)
 {
 	if (info->state != RAMJET_STATE_COMPLETED || !info->round_count)
 		return 0;
-	return info->rounds[info->round_count - 1].bytes;
+	return RAMJET_AT(info->rounds, info->round_count - 1)->bytes;
 }
 
 static uint64_t channel_bytes(const struct ramjet_info *info)
@@ -79,7 +79,7 @@ static uint64_t channel_bytes(const struct ramjet_info *info)
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < info->channel_count; i++)
-		bytes += info->channels[i].bytes;
+		bytes += RAMJET_AT(info->channels, i)->bytes;
 	return bytes;
 }
 
@@ -93,22 +93,21 @@ static uint64_t rate_of(const struct ramjet_info *info)
 
 static json_t *ram_object(const struct ramjet_info *info)
 {
-	const struct ramjet_ram_info *ram = &info->ram;
 	uint64_t rate = rate_of(info);
 	uint64_t paused = bytes_in_pause(info);
-	uint64_t before = ram->transferred_bytes > paused
-				  ? ram->transferred_bytes - paused
+	uint64_t before = info->ram_transferred_bytes > paused
+				  ? info->ram_transferred_bytes - paused
 				  : 0;
 	json_t *object = json_object();
 
-	add(object, "transferred", whole(ram->transferred_bytes));
-	add(object, "remaining", whole(ram->remaining_bytes));
-	add(object, "total", whole(ram->total_bytes));
-	add(object, "duplicate", whole(ram->zero_pages));
+	add(object, "transferred", whole(info->ram_transferred_bytes));
+	add(object, "remaining", whole(info->ram_remaining_bytes));
+	add(object, "total", whole(info->ram_total_bytes));
+	add(object, "duplicate", whole(info->ram_zero_pages));
 	add(object, "skipped", whole(0));
-	add(object, "normal", whole(ram->normal_pages));
+	add(object, "normal", whole(info->ram_normal_pages));
 	add(object, "normal-bytes",
-	    whole(ram->normal_pages * RAMJET_PAGE_BYTES));
+	    whole(info->ram_normal_pages * RAMJET_PAGE_BYTES));
 	add(object, "dirty-pages-rate", whole(info->dirty_pages_per_s));
 	add(object, "mbps", json_real((double)rate * 8 / 1e6));
 	add(object, "dirty-sync-count", whole(info->rounds_total));
@@ -121,11 +120,11 @@ static json_t *ram_object(const struct ramjet_info *info)
 	add(object, "downtime-bytes", whole(paused));
 	add(object, "postcopy-bytes", whole(0));
 	add(object, "dirty-sync-missed-zero-copy", whole(0));
-	add(object, "x-ramjet-wire-bytes", whole(ram->wire_bytes));
-	add(object, "x-ramjet-unpopulated", whole(ram->unpopulated_pages));
-	add(object, "x-ramjet-compressed", whole(ram->compressed_pages));
-	add(object, "x-ramjet-delta", whole(ram->delta_pages));
-	add(object, "x-ramjet-resent", whole(ram->resent_pages));
+	add(object, "x-ramjet-wire-bytes", whole(info->ram_wire_bytes));
+	add(object, "x-ramjet-unpopulated", whole(info->ram_unpopulated_pages));
+	add(object, "x-ramjet-compressed", whole(info->ram_compressed_pages));
+	add(object, "x-ramjet-delta", whole(info->ram_delta_pages));
+	add(object, "x-ramjet-resent", whole(info->ram_resent_pages));
 	return object;
 }
 
@@ -256,8 +255,8 @@ json_t *rj_cli_migration_object(const struct ramjet_info *info,
 	    json_string(ramjet_state_name(state_of(info))));
 	add_times(object, info);
 	add(object, "ram", ram_object(info));
-	if (info->error.code)
-		add(object, "error-desc", rj_json_text(info->error.message));
+	if (info->error)
+		add(object, "error-desc", rj_json_text(info->error->message));
 	if (info->blocker_count)
 		add(object, "blocked-reasons",
 		    texts(info->blockers, info->blocker_count));

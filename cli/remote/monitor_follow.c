@@ -7,6 +7,7 @@
 
 #include "cli/base/json_text.h"
 #include "cli/report/known.h"
+#include "util/error.h"
 
 static uint64_t number(const json_t *object, const char *name)
 {
@@ -27,18 +28,16 @@ static enum ramjet_state state_of(const char *name)
 
 static void take_ram(struct ramjet_info *info, const json_t *ram)
 {
-	info->ram = (struct ramjet_ram_info){
-		.total_bytes = number(ram, "total"),
-		.transferred_bytes = number(ram, "transferred"),
-		.wire_bytes = number(ram, "x-ramjet-wire-bytes"),
-		.remaining_bytes = number(ram, "remaining"),
-		.normal_pages = number(ram, "normal"),
-		.zero_pages = number(ram, "duplicate"),
-		.unpopulated_pages = number(ram, "x-ramjet-unpopulated"),
-		.compressed_pages = number(ram, "x-ramjet-compressed"),
-		.delta_pages = number(ram, "x-ramjet-delta"),
-		.resent_pages = number(ram, "x-ramjet-resent"),
-	};
+	info->ram_total_bytes = number(ram, "total");
+	info->ram_transferred_bytes = number(ram, "transferred");
+	info->ram_wire_bytes = number(ram, "x-ramjet-wire-bytes");
+	info->ram_remaining_bytes = number(ram, "remaining");
+	info->ram_normal_pages = number(ram, "normal");
+	info->ram_zero_pages = number(ram, "duplicate");
+	info->ram_unpopulated_pages = number(ram, "x-ramjet-unpopulated");
+	info->ram_compressed_pages = number(ram, "x-ramjet-compressed");
+	info->ram_delta_pages = number(ram, "x-ramjet-delta");
+	info->ram_resent_pages = number(ram, "x-ramjet-resent");
 	info->dirty_pages_per_s = number(ram, "dirty-pages-rate");
 	info->current_bytes_per_s =
 		rj_json_scaled(json_object_get(ram, "mbps"), 1e6 / 8);
@@ -46,8 +45,9 @@ static void take_ram(struct ramjet_info *info, const json_t *ram)
 	info->rounds_total = number(ram, "dirty-sync-count");
 }
 
-static void take_migration(struct ramjet_info *info, const json_t *object)
+static void take_migration(struct rj_cli_followed *f, const json_t *object)
 {
+	struct ramjet_info *info = &f->info;
 	const json_t *expected =
 		json_object_get(object, "x-ramjet-expected-downtime-us");
 	const char *error =
@@ -56,6 +56,7 @@ static void take_migration(struct ramjet_info *info, const json_t *object)
 		json_string_value(json_object_get(object, "x-ramjet-uri"));
 
 	*info = (struct ramjet_info){
+		.size = sizeof(*info),
 		.state = state_of(json_string_value(
 			json_object_get(object, "x-ramjet-state"))),
 		.outgoing = expected != NULL,
@@ -82,9 +83,8 @@ static void take_migration(struct ramjet_info *info, const json_t *object)
 		info->convergence_us =
 			number(object, "x-ramjet-converges-in-us");
 	if (error) {
-		info->error.code = -EREMOTEIO;
-		(void)snprintf(info->error.message, sizeof(info->error.message),
-			       "%s", error);
+		(void)rj_fail(&f->error, -EREMOTEIO, "%s", error);
+		info->error = &f->error;
 	}
 	(void)snprintf(info->uri, sizeof(info->uri), "%s", uri ? uri : "");
 	take_ram(info, json_object_get(object, "ram"));
@@ -101,6 +101,7 @@ static void take_rounds(struct rj_cli_followed *f, const json_t *report)
 		const json_t *round = json_array_get(rounds, i);
 
 		f->rounds[i] = (struct ramjet_round_info){
+			.size = sizeof(f->rounds[i]),
 			.pages = number(round, "pages"),
 			.bytes = number(round, "bytes"),
 			.dirtied_pages = number(round, "dirtied_pages"),
@@ -125,7 +126,7 @@ int rj_cli_follow_query(struct rj_qmp_caller *caller, struct rj_cli_followed *f,
 
 	if (rc)
 		return rc;
-	take_migration(&f->info, object);
+	take_migration(f, object);
 	json_decref(object);
 	if (f->info.rounds_total == rounds_before)
 		return 0;

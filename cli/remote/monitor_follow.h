@@ -6,6 +6,7 @@
 
 struct rj_cli_followed {
 	struct ramjet_info info; /* what query-migrate tells; see _query */
+	struct ramjet_error error;
 	struct ramjet_round_info rounds[RAMJET_ROUNDS_MAX];
 };
 

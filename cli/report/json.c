@@ -30,22 +30,22 @@ static json_t *if_known(bool known, json_t *value)
 
 static json_t *ram_object(const struct ramjet_info *info)
 {
-	const struct ramjet_ram_info *ram = &info->ram;
 	const bool left = rj_cli_knows(info, RAMJET_KNOWN_REMAINING);
 
-	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o,"
-		" s:o}",
-		"total_bytes", whole(ram->total_bytes), "transferred_bytes",
-		whole(ram->transferred_bytes), "wire_bytes",
-		whole(ram->wire_bytes), "remaining_bytes",
-		if_known(left, whole(ram->remaining_bytes)), "page_bytes",
-		(int)RAMJET_PAGE_BYTES, "normal_pages",
-		whole(ram->normal_pages), "zero_pages", whole(ram->zero_pages),
-		"unpopulated_pages", whole(ram->unpopulated_pages),
-		"compressed_pages", whole(ram->compressed_pages), "delta_pages",
-		whole(ram->delta_pages), "resent_pages",
-		whole(ram->resent_pages));
+	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o,"
+			 " s:o}",
+			 "total_bytes", whole(info->ram_total_bytes),
+			 "transferred_bytes",
+			 whole(info->ram_transferred_bytes), "wire_bytes",
+			 whole(info->ram_wire_bytes), "remaining_bytes",
+			 if_known(left, whole(info->ram_remaining_bytes)),
+			 "page_bytes", (int)RAMJET_PAGE_BYTES, "normal_pages",
+			 whole(info->ram_normal_pages), "zero_pages",
+			 whole(info->ram_zero_pages), "unpopulated_pages",
+			 whole(info->ram_unpopulated_pages), "compressed_pages",
+			 whole(info->ram_compressed_pages), "delta_pages",
+			 whole(info->ram_delta_pages), "resent_pages",
+			 whole(info->ram_resent_pages));
 }
 
 static json_t *terms_array(const struct ramjet_info *info)
@@ -55,7 +55,7 @@ static json_t *terms_array(const struct ramjet_info *info)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < info->term_count; i++) {
-		const struct ramjet_term_info *term = &info->terms[i];
+		const struct ramjet_term_info *term = RAMJET_AT(info->terms, i);
 
 		(void)json_array_append_new(
 			array,
@@ -76,10 +76,13 @@ static json_t *rounds_array(const struct ramjet_info *info)
 		(void)json_array_append_new(
 			array,
 			json_pack("{s:o, s:o, s:o, s:o}", "pages",
-				  whole(info->rounds[i].pages), "bytes",
-				  whole(info->rounds[i].bytes), "ms",
-				  ms(info->rounds[i].us), "dirtied_pages",
-				  whole(info->rounds[i].dirtied_pages)));
+				  whole(RAMJET_AT(info->rounds, i)->pages),
+				  "bytes",
+				  whole(RAMJET_AT(info->rounds, i)->bytes),
+				  "ms", ms(RAMJET_AT(info->rounds, i)->us),
+				  "dirtied_pages",
+				  whole(RAMJET_AT(info->rounds, i)
+						->dirtied_pages)));
 	return array;
 }
 
@@ -91,11 +94,13 @@ static json_t *channels_array(const struct ramjet_info *info)
 		(void)json_array_append_new(
 			array,
 			json_pack("{s:o, s:s, s:o}", "bytes",
-				  whole(info->channels[i].bytes), "state",
-				  info->channels[i].state, "rtt_us",
+				  whole(RAMJET_AT(info->channels, i)->bytes),
+				  "state", RAMJET_AT(info->channels, i)->state,
+				  "rtt_us",
 				  /* Only TCP measures it. */
-				  if_known(info->channels[i].rtt_us,
-					   whole(info->channels[i].rtt_us))));
+				  if_known(RAMJET_AT(info->channels, i)->rtt_us,
+					   whole(RAMJET_AT(info->channels, i)
+							 ->rtt_us))));
 	return array;
 }
 
@@ -107,11 +112,15 @@ static json_t *helpers_array(const struct ramjet_info *info)
 		(void)json_array_append_new(
 			array,
 			json_pack("{s:o, s:o, s:o, s:o, s:b}", "id",
-				  rj_json_text(info->helpers[i].id), "bytes",
-				  whole(info->helpers[i].bytes), "save_ms",
-				  ms(info->helpers[i].save_us), "load_ms",
-				  ms(info->helpers[i].load_us), "left_alone",
-				  !info->helpers[i].takes_part));
+				  rj_json_text(RAMJET_AT(info->helpers, i)->id),
+				  "bytes",
+				  whole(RAMJET_AT(info->helpers, i)->bytes),
+				  "save_ms",
+				  ms(RAMJET_AT(info->helpers, i)->save_us),
+				  "load_ms",
+				  ms(RAMJET_AT(info->helpers, i)->load_us),
+				  "left_alone",
+				  !RAMJET_AT(info->helpers, i)->takes_part));
 	return array;
 }
 
@@ -123,9 +132,12 @@ static json_t *fast_paths_array(const struct ramjet_info *info)
 		(void)json_array_append_new(
 			array,
 			json_pack("{s:s, s:s, s:o}", "name",
-				  info->fast_paths[i].name, "chosen",
-				  info->fast_paths[i].chosen, "reason",
-				  rj_json_text(info->fast_paths[i].reason)));
+				  RAMJET_AT(info->fast_paths, i)->name,
+				  "chosen",
+				  RAMJET_AT(info->fast_paths, i)->chosen,
+				  "reason",
+				  rj_json_text(RAMJET_AT(info->fast_paths, i)
+						       ->reason)));
 	return array;
 }
 

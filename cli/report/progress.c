@@ -124,7 +124,8 @@ static void say_rounds_locked(struct rj_cli_progress *p,
 
 		if (says_rounds(p) && (p->rounds_said < ROUNDS_SAID_MAX || due))
 			say_round_locked(p, p->rounds_seen + 1,
-					 &info->rounds[at], info->outgoing);
+					 RAMJET_AT(info->rounds, at),
+					 info->outgoing);
 	}
 }
 
@@ -133,7 +134,7 @@ static void measure_rate_locked(struct rj_cli_progress *p,
 				const struct ramjet_info *info)
 	RJ_REQUIRES(p->lock)
 {
-	uint64_t now = rj_now_ns(), bytes = info->ram.transferred_bytes;
+	uint64_t now = rj_now_ns(), bytes = info->ram_transferred_bytes;
 	uint64_t span = now - p->rate_ns;
 
 	if (p->rate_bytes && span < RATE_NS)
@@ -157,7 +158,7 @@ static void describe_pause(const struct ramjet_info *info, char *text,
 	char left[RJ_CLI_HUMAN_BYTES];
 
 	if (!rj_cli_knows(info, RAMJET_KNOWN_PREDICTION)) {
-		rj_cli_human_size(info->ram.remaining_bytes, left);
+		rj_cli_human_size(info->ram_remaining_bytes, left);
 		(void)snprintf(text, bytes, "left %s  pause -", left);
 		return;
 	}
@@ -165,7 +166,7 @@ static void describe_pause(const struct ramjet_info *info, char *text,
 	if (info->downtime_p90_us <= info->downtime_limit_us)
 		(void)snprintf(
 			text, bytes, "left %s  pause %s",
-			rj_cli_human_size(info->ram.remaining_bytes, left),
+			rj_cli_human_size(info->ram_remaining_bytes, left),
 			pause);
 	else if (info->limit_needed_us)
 		(void)snprintf(text, bytes, "pause %s, needs %s", pause,
@@ -191,13 +192,13 @@ static void describe_locked(const struct rj_cli_progress *p,
 	char slow[16] = "";
 
 	if (!info->outgoing) {
-		rj_cli_human_size(info->ram.transferred_bytes, left);
+		rj_cli_human_size(info->ram_transferred_bytes, left);
 		(void)snprintf(text, bytes, "%s  received %s", rate, left);
 		return;
 	}
 	/* What the first round shows, isn't known before its end. */
 	if (!info->rounds_total) {
-		rj_cli_human_size(info->ram.remaining_bytes, left);
+		rj_cli_human_size(info->ram_remaining_bytes, left);
 		(void)snprintf(text, bytes, "%s  left %s", rate, left);
 		return;
 	}
@@ -216,12 +217,12 @@ static void describe_locked(const struct rj_cli_progress *p,
 /* Of the memory that is to move, what is over there. */
 static unsigned cells_done(const struct ramjet_info *info)
 {
-	uint64_t total = info->ram.total_bytes;
-	uint64_t there = info->ram.transferred_bytes;
+	uint64_t total = info->ram_total_bytes;
+	uint64_t there = info->ram_transferred_bytes;
 
 	if (info->outgoing)
-		there = info->ram.remaining_bytes < total
-				? total - info->ram.remaining_bytes
+		there = info->ram_remaining_bytes < total
+				? total - info->ram_remaining_bytes
 				: 0;
 	if (there >= total)
 		return total ? BAR_CELLS : 0;

@@ -40,7 +40,7 @@ static json_t *report(void *user, const struct ramjet_info *info,
 					      .uri = uri,
 					      .info = info,
 					      .asked = true,
-					      .error = info ? &info->error
+					      .error = info ? info->error
 							    : NULL };
 
 	return rj_cli_report_build(&report);

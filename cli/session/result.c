@@ -34,7 +34,7 @@ static uint64_t predicted_us(const struct ramjet_info *info)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < info->term_count; i++)
-		sum += info->terms[i].predicted_us;
+		sum += RAMJET_AT(info->terms, i)->predicted_us;
 	return sum ? sum : info->downtime_p50_us;
 }
 
@@ -46,8 +46,9 @@ void rj_cli_result_pause(const struct ramjet_info *info, FILE *out)
 		      rj_cli_ink(out, RJ_CLI_BOLD), "the pause, term by term",
 		      "predicted", "actual", rj_cli_ink(out, RJ_CLI_PLAIN));
 	for (size_t i = 0; i < info->term_count; i++)
-		print_row(out, info->terms[i].name, info->terms[i].predicted_us,
-			  info->terms[i].actual_us,
+		print_row(out, RAMJET_AT(info->terms, i)->name,
+			  RAMJET_AT(info->terms, i)->predicted_us,
+			  RAMJET_AT(info->terms, i)->actual_us,
 			  rj_cli_knows(info, RAMJET_KNOWN_PREDICTION));
 	print_row(out, "= the guest stood still", predicted_us(info),
 		  info->downtime_us,
@@ -68,22 +69,22 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 	label(out, "memory");
 	(void)fprintf(
 		out, "%s of guest RAM in %s: %s %s at %s\n",
-		rj_cli_human_size(info->ram.total_bytes, total),
+		rj_cli_human_size(info->ram_total_bytes, total),
 		rj_cli_human_time(info->total_us, time),
-		rj_cli_human_size(info->ram.transferred_bytes, sent),
+		rj_cli_human_size(info->ram_transferred_bytes, sent),
 		info->outgoing ? "sent" : "received",
 		rj_cli_human_if(
 			rj_cli_knows(info, RAMJET_KNOWN_THROUGHPUT),
 			rj_cli_human_rate(info->throughput_bytes_per_s, rate)));
 	label(out, "pages");
 	(void)fprintf(out, "%s normal, %s zero",
-		      rj_cli_human_count(info->ram.normal_pages, normal),
-		      rj_cli_human_count(info->ram.zero_pages, zero));
+		      rj_cli_human_count(info->ram_normal_pages, normal),
+		      rj_cli_human_count(info->ram_zero_pages, zero));
 	/* Only the source knows which memory was never touched. */
 	if (info->outgoing)
 		(void)fprintf(
 			out, ", %s never touched",
-			rj_cli_human_count(info->ram.unpopulated_pages, never));
+			rj_cli_human_count(info->ram_unpopulated_pages, never));
 	(void)fprintf(out, "; %llu rounds\n",
 		      (unsigned long long)info->rounds_total);
 	if (info->called_off) {
@@ -107,7 +108,8 @@ void rj_cli_result_paths(const struct ramjet_info *info, FILE *out)
 	size_t column = 0;
 
 	for (size_t i = 0; i < info->fast_path_count; i++) {
-		const struct ramjet_fast_path_info *path = &info->fast_paths[i];
+		const struct ramjet_fast_path_info *path =
+			RAMJET_AT(info->fast_paths, i);
 		char text[COLUMNS - INDENT];
 		size_t length;
 
@@ -135,7 +137,8 @@ void rj_cli_result_helpers(const struct ramjet_info *info, FILE *out)
 	bool first = true;
 
 	for (size_t i = 0; i < info->helper_count; i++) {
-		const struct ramjet_helper_info *helper = &info->helpers[i];
+		const struct ramjet_helper_info *helper =
+			RAMJET_AT(info->helpers, i);
 
 		if (!helper->takes_part)
 			continue;
@@ -167,7 +170,7 @@ void rj_cli_result_proof(const struct ramjet_info *info, FILE *out)
 		      rj_cli_ink(out, RJ_CLI_GOOD),
 		      rj_cli_ink(out, RJ_CLI_PLAIN), info->verify_blocks,
 		      info->verify_blocks == 1 ? "" : "s",
-		      rj_cli_human_size(info->ram.total_bytes, size));
+		      rj_cli_human_size(info->ram_total_bytes, size));
 }
 
 static void print_guest(const struct rj_cli_session *session, FILE *out)

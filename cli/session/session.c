@@ -146,9 +146,9 @@ static int listen_for_it(struct rj_cli_session *s, const char *uri,
 	const int fd = rj_cli_signals_fd();
 	int rc;
 
-	params->cancel_fd = fd > 0 ? fd : 0;
+	params->cancel_fd = fd;
 	rc = ramjet_incoming(s->handle, uri, params, ret, err);
-	params->cancel_fd = 0;
+	params->cancel_fd = -1;
 	rj_cli_signals_close_fd();
 	if (rc == -ECANCELED && rj_cli_signals_cancel())
 		rj_error_prefix(err, "cancelled by signal %d",

@@ -10,6 +10,7 @@ static inline struct ramjet_dirty_region rj_block_region(
 	const struct rj_block *block)
 {
 	return (struct ramjet_dirty_region){
+		.size = sizeof(struct ramjet_dirty_region),
 		.name = block->name,
 		.host = block->host,
 		.page_count = block->page_count,

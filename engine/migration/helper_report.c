@@ -13,6 +13,7 @@ static struct ramjet_helper_info *describe(
 	struct ramjet_helper_info *infos = calloc(count, sizeof(*infos));
 
 	for (size_t i = 0; infos && i < count; i++) {
+		infos[i].size = sizeof(infos[i]);
 		memcpy(infos[i].id, results[i].id, sizeof(infos[i].id));
 		memcpy(infos[i].bus_name, results[i].bus_name,
 		       sizeof(infos[i].bus_name));

@@ -11,6 +11,7 @@
 
 struct snapshot {
 	struct ramjet_info info; /* first: the caller frees through it */
+	struct ramjet_error error;
 	struct ramjet_round_info *rounds;
 	struct ramjet_channel_info *channels;
 	struct ramjet_term_info terms[RJ_TERMS_MAX];
@@ -29,15 +30,16 @@ static void add_channels(struct snapshot *snap,
 		const struct rj_counters *c = &m->counters[i];
 
 		snap->channels[i] = (struct ramjet_channel_info){
+			.size = sizeof(snap->channels[i]),
 			.bytes = rj_counter(&c->wire_bytes),
 			.state = rj_lane_state_name(rj_lane_state(&c->state)),
 			.rtt_us = atomic_load_explicit(&c->rtt_us,
 						       memory_order_relaxed),
 		};
-		info->ram.transferred_bytes += rj_counter(&c->payload_bytes);
-		info->ram.wire_bytes += rj_counter(&c->wire_bytes);
-		info->ram.normal_pages += rj_counter(&c->normal_pages);
-		info->ram.zero_pages += rj_counter(&c->zero_pages);
+		info->ram_transferred_bytes += rj_counter(&c->payload_bytes);
+		info->ram_wire_bytes += rj_counter(&c->wire_bytes);
+		info->ram_normal_pages += rj_counter(&c->normal_pages);
+		info->ram_zero_pages += rj_counter(&c->zero_pages);
 		info->workers_cpu_us += rj_counter(&c->cpu_us);
 	}
 	info->channels = snap->channels;
@@ -51,9 +53,11 @@ static void add_rounds_locked(struct snapshot *snap,
 	const uint64_t kept =
 		total < RAMJET_ROUNDS_MAX ? total : RAMJET_ROUNDS_MAX;
 
-	for (uint64_t i = 0; i < kept; i++)
+	for (uint64_t i = 0; i < kept; i++) {
 		snap->rounds[i] =
 			stats->rounds[(total - kept + i) % RAMJET_ROUNDS_MAX];
+		snap->rounds[i].size = sizeof(snap->rounds[i]);
+	}
 	snap->info.rounds = snap->rounds;
 	snap->info.round_count = kept;
 	snap->info.rounds_total = total;
@@ -65,6 +69,7 @@ static void add_paths_locked(struct snapshot *snap,
 	for (size_t i = 0; i < stats->fast_path_count; i++) {
 		snap->paths[i] = stats->fast_paths[i];
 		snap->path_infos[i] = (struct ramjet_fast_path_info){
+			.size = sizeof(snap->path_infos[i]),
 			.name = snap->paths[i].name,
 			.chosen = snap->paths[i].chosen,
 			.reason = snap->paths[i].reason,
@@ -120,12 +125,14 @@ static void add_statistics_locked(struct snapshot *snap,
 	info->called_off = stats->called_off;
 	info->guest_stall_us = stats->guest_stall_us;
 	info->throttled_us = stats->throttled_us;
-	info->ram.wire_bytes += stats->control_bytes;
-	info->ram.unpopulated_pages = stats->unpopulated_pages;
-	info->ram.remaining_bytes = stats->remaining_pages * RAMJET_PAGE_BYTES;
+	info->ram_wire_bytes += stats->control_bytes;
+	info->ram_unpopulated_pages = stats->unpopulated_pages;
+	info->ram_remaining_bytes = stats->remaining_pages * RAMJET_PAGE_BYTES;
 	info->verified = stats->verified;
 	info->verify_blocks = stats->verify_blocks;
 	memcpy(snap->terms, stats->terms, sizeof(snap->terms));
+	for (size_t i = 0; i < stats->term_count; i++)
+		snap->terms[i].size = sizeof(snap->terms[i]);
 	info->terms = snap->terms;
 	info->term_count = stats->term_count;
 	add_rounds_locked(snap, stats);
@@ -133,7 +140,7 @@ static void add_statistics_locked(struct snapshot *snap,
 	add_helpers_locked(snap, stats);
 	if (stats->active_us && now > stats->active_us) {
 		info->throughput_bytes_per_s =
-			(uint64_t)((double)info->ram.transferred_bytes * 1e6 /
+			(uint64_t)((double)info->ram_transferred_bytes * 1e6 /
 				   (double)(now - stats->active_us));
 		info->known |= RAMJET_KNOWN_THROUGHPUT;
 	}
@@ -145,7 +152,7 @@ static void add_guest(struct snapshot *snap, struct ramjet_guest *guest)
 
 	rj_lock(&guest->lock);
 	for (unsigned i = 0; i < guest->block_count; i++)
-		info->ram.total_bytes += guest->blocks[i].bytes;
+		info->ram_total_bytes += guest->blocks[i].bytes;
 	for (size_t i = 0; i < guest->blockers.count; i++) {
 		snap->blockers[i] = strdup(guest->blockers.reasons[i]);
 		if (!snap->blockers[i])
@@ -184,10 +191,12 @@ RAMJET_API int ramjet_info(const struct ramjet_migration *migration,
 	rj_lock(&m->lock);
 	add_statistics_locked(snap, m);
 	rj_unlock(&m->lock);
-	snap->info.error = rj_migration_error(m);
+	snap->error = rj_migration_error(m);
+	if (snap->error.code)
+		snap->info.error = &snap->error;
 	add_guest(snap, m->guest);
 	if (m->outgoing && !(snap->info.known & RAMJET_KNOWN_REMAINING))
-		snap->info.ram.remaining_bytes = snap->info.ram.total_bytes;
+		snap->info.ram_remaining_bytes = snap->info.ram_total_bytes;
 	*ret = &snap->info;
 	return 0;
 }

@@ -401,8 +401,7 @@ static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
 		return rc ? rc : rj_stream_claim(m->guest, &in->single, err);
 	}
 	rc = rj_listen_until(&m->uri, lookup_deadline(&m->params),
-			     m->params.cancel_fd ? m->params.cancel_fd : -1,
-			     &in->listener, err);
+			     m->params.cancel_fd, &in->listener, err);
 	if (rc)
 		return rc;
 	(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",

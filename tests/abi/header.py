@@ -20,6 +20,7 @@ int use(void)
 # What C++20 can say, the macros say as well.
 MACROS = """struct ramjet_guest_ops ops = { RAMJET_GUEST_OPS_INIT };
 struct ramjet_block block = { RAMJET_BLOCK_INIT };
+struct ramjet_kvm_slot slot = { RAMJET_KVM_SLOT_INIT };
 struct ramjet_dirty_ops dirty = { RAMJET_DIRTY_OPS_INIT };
 struct ramjet_dirty_bitmap bitmap = { RAMJET_DIRTY_BITMAP_INIT };
 struct ramjet_dirty_kvm_log log_ = { RAMJET_DIRTY_KVM_LOG_INIT };

@@ -27,21 +27,45 @@ struct ramjet_dirty_source {
 };
 
 static const struct ramjet_round_info rounds[] = {
-	{ .pages = 512, .bytes = 2u << 20, .dirtied_pages = 40, .us = 1500 },
-	{ .pages = 40, .bytes = 160u << 10, .dirtied_pages = 0, .us = 250 },
+	{ .size = sizeof(struct ramjet_round_info),
+	  .pages = 512,
+	  .bytes = 2u << 20,
+	  .dirtied_pages = 40,
+	  .us = 1500 },
+	{ .size = sizeof(struct ramjet_round_info),
+	  .pages = 40,
+	  .bytes = 160u << 10,
+	  .dirtied_pages = 0,
+	  .us = 250 },
 };
 static const struct ramjet_channel_info channels[] = {
-	{ .bytes = 1234567, .state = "closed", .rtt_us = 33 },
+	{ .size = sizeof(struct ramjet_channel_info),
+	  .bytes = 1234567,
+	  .state = "closed",
+	  .rtt_us = 33 },
 };
 static const struct ramjet_term_info terms[] = {
-	{ .name = "stop", .predicted_us = 100, .actual_us = 90 },
-	{ .name = "pages", .predicted_us = 11900, .actual_us = 12210 },
+	{ .size = sizeof(struct ramjet_term_info),
+	  .name = "stop",
+	  .predicted_us = 100,
+	  .actual_us = 90 },
+	{ .size = sizeof(struct ramjet_term_info),
+	  .name = "pages",
+	  .predicted_us = 11900,
+	  .actual_us = 12210 },
 };
 static const struct ramjet_helper_info helpers[] = {
-	{ .id = "slirp", .bytes = 4096, .save_us = 1500, .load_us = 900 },
+	{ .size = sizeof(struct ramjet_helper_info),
+	  .id = "slirp",
+	  .bytes = 4096,
+	  .save_us = 1500,
+	  .load_us = 900 },
 };
 static const struct ramjet_fast_path_info paths[] = {
-	{ .name = "io_uring", .chosen = "no", .reason = "EPERM" },
+	{ .size = sizeof(struct ramjet_fast_path_info),
+	  .name = "io_uring",
+	  .chosen = "no",
+	  .reason = "EPERM" },
 };
 
 void fake_reset(void)
@@ -59,12 +83,12 @@ void fake_reset(void)
 			.downtime_limit_us = 300000,
 			.downtime_p50_us = 12000,
 			.downtime_p90_us = 20001,
-			.ram = { .total_bytes = 2u << 20,
-				 .transferred_bytes = 2 * 1000 * 1000,
-				 .wire_bytes = 2100000,
-				 .normal_pages = 400,
-				 .zero_pages = 112,
-				 .unpopulated_pages = 7 },
+			.ram_total_bytes = 2u << 20,
+				 .ram_transferred_bytes = 2 * 1000 * 1000,
+				 .ram_wire_bytes = 2100000,
+				 .ram_normal_pages = 400,
+				 .ram_zero_pages = 112,
+				 .ram_unpopulated_pages = 7,
 			.throughput_bytes_per_s = 1u << 30,
 			.dirty_pages_per_s = 51200,
 			.control_cpu_us = 1000,
@@ -389,8 +413,10 @@ int ramjet_features_with(uint32_t backend, struct ramjet_feature **ret,
 {
 	(void)backend;
 	static const struct ramjet_feature all[] = {
-		{ "pagemap_scan", true, "works", "dirty pages of processes" },
-		{ "io_uring", false, "EPERM", "rings" },
+		{ sizeof(struct ramjet_feature), "pagemap_scan", true, "works",
+		  "dirty pages of processes" },
+		{ sizeof(struct ramjet_feature), "io_uring", false, "EPERM",
+		  "rings" },
 	};
 	struct ramjet_feature *copy = malloc(sizeof(all));
 

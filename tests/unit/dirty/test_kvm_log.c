@@ -170,6 +170,7 @@ static void a_vm_with_rings_is_refused(void **state)
 static void slots_outside_of_blocks_are_refused(void **state)
 {
 	struct ramjet_kvm_slot slot = {
+		RAMJET_KVM_SLOT_INIT,
 		.slot = 9,
 		.bytes = 3 * RAMJET_PAGE_BYTES,
 		.block = "ram0",
@@ -198,7 +199,8 @@ static void slots_outside_of_blocks_are_refused(void **state)
 
 static void crooked_slots_are_refused(void **state)
 {
-	struct ramjet_kvm_slot slot = { .slot = 9, .bytes = 4097 };
+	struct ramjet_kvm_slot slot = { RAMJET_KVM_SLOT_INIT, .slot = 9,
+					.bytes = 4097 };
 	struct ramjet_dirty_kvm_log log = {
 		RAMJET_DIRTY_KVM_LOG_INIT,
 		.vm_fd = -1,

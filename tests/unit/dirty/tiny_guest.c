@@ -10,25 +10,20 @@
 #define BUSY_PASSES 100u
 
 const struct ramjet_kvm_slot guest_slots[GUEST_SLOTS] = {
-	{ .slot = 3,
+	{ RAMJET_KVM_SLOT_INIT, .slot = 3,
 	  .guest_phys_addr = TINY_BASE + (64 << 20),
-	  .bytes = 37 * RAMJET_PAGE_BYTES,
-	  .block = "ram0",
+	  .bytes = 37 * RAMJET_PAGE_BYTES, .block = "ram0",
 	  .block_offset = 1001 * RAMJET_PAGE_BYTES },
-	{ .slot = 1,
-	  .guest_phys_addr = TINY_BASE,
-	  .bytes = 512 * RAMJET_PAGE_BYTES,
-	  .block = "ram0",
+	{ RAMJET_KVM_SLOT_INIT, .slot = 1, .guest_phys_addr = TINY_BASE,
+	  .bytes = 512 * RAMJET_PAGE_BYTES, .block = "ram0",
 	  .block_offset = 0 },
-	{ .slot = 2,
+	{ RAMJET_KVM_SLOT_INIT, .slot = 2,
 	  .guest_phys_addr = TINY_BASE + (32 << 20),
-	  .bytes = 130 * RAMJET_PAGE_BYTES,
-	  .block = "ram0",
+	  .bytes = 130 * RAMJET_PAGE_BYTES, .block = "ram0",
 	  .block_offset = 600 * RAMJET_PAGE_BYTES },
-	{ .slot = 4,
+	{ RAMJET_KVM_SLOT_INIT, .slot = 4,
 	  .guest_phys_addr = TINY_BASE + (128 << 20),
-	  .bytes = 900 * RAMJET_PAGE_BYTES,
-	  .block = "ram0",
+	  .bytes = 900 * RAMJET_PAGE_BYTES, .block = "ram0",
 	  .block_offset = 1088 * RAMJET_PAGE_BYTES },
 };
 

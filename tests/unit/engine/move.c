@@ -284,8 +284,9 @@ void move_expect_stayed(struct move *move)
 	assert_int_equal(small_vm_calls(&move->target, VM_START), 0);
 	assert_int_equal(small_vm_calls(&move->source, VM_STOP),
 			 small_vm_calls(&move->source, VM_START));
-	assert_int_equal(move->info->error.code, move->source_rc);
-	assert_string_equal(move->info->error.message,
+	assert_non_null(move->info->error);
+	assert_int_equal(move->info->error->code, move->source_rc);
+	assert_string_equal(move->info->error->message,
 			    move->source_err.message);
 }
 

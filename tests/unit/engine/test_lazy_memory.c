@@ -113,8 +113,9 @@ static void end_filling(struct filler *filler)
 static const char *populated_path(const struct ramjet_info *info)
 {
 	for (size_t i = 0; i < info->fast_path_count; i++)
-		if (!strcmp(info->fast_paths[i].name, "populated map"))
-			return info->fast_paths[i].reason;
+		if (!strcmp(RAMJET_AT(info->fast_paths, i)->name,
+			    "populated map"))
+			return RAMJET_AT(info->fast_paths, i)->reason;
 	return "";
 }
 

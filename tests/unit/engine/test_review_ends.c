@@ -165,7 +165,7 @@ static void early_discards_are_counted_once(void **state)
 	move_begin(move, MOVE_UNIX);
 	move_await(move);
 	move_expect_done(move);
-	assert_int_equal(move->info->ram.remaining_bytes, 0);
+	assert_int_equal(move->info->ram_remaining_bytes, 0);
 }
 
 /* ---- a disk that is full -------------------------------------------------- */

@@ -85,9 +85,9 @@ static void run(struct move *move, enum vm_dirty dirty, bool fresh)
 		fail_msg("%s", move->source_err.message);
 	assert_int_equal(move->target_rc, 0);
 	assert_true(move->info->verified);
-	assert_int_equal(move->info->ram.total_bytes, BYTES);
-	assert_int_equal(move->info->ram.normal_pages, TOUCHED);
-	assert_int_equal(move->info->ram.unpopulated_pages, PAGES - TOUCHED);
+	assert_int_equal(move->info->ram_total_bytes, BYTES);
+	assert_int_equal(move->info->ram_normal_pages, TOUCHED);
+	assert_int_equal(move->info->ram_unpopulated_pages, PAGES - TOUCHED);
 	expect_pages(move);
 }
 

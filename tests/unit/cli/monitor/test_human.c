@@ -265,13 +265,11 @@ static void info_migrate_speaks_as_qemu_does(void **state)
 	world.info.total_us = 2000000;
 	world.info.setup_us = 3000;
 	world.info.downtime_p50_us = 30400;
-	world.info.ram = (struct ramjet_ram_info){
-		.total_bytes = 1u << 30,
-		.transferred_bytes = 1u << 20,
-		.remaining_bytes = 1u << 21,
-		.normal_pages = 256,
-		.zero_pages = 7,
-	};
+	world.info.ram_total_bytes = 1u << 30;
+	world.info.ram_transferred_bytes = 1u << 20;
+	world.info.ram_remaining_bytes = 1u << 21;
+	world.info.ram_normal_pages = 256;
+	world.info.ram_zero_pages = 7;
 	world.info.current_bytes_per_s = 125000000;
 	world.info.dirty_pages_per_s = 100;
 	world.info.rounds_total = 3;
@@ -301,15 +299,14 @@ static void info_migrate_speaks_as_qemu_does(void **state)
 static void info_migrate_tells_why_it_failed(void **state)
 {
 	const char *const reasons[] = { "a disk", "a device" };
+	const struct ramjet_error error = { -EIO, "it broke" };
 	const struct rj_cli_human_ops ops = { migration, set, execute, NULL };
 	char *text;
 
 	(void)state;
 	world.has_info = true;
 	world.info.state = RAMJET_STATE_FAILED;
-	world.info.error.code = -EIO;
-	(void)snprintf(world.info.error.message,
-		       sizeof(world.info.error.message), "it broke");
+	world.info.error = &error;
 	world.info.blockers = reasons;
 	world.info.blocker_count = 2;
 	text = rj_cli_human_run("info migrate", &ops);

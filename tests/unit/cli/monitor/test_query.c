@@ -30,12 +30,20 @@ static const struct {
 static struct ramjet_info sample(enum ramjet_state state)
 {
 	static const struct ramjet_round_info rounds[] = {
-		{ .pages = 900, .bytes = 900 * 4096 },
-		{ .pages = 100, .bytes = 100 * 4096 },
+		{ .size = sizeof(struct ramjet_round_info),
+		  .pages = 900,
+		  .bytes = 900 * 4096 },
+		{ .size = sizeof(struct ramjet_round_info),
+		  .pages = 100,
+		  .bytes = 100 * 4096 },
 	};
 	static const struct ramjet_channel_info channels[] = {
-		{ .bytes = 11, .state = "open" },
-		{ .bytes = 31, .state = "open" },
+		{ .size = sizeof(struct ramjet_channel_info),
+		  .bytes = 11,
+		  .state = "open" },
+		{ .size = sizeof(struct ramjet_channel_info),
+		  .bytes = 31,
+		  .state = "open" },
 	};
 
 	return (struct ramjet_info){
@@ -49,14 +57,14 @@ static struct ramjet_info sample(enum ramjet_state state)
 		.downtime_p50_us = 40000,
 		.downtime_p90_us = 50000,
 		.downtime_limit_us = 300000,
-		.ram = { .total_bytes = 8192000,
-			 .transferred_bytes = 1000 * 4096,
-			 .wire_bytes = 1000 * 4096 + 500,
-			 .remaining_bytes = 4096,
-			 .normal_pages = 1000,
-			 .zero_pages = 3,
-			 .unpopulated_pages = 5,
-			 .resent_pages = 1 },
+		.ram_total_bytes = 8192000,
+		.ram_transferred_bytes = 1000 * 4096,
+		.ram_wire_bytes = 1000 * 4096 + 500,
+		.ram_remaining_bytes = 4096,
+		.ram_normal_pages = 1000,
+		.ram_zero_pages = 3,
+		.ram_unpopulated_pages = 5,
+		.ram_resent_pages = 1,
 		.throughput_bytes_per_s = 2000000,
 		.current_bytes_per_s = 1000000,
 		.dirty_pages_per_s = 77,
@@ -227,13 +235,12 @@ static void the_end_has_downtime_and_the_mean_rate(void **state)
 static void failures_have_their_reason(void **state)
 {
 	static const char *const blockers[] = { "one", "tw\xc3" };
+	const struct ramjet_error lost = { -EPIPE, "lost\xff" };
 	struct ramjet_info info = sample(RAMJET_STATE_FAILED);
 	json_t *object, *reasons;
 
 	(void)state;
-	info.error.code = -EPIPE;
-	(void)snprintf(info.error.message, sizeof(info.error.message),
-		       "lost\xff");
+	info.error = &lost;
 	info.blockers = blockers;
 	info.blocker_count = 2;
 	info.throttle_percent = 30;

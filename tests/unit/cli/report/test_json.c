@@ -10,8 +10,13 @@
 static void a_helper_left_alone_is_not_one_with_an_empty_state(void **state)
 {
 	struct ramjet_helper_info helpers[] = {
-		{ .id = "empty", .takes_part = true, .loaded = true },
-		{ .id = "new", .takes_part = false },
+		{ .size = sizeof(struct ramjet_helper_info),
+		  .id = "empty",
+		  .takes_part = true,
+		  .loaded = true },
+		{ .size = sizeof(struct ramjet_helper_info),
+		  .id = "new",
+		  .takes_part = false },
 	};
 	const struct ramjet_info info = { .helpers = helpers,
 					  .helper_count = 2 };
@@ -33,9 +38,14 @@ static void a_helper_left_alone_is_not_one_with_an_empty_state(void **state)
 /* Paths and reasons are bytes; a key that is missing says something else. */
 static void text_that_is_no_utf8_drops_no_key(void **state)
 {
-	struct ramjet_helper_info helpers[] = { { .id = "h\xff" } };
+	struct ramjet_helper_info helpers[] = {
+		{ .size = sizeof(struct ramjet_helper_info), .id = "h\xff" }
+	};
 	struct ramjet_fast_path_info paths[] = {
-		{ .name = "uring", .chosen = "no", .reason = "\xc0\xaf" }
+		{ .size = sizeof(struct ramjet_fast_path_info),
+		  .name = "uring",
+		  .chosen = "no",
+		  .reason = "\xc0\xaf" }
 	};
 	const struct ramjet_info info = { .helpers = helpers,
 					  .helper_count = 1,
@@ -77,7 +87,9 @@ static bool is_null(const json_t *object, const char *name)
 
 static void what_nobody_knows_is_null(void **state)
 {
-	const struct ramjet_channel_info channels[] = { { .state = "open" } };
+	const struct ramjet_channel_info channels[] = {
+		{ .size = sizeof(struct ramjet_channel_info), .state = "open" }
+	};
 	struct ramjet_info info = { .outgoing = true,
 				    .state = RAMJET_STATE_ACTIVE,
 				    .channels = channels,

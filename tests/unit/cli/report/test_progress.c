@@ -24,7 +24,7 @@ static struct world *open_world(enum rj_cli_progress_style style)
 	fake.info.outgoing = true;
 	fake.info.state = RAMJET_STATE_ACTIVE;
 	fake.info.current_bytes_per_s = 3u << 30;
-	fake.info.ram.remaining_bytes = 1u << 20;
+	fake.info.ram_remaining_bytes = 1u << 20;
 	w->out = open_memstream(&w->text, &w->bytes);
 	rj_cli_progress_init(&w->progress, style, w->out);
 	return w;
@@ -116,8 +116,8 @@ static void no_live_line_is_wider_than_a_terminal(void **state)
 	(void)state;
 	fake.info.current_bytes_per_s = UINT64_C(1023) << 30;
 	fake.info.dirty_pages_per_s = UINT64_C(1023) << 18;
-	fake.info.ram.remaining_bytes = UINT64_C(1023) << 30;
-	fake.info.ram.total_bytes = UINT64_C(1024) << 30;
+	fake.info.ram_remaining_bytes = UINT64_C(1023) << 30;
+	fake.info.ram_total_bytes = UINT64_C(1024) << 30;
 	fake.info.downtime_p50_us = 999000;
 	fake.info.rounds_total = 12345;
 	fake.info.round_count = 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "ramjet-dirty.h"
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>

@@ -56,7 +56,7 @@ static void marks_after_the_last_collect_are_sent(void **state)
 		assert_int_equal(move->target.ram[0]
 					 .host[(PAGE + 1) * RAMJET_PAGE_BYTES],
 				 0x5a);
-		assert_int_equal(move->info->ram.remaining_bytes, 0);
+		assert_int_equal(move->info->ram_remaining_bytes, 0);
 		move_done(move);
 	}
 }

@@ -53,9 +53,9 @@ static void tracking_that_does_not_start_is_stopped_all_the_same(void **state)
 
 	run_failing_source(move, VM_TRACK, VM_DIRTY_SCRIPT);
 	/* Before the first round nothing has been told from the rest. */
-	assert_true(move->info->ram.total_bytes > 0);
-	assert_int_equal(move->info->ram.remaining_bytes,
-			 move->info->ram.total_bytes);
+	assert_true(move->info->ram_total_bytes > 0);
+	assert_int_equal(move->info->ram_remaining_bytes,
+			 move->info->ram_total_bytes);
 	assert_int_equal(small_vm_calls(&move->source, VM_STOP), 0);
 	assert_int_equal(small_vm_calls(&move->source, VM_COLLECT), 0);
 	assert_int_equal(small_vm_calls(&move->source, VM_UNTRACK), 1);
@@ -265,7 +265,8 @@ static void expect_path(const struct ramjet_info *info, const char *name,
 			const char *chosen, const char *reason)
 {
 	for (size_t i = 0; i < info->fast_path_count; i++) {
-		const struct ramjet_fast_path_info *path = &info->fast_paths[i];
+		const struct ramjet_fast_path_info *path =
+			RAMJET_AT(info->fast_paths, i);
 
 		if (strcmp(path->name, name))
 			continue;

@@ -57,7 +57,7 @@ static void *ask(void *user)
 	struct ramjet_info *info = NULL;
 
 	if (!ramjet_info(side->migration, &info) &&
-	    info->ram.total_bytes != BYTES)
+	    info->ram_total_bytes != BYTES)
 		abort();
 	ramjet_info_free(info);
 	return NULL;

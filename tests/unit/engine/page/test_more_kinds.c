@@ -240,14 +240,14 @@ static void a_guest_arrives_whole_by_all_kinds(void **state)
 		assert_true(more_placed[MORE_SHORT] > 100);
 		assert_true(more_given_up > 50);
 		/* What was coded counts as its row says, and took less. */
-		assert_true(info->ram.normal_pages * RAMJET_PAGE_BYTES >
-			    info->ram.transferred_bytes + (2u << 20));
-		assert_int_equal(info->ram.transferred_bytes,
-				 move->target_info->ram.transferred_bytes);
-		assert_int_equal(info->ram.normal_pages,
-				 move->target_info->ram.normal_pages);
-		assert_int_equal(info->ram.zero_pages,
-				 move->target_info->ram.zero_pages);
+		assert_true(info->ram_normal_pages * RAMJET_PAGE_BYTES >
+			    info->ram_transferred_bytes + (2u << 20));
+		assert_int_equal(info->ram_transferred_bytes,
+				 move->target_info->ram_transferred_bytes);
+		assert_int_equal(info->ram_normal_pages,
+				 move->target_info->ram_normal_pages);
+		assert_int_equal(info->ram_zero_pages,
+				 move->target_info->ram_zero_pages);
 		small_vm_expect_equal(&move->source, &move->target);
 		move_done(move);
 	}

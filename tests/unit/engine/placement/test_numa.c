@@ -133,10 +133,11 @@ static const char *reason_of(const struct ramjet_info *info, const char *name,
 			     const char *chosen)
 {
 	for (size_t i = 0; i < info->fast_path_count; i++) {
-		if (strcmp(info->fast_paths[i].name, name))
+		if (strcmp(RAMJET_AT(info->fast_paths, i)->name, name))
 			continue;
-		assert_string_equal(info->fast_paths[i].chosen, chosen);
-		return info->fast_paths[i].reason;
+		assert_string_equal(RAMJET_AT(info->fast_paths, i)->chosen,
+				    chosen);
+		return RAMJET_AT(info->fast_paths, i)->reason;
 	}
 	fail_msg("nothing is said of %s", name);
 	return NULL;

@@ -185,7 +185,7 @@ static bool has_failed(const struct ramjet_migration *migration)
 	bool failed;
 
 	assert_int_equal(ramjet_info(migration, &info), 0);
-	failed = info->error.code != 0;
+	failed = info->error != NULL;
 	ramjet_info_free(info);
 	return failed;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A program of 0.1 against today's library: it knows only what tests/abi/v0.h
- * says. And one of the future: its structs have a tail today's library has
- * never heard of.
+ * A program of soversion 1 as it began, against today's library: it knows only
+ * what tests/abi/v1.h says. And one of the future: its structs have a tail
+ * today's library has never heard of.
  */
 #include "tests/unit/cmocka_all.h"
 
@@ -10,41 +10,42 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "tests/abi/v0.h"
+#include "tests/abi/v1.h"
 
 #define BYTES (2u << 20)
 
 int ramjet_guest_new(const void *ops, void *user, void **ret,
-		     struct v0_error *err);
+		     struct v1_error *err);
 int ramjet_guest_free(void *guest);
 int ramjet_guest_add_block(void *guest, const void *block,
-			   struct v0_error *err);
+			   struct v1_error *err);
 int ramjet_dirty_new(const void *ops, void *user, void **ret,
-		     struct v0_error *err);
+		     struct v1_error *err);
 int ramjet_dirty_shared_new(const void *bitmap, void **ret,
-			    struct v0_error *err);
+			    struct v1_error *err);
 int ramjet_dirty_free(void *source);
 int ramjet_incoming(void *guest, const char *uri, const void *params,
-		    void **ret, struct v0_error *err);
+		    void **ret, struct v1_error *err);
 int ramjet_migration_free(void *migration);
 void ramjet_guest_ops_init(void *options, size_t size);
 void ramjet_block_init(void *options, size_t size);
 void ramjet_dirty_ops_init(void *options, size_t size);
 void ramjet_dirty_bitmap_init(void *options, size_t size);
+void ramjet_kvm_slot_init(void *options, size_t size);
 void ramjet_dirty_kvm_log_init(void *options, size_t size);
 void ramjet_dirty_kvm_ring_init(void *options, size_t size);
 void ramjet_params_init(void *options, size_t size);
 void ramjet_helper_options_init(void *options, size_t size);
 
-static int stop_or_start(void *user, struct v0_error *err)
+static int stop_or_start(void *user, struct v1_error *err)
 {
 	(void)user;
 	(void)err;
 	return 0;
 }
 
-static int dirty_start(void *user, const void *regions, unsigned count,
-		       struct v0_error *err)
+static int dirty_start(void *user, const struct v1_dirty_region *regions,
+		       unsigned count, struct v1_error *err)
 {
 	(void)user;
 	(void)regions;
@@ -53,7 +54,7 @@ static int dirty_start(void *user, const void *regions, unsigned count,
 	return 0;
 }
 
-static int dirty_collect(void *user, void *sink, struct v0_error *err)
+static int dirty_collect(void *user, void *sink, struct v1_error *err)
 {
 	(void)user;
 	(void)sink;
@@ -68,9 +69,9 @@ static void dirty_stop(void *user)
 
 /* One struct and the call that takes it. Returns the call's result, having
  * freed what it made. */
-typedef int taker(void *guest, const void *options, struct v0_error *err);
+typedef int taker(void *guest, const void *options, struct v1_error *err);
 
-static int take_ops(void *guest, const void *options, struct v0_error *err)
+static int take_ops(void *guest, const void *options, struct v1_error *err)
 {
 	void *made = NULL;
 	int rc = ramjet_guest_new(options, NULL, &made, err);
@@ -81,13 +82,13 @@ static int take_ops(void *guest, const void *options, struct v0_error *err)
 	return rc;
 }
 
-static int take_block(void *guest, const void *options, struct v0_error *err)
+static int take_block(void *guest, const void *options, struct v1_error *err)
 {
 	return ramjet_guest_add_block(guest, options, err);
 }
 
 static int take_dirty_ops(void *guest, const void *options,
-			  struct v0_error *err)
+			  struct v1_error *err)
 {
 	void *made = NULL;
 	int rc = ramjet_dirty_new(options, NULL, &made, err);
@@ -98,7 +99,7 @@ static int take_dirty_ops(void *guest, const void *options,
 	return rc;
 }
 
-static int take_bitmap(void *guest, const void *options, struct v0_error *err)
+static int take_bitmap(void *guest, const void *options, struct v1_error *err)
 {
 	void *made = NULL;
 	int rc = ramjet_dirty_shared_new(options, &made, err);
@@ -109,7 +110,7 @@ static int take_bitmap(void *guest, const void *options, struct v0_error *err)
 	return rc;
 }
 
-static int take_params(void *guest, const void *options, struct v0_error *err)
+static int take_params(void *guest, const void *options, struct v1_error *err)
 {
 	void *made = NULL;
 	int rc = ramjet_incoming(guest, "tcp:127.0.0.1:0", options, &made, err);
@@ -127,10 +128,10 @@ struct fixture {
 static int set_up(void **state)
 {
 	static struct fixture f;
-	struct v0_guest_ops ops = { .size = sizeof(ops),
+	struct v1_guest_ops ops = { .size = sizeof(ops),
 				    .stop = stop_or_start,
 				    .start = stop_or_start };
-	struct v0_block block = { .size = sizeof(block),
+	struct v1_block block = { .size = sizeof(block),
 				  .name = "first",
 				  .bytes = BYTES / 2,
 				  .fd = -1 };
@@ -163,11 +164,11 @@ static void try_sizes(struct fixture *f, taker *take, const void *options,
 		size_t size;
 		unsigned char bytes[512];
 	} larger = { 0 };
-	struct v0_error err = { 0 };
+	struct v1_error err = { 0 };
 
 	assert_true(size + 64 <= sizeof(larger));
 	if (take(f->guest, options, &err) < 0)
-		fail_msg("as in 0.1: %s", err.message);
+		fail_msg("as in soversion 1: %s", err.message);
 
 	memcpy(larger.bytes, options, size);
 	larger.size = sizeof(larger);
@@ -190,7 +191,7 @@ static void try_zero_tail(struct fixture *f, taker *take, const void *options,
 		size_t size;
 		unsigned char bytes[512];
 	} larger = { 0 };
-	struct v0_error err = { 0 };
+	struct v1_error err = { 0 };
 
 	memcpy(larger.bytes, options, size);
 	larger.size = sizeof(larger);
@@ -200,7 +201,7 @@ static void try_zero_tail(struct fixture *f, taker *take, const void *options,
 
 static void guest_ops_of_other_releases(void **state)
 {
-	struct v0_guest_ops ops = { .size = sizeof(ops),
+	struct v1_guest_ops ops = { .size = sizeof(ops),
 				    .stop = stop_or_start,
 				    .start = stop_or_start };
 
@@ -211,7 +212,7 @@ static void guest_ops_of_other_releases(void **state)
 static void block_of_other_releases(void **state)
 {
 	struct fixture *f = *state;
-	struct v0_block block = { .size = sizeof(block),
+	struct v1_block block = { .size = sizeof(block),
 				  .name = "old",
 				  .bytes = BYTES / 4,
 				  .fd = -1 };
@@ -225,7 +226,7 @@ static void block_of_other_releases(void **state)
 
 static void dirty_ops_of_other_releases(void **state)
 {
-	struct v0_dirty_ops ops = { .size = sizeof(ops),
+	struct v1_dirty_ops ops = { .size = sizeof(ops),
 				    .name = "test",
 				    .start = dirty_start,
 				    .collect = dirty_collect,
@@ -238,7 +239,7 @@ static void dirty_ops_of_other_releases(void **state)
 static void dirty_bitmap_of_other_releases(void **state)
 {
 	static uint64_t bits[BYTES / 2 / 4096 / 64];
-	struct v0_dirty_bitmap bitmap = { .size = sizeof(bitmap),
+	struct v1_dirty_bitmap bitmap = { .size = sizeof(bitmap),
 					  .block = "first",
 					  .bits = bits,
 					  .bytes = sizeof(bits) };
@@ -249,11 +250,12 @@ static void dirty_bitmap_of_other_releases(void **state)
 
 static void params_of_other_releases(void **state)
 {
-	struct v0_params params = { .size = sizeof(params),
+	struct v1_params params = { .size = sizeof(params),
 				    .downtime_limit_us = 300000,
 				    .connect_timeout_ms = 10000,
 				    .reply_timeout_ms = 30000,
-				    .state_bytes_max = 1 << 20 };
+				    .state_bytes_max = 1 << 20,
+				    .cancel_fd = -1 };
 
 	try_sizes(*state, take_params, &params, sizeof(params));
 	try_zero_tail(*state, take_params, &params, sizeof(params));
@@ -264,16 +266,19 @@ static void defaults_for_structs_of_other_releases(void **state)
 {
 	static const struct {
 		void (*init)(void *options, size_t size);
-		size_t v0_size;
+		size_t v1_size;
 	} rows[] = {
-		{ ramjet_guest_ops_init, sizeof(struct v0_guest_ops) },
-		{ ramjet_block_init, sizeof(struct v0_block) },
-		{ ramjet_dirty_ops_init, sizeof(struct v0_dirty_ops) },
-		{ ramjet_dirty_bitmap_init, sizeof(struct v0_dirty_bitmap) },
-		{ ramjet_dirty_kvm_log_init, sizeof(size_t) * 2 },
-		{ ramjet_dirty_kvm_ring_init, sizeof(size_t) * 2 },
-		{ ramjet_params_init, sizeof(struct v0_params) },
-		{ ramjet_helper_options_init, sizeof(size_t) * 3 },
+		{ ramjet_guest_ops_init, sizeof(struct v1_guest_ops) },
+		{ ramjet_block_init, sizeof(struct v1_block) },
+		{ ramjet_dirty_ops_init, sizeof(struct v1_dirty_ops) },
+		{ ramjet_dirty_bitmap_init, sizeof(struct v1_dirty_bitmap) },
+		{ ramjet_kvm_slot_init, sizeof(struct v1_kvm_slot) },
+		{ ramjet_dirty_kvm_log_init, sizeof(struct v1_dirty_kvm_log) },
+		{ ramjet_dirty_kvm_ring_init,
+		  sizeof(struct v1_dirty_kvm_ring) },
+		{ ramjet_params_init, sizeof(struct v1_params) },
+		{ ramjet_helper_options_init,
+		  sizeof(struct v1_helper_options) },
 	};
 	union {
 		size_t size;
@@ -282,12 +287,12 @@ static void defaults_for_structs_of_other_releases(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const size_t v0 = rows[i].v0_size;
+		const size_t v1 = rows[i].v1_size;
 
 		memset(&options, 0xa5, sizeof(options));
-		rows[i].init(&options, v0);
-		assert_int_equal(options.size, v0);
-		for (size_t at = v0; at < sizeof(options); at++)
+		rows[i].init(&options, v1);
+		assert_int_equal(options.size, v1);
+		for (size_t at = v1; at < sizeof(options); at++)
 			assert_int_equal(options.bytes[at], 0xa5);
 
 		memset(&options, 0xa5, sizeof(options));
@@ -305,9 +310,9 @@ static void defaults_for_structs_of_other_releases(void **state)
 
 static void defaults_are_taken(void **state)
 {
-	struct v0_guest_ops ops;
-	struct v0_params params;
-	struct v0_block block;
+	struct v1_guest_ops ops;
+	struct v1_params params;
+	struct v1_block block;
 
 	(void)state;
 	ramjet_guest_ops_init(&ops, sizeof(ops));
