@@ -227,6 +227,49 @@ static void crooked_slots_are_refused(void **state)
 	assert_null(source);
 }
 
+/* Of a program that was built with a later ramjet-kvm.h. */
+static void slots_are_walked_by_their_size(void **state)
+{
+	struct later {
+		struct ramjet_kvm_slot slot;
+		uint64_t more;
+	} slots[2] = {
+		{ .slot = { sizeof(slots[0]), .slot = 8, .bytes = 4096,
+			    .block = "ram0" } },
+		{ .slot = { sizeof(slots[0]), .slot = 9, .bytes = 4096,
+			    .block = "ram0" } },
+	};
+	const struct ramjet_dirty_kvm_log log = {
+		RAMJET_DIRTY_KVM_LOG_INIT,
+		.vm_fd = -1,
+		.slots = &slots[0].slot,
+		.slot_count = 2,
+	};
+	struct ramjet_dirty_source *source = NULL;
+	struct ramjet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(ramjet_dirty_kvm_log_new(&log, &source, &err), -EBADF);
+	memset(&err, 0, sizeof(err));
+	slots[1].slot.bytes = 4097;
+	assert_int_equal(ramjet_dirty_kvm_log_new(&log, &source, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.message, "KVM slot 9: 0x1001 bytes"));
+	slots[1].slot.bytes = 4096;
+	slots[1].more = 1;
+	assert_int_equal(ramjet_dirty_kvm_log_new(&log, &source, &err), -E2BIG);
+	memset(&err, 0, sizeof(err));
+	slots[1].more = 0;
+	slots[1].slot.size = sizeof(slots[0].slot);
+	assert_int_equal(ramjet_dirty_kvm_log_new(&log, &source, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.message, "number 1 is of"));
+	slots[0].slot.size = 0;
+	assert_int_equal(ramjet_dirty_kvm_log_new(&log, &source, &err),
+			 -EINVAL);
+	assert_null(source);
+}
+
 int main(void)
 {
 	static bool automatic[2] = { false, true };
@@ -243,6 +286,7 @@ int main(void)
 		cmocka_unit_test(a_vm_with_rings_is_refused),
 		cmocka_unit_test(slots_outside_of_blocks_are_refused),
 		cmocka_unit_test(crooked_slots_are_refused),
+		cmocka_unit_test(slots_are_walked_by_their_size),
 	};
 
 	return cmocka_run_group_tests_name("kvm_log", tests, NULL, NULL);

@@ -263,8 +263,28 @@ static void expect_good_end(int rc, const struct ramjet_error *err,
 		fail_msg("%s: %d: %s", who, rc, err->message);
 }
 
+/* What lies in arrays can be walked by programs that know less, or more. */
+static void expect_sizes(const struct ramjet_info *info)
+{
+	assert_true(RAMJET_HAS(info, guest_downtime_us));
+	for (size_t i = 0; i < info->round_count; i++)
+		assert_int_equal(RAMJET_AT(info->rounds, i)->size,
+				 sizeof(*info->rounds));
+	for (size_t i = 0; i < info->channel_count; i++)
+		assert_int_equal(RAMJET_AT(info->channels, i)->size,
+				 sizeof(*info->channels));
+	for (size_t i = 0; i < info->term_count; i++)
+		assert_int_equal(RAMJET_AT(info->terms, i)->size,
+				 sizeof(*info->terms));
+	for (size_t i = 0; i < info->fast_path_count; i++)
+		assert_int_equal(RAMJET_AT(info->fast_paths, i)->size,
+				 sizeof(*info->fast_paths));
+}
+
 void move_expect_done(struct move *move)
 {
+	expect_sizes(move->info);
+	expect_sizes(move->target_info);
 	expect_good_end(move->source_rc, &move->source_err, "source");
 	expect_good_end(move->target_rc, &move->target_err, "target");
 	assert_int_equal(move->info->state, RAMJET_STATE_COMPLETED);
