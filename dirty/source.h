@@ -8,6 +8,7 @@
  */
 #include "dirty/bitmap.h"
 #include "ramjet-dirty.h"
+#include "util/crew.h"
 
 /* Where collect() marks: one bitmap per region, of the round being filled. */
 struct ramjet_dirty_sink {
@@ -37,6 +38,18 @@ struct rj_dirty_set {
 	unsigned started; /* sources [0, started) are tracking */
 	const struct ramjet_dirty_region *regions;
 	unsigned region_count;
+	uint64_t *pieces_until; /* of each region and those before it */
+};
+
+/* How to collect. */
+struct rj_dirty_walk {
+	bool last;            /* RAMJET_DIRTY_LAST */
+	struct rj_crew *crew; /* who walks; NULL: the caller alone */
+	/* Which chunks are armed by now: the first run of them in [from, end),
+	 * of count 0 when there is none. Any thread. NULL: all. */
+	struct rj_run (*armed)(void *user, unsigned region, uint64_t from,
+			       uint64_t end);
+	void *user;
 };
 
 /* All start or none: those started are stopped on failure. `regions` and
@@ -47,12 +60,22 @@ RJ_NODISCARD int rj_dirty_set_start(struct rj_dirty_set *set,
 				    const struct ramjet_dirty_region *regions,
 				    unsigned region_count,
 				    struct ramjet_error *err);
-/* OR what was written into bitmaps[region]. *ret_marked: newly set bits.
+/* OR what was written into bitmaps[region]. `walk` NULL: all of it, alone. *ret_marked: newly set bits.
  * A mark out of range is -ERANGE (the source is broken; nothing is lost). */
 RJ_NODISCARD int rj_dirty_set_collect(struct rj_dirty_set *set,
+				      const struct rj_dirty_walk *walk,
 				      struct rj_bitmap *const *bitmaps,
 				      uint64_t *ret_marked,
 				      struct ramjet_error *err);
+/* True when a source begins to track only what rj_dirty_set_arm() was called
+ * for. */
+bool rj_dirty_set_needs_arm(const struct rj_dirty_set *set);
+/* Begin to track pages of a region, before it is found out which of them are
+ * populated, and before any is read. Whole chunks, or up to the region's end;
+ * each once. Thread-safe for disjoint chunks. */
+RJ_NODISCARD int rj_dirty_set_arm(struct rj_dirty_set *set, unsigned region,
+				  uint64_t first_page, uint64_t page_count,
+				  struct ramjet_error *err);
 /* True when a source wants rearm() before pages are read. */
 bool rj_dirty_set_needs_rearm(const struct rj_dirty_set *set);
 /* Thread-safe for disjoint chunks. */

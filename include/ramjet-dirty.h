@@ -51,9 +51,24 @@ struct ramjet_dirty_region {
 	uint64_t fd_offset;
 };
 
+/* The guest is stopped. What is reported now may be reported once more, should
+ * it run on after all: so nothing need be protected again. */
+#define RAMJET_DIRTY_LAST UINT32_C(1)
+
+/* Pages [first_page, first_page + page_count) of a region. Both are multiples of
+ * 512, unless the part ends where the region does. */
+struct ramjet_dirty_part {
+	size_t size;
+	unsigned region;
+	uint32_t flags; /* RAMJET_DIRTY_LAST or 0 */
+	uint64_t first_page;
+	uint64_t page_count;
+};
+
 /*
  * A source of the VMM's own. All calls come from one thread at a time, except
- * `rearm`, which workers call concurrently, for disjoint chunks.
+ * `rearm`, `arm` and `collect_part`, which several call concurrently, for
+ * disjoint chunks each; and `rearm` and `arm` also beside `collect`.
  * Contract: a write that completes after `collect` returned is reported by a
  * later `collect`, unless `rearm` is given: then after `rearm` of its page.
  */
@@ -82,6 +97,19 @@ struct ramjet_dirty_ops {
 	/* Optional. What the first write to a tracked page costs the guest,
 	 * in nanoseconds, as measured by start. */
 	uint64_t (*write_cost_ns)(void *user);
+	/* Optional. Instead of `collect`: report what of this part was written
+	 * since it was collected last. Each collect asks for all parts, cut as
+	 * it likes, from several threads, with a sink each. */
+	int (*collect_part)(void *user, const struct ramjet_dirty_part *part,
+			    struct ramjet_dirty_sink *sink,
+			    struct ramjet_error *err);
+	/* Optional, beside `collect_part`. With it, tracking begins part by
+	 * part: `start` takes no time in proportion to memory, and a write need
+	 * be reported only once `arm` of its page has returned. Each page is
+	 * armed once, before it is read for the first time; before that no
+	 * collect asks for it. */
+	int (*arm)(void *user, const struct ramjet_dirty_part *part,
+		   struct ramjet_error *err);
 };
 #define RAMJET_DIRTY_OPS_INIT .size = sizeof(struct ramjet_dirty_ops)
 

@@ -73,7 +73,7 @@ static uint64_t collect(struct tracked *t, uint64_t expected)
 	uint64_t begin = rj_now_ns();
 	uint64_t marked;
 
-	if (rj_dirty_set_collect(&t->set, bitmaps, &marked, &err))
+	if (rj_dirty_set_collect(&t->set, NULL, bitmaps, &marked, &err))
 		die("collect", &err);
 	begin = rj_now_ns() - begin;
 	if (marked != expected) {

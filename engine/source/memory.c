@@ -190,7 +190,8 @@ int rj_source_collect(struct ramjet_migration *m, uint64_t *ret_pages,
 	struct rj_bitmap *const *sink = rj_rounds_sink(&out->pages.rounds);
 	const uint64_t began_us = rj_now_us();
 	uint64_t marked = 0, now_us, stall_ns;
-	int rc = rj_dirty_set_collect(&out->pages.dirty, sink, &marked, err);
+	int rc = rj_dirty_set_collect(&out->pages.dirty, NULL, sink, &marked,
+				      err);
 
 	if (rc)
 		return rc;

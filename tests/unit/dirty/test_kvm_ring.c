@@ -291,7 +291,8 @@ static void an_overrun_is_never_silent(void **state)
 		bool written = write_two_slots(&g);
 		uint64_t marked;
 
-		rc = rj_dirty_set_collect(&g.set, bitmaps, &marked, &g.err);
+		rc = rj_dirty_set_collect(&g.set, NULL, bitmaps, &marked,
+					  &g.err);
 		/* What is not reported as lost is all there. */
 		assert_true(rc || (written && marked == pages));
 		rj_bitmap_clear_run(&g.map, 0, GUEST_PAGES);
@@ -365,8 +366,9 @@ static void pages_of_unknown_slots_fail_the_collect(void **state)
 			 0);
 	guest_write(&g, 0, 1002);
 	bitmaps[0] = &g.map;
-	assert_int_equal(rj_dirty_set_collect(&g.set, bitmaps, &marked, &g.err),
-			 -ERANGE);
+	assert_int_equal(
+		rj_dirty_set_collect(&g.set, NULL, bitmaps, &marked, &g.err),
+		-ERANGE);
 	assert_string_equal(g.err.message,
 			    "dirty source kvm ring: a dirty ring names page 1 "
 			    "of slot 0x3, which is not in the list of slots");

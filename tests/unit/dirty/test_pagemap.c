@@ -75,7 +75,7 @@ static uint64_t collect(struct tracker *t)
 {
 	struct rj_bitmap *bitmaps[] = { &t->map };
 	uint64_t marked = 0;
-	int rc = rj_dirty_set_collect(&t->set, bitmaps, &marked, &t->err);
+	int rc = rj_dirty_set_collect(&t->set, NULL, bitmaps, &marked, &t->err);
 
 	if (rc)
 		printf("# %s\n", t->err.message);
@@ -417,8 +417,9 @@ static void memory_mapped_anew_is_told(void **state)
 			 PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 			 0) != MAP_FAILED);
-	assert_int_equal(rj_dirty_set_collect(&t.set, bitmaps, &marked, &t.err),
-			 -EPERM);
+	assert_int_equal(
+		rj_dirty_set_collect(&t.set, NULL, bitmaps, &marked, &t.err),
+		-EPERM);
 	assert_non_null(strstr(t.err.message, "was it mapped anew?"));
 	end(&t);
 }

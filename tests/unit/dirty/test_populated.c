@@ -149,7 +149,8 @@ static void tracking_changes_nothing(void **state)
 	scan(&m.region, &r);
 	check_touched(&r.map, 1);
 	bitmaps[0] = &r.map;
-	assert_int_equal(rj_dirty_set_collect(&set, bitmaps, &marked, NULL), 0);
+	assert_int_equal(
+		rj_dirty_set_collect(&set, NULL, bitmaps, &marked, NULL), 0);
 	assert_int_equal(marked, 0);
 	rj_bitmap_done(&r.map);
 	scan(&m.region, &r);

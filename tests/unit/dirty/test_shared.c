@@ -45,7 +45,8 @@ static uint64_t collect(struct shared_case *c)
 	uint64_t marked = 0;
 
 	assert_int_equal(
-		rj_dirty_set_collect(&c->set, bitmaps, &marked, &c->err), 0);
+		rj_dirty_set_collect(&c->set, NULL, bitmaps, &marked, &c->err),
+		0);
 	return marked;
 }
 

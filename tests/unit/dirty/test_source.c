@@ -149,7 +149,7 @@ static int start(struct ramjet_dirty_source **sources, unsigned count)
 
 static int collect(uint64_t *ret_marked)
 {
-	return rj_dirty_set_collect(&stage.set, stage.bitmaps, ret_marked,
+	return rj_dirty_set_collect(&stage.set, NULL, stage.bitmaps, ret_marked,
 				    &stage.err);
 }
 

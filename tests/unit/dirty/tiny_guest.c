@@ -87,8 +87,8 @@ uint64_t guest_collect(struct guest *guest)
 	struct rj_bitmap *bitmaps[] = { &guest->map };
 	uint64_t marked = 0;
 
-	guest_check(guest, rj_dirty_set_collect(&guest->set, bitmaps, &marked,
-						&guest->err));
+	guest_check(guest, rj_dirty_set_collect(&guest->set, NULL, bitmaps,
+						&marked, &guest->err));
 	return marked;
 }
 
