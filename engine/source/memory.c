@@ -36,6 +36,10 @@ static int start_tracking(struct ramjet_migration *m, struct ramjet_error *err)
 				guest->source_count, out->pages.regions,
 				guest->block_count, err);
 	out->pages.tracking = !rc;
+	for (unsigned i = 0; !rc && i < guest->block_count; i++)
+		if (rj_dirty_set_needs_arm(&out->pages.dirty))
+			rc = rj_dirty_set_arm(&out->pages.dirty, i, 0,
+					      guest->blocks[i].page_count, err);
 	out->pages.synced_us = rj_now_us();
 	return rc;
 }
