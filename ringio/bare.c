@@ -52,6 +52,14 @@ static uint64_t outstanding(const struct rj_conn *conn)
 	return bytes > 0 ? (uint64_t)bytes : 0;
 }
 
+static int peer(const struct rj_conn *conn, struct sockaddr_storage *ret,
+		socklen_t *ret_bytes)
+{
+	*ret_bytes = sizeof(*ret);
+	return getpeername(conn->fd, (struct sockaddr *)ret, ret_bytes) ? -errno
+									: 0;
+}
+
 static void shut_down(const struct rj_conn *conn)
 {
 	(void)shutdown(conn->fd, SHUT_WR);
@@ -145,6 +153,7 @@ struct rj_conn rj_conn_bare(int fd, enum rj_conn_kind kind)
 		.receive = receive_message,
 		.poll_fd = rj_bare_poll_fd,
 		.outstanding = outstanding,
+		.peer = peer,
 		.shut_down = shut_down,
 		.finish = finish,
 		.describe = describe_socket,

@@ -87,6 +87,14 @@ void rj_conn_shut_down(const struct rj_conn *conn)
 		conn->ops->shut_down(conn);
 }
 
+int rj_conn_peer(const struct rj_conn *conn, struct sockaddr_storage *ret,
+		 socklen_t *ret_bytes)
+{
+	return conn->ops && conn->ops->peer
+		       ? conn->ops->peer(conn, ret, ret_bytes)
+		       : -EAFNOSUPPORT;
+}
+
 uint64_t rj_conn_outstanding(const struct rj_conn *conn)
 {
 	return conn->ops && conn->ops->outstanding

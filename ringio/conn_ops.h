@@ -12,6 +12,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -48,6 +49,9 @@ struct rj_conn_ops {
 	/* Bytes sent that the peer's machine has not acknowledged. NULL: unknown,
 	 * counts as none. */
 	uint64_t (*outstanding)(const struct rj_conn *conn);
+	/* As rj_conn_peer(). NULL: it goes to no address. */
+	int (*peer)(const struct rj_conn *conn, struct sockaddr_storage *ret,
+		    socklen_t *ret_bytes);
 	/* Tell the peer that nothing more will be sent; receiving goes on. NULL:
 	 * not possible. */
 	void (*shut_down)(const struct rj_conn *conn);

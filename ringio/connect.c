@@ -163,15 +163,17 @@ int rj_connect_beside(const struct rj_conn *first, const struct rj_uri *uri,
 		      struct ramjet_error *err)
 {
 	struct sockaddr_storage peer;
-	socklen_t bytes = sizeof(peer);
+	socklen_t bytes = 0;
 	struct addrinfo info = { .ai_addr = (struct sockaddr *)&peer };
 	char text[RJ_ADDRESS_TEXT_MAX];
+	int rc;
 
 	if (uri->scheme != RJ_URI_TCP)
 		return rj_connect(uri, deadline_ns, wake_fd, ret, err);
-	if (getpeername(first->fd, info.ai_addr, &bytes)) {
+	rc = rj_conn_peer(first, &peer, &bytes);
+	if (rc) {
 		rj_uri_format(uri, text, sizeof(text));
-		return rj_fail_errno(err, -errno,
+		return rj_fail_errno(err, rc,
 				     "connect %s: where the control link goes",
 				     text);
 	}

@@ -82,8 +82,8 @@ RJ_NODISCARD int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns,
 			    int wake_fd, struct rj_conn *ret,
 			    struct ramjet_error *err);
 
-/* One more connection, to where `first` went: a name may mean another host the
- * next time it is looked up. */
+/* One more connection, to where `first` went, whatever kind it is: a name may
+ * mean another host the next time it is looked up. */
 RJ_NODISCARD int rj_connect_beside(const struct rj_conn *first,
 				   const struct rj_uri *uri,
 				   uint64_t deadline_ns, int wake_fd,
@@ -176,6 +176,11 @@ RJ_NODISCARD int rj_conn_wait(const struct rj_conn *conn, short events,
 			      uint64_t deadline_ns, int wake_fd);
 /* Tell the peer that nothing more will be sent. It may still send. */
 void rj_conn_shut_down(const struct rj_conn *conn);
+/* The address where it goes. 0, -EAFNOSUPPORT when it goes to none, or another
+ * errno. */
+RJ_NODISCARD int rj_conn_peer(const struct rj_conn *conn,
+			      struct sockaddr_storage *ret,
+			      socklen_t *ret_bytes);
 /* Bytes sent that the peer's machine has not acknowledged; 0 when unknown. */
 uint64_t rj_conn_outstanding(const struct rj_conn *conn);
 

@@ -68,8 +68,8 @@ int __wrap_rj_connect_beside(const struct rj_conn *first,
 			     int wake_fd, struct rj_conn *ret,
 			     struct ramjet_error *err)
 {
-	return wrap(__real_rj_connect_beside(xor_conn_below(first), uri,
-					     deadline_ns, wake_fd, ret, err),
+	return wrap(__real_rj_connect_beside(first, uri, deadline_ns, wake_fd,
+					     ret, err),
 		    ret);
 }
 

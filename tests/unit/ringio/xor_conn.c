@@ -128,6 +128,14 @@ static uint64_t outstanding(const struct rj_conn *conn)
 	return rj_conn_outstanding(&x->below);
 }
 
+static int peer(const struct rj_conn *conn, struct sockaddr_storage *ret,
+		socklen_t *ret_bytes)
+{
+	const struct xored *x = conn->own;
+
+	return rj_conn_peer(&x->below, ret, ret_bytes);
+}
+
 static void shut_down(const struct rj_conn *conn)
 {
 	const struct xored *x = conn->own;
@@ -154,9 +162,9 @@ static void describe(const struct rj_conn *conn, char *buffer, size_t bytes)
 	(void)snprintf(buffer, bytes, "xor over %s", below);
 }
 
-#define OPERATIONS                                                      \
-	.send = send_some, .receive = receive_some, .poll_fd = poll_fd, \
-	.is_pending = is_pending, .outstanding = outstanding,           \
+#define OPERATIONS                                                          \
+	.send = send_some, .receive = receive_some, .poll_fd = poll_fd,     \
+	.is_pending = is_pending, .outstanding = outstanding, .peer = peer, \
 	.shut_down = shut_down, .finish = finish, .describe = describe
 
 struct rj_conn xor_conn_over(const struct rj_conn *below,
@@ -177,9 +185,4 @@ struct rj_conn xor_conn_over(const struct rj_conn *below,
 		.ops = rj_conn_is_two_way(below) ? &two_way : &one_way,
 		.own = x,
 	};
-}
-
-const struct rj_conn *xor_conn_below(const struct rj_conn *conn)
-{
-	return &((struct xored *)conn->own)->below;
 }

@@ -20,6 +20,4 @@ struct xor_options {
 /* Takes `below`, which both ends must have wrapped so. */
 struct rj_conn xor_conn_over(const struct rj_conn *below,
 			     const struct xor_options *is);
-/* What it was made of. */
-const struct rj_conn *xor_conn_below(const struct rj_conn *conn);
 #endif
