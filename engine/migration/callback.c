@@ -4,19 +4,28 @@
 #include "engine/migration/confine.h"
 #include "util/error.h"
 
+struct rj_vmm rj_vmm_of(const struct ramjet_migration *m)
+{
+	return (struct rj_vmm){
+		.guest = m->guest,
+		.mask = &m->caller_mask,
+		.confinement = m->confinement,
+	};
+}
+
 /* One call under way. */
 struct call {
-	struct ramjet_migration *m;
+	const struct rj_vmm *vmm;
 	sigset_t ours;
 	struct ramjet_error err; /* what the VMM makes of it */
 };
 
-static struct call begin(struct ramjet_migration *m)
+static struct call begin(const struct rj_vmm *vmm)
 {
-	struct call call = { .m = m };
+	struct call call = { .vmm = vmm };
 
-	rj_confine_leave(m);
-	(void)pthread_sigmask(SIG_SETMASK, &m->caller_mask, &call.ours);
+	rj_confine_leave(vmm->confinement);
+	(void)pthread_sigmask(SIG_SETMASK, vmm->mask, &call.ours);
 	return call;
 }
 
@@ -24,46 +33,46 @@ static int end(struct call *call, const char *what, int rc,
 	       struct ramjet_error *err)
 {
 	(void)pthread_sigmask(SIG_SETMASK, &call->ours, NULL);
-	rj_confine_enter(call->m);
+	rj_confine_enter(call->vmm->confinement);
 	rc = rj_callback_result(&call->err, what, rc);
 	if (rc && !err->code)
 		*err = call->err;
 	return rc;
 }
 
-int rj_call_stop(struct ramjet_migration *m, struct ramjet_error *err)
+int rj_call_stop(const struct rj_vmm *vmm, struct ramjet_error *err)
 {
-	const struct ramjet_guest *guest = m->guest;
-	struct call call = begin(m);
+	const struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
 
 	return end(&call, "guest: stop",
 		   guest->ops.stop(guest->user, &call.err), err);
 }
 
-int rj_call_start(struct ramjet_migration *m, struct ramjet_error *err)
+int rj_call_start(const struct rj_vmm *vmm, struct ramjet_error *err)
 {
-	const struct ramjet_guest *guest = m->guest;
-	struct call call = begin(m);
+	const struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
 
 	return end(&call, "guest: start",
 		   guest->ops.start(guest->user, &call.err), err);
 }
 
-int rj_call_throttle(struct ramjet_migration *m, unsigned percent,
+int rj_call_throttle(const struct rj_vmm *vmm, unsigned percent,
 		     struct ramjet_error *err)
 {
-	const struct ramjet_guest *guest = m->guest;
-	struct call call = begin(m);
+	const struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
 
 	return end(&call, "guest: throttle",
 		   guest->ops.throttle(guest->user, percent, &call.err), err);
 }
 
-int rj_call_save_state(struct ramjet_migration *m, void **ret_data,
+int rj_call_save_state(const struct rj_vmm *vmm, void **ret_data,
 		       size_t *ret_bytes, struct ramjet_error *err)
 {
-	const struct ramjet_guest *guest = m->guest;
-	struct call call = begin(m);
+	const struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
 
 	return end(&call, "guest: save_state",
 		   guest->ops.save_state(guest->user, ret_data, ret_bytes,
@@ -71,11 +80,11 @@ int rj_call_save_state(struct ramjet_migration *m, void **ret_data,
 		   err);
 }
 
-int rj_call_load_state(struct ramjet_migration *m, const void *data,
-		       size_t bytes, struct ramjet_error *err)
+int rj_call_load_state(const struct rj_vmm *vmm, const void *data, size_t bytes,
+		       struct ramjet_error *err)
 {
-	const struct ramjet_guest *guest = m->guest;
-	struct call call = begin(m);
+	const struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
 
 	return end(&call, "guest: load_state",
 		   guest->ops.load_state(guest->user, data, bytes, &call.err),
@@ -92,22 +101,22 @@ struct out_of_call {
 static int write_out(void *context, const void *data, size_t bytes)
 {
 	const struct out_of_call *out = context;
-	struct ramjet_migration *m = out->call->m;
+	const struct rj_vmm *vmm = out->call->vmm;
 	int rc;
 
 	(void)pthread_sigmask(SIG_SETMASK, &out->call->ours, NULL);
-	rj_confine_enter(m);
+	rj_confine_enter(vmm->confinement);
 	rc = out->write(out->context, data, bytes);
-	rj_confine_leave(m);
-	(void)pthread_sigmask(SIG_SETMASK, &m->caller_mask, NULL);
+	rj_confine_leave(vmm->confinement);
+	(void)pthread_sigmask(SIG_SETMASK, vmm->mask, NULL);
 	return rc;
 }
 
-int rj_call_save_stream(struct ramjet_migration *m, ramjet_write_fn *write,
+int rj_call_save_stream(const struct rj_vmm *vmm, ramjet_write_fn *write,
 			void *context, struct ramjet_error *err)
 {
-	const struct ramjet_guest *guest = m->guest;
-	struct call call = begin(m);
+	const struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
 	struct out_of_call out = { &call, write, context };
 
 	return end(&call, "guest: save_state_stream",
@@ -116,11 +125,11 @@ int rj_call_save_stream(struct ramjet_migration *m, ramjet_write_fn *write,
 		   err);
 }
 
-int rj_call_load_stream(struct ramjet_migration *m, ramjet_read_fn *read,
+int rj_call_load_stream(const struct rj_vmm *vmm, ramjet_read_fn *read,
 			void *context, struct ramjet_error *err)
 {
-	const struct ramjet_guest *guest = m->guest;
-	struct call call = begin(m);
+	const struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
 
 	return end(&call, "guest: load_state_stream",
 		   guest->ops.load_state_stream(guest->user, read, context,
@@ -132,9 +141,10 @@ void rj_call_notifiers(struct ramjet_migration *m, enum ramjet_state old_state,
 		       enum ramjet_state new_state,
 		       const struct ramjet_error *err)
 {
-	const struct call call = begin(m);
+	const struct rj_vmm vmm = rj_vmm_of(m);
+	const struct call call = begin(&vmm);
 
 	rj_notifiers_call(&m->guest->notifiers, old_state, new_state, err, m);
 	(void)pthread_sigmask(SIG_SETMASK, &call.ours, NULL);
-	rj_confine_enter(m);
+	rj_confine_enter(m->confinement);
 }

@@ -109,15 +109,15 @@ void rj_confine_done(struct ramjet_migration *m)
 	m->confinement = NULL;
 }
 
-void rj_confine_enter(const struct ramjet_migration *m)
+void rj_confine_enter(const struct rj_confinement *c)
 {
 	/* It was tried: what fails now is a CPU that has just gone. */
-	if (m->confinement)
-		(void)!rj_cpus_run_on(&m->confinement->ours);
+	if (c)
+		(void)!rj_cpus_run_on(&c->ours);
 }
 
-void rj_confine_leave(const struct ramjet_migration *m)
+void rj_confine_leave(const struct rj_confinement *c)
 {
-	if (m->confinement)
-		(void)!rj_cpus_run_on(&m->confinement->callers);
+	if (c)
+		(void)!rj_cpus_run_on(&c->callers);
 }

@@ -15,7 +15,7 @@ RJ_NODISCARD int rj_confine_prepare(struct ramjet_migration *m,
 void rj_confine_done(struct ramjet_migration *m);
 
 /* The calling thread runs on them from now on / where the caller may. Nothing
- * happens where none were given. */
-void rj_confine_enter(const struct ramjet_migration *m);
-void rj_confine_leave(const struct ramjet_migration *m);
+ * happens where none were given (NULL). */
+void rj_confine_enter(const struct rj_confinement *c);
+void rj_confine_leave(const struct rj_confinement *c);
 #endif

@@ -2,6 +2,7 @@
 #include "engine/migration/env.h"
 
 #include "engine/migration/migration.h"
+#include "util/clock.h"
 
 struct rj_env rj_env_of(struct ramjet_migration *m)
 {
@@ -10,6 +11,11 @@ struct rj_env rj_env_of(struct ramjet_migration *m)
 		.wake_fd = m->wake_fd,
 		.event_fd = m->event_fd,
 		.cap_bytes_per_s = &m->cap_bytes_per_s,
+		.downtime_limit_us = &m->downtime_limit_us,
+		.switch_now = &m->switch_now,
+		.lock = &m->lock,
+		.stats = &m->stats,
+		.params = &m->params,
 		.migration = m,
 	};
 }
@@ -22,39 +28,40 @@ void rj_env_fail(const struct rj_env *env, const struct ramjet_error *err)
 void rj_env_path_now(const struct rj_env *env, const char *name,
 		     const char *chosen, const char *reason)
 {
-	struct ramjet_migration *m = env->migration;
-
-	rj_lock(&m->lock);
-	rj_statistics_path_now(&m->stats, name, chosen, "%s", reason);
-	rj_unlock(&m->lock);
+	rj_lock(env->lock);
+	rj_statistics_path_now(env->stats, name, chosen, "%s", reason);
+	rj_unlock(env->lock);
 }
 
 void rj_env_path(const struct rj_env *env, const char *name, const char *chosen,
 		 const char *reason)
 {
-	struct ramjet_migration *m = env->migration;
-
-	rj_lock(&m->lock);
-	rj_statistics_path(&m->stats, name, chosen, "%s", reason);
-	rj_unlock(&m->lock);
+	rj_lock(env->lock);
+	rj_statistics_path(env->stats, name, chosen, "%s", reason);
+	rj_unlock(env->lock);
 }
 
 void rj_env_backend(const struct rj_env *env, enum ramjet_backend backend,
 		    const char *reason)
 {
-	struct ramjet_migration *m = env->migration;
-
-	rj_lock(&m->lock);
-	rj_statistics_backend(&m->stats, backend, reason);
-	rj_unlock(&m->lock);
+	rj_lock(env->lock);
+	rj_statistics_backend(env->stats, backend, reason);
+	rj_unlock(env->lock);
 }
 
 struct ramjet_params rj_env_params(const struct rj_env *env)
 {
-	return rj_migration_params(env->migration);
+	struct ramjet_params params;
+
+	rj_lock(env->lock);
+	params = *env->params;
+	rj_unlock(env->lock);
+	return params;
 }
 
 uint64_t rj_env_reply_deadline(const struct rj_env *env)
 {
-	return rj_migration_reply_deadline(env->migration);
+	const uint64_t ms = rj_env_params(env).reply_timeout_ms;
+
+	return ms ? rj_now_ns() + ms * 1000000u : 0;
 }

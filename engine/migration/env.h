@@ -2,16 +2,20 @@
 #ifndef RJ_ENGINE_MIGRATION_ENV_H
 #define RJ_ENGINE_MIGRATION_ENV_H
 /*
- * What a worker sees of the migration it works for: whom to tell, when to give
- * up, and the parameters. It never looks at the migration itself. Any thread.
+ * What a worker, or a part of the source, sees of the migration it works for:
+ * whom to tell, when to give up, the parameters, and where figures go. It never
+ * looks at the migration itself; without one, a test can fill all of it. Any
+ * thread.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/stats/statistics.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 #include "util/log.h"
+#include "util/mutex.h"
 
 struct ramjet_migration;
 
@@ -20,7 +24,13 @@ struct rj_env {
 	int wake_fd;  /* readable: give up */
 	int event_fd; /* something for the control thread to look at */
 	const _Atomic uint64_t *cap_bytes_per_s; /* in force; 0: none */
-	struct ramjet_migration *migration;      /* env.c's own */
+	const _Atomic uint64_t *downtime_limit_us;
+	const _Atomic bool *switch_now; /* do not hold, or hold no longer */
+	struct rj_mutex *lock;          /* lock order: 1; guards these two */
+	struct rj_statistics *stats;
+	const struct ramjet_params *params;
+	/* For rj_env_fail(), and for what conducts (course.h); nobody else's. */
+	struct ramjet_migration *migration;
 };
 
 /* Borrowed from the migration, which outlives its workers. */

@@ -146,7 +146,7 @@ static void *run_side(void *arg)
 	rj_lock(&m->lock);
 	rj_unlock(&m->lock);
 	rj_thread_give_to(m);
-	rj_confine_enter(m);
+	rj_confine_enter(m->confinement);
 	m->side->run(m);
 	return NULL;
 }

@@ -17,21 +17,13 @@ struct nic {
 	char text[64];
 };
 
-static void report(struct ramjet_migration *m, const char *chosen,
-		   const char *reason)
+static struct rj_node_view view_of(const struct rj_node_view *nodes)
 {
-	rj_lock(&m->lock);
-	rj_statistics_path(&m->stats, "numa", chosen, "%s", reason);
-	rj_unlock(&m->lock);
-}
-
-static struct rj_node_view view_of(const struct ramjet_guest *guest)
-{
-	return guest->nodes ? *guest->nodes
-			    : (struct rj_node_view){
-				      .topology = rj_machine_topology(),
-				      .query = rj_machine_query,
-			      };
+	return nodes ? *nodes
+		     : (struct rj_node_view){
+			       .topology = rj_machine_topology(),
+			       .query = rj_machine_query,
+		       };
 }
 
 static struct nic find_nic(const struct rj_topology *topology, int fd)
@@ -66,7 +58,7 @@ static void print_workers(char *text, size_t bytes, const struct rj_numa *numa)
 				       numa->placement.per_node[i]);
 }
 
-static void report_placement(struct ramjet_migration *m,
+static void report_placement(const struct rj_env *env,
 			     const struct rj_numa *numa,
 			     const struct rj_node_map *map,
 			     const struct nic *nic)
@@ -92,10 +84,10 @@ static void report_placement(struct ramjet_migration *m,
 		(void)snprintf(reason, sizeof(reason),
 			       "%s; %u blocks interleaved; %s", workers,
 			       map->mixed_blocks, nic->text);
-	report(m, chosen, reason);
+	rj_env_path(env, "numa", chosen, reason);
 }
 
-static int place(struct rj_numa *numa, struct ramjet_migration *m,
+static int place(struct rj_numa *numa, const struct rj_env *env,
 		 const struct rj_numa_wish *wish,
 		 const struct rj_node_view *view, struct ramjet_error *err)
 {
@@ -107,11 +99,11 @@ static int place(struct rj_numa *numa, struct ramjet_migration *m,
 		/* On a target, the first touch decides which node a page
 		 * lies on: placing by the NIC would put the whole guest on
 		 * its node. */
-		.nic_node = m->outgoing ? nic.node : RJ_NODE_ANY,
+		.nic_node = wish->is_target ? RJ_NODE_ANY : nic.node,
 	};
 	struct rj_node_map map;
 	int rc = rj_node_map_init(&map, view, wish->blocks, wish->block_count,
-				  !m->outgoing, err);
+				  wish->is_target, err);
 
 	if (rc)
 		return rc;
@@ -119,12 +111,12 @@ static int place(struct rj_numa *numa, struct ramjet_migration *m,
 	placement.stretch_count = map.count;
 	rc = rj_placement_init(&numa->placement, &placement, err);
 	if (!rc)
-		report_placement(m, numa, &map, &nic);
+		report_placement(env, numa, &map, &nic);
 	rj_node_map_done(&map);
 	return rc;
 }
 
-int rj_numa_init(struct rj_numa *numa, struct ramjet_migration *m,
+int rj_numa_init(struct rj_numa *numa, const struct rj_env *env,
 		 const struct rj_numa_wish *wish, struct ramjet_error *err)
 {
 	struct rj_node_view view;
@@ -132,18 +124,19 @@ int rj_numa_init(struct rj_numa *numa, struct ramjet_migration *m,
 	int rc;
 
 	*numa = (struct rj_numa){ 0 };
-	if (rj_migration_params(m).numa == RAMJET_NUMA_OFF) {
-		report(m, "off", "as asked for");
+	if (rj_env_params(env).numa == RAMJET_NUMA_OFF) {
+		rj_env_path(env, "numa", "off", "as asked for");
 		return 0;
 	}
-	view = view_of(m->guest);
+	view = view_of(wish->nodes);
 	if (view.topology->node_count < 2) {
-		report(m, "off", view.topology->reason);
+		rj_env_path(env, "numa", "off", view.topology->reason);
 		return 0;
 	}
 	rc = rj_cpus_allowed(&allowed);
 	if (rc) {
-		report(m, "off", "the kernel does not tell our CPUs");
+		rj_env_path(env, "numa", "off",
+			    "the kernel does not tell our CPUs");
 		return 0;
 	}
 	numa->topology = malloc(sizeof(*numa->topology));
@@ -151,7 +144,7 @@ int rj_numa_init(struct rj_numa *numa, struct ramjet_migration *m,
 		return rj_fail(err, -ENOMEM, "numa: out of memory");
 	memcpy(numa->topology, view.topology, sizeof(*numa->topology));
 	rj_topology_restrict(numa->topology, &allowed);
-	rc = place(numa, m, wish, &view, err);
+	rc = place(numa, env, wish, &view, err);
 	if (rc)
 		rj_numa_done(numa);
 	return rc;

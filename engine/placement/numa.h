@@ -6,8 +6,8 @@
  * near the memory they read or write. Decided once, by the control thread,
  * before they start; with one node nothing is asked, and nobody is pinned.
  */
+#include "engine/guest/guest.h"
 #include "engine/migration/env.h"
-#include "engine/migration/migration.h"
 #include "engine/placement/placement.h"
 #include "engine/placement/topology.h"
 
@@ -22,10 +22,12 @@ struct rj_numa_wish {
 	unsigned worker_count;
 	unsigned home_count; /* workers that have homes; 0: all */
 	int fd;              /* a connection to the peer, or -1 */
+	bool is_target;      /* its memory has still to be touched first */
+	const struct rj_node_view *nodes; /* NULL: this machine's */
 };
 
 /* Reports what it chose under "numa" in the fast paths. */
-RJ_NODISCARD int rj_numa_init(struct rj_numa *numa, struct ramjet_migration *m,
+RJ_NODISCARD int rj_numa_init(struct rj_numa *numa, const struct rj_env *env,
 			      const struct rj_numa_wish *wish,
 			      struct ramjet_error *err);
 /* Safe on a zeroed struct; not while a worker runs. */

@@ -90,7 +90,7 @@ static int stream_out(struct ramjet_migration *m, uint64_t bytes_max,
 
 	if (!piece)
 		return rj_fail(err, -ENOMEM, "device state: out of memory");
-	rc = rj_call_save_stream(m, write_state, &s, &theirs);
+	rc = rj_call_save_stream(&m->out->vmm, write_state, &s, &theirs);
 	if (s.err.code)
 		return rj_fail(err, s.err.code, "%s", s.err.message);
 	if (rc)
@@ -104,7 +104,7 @@ static int save_whole(struct ramjet_migration *m, uint64_t bytes_max,
 {
 	rj_autofree void *data = NULL;
 	size_t bytes = 0;
-	int rc = rj_call_save_state(m, &data, &bytes, err);
+	int rc = rj_call_save_state(&m->out->vmm, &data, &bytes, err);
 
 	if (!rc)
 		rc = check_size(bytes, bytes_max, err);

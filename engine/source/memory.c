@@ -158,8 +158,9 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 		.worker_count = out->lanes.channel_count,
 		.home_count = out->lanes.plan.first,
 		.fd = a_connection(out),
+		.nodes = m->guest->nodes,
 	};
-	int rc = rj_numa_init(&out->lanes.numa, m, &wish, err);
+	int rc = rj_numa_init(&out->lanes.numa, &out->env, &wish, err);
 
 	if (!rc && out->lanes.numa.placement.worker_count)
 		rj_rounds_place(&out->pages.rounds, &out->lanes.numa.placement);

@@ -9,6 +9,8 @@
 #include "engine/link/link_keeper.h"
 #include "engine/link/mailbox.h"
 #include "engine/link/talk.h"
+#include "engine/migration/callback.h"
+#include "engine/migration/env.h"
 #include "engine/migration/migration.h"
 #include "engine/page/digest.h"
 #include "engine/placement/numa.h"
@@ -98,6 +100,8 @@ struct rj_outgoing {
 	struct rj_forecast forecast;
 	struct rj_handover handover;
 	struct rj_helpers *helpers; /* helpers.c; or NULL */
+	struct rj_env env;          /* whom all of them tell */
+	struct rj_vmm vmm;          /* whose guest it is */
 };
 
 /* ---- steps, in the order they happen; each 0 or an error ---- */

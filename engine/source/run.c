@@ -80,7 +80,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
 		struct rj_sender *s = &out->lanes.senders[i];
 
-		s->env = rj_env_of(m);
+		s->env = out->env;
 		s->pinning_dirties = pinning_dirties(m->guest);
 		s->rounds = &out->pages.rounds;
 		s->dirty = rj_dirty_set_needs_rearm(&out->pages.dirty)
@@ -198,7 +198,7 @@ static bool resume_guest(struct ramjet_migration *m)
 		return true;
 	m->out->handover.guest_stopped = false;
 	rj_guest_unseal(m->guest);
-	rc = rj_call_start(m, &err);
+	rc = rj_call_start(&m->out->vmm, &err);
 	if (!rc) {
 		record_pause(m);
 		return true;
@@ -316,6 +316,8 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 	m->out = calloc(1, sizeof(*m->out));
 	if (!m->out)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	m->out->env = rj_env_of(m);
+	m->out->vmm = rj_vmm_of(m);
 	m->out->session.given = m->out->session.control =
 		(struct rj_conn)RJ_CONN_NONE;
 	rj_link_init(&m->out->session.link, NULL, m->wake_fd);

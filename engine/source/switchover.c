@@ -74,7 +74,7 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 	/* Set before the call: after a stop that failed, start is called,
 	 * too. */
 	out->handover.guest_stopped = true;
-	rc = rj_call_stop(m, err);
+	rc = rj_call_stop(&m->out->vmm, err);
 	if (rc)
 		return rc;
 	measure(m, "stop", out->forecast.pause.stop_us);
@@ -330,7 +330,7 @@ static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc;
 
 	out->handover.guest_stopped = false;
-	rc = rj_call_start(m, err);
+	rc = rj_call_start(&m->out->vmm, err);
 	if (rc) {
 		out->handover.guest_stopped = true;
 		return rc;

@@ -27,7 +27,7 @@ int rj_source_throttle(struct ramjet_migration *m, uint32_t percent,
 	/* Set before the call: a throttle that failed half-way must be lifted,
 	 * too. */
 	m->out->handover.throttle_set = percent;
-	rc = rj_call_throttle(m, percent, err);
+	rc = rj_call_throttle(&m->out->vmm, percent, err);
 	if (rc)
 		return rc;
 	rj_log(&m->log, RJ_LOG_INFO, "vCPUs throttled by %u %%", percent);

@@ -69,9 +69,12 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 		.block_count = in->block_count,
 		.worker_count = in->channel_count,
 		.fd = in->link.conn.fd,
+		.is_target = true,
+		.nodes = m->guest->nodes,
 	};
+	const struct rj_env env = rj_env_of(m);
 
-	return rj_numa_init(&in->numa, m, &wish, err);
+	return rj_numa_init(&in->numa, &env, &wish, err);
 }
 
 /* How many receive workers have a CPU beside them that no worker needs: for a
@@ -222,6 +225,7 @@ static int answer_running(struct ramjet_migration *m, struct ramjet_error *err)
 static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	bool paused;
+	const struct rj_vmm vmm = rj_vmm_of(m);
 	int rc;
 
 	if (!rj_migration_set_state(m, RAMJET_STATE_COMMITTED))
@@ -230,7 +234,7 @@ static int start_guest(struct ramjet_migration *m, struct ramjet_error *err)
 		rj_guest_arrive_paused(m->guest);
 	/* If it is paused, its owner starts it later. */
 	paused = rj_guest_settle_paused(m->guest);
-	rc = paused ? 0 : rj_call_start(m, err);
+	rc = paused ? 0 : rj_call_start(&vmm, err);
 	if (rc)
 		return rc;
 	if (paused)

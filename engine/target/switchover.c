@@ -100,6 +100,7 @@ static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
 	const struct rj_record *device = &m->in->device;
 	const bool can_load = ops->load_state || ops->load_state_stream;
 	struct reader reader = { .record = device };
+	const struct rj_vmm vmm = rj_vmm_of(m);
 
 	if (!device->begun && !can_load)
 		return 0;
@@ -112,8 +113,8 @@ static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
 			       "cannot load any",
 			       device->bytes);
 	if (ops->load_state_stream)
-		return rj_call_load_stream(m, read_state, &reader, err);
-	return rj_call_load_state(m, device->data, device->bytes, err);
+		return rj_call_load_stream(&vmm, read_state, &reader, err);
+	return rj_call_load_state(&vmm, device->data, device->bytes, err);
 }
 
 int rj_target_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)

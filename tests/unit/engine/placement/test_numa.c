@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/guest/guest.h"
+#include "engine/migration/migration.h"
 #include "engine/placement/numa.h"
 #include "tests/unit/engine/fake_nodes.h"
 #include "tests/unit/engine/move.h"
