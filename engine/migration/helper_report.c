@@ -26,7 +26,7 @@ static struct ramjet_helper_info *describe(
 	return infos;
 }
 
-void rj_report_helpers(struct ramjet_migration *m,
+void rj_report_helpers(const struct rj_env *env,
 		       const struct rj_helpers *helpers)
 {
 	rj_autofree struct rj_helper_result *results = NULL;
@@ -38,10 +38,10 @@ void rj_report_helpers(struct ramjet_migration *m,
 	infos = describe(results, count);
 	if (!infos)
 		return;
-	rj_lock(&m->lock);
-	old = m->stats.helpers;
-	m->stats.helpers = infos;
-	m->stats.helper_count = count;
-	rj_unlock(&m->lock);
+	rj_lock(env->lock);
+	old = env->stats->helpers;
+	env->stats->helpers = infos;
+	env->stats->helper_count = count;
+	rj_unlock(env->lock);
 	free(old);
 }

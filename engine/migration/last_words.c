@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "engine/migration/migration.h"
 #include "engine/migration/transitions.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -33,10 +34,11 @@ static bool is_from_connection(int code)
 	       code == -ECONNABORTED || code == -ENOTCONN;
 }
 
-int rj_take_last_words(struct ramjet_migration *m,
+int rj_take_last_words(const struct rj_env *env,
 		       const struct rj_message *message, const char *peer,
 		       struct ramjet_error *err)
 {
+	struct ramjet_migration *m = env->migration;
 	struct ramjet_error theirs;
 
 	peer_error(message, peer, &theirs);
@@ -49,13 +51,13 @@ int rj_take_last_words(struct ramjet_migration *m,
 	return rj_fail(err, theirs.code, "%s", theirs.message);
 }
 
-void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
+void rj_hear_last_words(struct rj_link *link, const struct rj_env *env,
 			const char *peer)
 {
 	const uint64_t deadline_ns = rj_now_ns() + LISTEN_NS;
 	struct rj_message message;
 
-	if (!is_from_connection(rj_migration_error(m).code) ||
+	if (!is_from_connection(rj_migration_error(env->migration).code) ||
 	    (!rj_conn_is_open(&link->conn) && !link->inbox))
 		return;
 	link->wake_fd = -1;
@@ -67,15 +69,16 @@ void rj_hear_last_words(struct rj_link *link, struct ramjet_migration *m,
 			type == RJ_FRAME_FAILED || type == RJ_FRAME_CANCEL;
 
 		if (says_why)
-			(void)!rj_take_last_words(m, &message, peer, NULL);
+			(void)!rj_take_last_words(env, &message, peer, NULL);
 		rj_message_done(&message);
 		if (says_why)
 			return;
 	}
 }
 
-void rj_hear_command(struct rj_conn *conn, struct ramjet_migration *m)
+void rj_hear_command(struct rj_conn *conn, const struct rj_env *env)
 {
+	struct ramjet_migration *m = env->migration;
 	const struct ramjet_error first = rj_migration_error(m);
 	struct ramjet_error end = { 0 }, both = { 0 };
 
@@ -92,9 +95,10 @@ void rj_hear_command(struct rj_conn *conn, struct ramjet_migration *m)
 	rj_unlock(&m->lock);
 }
 
-void rj_say_goodbye(struct rj_link *link, struct ramjet_migration *m,
+void rj_say_goodbye(struct rj_link *link, const struct rj_env *env,
 		    const struct ramjet_error *error)
 {
+	struct ramjet_migration *m = env->migration;
 	uint8_t body[RJ_FAILED_BYTES_MAX];
 	struct rj_frame frame = { .type = RJ_FRAME_CANCEL };
 

@@ -89,7 +89,7 @@ static int take_over_error(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct ramjet_error error;
 
-	rj_hear_command(&m->out->lanes.senders[0].conn, m);
+	rj_hear_command(&m->out->lanes.senders[0].conn, &m->out->env);
 	error = rj_migration_error(m);
 	rj_lock(&m->lock);
 	m->error = (struct ramjet_error){ 0 };

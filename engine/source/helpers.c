@@ -27,7 +27,7 @@ int rj_source_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 		out->forecast.estimate.helpers_us = (double)whole_us;
 	}
 	if (!rc)
-		rj_report_helpers(m, out->helpers);
+		rj_report_helpers(&out->env, out->helpers);
 	return rc;
 }
 
@@ -90,7 +90,7 @@ int rj_source_finish_helpers(struct ramjet_migration *m,
 	rc = await_helpers(m, err);
 	if (!rc)
 		rc = rj_helpers_finish_save(out->helpers, &blob, &bytes, err);
-	rj_report_helpers(m, out->helpers);
+	rj_report_helpers(&out->env, out->helpers);
 	if (!rc)
 		rc = rj_source_send_state(m, RJ_STATE_HELPERS, blob, bytes,
 					  err);

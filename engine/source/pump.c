@@ -87,7 +87,7 @@ static int take_running(struct ramjet_migration *m, struct rj_message *message,
 static int take_end(struct ramjet_migration *m, struct rj_message *message,
 		    struct ramjet_error *err)
 {
-	return rj_take_last_words(m, message, "target", err);
+	return rj_take_last_words(&m->out->env, message, "target", err);
 }
 
 static int take_message(struct ramjet_migration *m, struct rj_message *message,

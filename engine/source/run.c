@@ -220,7 +220,7 @@ static void tell_target(struct ramjet_migration *m)
 		fit = false;
 	rj_link_keeper_stop(&out->session.keeper);
 	if (fit)
-		rj_say_goodbye(&out->session.link, m, &error);
+		rj_say_goodbye(&out->session.link, &out->env, &error);
 }
 
 static void record_wire(struct ramjet_migration *m)
@@ -266,9 +266,9 @@ static void unwind(struct ramjet_migration *m)
 		rj_rounds_stop(&out->pages.rounds);
 	join_senders(out);
 	if (end == RAMJET_STATE_FAILED && out->session.one_way)
-		rj_hear_command(&out->lanes.senders[0].conn, m);
+		rj_hear_command(&out->lanes.senders[0].conn, &m->out->env);
 	else if (end == RAMJET_STATE_FAILED)
-		rj_hear_last_words(&out->session.link, m, "target");
+		rj_hear_last_words(&out->session.link, &out->env, "target");
 	tell_target(m);
 	rj_source_stop_tracking(m);
 	record_wire(m);

@@ -7,6 +7,7 @@
 #include "engine/link/link_keeper.h"
 #include "engine/link/mailbox.h"
 #include "engine/link/talk.h"
+#include "engine/migration/env.h"
 #include "engine/migration/migration.h"
 #include "engine/page/digest.h"
 #include "engine/placement/numa.h"
@@ -64,6 +65,7 @@ struct rj_incoming {
 	uint64_t commit_token;
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
+	struct rj_env env; /* whom all of these tell */
 };
 
 /* session.c: take the control link and all channels of one session, compare

@@ -149,7 +149,7 @@ static int take_commit(struct ramjet_migration *m, struct rj_message *message,
 static int take_end(struct ramjet_migration *m, struct rj_message *message,
 		    struct ramjet_error *err)
 {
-	return rj_take_last_words(m, message, "source", err);
+	return rj_take_last_words(&m->in->env, message, "source", err);
 }
 
 /* True when the error is the message's, not one of our own. */

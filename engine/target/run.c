@@ -72,9 +72,8 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 		.is_target = true,
 		.nodes = m->guest->nodes,
 	};
-	const struct rj_env env = rj_env_of(m);
 
-	return rj_numa_init(&in->numa, &env, &wish, err);
+	return rj_numa_init(&in->numa, &in->env, &wish, err);
 }
 
 /* How many receive workers have a CPU beside them that no worker needs: for a
@@ -330,7 +329,7 @@ static void unwind(struct ramjet_migration *m)
 		rj_fences_stop(&in->fences);
 	/* One way, there is no control link to hear last words on. */
 	if (end == RAMJET_STATE_FAILED && !in->one_way)
-		rj_hear_last_words(&in->link, m, "source");
+		rj_hear_last_words(&in->link, &in->env, "source");
 	error = rj_migration_error(m);
 	/* After READY the target may not say CANCEL: the source may have sent
 	 * COMMIT already. Only closing the connection is left. */
@@ -341,12 +340,12 @@ static void unwind(struct ramjet_migration *m)
 		rj_target_turn_away(m, &error);
 	if (may_speak && rj_conn_is_open(&in->link.conn)) {
 		in->link.inbox = NULL;
-		rj_say_goodbye(&in->link, m, &error);
+		rj_say_goodbye(&in->link, &in->env, &error);
 	}
 	join_receivers(in);
 	rj_clearing_stop(&in->memory.clearing);
 	if (end == RAMJET_STATE_FAILED && in->one_way && in->receivers)
-		rj_hear_command(&in->receivers[0].conn, m);
+		rj_hear_command(&in->receivers[0].conn, &in->env);
 	record_wire(m);
 	close_connections(in);
 	rj_migration_finish(m, end);
@@ -395,6 +394,7 @@ static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
 	m->in = in;
 	if (!in)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	in->env = rj_env_of(m);
 	in->listener.fd = -1;
 	in->single = in->control = (struct rj_conn)RJ_CONN_NONE;
 	rj_link_init(&in->link, NULL, m->wake_fd);

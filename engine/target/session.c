@@ -177,7 +177,7 @@ static int check_control(struct ramjet_migration *m, struct ramjet_error *err)
 	rc = 0;
 	if (message.frame.type == RJ_FRAME_CANCEL ||
 	    message.frame.type == RJ_FRAME_FAILED)
-		rc = rj_take_last_words(m, &message, "source", err);
+		rc = rj_take_last_words(&m->in->env, &message, "source", err);
 	else /* the end of a guest that was sent at once: not yet */
 		rj_link_unread(link, &message);
 	rj_message_done(&message);

@@ -153,7 +153,7 @@ static int load_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 		return 0;
 	rc = rj_helpers_load_all(in->helpers, states->data, states->bytes, 0,
 				 err);
-	rj_report_helpers(m, in->helpers);
+	rj_report_helpers(&in->env, in->helpers);
 	return rc;
 }
 
