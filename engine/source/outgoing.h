@@ -18,6 +18,7 @@
 #include "engine/send/rounds.h"
 #include "engine/send/sender.h"
 #include "engine/source/channel_plan.h"
+#include "engine/source/throttle.h"
 #include "ramjet-dirty.h"
 #include "ringio/endpoint.h"
 
@@ -78,8 +79,7 @@ struct rj_source_pages {
 
 /* The guest slowed down, stopped, and given away. */
 struct rj_handover {
-	uint32_t throttle_set; /* what the guest was told */
-	uint64_t throttled_since_us;
+	struct rj_throttle throttle;
 	bool forced; /* the switchover ignores the limit */
 	bool guest_stopped;
 	uint64_t pause_began_us;
@@ -133,12 +133,6 @@ RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
 /* watch.c: at every tick; `busy`: workers had work since the last. */
 RJ_NODISCARD int rj_source_tick(struct ramjet_migration *m, bool busy,
 				struct ramjet_error *err);
-/* throttle.c */
-RJ_NODISCARD int rj_source_throttle(struct ramjet_migration *m,
-				    uint32_t percent, struct ramjet_error *err);
-/* What it has cost the guest since this was last called. */
-void rj_source_account_throttle(struct ramjet_migration *m);
-void rj_source_lift_throttle(struct ramjet_migration *m);
 /* predict.c */
 void rj_source_begin_estimate(struct ramjet_migration *m);
 /* What a prediction made now would count with. */

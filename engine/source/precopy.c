@@ -126,7 +126,7 @@ static void record_round(struct ramjet_migration *m,
 		.us = us,
 	};
 
-	rj_source_account_throttle(m);
+	rj_throttle_account(&out->handover.throttle, &out->env);
 	rj_lock(&m->lock);
 	rj_statistics_add_round(&m->stats, &info);
 	if (out->pages.sync_interval_us) {
@@ -188,8 +188,9 @@ static int follow(struct ramjet_migration *m, enum rj_advice advice,
 			return 1;
 		return hold(m, err);
 	case RJ_ADVICE_THROTTLE:
-		rc = rj_source_throttle(
-			m, out->forecast.convergence.throttle_percent, err);
+		rc = rj_throttle_set(&out->handover.throttle,
+				     out->forecast.convergence.throttle_percent,
+				     &out->vmm, &out->env, err);
 		return rc ? rc : unhold(m);
 	case RJ_ADVICE_GIVE_UP:
 		return rj_source_give_up(m, err);

@@ -258,7 +258,7 @@ static void unwind(struct ramjet_migration *m)
 	if (rj_migration_is_cancelled(m) &&
 	    rj_migration_set_state(m, RAMJET_STATE_CANCELLING))
 		end = RAMJET_STATE_CANCELLED;
-	rj_source_lift_throttle(m);
+	rj_throttle_lift(&out->handover.throttle, &out->vmm, &out->env);
 	if (!resume_guest(m))
 		end = RAMJET_STATE_FAILED;
 	rj_event_signal(m->wake_fd);
@@ -282,7 +282,7 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 
 	/* A person may start the guest here again: not throttled. */
 	if (end == RAMJET_STATE_UNCONFIRMED)
-		rj_source_lift_throttle(m);
+		rj_throttle_lift(&out->handover.throttle, &out->vmm, &out->env);
 	rj_rounds_stop(&out->pages.rounds);
 	rj_link_keeper_stop(&out->session.keeper);
 	join_senders(out);

@@ -1,49 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A guest that writes faster than the wire takes it is slowed down. */
-#include "engine/migration/callback.h"
-#include "engine/source/outgoing.h"
+#include "engine/source/throttle.h"
+
 #include "util/clock.h"
 
-void rj_source_account_throttle(struct ramjet_migration *m)
+void rj_throttle_account(struct rj_throttle *throttle, const struct rj_env *env)
 {
-	struct rj_outgoing *out = m->out;
 	const uint64_t now = rj_now_us();
 
-	rj_lock(&m->lock);
-	m->stats.throttled_us += (now - out->handover.throttled_since_us) *
-				 out->handover.throttle_set / 100;
-	rj_unlock(&m->lock);
-	out->handover.throttled_since_us = now;
+	rj_lock(env->lock);
+	env->stats->throttled_us +=
+		(now - throttle->since_us) * throttle->percent / 100;
+	rj_unlock(env->lock);
+	throttle->since_us = now;
 }
 
-int rj_source_throttle(struct ramjet_migration *m, uint32_t percent,
-		       struct ramjet_error *err)
+int rj_throttle_set(struct rj_throttle *throttle, uint32_t percent,
+		    const struct rj_vmm *vmm, const struct rj_env *env,
+		    struct ramjet_error *err)
 {
 	int rc;
 
-	if (m->out->handover.throttle_set == percent)
+	if (throttle->percent == percent)
 		return 0;
-	rj_source_account_throttle(m);
+	rj_throttle_account(throttle, env);
 	/* Set before the call: a throttle that failed half-way must be lifted,
 	 * too. */
-	m->out->handover.throttle_set = percent;
-	rc = rj_call_throttle(&m->out->vmm, percent, err);
+	throttle->percent = percent;
+	rc = rj_call_throttle(vmm, percent, err);
 	if (rc)
 		return rc;
-	rj_log(&m->log, RJ_LOG_INFO, "vCPUs throttled by %u %%", percent);
+	rj_log(env->log, RJ_LOG_INFO, "vCPUs throttled by %u %%", percent);
 	return 0;
 }
 
-void rj_source_lift_throttle(struct ramjet_migration *m)
+void rj_throttle_lift(struct rj_throttle *throttle, const struct rj_vmm *vmm,
+		      const struct rj_env *env)
 {
 	struct ramjet_error err = { 0 };
 
-	if (!m->out->handover.throttle_set)
+	if (!throttle->percent)
 		return;
-	if (rj_source_throttle(m, 0, &err))
-		rj_log(&m->log, RJ_LOG_ERROR,
+	if (rj_throttle_set(throttle, 0, vmm, env, &err))
+		rj_log(env->log, RJ_LOG_ERROR,
 		       "the guest may stay throttled: %s", err.message);
-	rj_lock(&m->lock);
-	m->stats.throttle_percent = 0;
-	rj_unlock(&m->lock);
+	rj_lock(env->lock);
+	env->stats->throttle_percent = 0;
+	rj_unlock(env->lock);
 }
