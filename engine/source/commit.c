@@ -55,7 +55,8 @@ int rj_source_await(struct ramjet_migration *m,
 			since_us = rj_now_us();
 		moved = now_moved;
 		if (ramjet_migration_state(m) < RAMJET_STATE_COMMITTED) {
-			rc = rj_pause_check(m, what, err);
+			rc = rj_pause_check(&m->out->handover, &m->out->env,
+					    what, err);
 			if (rc)
 				return rc;
 		}
@@ -65,7 +66,8 @@ int rj_source_await(struct ramjet_migration *m,
 				       (unsigned long long)timeout_us / 1000);
 		/* One way, nothing wakes us when bytes were taken: look
 		 * often. */
-		rc = rj_source_pump(m, m->out->session.one_way ? 1 : 100, err);
+		rc = rj_source_pump(m->out, m->out->session.one_way ? 1 : 100,
+				    err);
 		if (rj_migration_is_abandoned(m))
 			return -ECANCELED;
 	}

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The devices' state: the VMM saves it, in one piece or in a stream. */
+#include "engine/source/device_state.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/migration/callback.h"
-#include "engine/source/outgoing.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
 /* What the VMM streams, gathered into frames. The newest bytes stay here: only
  * who knows that more come may say so. */
 struct stream {
-	struct ramjet_migration *m;
+	const struct rj_state_out *out;
 	uint64_t bytes, bytes_max;
 	uint8_t *piece; /* RJ_CONTROL_BODY_MAX */
 	size_t held;
 	struct ramjet_error err; /* ours, not the VMM's */
 };
 
-bool rj_source_has_device_state(const struct ramjet_migration *m)
+bool rj_device_state_exists(const struct ramjet_guest *guest)
 {
-	return m->guest->ops.save_state || m->guest->ops.save_state_stream;
+	return guest->ops.save_state || guest->ops.save_state_stream;
 }
 
 static int check_size(uint64_t bytes, uint64_t bytes_max,
@@ -37,8 +36,8 @@ static int check_size(uint64_t bytes, uint64_t bytes_max,
 
 static int flush(struct stream *s, bool more)
 {
-	const int rc = rj_source_send_piece(s->m, RJ_STATE_DEVICE, s->piece,
-					    s->held, more, &s->err);
+	const int rc = rj_state_out_piece(s->out, RJ_STATE_DEVICE, s->piece,
+					  s->held, more, &s->err);
 
 	s->held = 0;
 	return rc;
@@ -80,17 +79,19 @@ static int write_state(void *context, const void *data, size_t bytes)
 	return add(s, data, bytes);
 }
 
-static int stream_out(struct ramjet_migration *m, uint64_t bytes_max,
-		      struct ramjet_error *err)
+static int stream_out(const struct rj_vmm *vmm, const struct rj_state_out *out,
+		      uint64_t bytes_max, struct ramjet_error *err)
 {
 	rj_autofree uint8_t *piece = malloc(RJ_CONTROL_BODY_MAX);
-	struct stream s = { .m = m, .bytes_max = bytes_max, .piece = piece };
+	struct stream s = { .out = out,
+			    .bytes_max = bytes_max,
+			    .piece = piece };
 	struct ramjet_error theirs = { 0 };
 	int rc;
 
 	if (!piece)
 		return rj_fail(err, -ENOMEM, "device state: out of memory");
-	rc = rj_call_save_stream(&m->out->vmm, write_state, &s, &theirs);
+	rc = rj_call_save_stream(vmm, write_state, &s, &theirs);
 	if (s.err.code)
 		return rj_fail(err, s.err.code, "%s", s.err.message);
 	if (rc)
@@ -99,23 +100,26 @@ static int stream_out(struct ramjet_migration *m, uint64_t bytes_max,
 	return rc ? rj_fail(err, s.err.code, "%s", s.err.message) : 0;
 }
 
-static int save_whole(struct ramjet_migration *m, uint64_t bytes_max,
-		      struct ramjet_error *err)
+static int save_whole(const struct rj_vmm *vmm, const struct rj_state_out *out,
+		      uint64_t bytes_max, struct ramjet_error *err)
 {
 	rj_autofree void *data = NULL;
 	size_t bytes = 0;
-	int rc = rj_call_save_state(&m->out->vmm, &data, &bytes, err);
+	int rc = rj_call_save_state(vmm, &data, &bytes, err);
 
 	if (!rc)
 		rc = check_size(bytes, bytes_max, err);
 	return rc ? rc
-		  : rj_source_send_state(m, RJ_STATE_DEVICE, data, bytes, err);
+		  : rj_state_out_send(out, RJ_STATE_DEVICE, data, bytes, err);
 }
 
-int rj_source_device_state(struct ramjet_migration *m, struct ramjet_error *err)
+int rj_device_state_send(const struct rj_vmm *vmm,
+			 const struct rj_state_out *out,
+			 struct ramjet_error *err)
 {
-	const uint64_t bytes_max = rj_migration_params(m).state_bytes_max;
+	const uint64_t bytes_max = rj_env_params(out->env).state_bytes_max;
 
-	return m->guest->ops.save_state_stream ? stream_out(m, bytes_max, err)
-					       : save_whole(m, bytes_max, err);
+	return vmm->guest->ops.save_state_stream
+		       ? stream_out(vmm, out, bytes_max, err)
+		       : save_whole(vmm, out, bytes_max, err);
 }

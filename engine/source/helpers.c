@@ -4,55 +4,55 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "dbus/vmstate.h"
 #include "engine/guest/helpers.h"
 #include "engine/migration/helper_report.h"
+#include "engine/source/outgoing.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
 
-int rj_source_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+int rj_source_open_helpers(struct ramjet_guest *guest, struct rj_helpers **ret,
+			   struct rj_estimate *estimate,
+			   const struct rj_env *env, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	struct ramjet_helper_options options;
 	uint64_t whole_us, slowest_us;
 	int rc;
 
-	if (!rj_guest_helper_options(m->guest, &options))
+	if (!rj_guest_helper_options(guest, &options))
 		return 0;
-	rc = rj_helpers_open(&options, &m->log, m->wake_fd, &out->helpers, err);
+	rc = rj_helpers_open(&options, env->log, env->wake_fd, ret, err);
 	if (!rc && options.rehearse) {
-		rc = rj_helpers_rehearse(out->helpers, 0, err);
-		rj_helpers_times(out->helpers, &whole_us, &slowest_us);
-		out->forecast.estimate.helpers_us = (double)whole_us;
+		rc = rj_helpers_rehearse(*ret, 0, err);
+		rj_helpers_times(*ret, &whole_us, &slowest_us);
+		estimate->helpers_us = (double)whole_us;
 	}
 	if (!rc)
-		rj_report_helpers(&out->env, out->helpers);
+		rj_report_helpers(env, *ret);
 	return rc;
 }
 
-int rj_source_check_helpers(struct ramjet_migration *m,
+int rj_source_check_helpers(struct rj_helpers *helpers,
 			    struct ramjet_error *err)
 {
-	return m->out->helpers ? rj_helpers_check(m->out->helpers, err) : 0;
+	return helpers ? rj_helpers_check(helpers, err) : 0;
 }
 
-int rj_source_begin_helpers(struct ramjet_migration *m,
+int rj_source_begin_helpers(struct rj_helpers *helpers,
 			    struct ramjet_error *err)
 {
-	return m->out->helpers ? rj_helpers_begin_save(m->out->helpers, 0, err)
-			       : 0;
+	return helpers ? rj_helpers_begin_save(helpers, 0, err) : 0;
 }
 
-static int await_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+static int await_helpers(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	struct rj_helpers *helpers = m->out->helpers;
+	struct rj_helpers *helpers = out->helpers;
 	int rc;
 
 	while (!(rc = rj_helpers_process(helpers, err))) {
-		struct pollfd fds[2] = {
-			{ .fd = -1 }, { .fd = m->wake_fd, .events = POLLIN }
-		};
+		struct pollfd fds[2] = { { .fd = -1 },
+					 { .fd = out->env.wake_fd,
+					   .events = POLLIN } };
 		uint64_t deadline_ns = 0;
 		const uint64_t now = rj_now_ns();
 		int timeout_ms = -1;
@@ -72,27 +72,26 @@ static int await_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 			return -ECANCELED;
 		/* Pages are being sent meanwhile: handle what workers and
 		 * target report. */
-		rc = rj_source_pump(m, 0, err);
+		rc = rj_source_pump(out, 0, err);
 		if (rc)
 			return rc;
 	}
 	return rc < 0 ? rc : 0;
 }
 
-int rj_source_finish_helpers(struct ramjet_migration *m,
+int rj_source_finish_helpers(struct rj_outgoing *out,
+			     const struct rj_state_out *to,
 			     struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	rj_autofree void *blob = NULL;
 	size_t bytes = 0;
 	int rc;
 
-	rc = await_helpers(m, err);
+	rc = await_helpers(out, err);
 	if (!rc)
 		rc = rj_helpers_finish_save(out->helpers, &blob, &bytes, err);
 	rj_report_helpers(&out->env, out->helpers);
 	if (!rc)
-		rc = rj_source_send_state(m, RJ_STATE_HELPERS, blob, bytes,
-					  err);
+		rc = rj_state_out_send(to, RJ_STATE_HELPERS, blob, bytes, err);
 	return rc;
 }

@@ -80,7 +80,8 @@ struct rj_source_pages {
 /* The guest slowed down, stopped, and given away. */
 struct rj_handover {
 	struct rj_throttle throttle;
-	bool forced; /* the switchover ignores the limit */
+	bool forced;          /* the switchover ignores the limit */
+	uint64_t expected_us; /* then: how long it would be; else 0 */
 	bool guest_stopped;
 	uint64_t pause_began_us;
 	uint64_t term_began_us;
@@ -157,19 +158,6 @@ void rj_source_take_rtt(struct rj_outgoing *out);
  * here on (out->guest_stopped). 1: called off, the guest runs on. */
 RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
 				      struct ramjet_error *err);
-/* device_state.c: the VMM saves, in one piece or many, and all is sent. */
-bool rj_source_has_device_state(const struct ramjet_migration *m);
-RJ_NODISCARD int rj_source_device_state(struct ramjet_migration *m,
-					struct ramjet_error *err);
-/* state_out.c: a piece of at most RJ_CONTROL_BODY_MAX; and all of it. */
-RJ_NODISCARD int rj_source_send_piece(struct ramjet_migration *m,
-				      enum rj_state_kind kind,
-				      const uint8_t *data, size_t bytes,
-				      bool more, struct ramjet_error *err);
-RJ_NODISCARD int rj_source_send_state(struct ramjet_migration *m,
-				      enum rj_state_kind kind,
-				      const uint8_t *data, size_t bytes,
-				      struct ramjet_error *err);
 /* commit.c: pump until `done`; -ETIMEDOUT naming `what` when neither bytes
  * nor news have moved for the reply timeout. */
 RJ_NODISCARD int rj_source_await(struct ramjet_migration *m,
@@ -186,7 +174,7 @@ RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
 /* pump.c: let things happen for at most timeout_ms (-1: until
  * something does): workers' events, the target's messages. -ECANCELED when all
  * give up (the reason is in the migration), or a protocol error. */
-RJ_NODISCARD int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
+RJ_NODISCARD int rj_source_pump(struct rj_outgoing *out, int timeout_ms,
 				struct ramjet_error *err);
 /* lanes.c: the kernel is asked about each connection (a system call a channel),
  * never the workers. Before these begin there are no lanes. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "engine/source/outgoing.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -36,46 +37,47 @@ uint64_t rj_pause_limit_us(const struct ramjet_params *params,
 }
 
 /* For ever: UINT64_MAX. */
-static uint64_t until_us(struct ramjet_migration *m, uint64_t *ret_limit)
+static uint64_t until_us(const struct rj_handover *handover,
+			 const struct rj_env *env, uint64_t *ret_limit)
 {
-	const struct ramjet_params params = rj_migration_params(m);
-	const struct rj_outgoing *out = m->out;
+	const struct ramjet_params params = rj_env_params(env);
 	const uint64_t began_us =
-		out->handover.pause_began_us + out->handover.hashed_us;
-	const uint64_t limit_us = *ret_limit = rj_pause_limit_us(
-		&params, out->handover.forced ? out->forecast.pause.p90_us : 0);
-	const uint64_t digests_us =
-		params.verify ? times(max_of(out->handover.digests_us,
-					     out->handover.hashed_us),
-				      DIGESTS_FACTOR)
-			      : 0;
+		handover->pause_began_us + handover->hashed_us;
+	const uint64_t limit_us = *ret_limit =
+		rj_pause_limit_us(&params, handover->expected_us);
+	const uint64_t digests_us = params.verify
+					    ? times(max_of(handover->digests_us,
+							   handover->hashed_us),
+						    DIGESTS_FACTOR)
+					    : 0;
 
 	if (limit_us > UINT64_MAX / 4 || digests_us > UINT64_MAX / 4)
 		return UINT64_MAX;
 	return began_us + limit_us + digests_us;
 }
 
-int rj_pause_check(struct ramjet_migration *m, const char *what,
-		   struct ramjet_error *err)
+int rj_pause_check(const struct rj_handover *handover, const struct rj_env *env,
+		   const char *what, struct ramjet_error *err)
 {
 	uint64_t limit_us;
 
-	if (rj_now_us() < until_us(m, &limit_us))
+	if (rj_now_us() < until_us(handover, env, &limit_us))
 		return 0;
 	return rj_fail(err, -ETIMEDOUT,
 		       "switchover: the guest stood still for %.0f ms, the "
 		       "most allowed is %.0f (switchover timeout), and there "
 		       "was no %s yet",
-		       (double)(rj_now_us() - m->out->handover.pause_began_us) /
+		       (double)(rj_now_us() - handover->pause_began_us) /
 			       1000.0,
 		       (double)limit_us / 1000.0, what);
 }
 
-uint64_t rj_pause_deadline_ns(struct ramjet_migration *m)
+uint64_t rj_pause_deadline_ns(const struct rj_handover *handover,
+			      const struct rj_env *env)
 {
-	const uint64_t reply_ns = rj_migration_reply_deadline(m);
+	const uint64_t reply_ns = rj_env_reply_deadline(env);
 	uint64_t limit_us;
-	const uint64_t pause_us = until_us(m, &limit_us);
+	const uint64_t pause_us = until_us(handover, env, &limit_us);
 
 	if (pause_us > UINT64_MAX / 1000)
 		return reply_ns;

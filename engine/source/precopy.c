@@ -88,11 +88,11 @@ static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
 		    (idle || rj_rounds_open_pages(&out->pages.rounds) <=
 				     low_pages(out)))
 			return 0;
-		rc = rj_source_pump(m, idle ? IDLE_TICK_MS : TICK_MS, err);
+		rc = rj_source_pump(m->out, idle ? IDLE_TICK_MS : TICK_MS, err);
 		if (!rc)
 			rc = rj_source_tick(m, !idle, err);
 		if (!rc)
-			rc = rj_source_check_helpers(m, err);
+			rc = rj_source_check_helpers(out->helpers, err);
 		idle = rj_rounds_all_left(&out->pages.rounds);
 	}
 	return rc;
@@ -158,7 +158,7 @@ static int hold(struct ramjet_migration *m, struct ramjet_error *err)
 	    !rj_migration_set_state(m, RAMJET_STATE_HELD))
 		return -ECANCELED;
 	while (!rc && rj_now_us() < until_us && !atomic_load(&m->switch_now))
-		rc = rj_source_pump(m, (int)(HELD_ROUND_US / 1000), err);
+		rc = rj_source_pump(m->out, (int)(HELD_ROUND_US / 1000), err);
 	return rc;
 }
 
@@ -178,6 +178,8 @@ static int follow(struct ramjet_migration *m, enum rj_advice advice,
 	int rc;
 
 	out->handover.forced = advice == RJ_ADVICE_GO_ANYWAY;
+	out->handover.expected_us =
+		out->handover.forced ? out->forecast.pause.p90_us : 0;
 	switch (advice) {
 	case RJ_ADVICE_GO_ANYWAY:
 		if (atomic_load(&m->switch_now))
@@ -209,7 +211,7 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_source_begin_estimate(m);
 	/* Ask once more before pages are sent that an answer would wait behind:
 	 * the first answer may have been late. */
-	rc = rj_source_pump(m, 0, err);
+	rc = rj_source_pump(m->out, 0, err);
 	if (!rc)
 		rc = rj_source_ping(m->out, err);
 	if (rc)

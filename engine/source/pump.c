@@ -4,49 +4,50 @@
 #include <poll.h>
 
 #include "engine/link/event.h"
+#include "engine/migration/course.h"
 #include "engine/migration/last_words.h"
 #include "engine/source/outgoing.h"
 #include "engine/wire/bytes.h"
 #include "util/clock.h"
 #include "util/error.h"
 
-static bool is_fence_sent(const struct ramjet_migration *m, uint32_t round)
+static bool is_fence_sent(const struct rj_source_lanes *lanes, uint32_t round)
 {
-	const unsigned count =
-		atomic_load_explicit(&m->counter_count, memory_order_acquire);
-
-	for (unsigned i = 0; i < count; i++)
-		if (atomic_load_explicit(&m->counters[i].fences,
+	/* None before the workers begin. */
+	if (!lanes->counters)
+		return false;
+	for (unsigned i = 0; i < lanes->channel_count; i++)
+		if (atomic_load_explicit(&lanes->counters[i].fences,
 					 memory_order_acquire) <= round)
 			return false;
-	return count;
+	return true;
 }
+
+/* Take one message of the target's. */
+typedef int take_fn(struct rj_outgoing *out, struct rj_message *message,
+		    struct ramjet_error *err);
 
 /* ---- what the target says; whether it may, rj_talk_check() has judged ---- */
 
-static int take_accept(struct ramjet_migration *m, struct rj_message *message,
+static int take_accept(struct rj_outgoing *out, struct rj_message *message,
 		       struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
-
 	out->session.link.answers = true;
 	return rj_accept_decode(message->payload, message->frame.payload_bytes,
 				(uint16_t)out->lanes.plan.opened,
 				&out->session.accepted_channels, err);
 }
 
-static int take_applied(struct ramjet_migration *m, struct rj_message *message,
+static int take_applied(struct rj_outgoing *out, struct rj_message *message,
 			struct ramjet_error *err)
 {
 	const uint32_t round = message->frame.round;
-	struct rj_outgoing *out = m->out;
-
 	if (round != out->pages.applied || round > out->pages.round)
 		return rj_fail(err, -EPROTO,
 			       "round %u reported as applied, wanted round %u, "
 			       "of %u sent",
 			       round, out->pages.applied, out->pages.round + 1);
-	if (!is_fence_sent(m, round))
+	if (!is_fence_sent(&out->lanes, round))
 		return rj_fail(err, -EPROTO,
 			       "round %u reported as applied before its fences "
 			       "were sent",
@@ -55,17 +56,16 @@ static int take_applied(struct ramjet_migration *m, struct rj_message *message,
 	return 0;
 }
 
-static int take_ready(struct ramjet_migration *m, struct rj_message *message,
+static int take_ready(struct rj_outgoing *out, struct rj_message *message,
 		      struct ramjet_error *err)
 {
 	return rj_ready_decode(message->payload, message->frame.payload_bytes,
-			       &m->out->session.ready_says, err);
+			       &out->session.ready_says, err);
 }
 
-static int take_running(struct ramjet_migration *m, struct rj_message *message,
+static int take_running(struct rj_outgoing *out, struct rj_message *message,
 			struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	int rc = rj_running_decode(message->payload,
 				   message->frame.payload_bytes,
 				   &out->session.running_says, err);
@@ -84,16 +84,16 @@ static int take_running(struct ramjet_migration *m, struct rj_message *message,
 	return 0;
 }
 
-static int take_end(struct ramjet_migration *m, struct rj_message *message,
+static int take_end(struct rj_outgoing *out, struct rj_message *message,
 		    struct ramjet_error *err)
 {
-	return rj_take_last_words(&m->out->env, message, "target", err);
+	return rj_take_last_words(&out->env, message, "target", err);
 }
 
-static int take_message(struct ramjet_migration *m, struct rj_message *message,
+static int take_message(struct rj_outgoing *out, struct rj_message *message,
 			struct ramjet_error *err)
 {
-	static rj_take_fn *const takes[] = {
+	static take_fn *const takes[] = {
 		[RJ_FRAME_ACCEPT] = take_accept,
 		[RJ_FRAME_APPLIED] = take_applied,
 		[RJ_FRAME_READY] = take_ready,
@@ -101,25 +101,25 @@ static int take_message(struct ramjet_migration *m, struct rj_message *message,
 		[RJ_FRAME_FAILED] = take_end,
 		[RJ_FRAME_CANCEL] = take_end,
 	};
-	struct rj_talk *talk = &m->out->session.talk;
+	struct rj_talk *talk = &out->session.talk;
 	int rc = rj_talk_check(talk, RJ_TALK_TARGET, &message->frame, err);
 
 	if (!rc)
-		rc = takes[message->frame.type](m, message, err);
+		rc = takes[message->frame.type](out, message, err);
 	if (!rc)
 		rj_talk_move(talk, &message->frame);
 	return rc;
 }
 
-static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
+static int take_messages(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	struct rj_message message;
 	int rc = 0;
 
 	/* After RUNNING the target may close: that is no failure. */
-	while (!rj_talk_has(&m->out->session.talk, RJ_TALK_RUNNING) &&
-	       (rc = rj_link_poll(&m->out->session.link, &message, err)) > 0) {
-		rc = take_message(m, &message, err);
+	while (!rj_talk_has(&out->session.talk, RJ_TALK_RUNNING) &&
+	       (rc = rj_link_poll(&out->session.link, &message, err)) > 0) {
+		rc = take_message(out, &message, err);
 		if (rc && message.frame.type != RJ_FRAME_FAILED &&
 		    message.frame.type != RJ_FRAME_CANCEL)
 			rj_link_blame(&message, err);
@@ -130,27 +130,25 @@ static int take_messages(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
-static int check_total_time(struct ramjet_migration *m,
-			    struct ramjet_error *err)
+static int check_total_time(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	const uint64_t limit_us =
-		rj_migration_params(m).total_timeout_ms * UINT64_C(1000);
+		rj_env_params(&out->env).total_timeout_ms * UINT64_C(1000);
 
-	if (!limit_us || rj_talk_has(&m->out->session.talk, RJ_TALK_RUNNING) ||
-	    ramjet_migration_state(m) >= RAMJET_STATE_COMMITTED ||
-	    rj_now_us() - m->stats.started_us < limit_us)
+	if (!limit_us || rj_talk_has(&out->session.talk, RJ_TALK_RUNNING) ||
+	    rj_course_state(&out->env) >= RAMJET_STATE_COMMITTED ||
+	    rj_now_us() - out->env.stats->started_us < limit_us)
 		return 0;
 	return rj_fail(err, -ETIMEDOUT,
 		       "not handed over within the %llu ms allowed",
 		       (unsigned long long)limit_us / 1000);
 }
 
-int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
+int rj_source_pump(struct rj_outgoing *out, int timeout_ms,
 		   struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	struct pollfd fds[3] = {
-		{ .fd = m->event_fd, .events = POLLIN },
+		{ .fd = out->env.event_fd, .events = POLLIN },
 		{ .fd = -1 },
 		{ .fd = out->session.link.wake_fd, .events = POLLIN },
 	};
@@ -159,17 +157,17 @@ int rj_source_pump(struct ramjet_migration *m, int timeout_ms,
 		fds[1] = rj_link_pollfd(&out->session.link, &timeout_ms);
 	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR)
 		return rj_fail_errno(err, -errno, "control thread: poll");
-	rj_event_clear(m->event_fd);
+	rj_event_clear(out->env.event_fd);
 	/* Only a bare descriptor tells for sure. */
 	if (out->session.link.inbox || fds[1].revents ||
 	    (!out->session.one_way &&
 	     !rj_conn_is_bare(&out->session.link.conn))) {
-		const int rc = take_messages(m, err);
+		const int rc = take_messages(out, err);
 
 		if (rc)
 			return rc;
 	}
 	if (fds[2].revents)
 		return -ECANCELED;
-	return check_total_time(m, err);
+	return check_total_time(out, err);
 }

@@ -105,7 +105,9 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 
 static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	int rc = rj_source_open_helpers(m, err);
+	int rc = rj_source_open_helpers(m->guest, &m->out->helpers,
+					&m->out->forecast.estimate,
+					&m->out->env, err);
 
 	if (!rc)
 		rc = rj_source_connect(m, err);

@@ -207,7 +207,7 @@ int rj_source_wait_accept(struct ramjet_migration *m, struct ramjet_error *err)
 				"target: did not accept the session "
 				"within %llu ms",
 				(unsigned long long)(timeout_ns / 1000000));
-		rc = rj_source_pump(m, 100, err);
+		rc = rj_source_pump(m->out, 100, err);
 	}
 	return rc;
 }

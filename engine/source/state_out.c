@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* State of any kind, in pieces, on the control link. */
-#include "engine/source/outgoing.h"
+#include "engine/source/state_out.h"
+
 #include "engine/source/pause_limit.h"
 
-int rj_source_send_piece(struct ramjet_migration *m, enum rj_state_kind kind,
-			 const uint8_t *data, size_t bytes, bool more,
-			 struct ramjet_error *err)
+int rj_state_out_piece(const struct rj_state_out *out, enum rj_state_kind kind,
+		       const uint8_t *data, size_t bytes, bool more,
+		       struct ramjet_error *err)
 {
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_STATE,
@@ -15,13 +15,13 @@ int rj_source_send_piece(struct ramjet_migration *m, enum rj_state_kind kind,
 		.payload_bytes = (uint32_t)bytes,
 	};
 
-	return rj_link_send(&m->out->session.link, &frame, data,
-			    rj_pause_deadline_ns(m), err);
+	return rj_link_send(out->link, &frame, data,
+			    rj_pause_deadline_ns(out->handover, out->env), err);
 }
 
-int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
-			 const uint8_t *data, size_t bytes,
-			 struct ramjet_error *err)
+int rj_state_out_send(const struct rj_state_out *out, enum rj_state_kind kind,
+		      const uint8_t *data, size_t bytes,
+		      struct ramjet_error *err)
 {
 	size_t at = 0;
 	int rc = 0;
@@ -31,8 +31,8 @@ int rj_source_send_state(struct ramjet_migration *m, enum rj_state_kind kind,
 					     ? bytes - at
 					     : RJ_CONTROL_BODY_MAX;
 
-		rc = rj_source_send_piece(m, kind, data + at, piece,
-					  at + piece < bytes, err);
+		rc = rj_state_out_piece(out, kind, data + at, piece,
+					at + piece < bytes, err);
 		at += piece;
 	} while (!rc && at < bytes);
 	return rc;

@@ -17,6 +17,7 @@
 #include "engine/migration/news.h"
 #include "engine/page/digest.h"
 #include "engine/source/channels.h"
+#include "engine/source/device_state.h"
 #include "engine/source/helpers.h"
 #include "engine/source/outgoing.h"
 #include "engine/source/pause_limit.h"
@@ -127,13 +128,23 @@ static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
 	return 0;
 }
 
+static struct rj_state_out state_out(struct rj_outgoing *out)
+{
+	return (struct rj_state_out){
+		.link = &out->session.link,
+		.handover = &out->handover,
+		.env = &out->env,
+	};
+}
+
 static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
 {
+	const struct rj_state_out to = state_out(m->out);
 	int rc;
 
-	if (!rj_source_has_device_state(m))
+	if (!rj_device_state_exists(m->guest))
 		return 0;
-	rc = rj_source_device_state(m, err);
+	rc = rj_device_state_send(&m->out->vmm, &to, err);
 	if (rc)
 		return rc;
 	measure(m, "device state", m->out->forecast.pause.device_us);
@@ -143,11 +154,12 @@ static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
 
 static int gather_helpers(struct ramjet_migration *m, struct ramjet_error *err)
 {
+	const struct rj_state_out to = state_out(m->out);
 	int rc;
 
 	if (!m->out->helpers)
 		return 0;
-	rc = rj_source_finish_helpers(m, err);
+	rc = rj_source_finish_helpers(m->out, &to, err);
 	measure(m, "helpers", m->out->forecast.pause.helpers_us);
 	return rc;
 }
@@ -161,6 +173,7 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 		.aux = rj_source_digest_of(m),
 		.payload_bytes = (uint32_t)bytes,
 	};
+	const struct rj_state_out to = state_out(m->out);
 	const uint64_t began_us = rj_now_us();
 	const size_t parts_bytes =
 		(size_t)guest->block_count * RJ_DIGEST_PARTS_BYTES;
@@ -184,11 +197,13 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 	}
 	m->out->handover.hashed_us = rj_now_us() - began_us;
 	if (!rc)
-		rc = rj_source_send_state(m, RJ_STATE_PARTS, where, parts_bytes,
-					  err);
+		rc = rj_state_out_send(&to, RJ_STATE_PARTS, where, parts_bytes,
+				       err);
 	if (!rc)
-		rc = rj_link_send(&m->out->session.link, &frame, body,
-				  rj_pause_deadline_ns(m), err);
+		rc = rj_link_send(
+			&m->out->session.link, &frame, body,
+			rj_pause_deadline_ns(&m->out->handover, &m->out->env),
+			err);
 	if (m->out->session.one_way) {
 		rj_lock(&m->lock);
 		rj_statistics_path(
@@ -211,7 +226,8 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 
 	rj_talk_said(&m->out->session.talk, RJ_FRAME_SWITCHOVER);
 	rc = rj_link_send(&m->out->session.link, &frame, NULL,
-			  rj_pause_deadline_ns(m), err);
+			  rj_pause_deadline_ns(&m->out->handover, &m->out->env),
+			  err);
 	/* The file has no name yet: so COMMIT can be written now, and the whole
 	 * stream be checked, while the guest may still run on here. */
 	if (!rc && m->out->session.one_way &&
@@ -372,7 +388,7 @@ static int last_round(struct ramjet_migration *m, struct ramjet_error *err)
 static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const bool verify = rj_migration_params(m).verify;
-	int rc = rj_source_begin_helpers(m, err);
+	int rc = rj_source_begin_helpers(m->out->helpers, err);
 
 	if (!rc)
 		rc = device_state(m, err);
@@ -406,7 +422,7 @@ int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
 		return -ECANCELED;
 	rc = check_blockers(m, err);
 	if (!rc)
-		rc = rj_source_check_helpers(m, err);
+		rc = rj_source_check_helpers(m->out->helpers, err);
 	if (!rc)
 		rc = stop_guest(m, err);
 	if (!rc)
