@@ -84,9 +84,11 @@ RAMJET_API int ramjet_dirty_new(const struct ramjet_dirty_ops *ops, void *user,
 			     sizeof(source->ops), least, ops, err);
 	if (rc)
 		return rc;
-	if (source->ops.arm && !source->ops.collect_part)
+	if ((source->ops.arm || source->ops.collect_begin) &&
+	    !source->ops.collect_part)
 		return rj_fail(err, -EINVAL,
-			       "dirty source: ops with arm need collect_part");
+			       "dirty source: ops with %s need collect_part",
+			       source->ops.arm ? "arm" : "collect_begin");
 	if (!source->ops.name || !source->ops.start || !source->ops.collect ||
 	    !source->ops.stop)
 		return rj_fail(err, -EINVAL,
@@ -219,6 +221,20 @@ struct part_job {
 	struct member_sink *sinks; /* one a member of the crew */
 };
 
+static int begin_parts(struct ramjet_dirty_source *source,
+		       const struct rj_dirty_walk *walk,
+		       struct ramjet_error *err)
+{
+	const uint32_t flags = walk->last ? RAMJET_DIRTY_LAST : 0;
+	struct ramjet_error own = { 0 };
+	int rc;
+
+	if (!source->ops.collect_begin)
+		return 0;
+	rc = source->ops.collect_begin(source->user, flags, &own);
+	return result_of(source, "collect failed", rc, &own, err);
+}
+
 static int collect_chunks(struct part_job *job, unsigned member,
 			  unsigned region, struct rj_run chunks,
 			  struct ramjet_error *err)
@@ -308,8 +324,10 @@ static int collect_parts(struct rj_dirty_set *set,
 		job.sinks[i].sink = *sink;
 		job.sinks[i].sink.marked = 0;
 	}
-	rc = rj_crew_run(crew, set->pieces_until[set->region_count - 1],
-			 collect_piece, &job, err);
+	rc = begin_parts(source, walk, err);
+	if (!rc)
+		rc = rj_crew_run(crew, set->pieces_until[set->region_count - 1],
+				 collect_piece, &job, err);
 	for (unsigned i = 0; i < members; i++)
 		sink->marked += job.sinks[i].sink.marked;
 	free(job.sinks);

@@ -110,6 +110,11 @@ struct ramjet_dirty_ops {
 	 * collect asks for it. */
 	int (*arm)(void *user, const struct ramjet_dirty_part *part,
 		   struct ramjet_error *err);
+	/* Optional, beside `collect_part`: a collect begins; its parts are
+	 * asked for once this has returned. For what can be done for all parts
+	 * together only. `flags` as in struct ramjet_dirty_part. */
+	int (*collect_begin)(void *user, uint32_t flags,
+			     struct ramjet_error *err);
 };
 #define RAMJET_DIRTY_OPS_INIT .size = sizeof(struct ramjet_dirty_ops)
 

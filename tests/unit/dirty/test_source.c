@@ -312,6 +312,59 @@ static void rearm_goes_to_those_who_want_it(void **state)
 	ramjet_dirty_free(sources[1]);
 }
 
+static int puppet_begin(void *user, uint32_t flags, struct ramjet_error *err)
+{
+	struct puppet *p = user;
+
+	(void)err;
+	note(p, flags & RAMJET_DIRTY_LAST ? 'L' : 'b');
+	return p->collect_result;
+}
+
+static int puppet_part(void *user, const struct ramjet_dirty_part *part,
+		       struct ramjet_dirty_sink *sink, struct ramjet_error *err)
+{
+	(void)err;
+	note(user, part->flags & RAMJET_DIRTY_LAST ? 'P' : 'p');
+	ramjet_dirty_mark(sink, part->region, part->first_page, 1);
+	return 0;
+}
+
+static void a_collect_by_parts_has_a_beginning(void **state)
+{
+	static const struct rj_dirty_walk last = { .last = true };
+	struct ramjet_dirty_ops ops = puppet_ops;
+	struct puppet p = { 0 };
+	struct ramjet_dirty_source *source = NULL;
+	uint64_t marked = 0;
+
+	(void)state;
+	ops.collect_begin = puppet_begin;
+	assert_int_equal(ramjet_dirty_new(&ops, &p, &source, &stage.err),
+			 -EINVAL);
+	assert_string_equal(stage.err.message,
+			    "dirty source: ops with collect_begin need "
+			    "collect_part");
+	ops.collect_part = puppet_part;
+	assert_int_equal(ramjet_dirty_new(&ops, &p, &source, NULL), 0);
+	assert_int_equal(start(&source, 1), 0);
+	assert_int_equal(collect(&marked), 0);
+	assert_int_equal(marked, 2);
+	assert_int_equal(rj_dirty_set_collect(&stage.set, &last, stage.bitmaps,
+					      &marked, &stage.err),
+			 0);
+	assert_int_equal(marked, 0);
+	/* No part is asked for after a beginning that failed. */
+	p.collect_result = -EIO;
+	assert_int_equal(collect(&marked), -EIO);
+	assert_string_equal(
+		stage.err.message,
+		"dirty source puppet: collect failed: Input/output error");
+	rj_dirty_set_stop(&stage.set);
+	assert_string_equal(p.diary, "sbppLPPbx");
+	ramjet_dirty_free(source);
+}
+
 static void incomplete_ops_are_refused(void **state)
 {
 	struct ramjet_dirty_ops ops = puppet_ops;
@@ -342,6 +395,7 @@ int main(void)
 		on_stage(marks_outside_are_told_and_lose_nothing),
 		on_stage(words_outside_are_told_and_lose_nothing),
 		on_stage(rearm_goes_to_those_who_want_it),
+		on_stage(a_collect_by_parts_has_a_beginning),
 		on_stage(incomplete_ops_are_refused),
 	};
 
