@@ -16,12 +16,17 @@
  * - Shared memory: entries vanish whenever the kernel sees fit (reclaim, the
  *   splitting of a huge page), the content lives on in the file. So a page
  *   that is absent here but has data in the file counts as written. Absent
- *   pages that were never written must not: at start, pages with data get an
- *   entry that says "absent and protected", and any later one gets it when it
- *   is reported. Holes get none, so sparse memory costs no page tables.
+ *   pages that were never written must not: pages with data get an entry that
+ *   says "absent and protected" when they are armed, and any later one gets it
+ *   when it is reported. Holes get none, so sparse memory costs no page tables.
  *
  * Writes through other mappings of the same file, of this process or of
  * others, are not seen (but for the first one to a page that was a hole).
+ *
+ * Memory is registered at start, which takes no time, and walked by parts: once
+ * to protect what there is (arm), then by each collect. Threads walk disjoint
+ * parts at once. The last collect, with the guest stopped, only looks: what it
+ * reports stays unprotected, and is reported again if the guest runs on.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,20 +47,24 @@
 	 UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 
 struct pagemap {
-	/* owned by the control thread */
+	/* immutable from start to stop */
 	int uffd;
-	struct rj_pagescan scan;
 	const struct ramjet_dirty_region *regions; /* borrowed until stop */
 	enum rj_backing *backing;                  /* of each region */
 	unsigned count;
 	uint64_t write_cost_ns;
+	/* any thread's */
+	struct rj_scan_pool scans;
 };
 
-/* One region's walk. */
+/* A walk through a part of a region. */
 struct walk {
 	struct pagemap *p;
+	struct rj_pagescan *scan;
 	struct ramjet_dirty_sink *sink; /* NULL: only protect */
 	unsigned region;
+	bool last;           /* only report */
+	uint64_t first_page; /* of the part */
 };
 
 /* ---- setting up -------------------------------------------------------- */
@@ -87,7 +96,7 @@ static int attach(struct pagemap *p, struct ramjet_error *err)
 		return p->uffd;
 	if (ioctl(p->uffd, UFFDIO_API, &api))
 		return features_missing(-errno, err);
-	return rj_pagescan_open(&p->scan, err);
+	return rj_scan_pool_open(&p->scans, err);
 }
 
 static struct uffdio_range range_of(const struct ramjet_dirty_region *region,
@@ -122,6 +131,14 @@ static int enlist(struct pagemap *p, const struct ramjet_dirty_region *region,
 }
 
 /* ---- walking ----------------------------------------------------------- */
+
+/* What was written, which is protected on the way. */
+static const struct rj_pagescan_query protecting = {
+	.flags = RJ_PM_SCAN_WP_MATCHING | RJ_PM_SCAN_CHECK_WPASYNC,
+	.mask = RJ_PAGE_IS_WRITTEN,
+	.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
+	.told = RJ_PAGE_IS_HUGE,
+};
 
 static bool is_shared(const struct walk *w)
 {
@@ -165,7 +182,7 @@ static int protect(struct walk *w, uint64_t first, uint64_t count,
 static int protect_and_report(struct walk *w, uint64_t first, uint64_t count,
 			      struct ramjet_error *err)
 {
-	int rc = protect(w, first, count, err);
+	int rc = w->last ? 0 : protect(w, first, count, err);
 
 	if (!rc)
 		report(w, first, count);
@@ -182,7 +199,8 @@ static int on_written(void *user, uint64_t first, uint64_t count,
 {
 	struct walk *w = user;
 
-	if (w->p->scan.categories & RJ_PAGE_IS_HUGE && is_shared(w))
+	first += w->first_page;
+	if (w->scan->categories & RJ_PAGE_IS_HUGE && is_shared(w))
 		return protect_and_report(w, first, count, err);
 	report(w, first, count);
 	return 0;
@@ -193,10 +211,11 @@ static int on_absent(void *user, uint64_t first, uint64_t count,
 {
 	struct walk *w = user;
 	const struct ramjet_dirty_region *region = &w->p->regions[w->region];
-	uint64_t end = first + count;
-	uint64_t data;
+	uint64_t end, data;
 	int rc;
 
+	first += w->first_page;
+	end = first + count;
 	if (w->p->backing[w->region] != RJ_BACKING_SHARED_FD)
 		return protect_and_report(w, first, count, err);
 	while ((rc = rj_extent_next(region, first, end, &data, &first, err)) >
@@ -208,33 +227,90 @@ static int on_absent(void *user, uint64_t first, uint64_t count,
 	return rc;
 }
 
+/* Of shared memory, in the last collect. */
+static int on_any(void *user, uint64_t first, uint64_t count,
+		  struct ramjet_error *err)
+{
+	struct walk *w = user;
+
+	if (!(w->scan->categories & (RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED)))
+		return on_absent(user, first, count, err);
+	if (w->scan->categories & RJ_PAGE_IS_WRITTEN)
+		report(w, w->first_page + first, count);
+	return 0;
+}
+
+static int scan(struct walk *w, const struct rj_pagescan_query *query,
+		uint64_t page_count, rj_pagescan_fn *fn,
+		struct ramjet_error *err)
+{
+	const uint8_t *host = w->p->regions[w->region].host +
+			      w->first_page * RAMJET_PAGE_BYTES;
+
+	return rj_pagescan_run(w->scan, query, host, page_count, fn, w, err);
+}
+
 /*
  * Report and protect all that was written. An entry that vanishes between
  * the two scans is found by the second: so it comes second.
  */
-static int walk_region(struct walk *w, struct ramjet_error *err)
+static int walk_and_protect(struct walk *w, uint64_t page_count,
+			    struct ramjet_error *err)
 {
-	static const struct rj_pagescan_query written = {
-		.flags = RJ_PM_SCAN_WP_MATCHING | RJ_PM_SCAN_CHECK_WPASYNC,
-		.mask = RJ_PAGE_IS_WRITTEN,
-		.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
-		.told = RJ_PAGE_IS_HUGE,
-	};
 	static const struct rj_pagescan_query absent = {
 		.flags = RJ_PM_SCAN_CHECK_WPASYNC,
 		.inverted = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
 		.mask = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
 	};
-	const struct ramjet_dirty_region *region = &w->p->regions[w->region];
+	int rc = scan(w, &protecting, page_count, on_written, err);
+
+	if (!rc && is_shared(w))
+		rc = scan(w, &absent, page_count, on_absent, err);
+	return rc;
+}
+
+/* Only report: each entry is looked at once, so that one scan does. */
+static int walk_and_look(struct walk *w, uint64_t page_count,
+			 struct ramjet_error *err)
+{
+	static const struct rj_pagescan_query written = {
+		.flags = RJ_PM_SCAN_CHECK_WPASYNC,
+		.mask = RJ_PAGE_IS_WRITTEN,
+		.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
+	};
+	/* Absent or written; what is swapped and protected is told as well. */
+	static const struct rj_pagescan_query any = {
+		.flags = RJ_PM_SCAN_CHECK_WPASYNC,
+		.inverted = RJ_PAGE_IS_PRESENT,
+		.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_WRITTEN,
+		.told = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED |
+			RJ_PAGE_IS_WRITTEN,
+	};
+
+	return is_shared(w) ? scan(w, &any, page_count, on_any, err)
+			    : scan(w, &written, page_count, on_written, err);
+}
+
+static int walk_part(struct pagemap *p, const struct ramjet_dirty_part *part,
+		     struct ramjet_dirty_sink *sink, struct ramjet_error *err)
+{
+	struct walk w = {
+		.p = p,
+		.scan = rj_scan_pool_take(&p->scans, err),
+		.sink = sink,
+		.region = part->region,
+		.last = part->flags & RAMJET_DIRTY_LAST,
+		.first_page = part->first_page,
+	};
 	int rc;
 
-	rc = rj_pagescan_run(&w->p->scan, &written, region->host,
-			     region->page_count, on_written, w, err);
-	if (!rc && is_shared(w))
-		rc = rj_pagescan_run(&w->p->scan, &absent, region->host,
-				     region->page_count, on_absent, w, err);
+	if (!w.scan)
+		return -ENOMEM;
+	rc = w.last ? walk_and_look(&w, part->page_count, err)
+		    : walk_and_protect(&w, part->page_count, err);
+	rj_scan_pool_give(&p->scans, w.scan);
 	if (rc)
-		rj_error_prefix(err, "block %s", region->name);
+		rj_error_prefix(err, "block %s", p->regions[part->region].name);
 	return rc;
 }
 
@@ -254,34 +330,50 @@ static uint64_t touch_all(uint8_t *memory)
 
 /*
  * What tracking costs the guest: the first write to a protected page against
- * another to the same page, tried on memory of our own.
+ * another to the same page, tried on memory of our own. -EOPNOTSUPP where the
+ * kernel cannot protect by PAGEMAP_SCAN.
  */
-static uint64_t measure_write_cost(struct pagemap *p)
+static int try_it(struct pagemap *p, uint8_t *memory, struct ramjet_error *err)
+{
+	const struct ramjet_dirty_region region = {
+		.name = "trial",
+		.host = memory,
+		.page_count = TRIAL_PAGES,
+	};
+	uint64_t first_ns, again_ns;
+	struct rj_pagescan *scan;
+	int rc;
+
+	(void)touch_all(memory);
+	if (enlist(p, &region, NULL))
+		return 0;
+	scan = rj_scan_pool_take(&p->scans, err);
+	if (!scan)
+		return -ENOMEM;
+	rc = rj_pagescan_run(scan, &protecting, memory, TRIAL_PAGES, NULL, NULL,
+			     err);
+	rj_scan_pool_give(&p->scans, scan);
+	if (rc)
+		return rc;
+	first_ns = touch_all(memory);
+	again_ns = touch_all(memory);
+	if (first_ns > again_ns)
+		p->write_cost_ns = (first_ns - again_ns) / TRIAL_PAGES;
+	return 0;
+}
+
+static int try_on_own_memory(struct pagemap *p, struct ramjet_error *err)
 {
 	const size_t bytes = TRIAL_PAGES * (size_t)RAMJET_PAGE_BYTES;
 	uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct ramjet_dirty_region region = {
-		.name = "trial",
-		.page_count = TRIAL_PAGES,
-	};
-	struct uffdio_writeprotect wp = {
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
-	uint64_t first_ns = 0, again_ns = 0;
+	int rc;
 
 	if (memory == MAP_FAILED)
-		return 0;
-	region.host = memory;
-	(void)touch_all(memory);
-	wp.range = range_of(&region, 0, TRIAL_PAGES);
-	if (!enlist(p, &region, NULL) &&
-	    !ioctl(p->uffd, UFFDIO_WRITEPROTECT, &wp)) {
-		first_ns = touch_all(memory);
-		again_ns = touch_all(memory);
-	}
+		return rj_fail_errno(err, -errno, "pagemap: memory to try");
+	rc = try_it(p, memory, err);
 	(void)munmap(memory, bytes);
-	return first_ns > again_ns ? (first_ns - again_ns) / TRIAL_PAGES : 0;
+	return rc;
 }
 
 static int pagemap_start(void *user, const struct ramjet_dirty_region *regions,
@@ -295,34 +387,45 @@ static int pagemap_start(void *user, const struct ramjet_dirty_region *regions,
 	p->backing = calloc(count ? count : 1, sizeof(*p->backing));
 	if (!p->backing)
 		return rj_fail(err, -ENOMEM, "pagemap: out of memory");
-	p->write_cost_ns = measure_write_cost(p);
+	rc = try_on_own_memory(p, err);
 	p->regions = regions;
-	for (; p->count < count; p->count++) {
-		struct walk w = { .p = p, .region = p->count };
-
+	for (; !rc && p->count < count; p->count++) {
 		p->backing[p->count] = rj_backing_of(&regions[p->count]);
 		rc = enlist(p, &regions[p->count], err);
-		if (!rc)
-			rc = walk_region(&w, err);
-		if (rc)
-			return rc;
 	}
-	return 0;
+	return rc;
+}
+
+static int pagemap_arm(void *user, const struct ramjet_dirty_part *part,
+		       struct ramjet_error *err)
+{
+	return walk_part(user, part, NULL, err);
+}
+
+static int pagemap_collect_part(void *user,
+				const struct ramjet_dirty_part *part,
+				struct ramjet_dirty_sink *sink,
+				struct ramjet_error *err)
+{
+	return walk_part(user, part, sink, err);
 }
 
 static int pagemap_collect(void *user, struct ramjet_dirty_sink *sink,
 			   struct ramjet_error *err)
 {
 	struct pagemap *p = user;
+	int rc = 0;
 
-	for (unsigned i = 0; i < p->count; i++) {
-		struct walk w = { .p = p, .sink = sink, .region = i };
-		int rc = walk_region(&w, err);
+	for (unsigned i = 0; !rc && i < p->count; i++) {
+		const struct ramjet_dirty_part all = {
+			.size = sizeof(all),
+			.region = i,
+			.page_count = p->regions[i].page_count,
+		};
 
-		if (rc)
-			return rc;
+		rc = walk_part(p, &all, sink, err);
 	}
-	return 0;
+	return rc;
 }
 
 static void pagemap_stop(void *user)
@@ -331,9 +434,9 @@ static void pagemap_stop(void *user)
 
 	/* Closing unregisters the memory and lifts the protection. */
 	rj_close_fd(&p->uffd);
-	rj_pagescan_close(&p->scan);
+	rj_scan_pool_close(&p->scans);
 	free(p->backing);
-	*p = (struct pagemap){ .uffd = -1, .scan = RJ_PAGESCAN_NONE };
+	*p = (struct pagemap){ .uffd = -1 };
 }
 
 static uint64_t pagemap_write_cost_ns(void *user)
@@ -351,6 +454,8 @@ static const struct ramjet_dirty_ops pagemap_ops = {
 	.stop = pagemap_stop,
 	.free = free,
 	.write_cost_ns = pagemap_write_cost_ns,
+	.collect_part = pagemap_collect_part,
+	.arm = pagemap_arm,
 };
 
 bool rj_dirty_is_pagemap(const struct ramjet_dirty_source *source)
@@ -366,7 +471,7 @@ RAMJET_API int ramjet_dirty_pagemap_new(struct ramjet_dirty_source **ret,
 
 	if (!p)
 		return rj_fail(err, -ENOMEM, "pagemap: out of memory");
-	*p = (struct pagemap){ .uffd = -1, .scan = RJ_PAGESCAN_NONE };
+	*p = (struct pagemap){ .uffd = -1 };
 	rc = ramjet_dirty_new(&pagemap_ops, p, ret, err);
 	if (rc)
 		return rc;

@@ -12,20 +12,32 @@
 /* Runs a system call delivers: 1.5 MiB of them. */
 #define VEC_RUNS (64u << 10)
 
-int rj_pagescan_open(struct rj_pagescan *scan, struct ramjet_error *err)
+static int open_pagemap(struct ramjet_error *err)
+{
+	const int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? rj_fail_errno(err, -errno, "/proc/self/pagemap") : fd;
+}
+
+static int allocate(struct rj_pagescan *scan, struct ramjet_error *err)
 {
 	/* Zeroed, which costs nothing here: valgrind does not know that
 	 * PAGEMAP_SCAN fills it. */
-	rj_autofree struct rj_page_region *vec = calloc(VEC_RUNS, sizeof(*vec));
-	int fd;
+	scan->vec = calloc(VEC_RUNS, sizeof(*scan->vec));
+	return scan->vec ? 0
+			 : rj_fail(err, -ENOMEM, "page scan: out of memory");
+}
 
-	if (!vec)
-		return rj_fail(err, -ENOMEM, "page scan: out of memory");
-	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return rj_fail_errno(err, -errno, "/proc/self/pagemap");
-	*scan = (struct rj_pagescan){ .fd = fd, .vec = rj_steal(vec) };
-	return 0;
+int rj_pagescan_open(struct rj_pagescan *scan, struct ramjet_error *err)
+{
+	*scan = (struct rj_pagescan)RJ_PAGESCAN_NONE;
+	scan->fd = open_pagemap(err);
+	if (scan->fd < 0)
+		return scan->fd;
+	if (!allocate(scan, err))
+		return 0;
+	rj_close_fd(&scan->fd);
+	return -ENOMEM;
 }
 
 void rj_pagescan_close(struct rj_pagescan *scan)
@@ -106,4 +118,68 @@ int rj_pagescan_run(struct rj_pagescan *scan,
 		arg.start = arg.walk_end;
 	}
 	return 0;
+}
+
+/* ---- a pool ------------------------------------------------------------ */
+
+int rj_scan_pool_open(struct rj_scan_pool *pool, struct ramjet_error *err)
+{
+	const int fd = open_pagemap(err);
+
+	if (fd < 0)
+		return fd;
+	*pool = (struct rj_scan_pool){ .fd = fd, .opened = true };
+	rj_mutex_init(&pool->lock);
+	return 0;
+}
+
+static void free_scan(struct rj_pagescan *scan)
+{
+	free(scan->vec);
+	free(scan);
+}
+
+void rj_scan_pool_close(struct rj_scan_pool *pool)
+{
+	struct rj_pagescan *scan, *next;
+
+	if (!pool->opened)
+		return;
+	rj_mutex_done(&pool->lock);
+	for (scan = pool->idle; scan; scan = next) {
+		next = scan->next;
+		free_scan(scan);
+	}
+	rj_close_fd(&pool->fd);
+	*pool = (struct rj_scan_pool){ .fd = -1 };
+}
+
+struct rj_pagescan *rj_scan_pool_take(struct rj_scan_pool *pool,
+				      struct ramjet_error *err)
+{
+	struct rj_pagescan *scan;
+
+	rj_lock(&pool->lock);
+	scan = pool->idle;
+	if (scan)
+		pool->idle = scan->next;
+	rj_unlock(&pool->lock);
+	if (scan)
+		return scan;
+	scan = calloc(1, sizeof(*scan));
+	if (!scan || allocate(scan, err)) {
+		free(scan);
+		(void)rj_fail(err, -ENOMEM, "page scan: out of memory");
+		return NULL;
+	}
+	scan->fd = pool->fd;
+	return scan;
+}
+
+void rj_scan_pool_give(struct rj_scan_pool *pool, struct rj_pagescan *scan)
+{
+	rj_lock(&pool->lock);
+	scan->next = pool->idle;
+	pool->idle = scan;
+	rj_unlock(&pool->lock);
 }

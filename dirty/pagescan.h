@@ -2,15 +2,19 @@
 #ifndef RJ_DIRTY_PAGESCAN_H
 #define RJ_DIRTY_PAGESCAN_H
 /* PAGEMAP_SCAN of this process: runs of pages of certain categories. */
+#include <stdbool.h>
+
 #include "dirty/uapi.h"
 #include "ramjet.h"
 #include "util/compiler.h"
+#include "util/mutex.h"
 
 struct rj_pagescan {
 	int fd; /* /proc/self/pagemap */
 	struct rj_page_region *vec;
 	/* While fn runs: the categories of its run, of those to be told. */
 	uint64_t categories;
+	struct rj_pagescan *next; /* idle, of a pool's */
 };
 #define RJ_PAGESCAN_NONE \
 	{                \
@@ -44,4 +48,22 @@ RJ_NODISCARD int rj_pagescan_run(struct rj_pagescan *scan,
 				 const uint8_t *host, uint64_t page_count,
 				 rj_pagescan_fn *fn, void *user,
 				 struct ramjet_error *err);
+
+/* Scans for threads that come and go: as many as scan at once, and one
+ * descriptor for all. */
+struct rj_scan_pool {
+	bool opened;
+	int fd;
+	struct rj_mutex lock;     /* lock order: 8 */
+	struct rj_pagescan *idle; /* guarded by lock */
+};
+
+RJ_NODISCARD int rj_scan_pool_open(struct rj_scan_pool *pool,
+				   struct ramjet_error *err);
+/* All must have been given back. Safe on a zeroed struct. */
+void rj_scan_pool_close(struct rj_scan_pool *pool);
+/* Any thread. NULL, with an error, when there is no memory. */
+struct rj_pagescan *rj_scan_pool_take(struct rj_scan_pool *pool,
+				      struct ramjet_error *err);
+void rj_scan_pool_give(struct rj_scan_pool *pool, struct rj_pagescan *scan);
 #endif

@@ -191,11 +191,14 @@ int rj_source_prepare_memory(struct ramjet_migration *m,
 int rj_source_collect(struct ramjet_migration *m, uint64_t *ret_pages,
 		      struct ramjet_error *err)
 {
+	const struct rj_dirty_walk walk = {
+		.last = m->out->handover.guest_stopped,
+	};
 	struct rj_outgoing *out = m->out;
 	struct rj_bitmap *const *sink = rj_rounds_sink(&out->pages.rounds);
 	const uint64_t began_us = rj_now_us();
 	uint64_t marked = 0, now_us, stall_ns;
-	int rc = rj_dirty_set_collect(&out->pages.dirty, NULL, sink, &marked,
+	int rc = rj_dirty_set_collect(&out->pages.dirty, &walk, sink, &marked,
 				      err);
 
 	if (rc)

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,108 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dirty/source.h"
-#include "tests/unit/dirty/memory_kinds.h"
-
-#define BYTES (UINT64_C(16) << 20)
-#define PAGES (BYTES / RAMJET_PAGE_BYTES)
-
-struct tracker {
-	struct memory memory;
-	struct ramjet_dirty_source *source;
-	struct rj_dirty_set set;
-	struct rj_bitmap map;
-	struct ramjet_error err;
-};
-
-/* False: this kernel cannot do it at all, which was said. */
-static bool kernel_can(const struct ramjet_error *err, int rc)
-{
-	if (rc != -EOPNOTSUPP && rc != -EPERM && rc != -ENOSYS)
-		return true;
-	printf("# skipped: %s\n", err->message);
-	return false;
-}
-
-static void track(struct tracker *t)
-{
-	int rc;
-
-	assert_int_equal(
-		rj_bitmap_init(&t->map, t->memory.region.page_count, NULL), 0);
-	assert_int_equal(ramjet_dirty_pagemap_new(&t->source, NULL), 0);
-	rc = rj_dirty_set_start(&t->set, &t->source, 1, &t->memory.region, 1,
-				&t->err);
-	if (!kernel_can(&t->err, rc))
-		skip();
-	if (rc)
-		printf("# %s\n", t->err.message);
-	assert_int_equal(rc, 0);
-}
-
-static void begin(struct tracker *t, enum memory_kind kind, uint64_t bytes)
-{
-	memset(t, 0, sizeof(*t));
-	if (!memory_make(kind, bytes, &t->memory))
-		skip();
-}
-
-static void end(struct tracker *t)
-{
-	rj_dirty_set_stop(&t->set);
-	ramjet_dirty_free(t->source);
-	rj_bitmap_done(&t->map);
-	memory_free(&t->memory);
-}
-
-static uint64_t collect(struct tracker *t)
-{
-	struct rj_bitmap *bitmaps[] = { &t->map };
-	uint64_t marked = 0;
-	int rc = rj_dirty_set_collect(&t->set, NULL, bitmaps, &marked, &t->err);
-
-	if (rc)
-		printf("# %s\n", t->err.message);
-	assert_int_equal(rc, 0);
-	return marked;
-}
-
-static void forget(struct tracker *t)
-{
-	rj_bitmap_clear_run(&t->map, 0, t->map.page_count);
-}
-
-static void poke(struct tracker *t, uint64_t page)
-{
-	t->memory.region.host[page * RAMJET_PAGE_BYTES + page % 4000]++;
-}
-
-static unsigned peek(struct tracker *t, uint64_t page)
-{
-	return *(volatile uint8_t *)(t->memory.region.host +
-				     page * RAMJET_PAGE_BYTES);
-}
-
-/* Some of them in pieces that were populated before, some not. */
-static const uint64_t written_pages[] = { 0,    1,    2,    511,  512, 1023,
-					  1500, 2047, 2048, 2600, 4095 };
-
-static void check_written(struct tracker *t, uint64_t unit)
-{
-	uint64_t expected = 0;
-
-	for (uint64_t page = 0; page < PAGES; page++) {
-		bool written = false;
-
-		for (unsigned i = 0; i < RJ_ARRAY_SIZE(written_pages); i++)
-			written |= written_pages[i] / unit == page / unit;
-		expected += written;
-		if (rj_bitmap_test(&t->map, page) != written)
-			printf("# page %llu\n", (unsigned long long)page);
-		assert_int_equal(rj_bitmap_test(&t->map, page), written);
-	}
-	assert_int_equal(rj_bitmap_count(&t->map), expected);
-}
+#include "tests/unit/dirty/pagemap_tracker.h"
 
 static void reports_exactly_what_was_written(void **state)
 {
@@ -126,28 +23,28 @@ static void reports_exactly_what_was_written(void **state)
 	uint64_t populated;
 	struct tracker t;
 
-	begin(&t, kind, BYTES);
+	tracker_make(&t, kind, BYTES);
 	/* The second half stays untouched, but where the first touch populates
 	 * a huge page, all of which would count. */
 	populated = kind == MEMORY_THP || kind == MEMORY_MEMFD_THP ? PAGES
 								   : PAGES / 2;
 	for (uint64_t page = 0; page < populated; page++)
-		poke(&t, page);
-	track(&t);
-	assert_int_equal(collect(&t), 0);
+		tracker_poke(&t, page);
+	tracker_begin(&t);
+	assert_int_equal(tracker_collect(&t), 0);
 	for (unsigned round = 0; round < 3; round++) {
-		for (unsigned i = 0; i < RJ_ARRAY_SIZE(written_pages); i++)
-			poke(&t, written_pages[i]);
-		assert_true(collect(&t) > 0);
-		check_written(&t, t.memory.unit_pages);
-		forget(&t);
-		assert_int_equal(collect(&t), 0);
+		for (unsigned i = 0; i < RJ_ARRAY_SIZE(tracker_written); i++)
+			tracker_poke(&t, tracker_written[i]);
+		assert_true(tracker_collect(&t) > 0);
+		tracker_check_written(&t, t.memory.unit_pages);
+		tracker_forget(&t);
+		assert_int_equal(tracker_collect(&t), 0);
 	}
 	/* Reading what is populated is no write. */
 	for (uint64_t page = 0; page < PAGES / 2; page++)
-		(void)peek(&t, page);
-	assert_int_equal(collect(&t), 0);
-	end(&t);
+		(void)tracker_peek(&t, page);
+	assert_int_equal(tracker_collect(&t), 0);
+	tracker_end(&t);
 }
 
 /* As io_uring, vhost or read() write guest memory. */
@@ -157,87 +54,37 @@ static void sees_writes_of_the_kernel(void **state)
 	struct tracker t;
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 
-	begin(&t, kind, BYTES);
-	poke(&t, 7);
-	track(&t);
-	for (unsigned i = 0; i < RJ_ARRAY_SIZE(written_pages); i++)
+	tracker_make(&t, kind, BYTES);
+	tracker_poke(&t, 7);
+	tracker_begin(&t);
+	for (unsigned i = 0; i < RJ_ARRAY_SIZE(tracker_written); i++)
 		assert_int_equal(
 			read(fd,
 			     t.memory.region.host +
-				     written_pages[i] * RAMJET_PAGE_BYTES,
+				     tracker_written[i] * RAMJET_PAGE_BYTES,
 			     100),
 			100);
-	assert_true(collect(&t) > 0);
-	check_written(&t, t.memory.unit_pages);
+	assert_true(tracker_collect(&t) > 0);
+	tracker_check_written(&t, t.memory.unit_pages);
 	(void)close(fd);
-	end(&t);
+	tracker_end(&t);
 }
 
-struct writer {
-	struct tracker *t;
-	_Atomic bool stop;
-};
-
-static void *writer_main(void *user)
-{
-	struct writer *w = user;
-	uint64_t seed = 1;
-
-	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
-		seed = seed * 6364136223846793005u + 1;
-		_Atomic uint64_t *word =
-			(_Atomic uint64_t *)(w->t->memory.region.host +
-					     (seed >> 33) % PAGES *
-						     RAMJET_PAGE_BYTES);
-
-		atomic_fetch_add_explicit(word, 1, memory_order_relaxed);
-	}
-	return NULL;
-}
-
-static uint64_t first_word(struct tracker *t, uint64_t page)
-{
-	return atomic_load_explicit(
-		(_Atomic uint64_t *)(t->memory.region.host +
-				     page * RAMJET_PAGE_BYTES),
-		memory_order_relaxed);
-}
-
-static void copy_marked(struct tracker *t, uint64_t *copy)
-{
-	for (uint64_t page = 0; page < PAGES; page++)
-		if (rj_bitmap_test(&t->map, page)) {
-			rj_bitmap_clear_run(&t->map, page, 1);
-			copy[page] = first_word(t, page);
-		}
-}
-
-/* The copy made of what is reported equals the memory at last. */
 static void loses_nothing_while_a_thread_writes(void **state)
 {
 	enum memory_kind kind = *(const enum memory_kind *)*state;
-	struct writer w = { 0 };
 	struct tracker t;
-	pthread_t thread;
-	uint64_t *copy;
+	struct writer w = { .t = &t, .pages = PAGES, .stride = 1 };
 
-	begin(&t, kind, BYTES);
-	copy = calloc(PAGES, sizeof(*copy));
-	track(&t);
-	w.t = &t;
-	assert_int_equal(pthread_create(&thread, NULL, writer_main, &w), 0);
+	tracker_make(&t, kind, BYTES);
+	tracker_begin(&t);
+	writer_begin(&w);
 	for (unsigned round = 0; round < 40; round++) {
-		(void)collect(&t);
-		copy_marked(&t, copy);
+		(void)tracker_collect(&t);
+		writer_copy_marked(&w);
 	}
-	atomic_store(&w.stop, true);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	(void)collect(&t);
-	copy_marked(&t, copy);
-	for (uint64_t page = 0; page < PAGES; page++)
-		assert_int_equal(copy[page], first_word(&t, page));
-	free(copy);
-	end(&t);
+	writer_end(&w, NULL);
+	tracker_end(&t);
 }
 
 static void stops_and_starts_again(void **state)
@@ -245,19 +92,20 @@ static void stops_and_starts_again(void **state)
 	struct tracker t;
 
 	(void)state;
-	begin(&t, MEMORY_ANON, BYTES);
+	tracker_make(&t, MEMORY_ANON, BYTES);
 	for (uint64_t page = 0; page < PAGES; page++)
-		poke(&t, page);
-	track(&t);
+		tracker_poke(&t, page);
+	tracker_begin(&t);
 	rj_dirty_set_stop(&t.set);
-	poke(&t, 5);
+	tracker_poke(&t, 5);
 	assert_int_equal(rj_dirty_set_start(&t.set, &t.source, 1,
 					    &t.memory.region, 1, &t.err),
 			 0);
-	poke(&t, 6);
-	assert_int_equal(collect(&t), 1);
+	assert_int_equal(tracker_arm_all(&t), 0);
+	tracker_poke(&t, 6);
+	assert_int_equal(tracker_collect(&t), 1);
 	assert_true(rj_bitmap_test(&t.map, 6));
-	end(&t);
+	tracker_end(&t);
 }
 
 static void data_put_there_by_others_is_no_dirt(void **state)
@@ -266,23 +114,23 @@ static void data_put_there_by_others_is_no_dirt(void **state)
 	uint8_t *other;
 
 	(void)state;
-	begin(&t, MEMORY_MEMFD, BYTES);
+	tracker_make(&t, MEMORY_MEMFD, BYTES);
 	other = memory_map_again(&t.memory);
 	assert_non_null(other);
 	memset(other, 1, BYTES / 2);
-	track(&t);
-	assert_int_equal(collect(&t), 0);
+	tracker_begin(&t);
+	assert_int_equal(tracker_collect(&t), 0);
 	/* What a migration does: read all that has data. */
 	for (uint64_t page = 0; page < PAGES / 2; page++)
-		assert_int_equal(peek(&t, page), 1);
-	assert_int_equal(collect(&t), 0);
+		assert_int_equal(tracker_peek(&t, page), 1);
+	assert_int_equal(tracker_collect(&t), 0);
 	/* A hole that somebody else fills is noticed, here at the latest. */
 	other[3000 * RAMJET_PAGE_BYTES] = 1;
-	assert_int_equal(collect(&t), 1);
+	assert_int_equal(tracker_collect(&t), 1);
 	assert_true(rj_bitmap_test(&t.map, 3000));
-	assert_int_equal(collect(&t), 0);
+	assert_int_equal(tracker_collect(&t), 0);
 	(void)munmap(other, BYTES);
-	end(&t);
+	tracker_end(&t);
 }
 
 /* The kernel may unmap shared pages at any time; here it is made to. */
@@ -292,19 +140,19 @@ static void written_shared_pages_may_vanish_from_the_page_table(void **state)
 	struct tracker t;
 
 	(void)state;
-	begin(&t, MEMORY_MEMFD, BYTES);
+	tracker_make(&t, MEMORY_MEMFD, BYTES);
 	host = t.memory.region.host;
 	memset(host, 1, BYTES / 2);
-	track(&t);
-	poke(&t, 100);
-	poke(&t, 3000);
+	tracker_begin(&t);
+	tracker_poke(&t, 100);
+	tracker_poke(&t, 3000);
 	assert_int_equal(madvise(host, BYTES, MADV_DONTNEED), 0);
-	assert_int_equal(peek(&t, 99), 1);
-	assert_true(collect(&t) >= 2);
+	assert_int_equal(tracker_peek(&t, 99), 1);
+	assert_true(tracker_collect(&t) >= 2);
 	assert_true(rj_bitmap_test(&t.map, 100));
 	assert_true(rj_bitmap_test(&t.map, 3000));
 	assert_false(rj_bitmap_test(&t.map, 3001));
-	end(&t);
+	tracker_end(&t);
 }
 
 /* Why ramjet_guest_discard() must be called: nobody else tells. */
@@ -314,19 +162,19 @@ static void discarded_private_pages_are_not_reported(void **state)
 	struct tracker t;
 
 	(void)state;
-	begin(&t, MEMORY_ANON, BYTES);
+	tracker_make(&t, MEMORY_ANON, BYTES);
 	host = t.memory.region.host;
 	memset(host, 1, BYTES);
-	track(&t);
+	tracker_begin(&t);
 	assert_int_equal(madvise(host + 10 * RAMJET_PAGE_BYTES,
 				 2 * RAMJET_PAGE_BYTES, MADV_DONTNEED),
 			 0);
-	assert_int_equal(collect(&t), 0);
+	assert_int_equal(tracker_collect(&t), 0);
 	/* Written after that they are. */
-	poke(&t, 11);
-	assert_int_equal(collect(&t), 1);
+	tracker_poke(&t, 11);
+	assert_int_equal(tracker_collect(&t), 1);
 	assert_true(rj_bitmap_test(&t.map, 11));
-	end(&t);
+	tracker_end(&t);
 }
 
 static uint64_t page_table_bytes(void)
@@ -358,22 +206,22 @@ static void sparse_memory_stays_sparse(void **state)
 	uint64_t last = (UINT64_C(1) << 40) / RAMJET_PAGE_BYTES - 1;
 	struct tracker t;
 
-	begin(&t, kind, UINT64_C(1) << 40);
+	tracker_make(&t, kind, UINT64_C(1) << 40);
 	for (uint64_t page = 0; page <= last; page += last / 10)
-		poke(&t, page);
-	track(&t);
-	assert_int_equal(collect(&t), 0);
-	poke(&t, 0);
-	poke(&t, last - 1);
-	poke(&t, last / 3);
-	assert_int_equal(collect(&t), 3);
+		tracker_poke(&t, page);
+	tracker_begin(&t);
+	assert_int_equal(tracker_collect(&t), 0);
+	tracker_poke(&t, 0);
+	tracker_poke(&t, last - 1);
+	tracker_poke(&t, last / 3);
+	assert_int_equal(tracker_collect(&t), 3);
 	assert_true(rj_bitmap_test(&t.map, last - 1));
 	assert_true(rj_bitmap_test(&t.map, last / 3));
-	assert_int_equal(collect(&t), 0);
+	assert_int_equal(tracker_collect(&t), 0);
 	assert_true(page_table_bytes() - before < 1 << 20);
 	if (t.memory.region.fd >= 0)
 		assert_true(fd_bytes(t.memory.region.fd) < 1 << 20);
-	end(&t);
+	tracker_end(&t);
 }
 
 static void a_second_userfaultfd_is_told(void **state)
@@ -387,7 +235,7 @@ static void a_second_userfaultfd_is_told(void **state)
 	(void)state;
 	if (uffd < 0)
 		skip();
-	begin(&t, MEMORY_ANON, BYTES);
+	tracker_make(&t, MEMORY_ANON, BYTES);
 	reg.range.start = (uintptr_t)t.memory.region.host;
 	reg.range.len = RAMJET_PAGE_BYTES;
 	assert_int_equal(ioctl(uffd, UFFDIO_API, &api), 0);
@@ -400,7 +248,7 @@ static void a_second_userfaultfd_is_told(void **state)
 			    "dirty source pagemap: block ram0: its memory is "
 			    "registered with another userfaultfd already");
 	(void)close(uffd);
-	end(&t);
+	tracker_end(&t);
 }
 
 static void memory_mapped_anew_is_told(void **state)
@@ -410,8 +258,8 @@ static void memory_mapped_anew_is_told(void **state)
 	struct tracker t;
 
 	(void)state;
-	begin(&t, MEMORY_ANON, BYTES);
-	track(&t);
+	tracker_make(&t, MEMORY_ANON, BYTES);
+	tracker_begin(&t);
 	bitmaps[0] = &t.map;
 	assert_true(mmap(t.memory.region.host, BYTES / 2,
 			 PROT_READ | PROT_WRITE,
@@ -421,7 +269,7 @@ static void memory_mapped_anew_is_told(void **state)
 		rj_dirty_set_collect(&t.set, NULL, bitmaps, &marked, &t.err),
 		-EPERM);
 	assert_non_null(strstr(t.err.message, "was it mapped anew?"));
-	end(&t);
+	tracker_end(&t);
 }
 
 /* Exit code 0, or 77 when not allowed at all. */
@@ -438,21 +286,23 @@ static int unprivileged_main(void)
 	    rj_bitmap_init(&t.map, PAGES, NULL) ||
 	    ramjet_dirty_pagemap_new(&t.source, NULL))
 		return 1;
-	poke(&t, 3);
+	tracker_poke(&t, 3);
 	rc = rj_dirty_set_start(&t.set, &t.source, 1, &t.memory.region, 1,
 				&t.err);
-	if (!kernel_can(&t.err, rc))
+	if (!tracker_kernel_can(&t.err, rc))
 		return 77;
+	if (!rc)
+		rc = tracker_arm_all(&t);
 	if (rc) {
 		printf("# %s\n", t.err.message);
 		return 2;
 	}
-	poke(&t, 3);
+	tracker_poke(&t, 3);
 	if (read(fd, t.memory.region.host + 5 * RAMJET_PAGE_BYTES, 8) != 8)
 		return 3;
-	if (collect(&t) != 2 || !rj_bitmap_test(&t.map, 5))
+	if (tracker_collect(&t) != 2 || !rj_bitmap_test(&t.map, 5))
 		return 4;
-	end(&t);
+	tracker_end(&t);
 	return 0;
 }
 

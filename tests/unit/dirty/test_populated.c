@@ -146,6 +146,8 @@ static void tracking_changes_nothing(void **state)
 	assert_int_equal(ramjet_dirty_pagemap_new(&source, NULL), 0);
 	if (rj_dirty_set_start(&set, &source, 1, &m.region, 1, NULL))
 		skip();
+	assert_int_equal(
+		rj_dirty_set_arm(&set, 0, 0, m.region.page_count, NULL), 0);
 	scan(&m.region, &r);
 	check_touched(&r.map, 1);
 	bitmaps[0] = &r.map;

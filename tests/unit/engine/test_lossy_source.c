@@ -50,9 +50,14 @@ struct world {
 static int lossy_start(void *user, const struct ramjet_dirty_region *regions,
 		       unsigned count, struct ramjet_error *err)
 {
+	const struct ramjet_dirty_part all = {
+		.size = sizeof(all),
+		.page_count = PAGES,
+	};
 	struct lossy *l = user;
+	int rc = l->honest->ops.start(l->honest->user, regions, count, err);
 
-	return l->honest->ops.start(l->honest->user, regions, count, err);
+	return rc ? rc : l->honest->ops.arm(l->honest->user, &all, err);
 }
 
 RJ_GUEST_MEMORY static void write_counter(uint8_t *ram, uint64_t write)
