@@ -26,6 +26,7 @@ struct rj_forecast {
 	struct rj_convergence convergence;
 	struct rj_outlook outlook;
 	double tcp_rtt_us; /* the least; 0: none yet */
+	bool one_way;      /* nobody tells what has arrived */
 };
 
 /* What is seen of the path to the target and back. */

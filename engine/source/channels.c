@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "engine/source/lanes.h"
 #include "engine/source/outgoing.h"
 #include "ringio/tcp.h"
 #include "util/clock.h"

@@ -7,6 +7,7 @@
 
 #include "engine/link/lane.h"
 #include "engine/migration/last_words.h"
+#include "engine/source/lanes.h"
 #include "engine/source/outgoing.h"
 #include "engine/source/pause_limit.h"
 #include "util/clock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What all lanes together have done, and what the wire holds at this moment. */
-#include "engine/source/outgoing.h"
+#include "engine/source/lanes.h"
+
 #include "ringio/tcp.h"
 
 static uint64_t acked_bytes(const struct rj_conn *conn, uint64_t sent,

@@ -134,26 +134,6 @@ RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
 /* watch.c: at every tick; `busy`: workers had work since the last. */
 RJ_NODISCARD int rj_source_tick(struct ramjet_migration *m, bool busy,
 				struct ramjet_error *err);
-/* predict.c */
-void rj_source_begin_estimate(struct ramjet_migration *m);
-/* What a prediction made now would count with. */
-struct rj_pause_inputs rj_source_pause_inputs(struct ramjet_migration *m);
-void rj_source_predict(struct ramjet_migration *m);
-/* Warn when the limit is out of reach, and say which limit would do. */
-void rj_source_look_out(struct ramjet_migration *m);
-enum rj_advice rj_source_advise(struct ramjet_migration *m,
-				const struct rj_sent *round, uint64_t dirtied);
-/* An error that says why. */
-RJ_NODISCARD int rj_source_give_up(struct ramjet_migration *m,
-				   struct ramjet_error *err);
-/* path.c: ask the target for an answer, when it is time. */
-RJ_NODISCARD int rj_source_ping(struct rj_outgoing *out,
-				struct ramjet_error *err);
-/* Is the path's round trip known, by an answer or by a small round? One way
- * there is none: always true. */
-bool rj_source_knows_path(const struct rj_outgoing *out);
-/* Take the round trip that was measured into the estimate. */
-void rj_source_take_rtt(struct rj_outgoing *out);
 /* switchover.c: stop, last round, state, READY. The guest is stopped from
  * here on (out->guest_stopped). 1: called off, the guest runs on. */
 RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
@@ -176,12 +156,4 @@ RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
  * give up (the reason is in the migration), or a protocol error. */
 RJ_NODISCARD int rj_source_pump(struct rj_outgoing *out, int timeout_ms,
 				struct ramjet_error *err);
-/* lanes.c: the kernel is asked about each connection (a system call a channel),
- * never the workers. Before these begin there are no lanes. */
-struct rj_wire_now rj_lanes_look(struct rj_source_lanes *lanes);
-/* Sums of all workers. */
-struct rj_sent rj_lanes_sent(const struct rj_source_lanes *lanes);
-uint64_t rj_lanes_launched_bytes(const struct rj_source_lanes *lanes);
-/* Of the slowest connection, as TCP has it. */
-uint32_t rj_lanes_tcp_rtt_us(const struct rj_source_lanes *lanes);
 #endif

@@ -8,7 +8,10 @@
 
 #include "engine/migration/news.h"
 #include "engine/source/helpers.h"
+#include "engine/source/lanes.h"
 #include "engine/source/outgoing.h"
+#include "engine/source/path.h"
+#include "engine/source/predict.h"
 #include "util/clock.h"
 
 /* Rounds are not collected more often than this, whatever they hold. Chosen: a
@@ -29,7 +32,7 @@ static uint64_t round_min_us(const struct rj_outgoing *out)
 	const uint64_t trip_us = rj_link_rtt_us(&out->session.link);
 	const uint64_t us = trip_us / ROUNDS_A_TRIP;
 
-	if (!rj_source_knows_path(out))
+	if (!rj_path_is_known(&out->session, &out->forecast))
 		return ROUND_MAX_US;
 	/* Nothing was written: one more look is worth nothing before what is
 	 * on its way has arrived. */
@@ -114,6 +117,33 @@ static struct rj_sent sent_in_round(struct ramjet_migration *m)
 	};
 }
 
+static void predict(struct rj_outgoing *out)
+{
+	struct rj_pause_inputs inputs;
+
+	rj_path_take_rtt(&out->session, &out->lanes, &out->forecast);
+	out->forecast.estimate.state_hint_us =
+		(double)rj_env_params(&out->env).state_hint_us;
+	inputs = rj_predict_inputs(&out->forecast, &out->lanes, &out->pages,
+				   &out->env);
+	rj_forecast_predict(&out->forecast, &inputs,
+			    rj_path_is_known(&out->session, &out->forecast),
+			    atomic_load(out->env.downtime_limit_us));
+}
+
+static enum rj_advice advise(struct rj_outgoing *out,
+			     const struct rj_sent *sent, uint64_t dirtied)
+{
+	const struct rj_predict_round round = {
+		.sent = sent,
+		.dirtied_pages = dirtied,
+		.over_us = out->pages.sync_interval_us,
+	};
+
+	return rj_predict_advise(&out->forecast, &round, out->vmm.guest,
+				 &out->env);
+}
+
 static void record_round(struct ramjet_migration *m,
 			 const struct rj_sent *round, uint64_t dirtied)
 {
@@ -195,7 +225,7 @@ static int follow(struct ramjet_migration *m, enum rj_advice advice,
 				     &out->vmm, &out->env, err);
 		return rc ? rc : unhold(m);
 	case RJ_ADVICE_GIVE_UP:
-		return rj_source_give_up(m, err);
+		return rj_predict_give_up(&out->forecast, &out->env, err);
 	case RJ_ADVICE_GO_ON:
 		break;
 	}
@@ -208,12 +238,14 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 	uint64_t dirtied = 0;
 	int rc;
 
-	rj_source_begin_estimate(m);
+	/* Not anew after a switchover that was called off. */
+	if (!m->out->pages.round)
+		rj_predict_begin(&m->out->forecast, m->guest);
 	/* Ask once more before pages are sent that an answer would wait behind:
 	 * the first answer may have been late. */
 	rc = rj_source_pump(m->out, 0, err);
 	if (!rc)
-		rc = rj_source_ping(m->out, err);
+		rc = rj_path_ping(&m->out->session, &m->out->forecast, err);
 	if (rc)
 		return rc;
 	for (;;) {
@@ -235,10 +267,10 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 				err);
 		if (rc)
 			return rc;
-		rj_source_predict(m);
+		predict(m->out);
 		record_round(m, &round, dirtied);
-		rj_source_look_out(m);
-		rc = follow(m, rj_source_advise(m, &round, dirtied), err);
+		rj_predict_look_out(&m->out->forecast, m->guest, &m->out->env);
+		rc = follow(m, advise(m->out, &round, dirtied), err);
 		if (rc)
 			return rc < 0 ? rc : 0;
 	}

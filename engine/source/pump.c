@@ -42,6 +42,7 @@ static int take_applied(struct rj_outgoing *out, struct rj_message *message,
 			struct ramjet_error *err)
 {
 	const uint32_t round = message->frame.round;
+
 	if (round != out->pages.applied || round > out->pages.round)
 		return rj_fail(err, -EPROTO,
 			       "round %u reported as applied, wanted round %u, "

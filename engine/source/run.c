@@ -14,6 +14,7 @@
 #include "engine/migration/transitions.h"
 #include "engine/source/channels.h"
 #include "engine/source/helpers.h"
+#include "engine/source/path.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -121,7 +122,7 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 		rj_source_keep_link(m);
 		/* Asked now, when no pages are queued that would make the
 		 * answer late. */
-		rc = rj_source_ping(m->out, err);
+		rc = rj_path_ping(&m->out->session, &m->out->forecast, err);
 	}
 	if (!rc)
 		rc = rj_source_prepare_memory(m, err);

@@ -198,6 +198,7 @@ int rj_source_wait_accept(struct ramjet_migration *m, struct ramjet_error *err)
 	int rc = 0;
 
 	out->session.talk.one_way = out->session.one_way;
+	out->forecast.one_way = out->session.one_way;
 	if (out->session.one_way)
 		rj_talk_said(&out->session.talk, RJ_FRAME_ACCEPT);
 	while (!rc && !rj_talk_has(&out->session.talk, RJ_TALK_ROUNDS)) {

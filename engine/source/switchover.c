@@ -19,8 +19,10 @@
 #include "engine/source/channels.h"
 #include "engine/source/device_state.h"
 #include "engine/source/helpers.h"
+#include "engine/source/lanes.h"
 #include "engine/source/outgoing.h"
 #include "engine/source/pause_limit.h"
+#include "engine/source/predict.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -88,7 +90,8 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 static bool overshoots(struct ramjet_migration *m)
 {
 	struct rj_outgoing *out = m->out;
-	struct rj_pause_inputs inputs = rj_source_pause_inputs(m);
+	struct rj_pause_inputs inputs = rj_predict_inputs(
+		&out->forecast, &out->lanes, &out->pages, &out->env);
 	const double limit_us =
 		CALL_OFF_SHARE * (double)atomic_load(&m->downtime_limit_us);
 	struct rj_pause pause;

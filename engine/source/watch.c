@@ -6,7 +6,9 @@
 #include <errno.h>
 
 #include "engine/source/channels.h"
+#include "engine/source/lanes.h"
 #include "engine/source/outgoing.h"
+#include "engine/source/path.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -93,7 +95,7 @@ int rj_source_tick(struct ramjet_migration *m, bool busy,
 	follow_rounds(out);
 	rj_source_channels_tick(m, &wire, busy);
 	publish(m, &wire);
-	rc = rj_source_ping(m->out, err);
+	rc = rj_path_ping(&out->session, &out->forecast, err);
 	if (!rc)
 		rc = check_pulse(m, &wire, err);
 	return rc ? rc : check_stall(m, err);
