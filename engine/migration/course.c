@@ -24,6 +24,11 @@ bool rj_course_is_abandoned(const struct rj_env *env)
 	return rj_migration_is_abandoned(env->migration);
 }
 
+struct ramjet_error rj_course_error(const struct rj_env *env)
+{
+	return rj_migration_error(env->migration);
+}
+
 struct ramjet_error rj_course_take_error(const struct rj_env *env)
 {
 	struct ramjet_migration *m = env->migration;

@@ -15,6 +15,8 @@ enum ramjet_state rj_course_state(const struct rj_env *env);
 /* Before the commit: a cancel after it may end the wait, not undo it. */
 void rj_course_let_abandon(const struct rj_env *env);
 bool rj_course_is_abandoned(const struct rj_env *env);
+/* The first error so far; code 0 when none. A cancel counts as -ECANCELED. */
+struct ramjet_error rj_course_error(const struct rj_env *env);
 /* The first error so far, code 0 when none: the caller's from now on, the
  * migration has none any more. */
 struct ramjet_error rj_course_take_error(const struct rj_env *env);

@@ -131,26 +131,10 @@ enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m);
 /* precopy.c: rounds until the pause would fit, and is wanted. */
 RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
 				   struct ramjet_error *err);
-/* watch.c: at every tick; `busy`: workers had work since the last. */
-RJ_NODISCARD int rj_source_tick(struct ramjet_migration *m, bool busy,
-				struct ramjet_error *err);
 /* switchover.c: stop, last round, state, READY. The guest is stopped from
  * here on (out->guest_stopped). 1: called off, the guest runs on. */
 RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
 				      struct ramjet_error *err);
-/* commit.c: pump until `done`; -ETIMEDOUT naming `what` when neither bytes
- * nor news have moved for the reply timeout. */
-RJ_NODISCARD int rj_source_await(struct ramjet_migration *m,
-				 bool (*done)(struct rj_outgoing *),
-				 const char *what, struct ramjet_error *err);
-/* Say COMMIT. */
-RJ_NODISCARD int rj_source_say_commit(struct ramjet_migration *m,
-				      struct ramjet_error *err);
-/* COMMIT, and RUNNING. The source never resumes after this returned, unless
- * with -ECANCELED (cancelled before the commit). */
-RJ_NODISCARD int rj_source_commit(struct ramjet_migration *m,
-				  struct ramjet_error *err);
-
 /* pump.c: let things happen for at most timeout_ms (-1: until
  * something does): workers' events, the target's messages. -ECANCELED when all
  * give up (the reason is in the migration), or a protocol error. */

@@ -12,6 +12,7 @@
 #include "engine/source/outgoing.h"
 #include "engine/source/path.h"
 #include "engine/source/predict.h"
+#include "engine/source/watch.h"
 #include "util/clock.h"
 
 /* Rounds are not collected more often than this, whatever they hold. Chosen: a
@@ -93,7 +94,7 @@ static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
 			return 0;
 		rc = rj_source_pump(m->out, idle ? IDLE_TICK_MS : TICK_MS, err);
 		if (!rc)
-			rc = rj_source_tick(m, !idle, err);
+			rc = rj_source_tick(out, !idle, err);
 		if (!rc)
 			rc = rj_source_check_helpers(out->helpers, err);
 		idle = rj_rounds_all_left(&out->pages.rounds);
@@ -263,7 +264,8 @@ int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
 			!dirtied && !rj_rounds_remaining(&m->out->pages.rounds);
 		if (!rc)
 			rc = rj_source_tick(
-				m, !rj_rounds_all_left(&m->out->pages.rounds),
+				m->out,
+				!rj_rounds_all_left(&m->out->pages.rounds),
 				err);
 		if (rc)
 			return rc;

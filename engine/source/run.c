@@ -13,6 +13,7 @@
 #include "engine/migration/last_words.h"
 #include "engine/migration/transitions.h"
 #include "engine/source/channels.h"
+#include "engine/source/commit.h"
 #include "engine/source/helpers.h"
 #include "engine/source/path.h"
 #include "util/clock.h"
@@ -77,7 +78,8 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 			rj_source_keep_link(m);
 	}
 	out->lanes.counters = m->counters;
-	rj_source_channels_begin(m);
+	rj_source_channels_begin(&out->lanes, &out->pages.rounds,
+				 out->session.has_outbox, &out->env);
 	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
 		struct rj_sender *s = &out->lanes.senders[i];
 
@@ -150,7 +152,7 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 		if (!rc)
 			rc = rj_source_switchover(m, err);
 	} while (rc > 0);
-	return rc ? rc : rj_source_commit(m, err);
+	return rc ? rc : rj_source_commit(m->out, err);
 }
 
 static void join_senders(struct rj_outgoing *out)

@@ -17,6 +17,7 @@
 #include "engine/migration/news.h"
 #include "engine/page/digest.h"
 #include "engine/source/channels.h"
+#include "engine/source/commit.h"
 #include "engine/source/device_state.h"
 #include "engine/source/helpers.h"
 #include "engine/source/lanes.h"
@@ -125,7 +126,7 @@ static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
 	*ret_overshoots = overshoots(m);
 	if (*ret_overshoots)
 		return 0;
-	rj_source_channels_settle(m);
+	rj_source_channels_settle(&out->lanes, &out->pages.rounds);
 	out->pages.round = rj_rounds_open(&out->pages.rounds, false);
 	measure(m, "last sync", out->forecast.pause.sync_us);
 	return 0;
@@ -235,7 +236,7 @@ static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
 	 * stream be checked, while the guest may still run on here. */
 	if (!rc && m->out->session.one_way &&
 	    rj_conn_is_held_back(&m->out->lanes.senders[0].conn)) {
-		rc = rj_source_say_commit(m, err);
+		rc = rj_source_say_commit(m->out, err);
 		m->out->handover.commit_held_back = true;
 	}
 	return rc;
@@ -293,13 +294,13 @@ static int await_target(struct ramjet_migration *m, bool verify,
 			struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	int rc = rj_source_await(m, pages_are_through,
+	int rc = rj_source_await(m->out, pages_are_through,
 				 "progress of the last pages", err);
 
 	if (rc)
 		return rc;
 	measure(m, "pages", out->forecast.pause.pages_us);
-	rc = rj_source_await(m, is_ready, "READY from the target", err);
+	rc = rj_source_await(m->out, is_ready, "READY from the target", err);
 	/* Synced before COMMIT: a disk that fails now only fails the
 	 * migration. */
 	if (!rc && out->session.one_way)
@@ -377,8 +378,8 @@ static bool can_fill(struct rj_outgoing *out)
 static int last_round(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
-	int rc =
-		rj_source_await(m, can_fill, "progress of the last pages", err);
+	int rc = rj_source_await(m->out, can_fill, "progress of the last pages",
+				 err);
 
 	if (rc)
 		return rc;
@@ -403,7 +404,7 @@ static int finish(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = send_digests(m, err);
 	/* One way, wait until all pages are sent before SWITCHOVER is. */
 	if (!rc && m->out->session.one_way)
-		rc = rj_source_await(m, pages_are_through,
+		rc = rj_source_await(m->out, pages_are_through,
 				     "progress of the last pages", err);
 	if (!rc)
 		rc = announce_end(m, err);

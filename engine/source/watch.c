@@ -1,36 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What the control thread looks at all along while rounds go on: what the wire
- * has taken, what has arrived, and whether the target is still there.
- */
+#include "engine/source/watch.h"
+
 #include <errno.h>
 
 #include "engine/source/channels.h"
 #include "engine/source/lanes.h"
-#include "engine/source/outgoing.h"
 #include "engine/source/path.h"
 #include "util/clock.h"
 #include "util/error.h"
 
-static void publish(struct ramjet_migration *m, const struct rj_wire_now *wire)
+static void publish(struct rj_outgoing *out)
 {
-	struct rj_outgoing *out = m->out;
+	const struct rj_env *env = &out->env;
 	const struct rj_smooth *capacity = &out->forecast.estimate.capacity;
 
-	rj_lock(&m->lock);
-	m->stats.remaining_pages =
-		rj_rounds_remaining(&out->pages.rounds) + wire->in_hand_pages;
-	rj_statistics_rate(&m->stats,
-			   rj_lanes_sent(&m->out->lanes).payload_bytes,
+	rj_lock(env->lock);
+	env->stats->remaining_pages = rj_rounds_remaining(&out->pages.rounds) +
+				      out->forecast.wire.in_hand_pages;
+	rj_statistics_rate(env->stats, rj_lanes_sent(&out->lanes).payload_bytes,
 			   rj_now_us());
-	m->stats.control_bytes = out->session.link.bytes;
-	m->stats.control_cpu_us = rj_thread_cpu_us();
-	m->stats.capacity_bytes_per_s = (uint64_t)capacity->mean;
-	m->stats.capacity_spread_bytes_per_s =
+	env->stats->control_bytes = out->session.link.bytes;
+	env->stats->control_cpu_us = rj_thread_cpu_us();
+	env->stats->capacity_bytes_per_s = (uint64_t)capacity->mean;
+	env->stats->capacity_spread_bytes_per_s =
 		(uint64_t)rj_smooth_spread(capacity);
 	if (capacity->samples)
-		m->stats.known |= RAMJET_KNOWN_CAPACITY;
-	rj_unlock(&m->lock);
+		env->stats->known |= RAMJET_KNOWN_CAPACITY;
+	rj_unlock(env->lock);
 }
 
 /* Tell the forecast which rounds have left, and which the target has
@@ -46,15 +42,15 @@ static void follow_rounds(struct rj_outgoing *out)
 	rj_forecast_follow(&out->forecast, left, pages->applied, rj_now_us());
 }
 
-static int check_stall(struct ramjet_migration *m, struct ramjet_error *err)
+static int check_stall(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	const uint64_t limit_us =
-		rj_migration_params(m).stall_timeout_ms * UINT64_C(1000);
+		rj_env_params(&out->env).stall_timeout_ms * UINT64_C(1000);
 	const uint64_t still_us =
-		rj_meter_still_us(&m->out->forecast.meter, rj_now_us());
+		rj_meter_still_us(&out->forecast.meter, rj_now_us());
 
 	if (!limit_us || still_us < limit_us ||
-	    rj_rounds_all_left(&m->out->pages.rounds))
+	    rj_rounds_all_left(&out->pages.rounds))
 		return 0;
 	return rj_fail(err, -ETIMEDOUT,
 		       "stalled: the target has taken no byte for %llu ms",
@@ -63,13 +59,11 @@ static int check_stall(struct ramjet_migration *m, struct ramjet_error *err)
 
 /* Is the target alive? Any byte that its kernel takes counts, and any
  * message. */
-static int check_pulse(struct ramjet_migration *m,
-		       const struct rj_wire_now *wire, struct ramjet_error *err)
+static int check_pulse(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
-	const uint64_t activity =
-		wire->acked + atomic_load_explicit(&out->session.link.heard,
-						   memory_order_relaxed);
+	const uint64_t activity = out->forecast.wire.acked +
+				  atomic_load_explicit(&out->session.link.heard,
+						       memory_order_relaxed);
 
 	if (out->session.one_way ||
 	    rj_heartbeat_look(&out->session.heartbeat, activity,
@@ -84,19 +78,18 @@ static int check_pulse(struct ramjet_migration *m,
 		(unsigned long long)(rj_heartbeat_limits.dead_ns / 1000000000));
 }
 
-int rj_source_tick(struct ramjet_migration *m, bool busy,
-		   struct ramjet_error *err)
+int rj_source_tick(struct rj_outgoing *out, bool busy, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
-	const struct rj_wire_now wire = rj_lanes_look(&m->out->lanes);
+	const struct rj_wire_now wire = rj_lanes_look(&out->lanes);
 	int rc;
 
 	rj_forecast_look(&out->forecast, &wire, busy, rj_now_us());
 	follow_rounds(out);
-	rj_source_channels_tick(m, &wire, busy);
-	publish(m, &wire);
+	rj_source_channels_tick(&out->lanes, &out->pages.rounds, &out->forecast,
+				busy, &out->env);
+	publish(out);
 	rc = rj_path_ping(&out->session, &out->forecast, err);
 	if (!rc)
-		rc = check_pulse(m, &wire, err);
-	return rc ? rc : check_stall(m, err);
+		rc = check_pulse(out, err);
+	return rc ? rc : check_stall(out, err);
 }
