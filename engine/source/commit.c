@@ -8,6 +8,7 @@
 #include "engine/migration/last_words.h"
 #include "engine/source/lanes.h"
 #include "engine/source/pause_limit.h"
+#include "engine/source/pump.h"
 #include "util/clock.h"
 #include "util/error.h"
 

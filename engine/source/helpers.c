@@ -7,6 +7,7 @@
 #include "engine/guest/helpers.h"
 #include "engine/migration/helper_report.h"
 #include "engine/source/outgoing.h"
+#include "engine/source/pump.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"

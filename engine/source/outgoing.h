@@ -128,16 +128,4 @@ RJ_NODISCARD int rj_source_collect(struct ramjet_migration *m,
 void rj_source_stop_tracking(struct ramjet_migration *m);
 /* What digests are made of, on both sides, when they are wanted. */
 enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m);
-/* precopy.c: rounds until the pause would fit, and is wanted. */
-RJ_NODISCARD int rj_source_precopy(struct ramjet_migration *m,
-				   struct ramjet_error *err);
-/* switchover.c: stop, last round, state, READY. The guest is stopped from
- * here on (out->guest_stopped). 1: called off, the guest runs on. */
-RJ_NODISCARD int rj_source_switchover(struct ramjet_migration *m,
-				      struct ramjet_error *err);
-/* pump.c: let things happen for at most timeout_ms (-1: until
- * something does): workers' events, the target's messages. -ECANCELED when all
- * give up (the reason is in the migration), or a protocol error. */
-RJ_NODISCARD int rj_source_pump(struct rj_outgoing *out, int timeout_ms,
-				struct ramjet_error *err);
 #endif

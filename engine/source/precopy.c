@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Rounds while the guest runs. Each one is opened, left to the workers until
- * it runs low, and followed by a collect of what was written meanwhile; then
- * the pause is predicted: if it fits, the switchover comes next.
- */
+#include "engine/source/precopy.h"
+
 #include <errno.h>
 
-#include "engine/migration/news.h"
+#include "engine/migration/course.h"
 #include "engine/source/helpers.h"
 #include "engine/source/lanes.h"
-#include "engine/source/outgoing.h"
 #include "engine/source/path.h"
 #include "engine/source/predict.h"
+#include "engine/source/pump.h"
 #include "engine/source/watch.h"
 #include "util/clock.h"
 
@@ -50,9 +47,8 @@ static uint64_t elapsed_us(const struct rj_outgoing *out)
 	return rj_now_us() - out->pages.round_began_us;
 }
 
-static void open_round(struct ramjet_migration *m)
+static void open_round(struct rj_outgoing *out)
 {
-	struct rj_outgoing *out = m->out;
 	const uint64_t pages = rj_rounds_next_pages(&out->pages.rounds);
 	const uint64_t launched = rj_lanes_launched_bytes(&out->lanes);
 
@@ -77,9 +73,8 @@ static uint64_t low_pages(const struct rj_outgoing *out)
 }
 
 /* Until the open round is nearly through, and the next may be filled. */
-static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
+static int wait_low(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	bool idle = false;
 	int rc = 0;
 
@@ -92,7 +87,7 @@ static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
 		    (idle || rj_rounds_open_pages(&out->pages.rounds) <=
 				     low_pages(out)))
 			return 0;
-		rc = rj_source_pump(m->out, idle ? IDLE_TICK_MS : TICK_MS, err);
+		rc = rj_source_pump(out, idle ? IDLE_TICK_MS : TICK_MS, err);
 		if (!rc)
 			rc = rj_source_tick(out, !idle, err);
 		if (!rc)
@@ -104,12 +99,12 @@ static int wait_low(struct ramjet_migration *m, struct ramjet_error *err)
 
 /* Since the round before was accounted: what goes out while the next is filled
  * counts to the next, so that the rounds add up to the whole. */
-static struct rj_sent sent_in_round(struct ramjet_migration *m)
+static struct rj_sent sent_in_round(struct rj_outgoing *out)
 {
-	const struct rj_sent before = m->out->pages.sent;
-	const struct rj_sent now = rj_lanes_sent(&m->out->lanes);
+	const struct rj_sent before = out->pages.sent;
+	const struct rj_sent now = rj_lanes_sent(&out->lanes);
 
-	m->out->pages.sent = now;
+	out->pages.sent = now;
 	return (struct rj_sent){
 		.wire_bytes = now.wire_bytes - before.wire_bytes,
 		.payload_bytes = now.payload_bytes - before.payload_bytes,
@@ -145,10 +140,10 @@ static enum rj_advice advise(struct rj_outgoing *out,
 				 &out->env);
 }
 
-static void record_round(struct ramjet_migration *m,
-			 const struct rj_sent *round, uint64_t dirtied)
+static void record_round(struct rj_outgoing *out, const struct rj_sent *round,
+			 uint64_t dirtied)
 {
-	struct rj_outgoing *out = m->out;
+	struct rj_statistics *stats = out->env.stats;
 	const uint64_t us = elapsed_us(out);
 	const struct ramjet_round_info info = {
 		.pages = round->raw_pages + round->zero_pages,
@@ -158,54 +153,54 @@ static void record_round(struct ramjet_migration *m,
 	};
 
 	rj_throttle_account(&out->handover.throttle, &out->env);
-	rj_lock(&m->lock);
-	rj_statistics_add_round(&m->stats, &info);
+	rj_lock(out->env.lock);
+	rj_statistics_add_round(stats, &info);
 	if (out->pages.sync_interval_us) {
-		m->stats.dirty_pages_per_s =
+		stats->dirty_pages_per_s =
 			dirtied * 1000000u / out->pages.sync_interval_us;
-		m->stats.known |= RAMJET_KNOWN_DIRTY_RATE;
+		stats->known |= RAMJET_KNOWN_DIRTY_RATE;
 	}
 	if (out->forecast.pause.known)
-		m->stats.known |=
+		stats->known |=
 			RAMJET_KNOWN_PREDICTION | RAMJET_KNOWN_CONVERGENCE;
-	m->stats.predicted_p50_us = out->forecast.pause.p50_us;
-	m->stats.predicted_p90_us = out->forecast.pause.p90_us;
-	m->stats.convergence_us = out->forecast.convergence_us;
-	m->stats.path_rtt_us = (uint64_t)out->forecast.estimate.rtt_us;
-	if (m->stats.path_rtt_us)
-		m->stats.known |= RAMJET_KNOWN_PATH_RTT;
-	m->stats.throttle_percent = out->forecast.convergence.throttle_percent;
-	rj_unlock(&m->lock);
-	rj_news_tell(m);
+	stats->predicted_p50_us = out->forecast.pause.p50_us;
+	stats->predicted_p90_us = out->forecast.pause.p90_us;
+	stats->convergence_us = out->forecast.convergence_us;
+	stats->path_rtt_us = (uint64_t)out->forecast.estimate.rtt_us;
+	if (stats->path_rtt_us)
+		stats->known |= RAMJET_KNOWN_PATH_RTT;
+	stats->throttle_percent = out->forecast.convergence.throttle_percent;
+	rj_unlock(out->env.lock);
+	rj_course_tell_news(&out->env);
 }
 
 /* Ready, but told to wait: hold the state, keep the rounds going slowly. */
-static int hold(struct ramjet_migration *m, struct ramjet_error *err)
+static int hold(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	const uint64_t until_us = rj_now_us() + HELD_ROUND_US;
 	int rc = 0;
 
-	if (ramjet_migration_state(m) == RAMJET_STATE_ACTIVE &&
-	    !rj_migration_set_state(m, RAMJET_STATE_HELD))
+	if (rj_course_state(&out->env) == RAMJET_STATE_ACTIVE &&
+	    !rj_course_enter(&out->env, RAMJET_STATE_HELD))
 		return -ECANCELED;
-	while (!rc && rj_now_us() < until_us && !atomic_load(&m->switch_now))
-		rc = rj_source_pump(m->out, (int)(HELD_ROUND_US / 1000), err);
+	while (!rc && rj_now_us() < until_us &&
+	       !atomic_load(out->env.switch_now))
+		rc = rj_source_pump(out, (int)(HELD_ROUND_US / 1000), err);
 	return rc;
 }
 
-static int unhold(struct ramjet_migration *m)
+static int unhold(struct rj_outgoing *out)
 {
-	if (ramjet_migration_state(m) == RAMJET_STATE_HELD &&
-	    !rj_migration_set_state(m, RAMJET_STATE_ACTIVE))
+	if (rj_course_state(&out->env) == RAMJET_STATE_HELD &&
+	    !rj_course_enter(&out->env, RAMJET_STATE_ACTIVE))
 		return -ECANCELED;
 	return 0;
 }
 
 /* 1: switch over now; 0: another round. */
-static int follow(struct ramjet_migration *m, enum rj_advice advice,
+static int follow(struct rj_outgoing *out, enum rj_advice advice,
 		  struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	int rc;
 
 	out->handover.forced = advice == RJ_ADVICE_GO_ANYWAY;
@@ -213,66 +208,65 @@ static int follow(struct ramjet_migration *m, enum rj_advice advice,
 		out->handover.forced ? out->forecast.pause.p90_us : 0;
 	switch (advice) {
 	case RJ_ADVICE_GO_ANYWAY:
-		if (atomic_load(&m->switch_now))
+		if (atomic_load(out->env.switch_now))
 			return 1;
 		break;
 	case RJ_ADVICE_SWITCH:
-		if (atomic_load(&m->switch_now))
+		if (atomic_load(out->env.switch_now))
 			return 1;
-		return hold(m, err);
+		return hold(out, err);
 	case RJ_ADVICE_THROTTLE:
 		rc = rj_throttle_set(&out->handover.throttle,
 				     out->forecast.convergence.throttle_percent,
 				     &out->vmm, &out->env, err);
-		return rc ? rc : unhold(m);
+		return rc ? rc : unhold(out);
 	case RJ_ADVICE_GIVE_UP:
 		return rj_predict_give_up(&out->forecast, &out->env, err);
 	case RJ_ADVICE_GO_ON:
 		break;
 	}
-	return unhold(m);
+	return unhold(out);
 }
 
-int rj_source_precopy(struct ramjet_migration *m, struct ramjet_error *err)
+int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	struct rj_sent round;
 	uint64_t dirtied = 0;
 	int rc;
 
 	/* Not anew after a switchover that was called off. */
-	if (!m->out->pages.round)
-		rj_predict_begin(&m->out->forecast, m->guest);
+	if (!out->pages.round)
+		rj_predict_begin(&out->forecast, out->vmm.guest);
 	/* Ask once more before pages are sent that an answer would wait behind:
 	 * the first answer may have been late. */
-	rc = rj_source_pump(m->out, 0, err);
+	rc = rj_source_pump(out, 0, err);
 	if (!rc)
-		rc = rj_path_ping(&m->out->session, &m->out->forecast, err);
+		rc = rj_path_ping(&out->session, &out->forecast, err);
 	if (rc)
 		return rc;
 	for (;;) {
-		open_round(m);
-		rc = wait_low(m, err);
+		open_round(out);
+		rc = wait_low(out, err);
 		if (rc)
 			return rc;
-		round = sent_in_round(m);
+		round = sent_in_round(out);
 		/* The first round says what memory holds, not what is written. */
-		if (m->out->pages.round)
-			rj_estimate_pages(&m->out->forecast.estimate,
+		if (out->pages.round)
+			rj_estimate_pages(&out->forecast.estimate,
 					  round.raw_pages, round.zero_pages);
-		rc = rj_source_collect(m, &dirtied, err);
-		m->out->pages.idle =
-			!dirtied && !rj_rounds_remaining(&m->out->pages.rounds);
+		rc = rj_source_collect(out->env.migration, &dirtied, err);
+		out->pages.idle =
+			!dirtied && !rj_rounds_remaining(&out->pages.rounds);
 		if (!rc)
 			rc = rj_source_tick(
-				m->out,
-				!rj_rounds_all_left(&m->out->pages.rounds),
+				out, !rj_rounds_all_left(&out->pages.rounds),
 				err);
 		if (rc)
 			return rc;
-		predict(m->out);
-		record_round(m, &round, dirtied);
-		rj_predict_look_out(&m->out->forecast, m->guest, &m->out->env);
-		rc = follow(m, advise(m->out, &round, dirtied), err);
+		predict(out);
+		record_round(out, &round, dirtied);
+		rj_predict_look_out(&out->forecast, out->vmm.guest, &out->env);
+		rc = follow(out, advise(out, &round, dirtied), err);
 		if (rc)
 			return rc < 0 ? rc : 0;
 	}

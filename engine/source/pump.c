@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the source's control thread waits for. */
+#include "engine/source/pump.h"
+
 #include <errno.h>
 #include <poll.h>
 
 #include "engine/link/event.h"
 #include "engine/migration/course.h"
 #include "engine/migration/last_words.h"
-#include "engine/source/outgoing.h"
 #include "engine/wire/bytes.h"
 #include "util/clock.h"
 #include "util/error.h"

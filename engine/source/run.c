@@ -16,6 +16,8 @@
 #include "engine/source/commit.h"
 #include "engine/source/helpers.h"
 #include "engine/source/path.h"
+#include "engine/source/precopy.h"
+#include "engine/source/switchover.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -148,9 +150,9 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 	if (rc)
 		return rc;
 	do {
-		rc = rj_source_precopy(m, err);
+		rc = rj_source_precopy(m->out, err);
 		if (!rc)
-			rc = rj_source_switchover(m, err);
+			rc = rj_source_switchover(m->out, err);
 	} while (rc > 0);
 	return rc ? rc : rj_source_commit(m->out, err);
 }

@@ -8,6 +8,7 @@
 #include "engine/link/hello.h"
 #include "engine/link/lanes.h"
 #include "engine/source/outgoing.h"
+#include "engine/source/pump.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"

@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Stop-and-copy. The pause is cut into terms at these points, so that they
- * add up to it:
- *
- *   stop | last sync | device state | helpers | digests | pages | target |
- *   resume
- *
- * Workers send pages from "device state" on, and helpers save meanwhile;
- * "pages" is what is left of that when the control thread has done its own
- * work. Until COMMIT every failure lets the guest run on.
- */
+#include "engine/source/switchover.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
 #include "engine/migration/callback.h"
-#include "engine/migration/news.h"
+#include "engine/migration/course.h"
 #include "engine/page/digest.h"
 #include "engine/source/channels.h"
 #include "engine/source/commit.h"
 #include "engine/source/device_state.h"
 #include "engine/source/helpers.h"
 #include "engine/source/lanes.h"
-#include "engine/source/outgoing.h"
 #include "engine/source/pause_limit.h"
 #include "engine/source/predict.h"
 #include "util/cleanup.h"
@@ -33,43 +23,41 @@
  * a little too long is taken. */
 #define CALL_OFF_SHARE 1.5
 
-static void measure(struct ramjet_migration *m, const char *term,
+static void measure(struct rj_outgoing *out, const char *term,
 		    uint64_t predicted_us)
 {
-	struct rj_outgoing *out = m->out;
 	const uint64_t now = rj_now_us();
 
-	rj_lock(&m->lock);
-	rj_statistics_predict(&m->stats, term, predicted_us);
-	rj_statistics_measure(&m->stats, term,
+	rj_lock(out->env.lock);
+	rj_statistics_predict(out->env.stats, term, predicted_us);
+	rj_statistics_measure(out->env.stats, term,
 			      now - out->handover.term_began_us);
-	rj_unlock(&m->lock);
+	rj_unlock(out->env.lock);
 	out->handover.term_us = now - out->handover.term_began_us;
 	out->handover.term_began_us = now;
 }
 
 /* What this guest's own calls take, for the next try. */
-static void learn(struct ramjet_migration *m, struct rj_state_cost *cost,
+static void learn(struct ramjet_guest *guest, struct rj_state_cost *cost,
 		  uint64_t us)
 {
-	rj_lock(&m->guest->lock);
+	rj_lock(&guest->lock);
 	rj_state_cost_learn(cost, us);
-	rj_unlock(&m->guest->lock);
+	rj_unlock(&guest->lock);
 }
 
-static int check_blockers(struct ramjet_migration *m, struct ramjet_error *err)
+static int check_blockers(struct ramjet_guest *guest, struct ramjet_error *err)
 {
 	int rc;
 
-	rj_lock(&m->guest->lock);
-	rc = rj_blockers_check(&m->guest->blockers, err);
-	rj_unlock(&m->guest->lock);
+	rj_lock(&guest->lock);
+	rc = rj_blockers_check(&guest->blockers, err);
+	rj_unlock(&guest->lock);
 	return rc;
 }
 
-static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
+static int stop_guest(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	int rc;
 
 	out->handover.pause_began_us = out->handover.term_began_us =
@@ -78,23 +66,23 @@ static int stop_guest(struct ramjet_migration *m, struct ramjet_error *err)
 	/* Set before the call: after a stop that failed, start is called,
 	 * too. */
 	out->handover.guest_stopped = true;
-	rc = rj_call_stop(&m->out->vmm, err);
+	rc = rj_call_stop(&out->vmm, err);
 	if (rc)
 		return rc;
-	measure(m, "stop", out->forecast.pause.stop_us);
+	measure(out, "stop", out->forecast.pause.stop_us);
 	rj_estimate_stopped(&out->forecast.estimate, out->handover.term_us);
-	learn(m, &m->guest->costs.stop, out->handover.term_us);
+	learn(out->vmm.guest, &out->vmm.guest->costs.stop,
+	      out->handover.term_us);
 	return 0;
 }
 
 /* The dirt is known now: would the rest still take far too long? */
-static bool overshoots(struct ramjet_migration *m)
+static bool overshoots(struct rj_outgoing *out)
 {
-	struct rj_outgoing *out = m->out;
 	struct rj_pause_inputs inputs = rj_predict_inputs(
 		&out->forecast, &out->lanes, &out->pages, &out->env);
-	const double limit_us =
-		CALL_OFF_SHARE * (double)atomic_load(&m->downtime_limit_us);
+	const double limit_us = CALL_OFF_SHARE *
+				(double)atomic_load(out->env.downtime_limit_us);
 	struct rj_pause pause;
 
 	if (out->handover.forced)
@@ -111,24 +99,23 @@ static bool overshoots(struct ramjet_migration *m)
 	       limit_us;
 }
 
-static int last_sync(struct ramjet_migration *m, bool *ret_overshoots,
+static int last_sync(struct rj_outgoing *out, bool *ret_overshoots,
 		     struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	const uint64_t before_us = out->pages.synced_us;
 	uint64_t pages = 0;
-	int rc = rj_source_collect(m, &pages, err);
+	int rc = rj_source_collect(out->env.migration, &pages, err);
 
 	if (rc)
 		return rc;
 	rj_estimate_surprised(&out->forecast.estimate, pages,
 			      out->pages.synced_us - before_us);
-	*ret_overshoots = overshoots(m);
+	*ret_overshoots = overshoots(out);
 	if (*ret_overshoots)
 		return 0;
 	rj_source_channels_settle(&out->lanes, &out->pages.rounds);
 	out->pages.round = rj_rounds_open(&out->pages.rounds, false);
-	measure(m, "last sync", out->forecast.pause.sync_us);
+	measure(out, "last sync", out->forecast.pause.sync_us);
 	return 0;
 }
 
@@ -141,43 +128,44 @@ static struct rj_state_out state_out(struct rj_outgoing *out)
 	};
 }
 
-static int device_state(struct ramjet_migration *m, struct ramjet_error *err)
+static int device_state(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	const struct rj_state_out to = state_out(m->out);
+	const struct rj_state_out to = state_out(out);
 	int rc;
 
-	if (!rj_device_state_exists(m->guest))
+	if (!rj_device_state_exists(out->vmm.guest))
 		return 0;
-	rc = rj_device_state_send(&m->out->vmm, &to, err);
+	rc = rj_device_state_send(&out->vmm, &to, err);
 	if (rc)
 		return rc;
-	measure(m, "device state", m->out->forecast.pause.device_us);
-	learn(m, &m->guest->costs.save, m->out->handover.term_us);
+	measure(out, "device state", out->forecast.pause.device_us);
+	learn(out->vmm.guest, &out->vmm.guest->costs.save,
+	      out->handover.term_us);
 	return 0;
 }
 
-static int gather_helpers(struct ramjet_migration *m, struct ramjet_error *err)
+static int gather_helpers(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	const struct rj_state_out to = state_out(m->out);
+	const struct rj_state_out to = state_out(out);
 	int rc;
 
-	if (!m->out->helpers)
+	if (!out->helpers)
 		return 0;
-	rc = rj_source_finish_helpers(m->out, &to, err);
-	measure(m, "helpers", m->out->forecast.pause.helpers_us);
+	rc = rj_source_finish_helpers(out, &to, err);
+	measure(out, "helpers", out->forecast.pause.helpers_us);
 	return rc;
 }
 
-static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
+static int send_digests(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	const struct ramjet_guest *guest = m->guest;
+	const struct ramjet_guest *guest = out->vmm.guest;
 	const size_t bytes = (size_t)guest->block_count * RJ_DIGEST_BYTES;
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_DIGESTS,
-		.aux = rj_source_digest_of(m),
+		.aux = rj_source_digest_of(out->env.migration),
 		.payload_bytes = (uint32_t)bytes,
 	};
-	const struct rj_state_out to = state_out(m->out);
+	const struct rj_state_out to = state_out(out);
 	const uint64_t began_us = rj_now_us();
 	const size_t parts_bytes =
 		(size_t)guest->block_count * RJ_DIGEST_PARTS_BYTES;
@@ -193,51 +181,46 @@ static int send_digests(struct ramjet_migration *m, struct ramjet_error *err)
 
 		rc = rj_digest_block_until(
 			&guest->blocks[i],
-			m->out->pages.lazy[i] ? RJ_DIGEST_OF_ALL : frame.aux,
-			m->wake_fd, &digest, &parts, err);
+			out->pages.lazy[i] ? RJ_DIGEST_OF_ALL : frame.aux,
+			out->env.wake_fd, &digest, &parts, err);
 		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
 		rj_digest_parts_encode(
 			&parts, where + (size_t)i * RJ_DIGEST_PARTS_BYTES);
 	}
-	m->out->handover.hashed_us = rj_now_us() - began_us;
+	out->handover.hashed_us = rj_now_us() - began_us;
 	if (!rc)
 		rc = rj_state_out_send(&to, RJ_STATE_PARTS, where, parts_bytes,
 				       err);
 	if (!rc)
 		rc = rj_link_send(
-			&m->out->session.link, &frame, body,
-			rj_pause_deadline_ns(&m->out->handover, &m->out->env),
-			err);
-	if (m->out->session.one_way) {
-		rj_lock(&m->lock);
-		rj_statistics_path(
-			&m->stats, "verify", "in the stream",
-			"one way: the reader of the stream compares, "
-			"and cannot say so here");
-		rj_unlock(&m->lock);
+			&out->session.link, &frame, body,
+			rj_pause_deadline_ns(&out->handover, &out->env), err);
+	if (out->session.one_way) {
+		rj_env_path(&out->env, "verify", "in the stream",
+			    "one way: the reader of the stream compares, "
+			    "and cannot say so here");
 	}
-	measure(m, "digests", m->out->handover.digests_us);
+	measure(out, "digests", out->handover.digests_us);
 	return rc;
 }
 
-static int announce_end(struct ramjet_migration *m, struct ramjet_error *err)
+static int announce_end(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_SWITCHOVER,
-		.round = m->out->handover.final_round,
+		.round = out->handover.final_round,
 	};
 	int rc;
 
-	rj_talk_said(&m->out->session.talk, RJ_FRAME_SWITCHOVER);
-	rc = rj_link_send(&m->out->session.link, &frame, NULL,
-			  rj_pause_deadline_ns(&m->out->handover, &m->out->env),
-			  err);
+	rj_talk_said(&out->session.talk, RJ_FRAME_SWITCHOVER);
+	rc = rj_link_send(&out->session.link, &frame, NULL,
+			  rj_pause_deadline_ns(&out->handover, &out->env), err);
 	/* The file has no name yet: so COMMIT can be written now, and the whole
 	 * stream be checked, while the guest may still run on here. */
-	if (!rc && m->out->session.one_way &&
-	    rj_conn_is_held_back(&m->out->lanes.senders[0].conn)) {
-		rc = rj_source_say_commit(m->out, err);
-		m->out->handover.commit_held_back = true;
+	if (!rc && out->session.one_way &&
+	    rj_conn_is_held_back(&out->lanes.senders[0].conn)) {
+		rc = rj_source_say_commit(out, err);
+		out->handover.commit_held_back = true;
 	}
 	return rc;
 }
@@ -270,9 +253,8 @@ static bool is_ready(struct rj_outgoing *out)
 
 /* The target says what of the wait for READY was its load_state: a term of its
  * own, and to be expected the next time. */
-static void take_load(struct ramjet_migration *m)
+static void take_load(struct rj_outgoing *out)
 {
-	struct rj_outgoing *out = m->out;
 	const uint64_t said_us = out->session.ready_says.load_us +
 				 out->session.ready_says.helpers_us;
 	const uint64_t load_us = said_us < out->handover.term_us
@@ -281,26 +263,26 @@ static void take_load(struct ramjet_migration *m)
 
 	if (out->session.one_way)
 		return;
-	learn(m, &m->guest->costs.load, load_us);
-	rj_lock(&m->lock);
-	rj_statistics_measure(&m->stats, "target",
+	learn(out->vmm.guest, &out->vmm.guest->costs.load, load_us);
+	rj_lock(out->env.lock);
+	rj_statistics_measure(out->env.stats, "target",
 			      out->handover.term_us - load_us);
-	rj_statistics_predict(&m->stats, "load", out->forecast.pause.load_us);
-	rj_statistics_measure(&m->stats, "load", load_us);
-	rj_unlock(&m->lock);
+	rj_statistics_predict(out->env.stats, "load",
+			      out->forecast.pause.load_us);
+	rj_statistics_measure(out->env.stats, "load", load_us);
+	rj_unlock(out->env.lock);
 }
 
-static int await_target(struct ramjet_migration *m, bool verify,
+static int await_target(struct rj_outgoing *out, bool verify,
 			struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
-	int rc = rj_source_await(m->out, pages_are_through,
+	int rc = rj_source_await(out, pages_are_through,
 				 "progress of the last pages", err);
 
 	if (rc)
 		return rc;
-	measure(m, "pages", out->forecast.pause.pages_us);
-	rc = rj_source_await(m->out, is_ready, "READY from the target", err);
+	measure(out, "pages", out->forecast.pause.pages_us);
+	rc = rj_source_await(out, is_ready, "READY from the target", err);
 	/* Synced before COMMIT: a disk that fails now only fails the
 	 * migration. */
 	if (!rc && out->session.one_way)
@@ -311,21 +293,21 @@ static int await_target(struct ramjet_migration *m, bool verify,
 	if (rc)
 		return rc;
 	if (verify && !out->session.one_way &&
-	    out->session.ready_says.verified_blocks != m->guest->block_count)
+	    out->session.ready_says.verified_blocks !=
+		    out->vmm.guest->block_count)
 		return rj_fail(err, -EPROTO,
 			       "verify: the target compared %u blocks of %u",
 			       out->session.ready_says.verified_blocks,
-			       m->guest->block_count);
-	measure(m, "target",
+			       out->vmm.guest->block_count);
+	measure(out, "target",
 		out->forecast.pause.target_us + out->handover.digests_us);
-	take_load(m);
+	take_load(out);
 	return 0;
 }
 
-static void record_last_round(struct ramjet_migration *m)
+static void record_last_round(struct rj_outgoing *out)
 {
-	struct rj_outgoing *out = m->out;
-	const struct rj_sent now = rj_lanes_sent(&m->out->lanes);
+	const struct rj_sent now = rj_lanes_sent(&out->lanes);
 	const struct ramjet_round_info info = {
 		.pages = now.raw_pages + now.zero_pages -
 			 out->pages.sent.raw_pages - out->pages.sent.zero_pages,
@@ -333,36 +315,36 @@ static void record_last_round(struct ramjet_migration *m)
 		.us = rj_now_us() - out->handover.pause_began_us,
 	};
 
-	rj_lock(&m->lock);
-	rj_statistics_add_round(&m->stats, &info);
-	m->stats.remaining_pages = rj_rounds_remaining(&out->pages.rounds);
-	m->stats.verified = out->session.ready_says.verified_blocks > 0;
-	m->stats.verify_blocks = out->session.ready_says.verified_blocks;
-	rj_unlock(&m->lock);
-	rj_news_tell(m);
+	rj_lock(out->env.lock);
+	rj_statistics_add_round(out->env.stats, &info);
+	out->env.stats->remaining_pages =
+		rj_rounds_remaining(&out->pages.rounds);
+	out->env.stats->verified = out->session.ready_says.verified_blocks > 0;
+	out->env.stats->verify_blocks = out->session.ready_says.verified_blocks;
+	rj_unlock(out->env.lock);
+	rj_course_tell_news(&out->env);
 }
 
 /* Let the guest run on. The pages that the last sync found stay marked for the
  * next round. */
-static int call_off(struct ramjet_migration *m, struct ramjet_error *err)
+static int call_off(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
 	int rc;
 
 	out->handover.guest_stopped = false;
-	rc = rj_call_start(&m->out->vmm, err);
+	rc = rj_call_start(&out->vmm, err);
 	if (rc) {
 		out->handover.guest_stopped = true;
 		return rc;
 	}
-	rj_log(&m->log, RJ_LOG_WARNING,
+	rj_log(out->env.log, RJ_LOG_WARNING,
 	       "switchover called off after %.1f ms: it would have overshot",
 	       (double)(rj_now_us() - out->handover.pause_began_us) / 1000.0);
-	rj_lock(&m->lock);
-	m->stats.called_off++;
-	m->stats.term_count = 0;
-	rj_unlock(&m->lock);
-	return rj_migration_set_state(m, RAMJET_STATE_ACTIVE) ? 1 : -ECANCELED;
+	rj_lock(out->env.lock);
+	out->env.stats->called_off++;
+	out->env.stats->term_count = 0;
+	rj_unlock(out->env.lock);
+	return rj_course_enter(&out->env, RAMJET_STATE_ACTIVE) ? 1 : -ECANCELED;
 }
 
 static bool can_fill(struct rj_outgoing *out)
@@ -375,10 +357,9 @@ static bool can_fill(struct rj_outgoing *out)
  * marked since the last sync (ramjet_guest_mark()) makes the final round,
  * which is empty otherwise.
  */
-static int last_round(struct ramjet_migration *m, struct ramjet_error *err)
+static int last_round(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	struct rj_outgoing *out = m->out;
-	int rc = rj_source_await(m->out, can_fill, "progress of the last pages",
+	int rc = rj_source_await(out, can_fill, "progress of the last pages",
 				 err);
 
 	if (rc)
@@ -389,49 +370,49 @@ static int last_round(struct ramjet_migration *m, struct ramjet_error *err)
 	return 0;
 }
 
-static int finish(struct ramjet_migration *m, struct ramjet_error *err)
+static int finish(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	const bool verify = rj_migration_params(m).verify;
-	int rc = rj_source_begin_helpers(m->out->helpers, err);
+	const bool verify = rj_env_params(&out->env).verify;
+	int rc = rj_source_begin_helpers(out->helpers, err);
 
 	if (!rc)
-		rc = device_state(m, err);
+		rc = device_state(out, err);
 	if (!rc)
-		rc = gather_helpers(m, err);
+		rc = gather_helpers(out, err);
 	if (!rc)
-		rc = last_round(m, err);
+		rc = last_round(out, err);
 	if (!rc && verify)
-		rc = send_digests(m, err);
+		rc = send_digests(out, err);
 	/* One way, wait until all pages are sent before SWITCHOVER is. */
-	if (!rc && m->out->session.one_way)
-		rc = rj_source_await(m->out, pages_are_through,
+	if (!rc && out->session.one_way)
+		rc = rj_source_await(out, pages_are_through,
 				     "progress of the last pages", err);
 	if (!rc)
-		rc = announce_end(m, err);
+		rc = announce_end(out, err);
 	if (!rc)
-		rc = await_target(m, verify, err);
+		rc = await_target(out, verify, err);
 	if (!rc)
-		rc = rj_guest_seal(m->guest, err);
+		rc = rj_guest_seal(out->vmm.guest, err);
 	if (!rc)
-		record_last_round(m);
+		record_last_round(out);
 	return rc;
 }
 
-int rj_source_switchover(struct ramjet_migration *m, struct ramjet_error *err)
+int rj_source_switchover(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	bool too_long = false;
 	int rc;
 
-	if (!rj_migration_set_state(m, RAMJET_STATE_SWITCHOVER))
+	if (!rj_course_enter(&out->env, RAMJET_STATE_SWITCHOVER))
 		return -ECANCELED;
-	rc = check_blockers(m, err);
+	rc = check_blockers(out->vmm.guest, err);
 	if (!rc)
-		rc = rj_source_check_helpers(m->out->helpers, err);
+		rc = rj_source_check_helpers(out->helpers, err);
 	if (!rc)
-		rc = stop_guest(m, err);
+		rc = stop_guest(out, err);
 	if (!rc)
-		rc = last_sync(m, &too_long, err);
+		rc = last_sync(out, &too_long, err);
 	if (!rc && too_long)
-		return call_off(m, err);
-	return rc ? rc : finish(m, err);
+		return call_off(out, err);
+	return rc ? rc : finish(out, err);
 }
