@@ -72,6 +72,8 @@ struct rj_source_pages {
 	 * it. */
 	const char **lazy;
 	uint64_t unpopulated_pages;
+	/* A block; the migration's, for its figures. */
+	_Atomic uint64_t *untouched;
 	struct rj_sent {
 		uint64_t wire_bytes, payload_bytes, raw_pages, zero_pages;
 	} sent; /* accounted to rounds so far */
@@ -118,14 +120,4 @@ RJ_NODISCARD int rj_source_open_channels(struct ramjet_migration *m,
 					 struct ramjet_error *err);
 /* From here on a thread reads what the target says. */
 void rj_source_keep_link(struct ramjet_migration *m);
-/* memory.c: begin tracking, find what is populated, fill round 0. */
-RJ_NODISCARD int rj_source_prepare_memory(struct ramjet_migration *m,
-					  struct ramjet_error *err);
-/* OR what was written into the next round. */
-RJ_NODISCARD int rj_source_collect(struct ramjet_migration *m,
-				   uint64_t *ret_pages,
-				   struct ramjet_error *err);
-void rj_source_stop_tracking(struct ramjet_migration *m);
-/* What digests are made of, on both sides, when they are wanted. */
-enum rj_digest_of rj_source_digest_of(struct ramjet_migration *m);
 #endif

@@ -6,6 +6,7 @@
 #include "engine/migration/course.h"
 #include "engine/source/helpers.h"
 #include "engine/source/lanes.h"
+#include "engine/source/memory.h"
 #include "engine/source/path.h"
 #include "engine/source/predict.h"
 #include "engine/source/pump.h"
@@ -254,7 +255,8 @@ int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 		if (out->pages.round)
 			rj_estimate_pages(&out->forecast.estimate,
 					  round.raw_pages, round.zero_pages);
-		rc = rj_source_collect(out->env.migration, &dirtied, err);
+		rc = rj_memory_collect(&out->pages, &out->forecast.estimate,
+				       false, &out->env, &dirtied, err);
 		out->pages.idle =
 			!dirtied && !rj_rounds_remaining(&out->pages.rounds);
 		if (!rc)

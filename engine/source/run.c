@@ -15,6 +15,7 @@
 #include "engine/source/channels.h"
 #include "engine/source/commit.h"
 #include "engine/source/helpers.h"
+#include "engine/source/memory.h"
 #include "engine/source/path.h"
 #include "engine/source/precopy.h"
 #include "engine/source/switchover.h"
@@ -129,7 +130,7 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_path_ping(&m->out->session, &m->out->forecast, err);
 	}
 	if (!rc)
-		rc = rj_source_prepare_memory(m, err);
+		rc = rj_memory_prepare(m->out, err);
 	if (!rc)
 		rc = start_senders(m, err);
 	if (rc)
@@ -277,7 +278,7 @@ static void unwind(struct ramjet_migration *m)
 	else if (end == RAMJET_STATE_FAILED)
 		rj_hear_last_words(&out->session.link, &out->env, "target");
 	tell_target(m);
-	rj_source_stop_tracking(m);
+	rj_memory_stop_tracking(&out->pages, m->guest);
 	record_wire(m);
 	close_connections(m);
 	rj_migration_finish(m, end);
@@ -293,7 +294,7 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 	rj_rounds_stop(&out->pages.rounds);
 	rj_link_keeper_stop(&out->session.keeper);
 	join_senders(out);
-	rj_source_stop_tracking(m);
+	rj_memory_stop_tracking(&out->pages, m->guest);
 	record_wire(m);
 	close_connections(m);
 	rj_migration_finish(m, end);
@@ -325,6 +326,7 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
 	m->out->env = rj_env_of(m);
 	m->out->vmm = rj_vmm_of(m);
+	m->out->pages.untouched = m->untouched_pages;
 	m->out->session.given = m->out->session.control =
 		(struct rj_conn)RJ_CONN_NONE;
 	rj_link_init(&m->out->session.link, NULL, m->wake_fd);

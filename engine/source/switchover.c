@@ -12,6 +12,7 @@
 #include "engine/source/device_state.h"
 #include "engine/source/helpers.h"
 #include "engine/source/lanes.h"
+#include "engine/source/memory.h"
 #include "engine/source/pause_limit.h"
 #include "engine/source/predict.h"
 #include "util/cleanup.h"
@@ -104,7 +105,8 @@ static int last_sync(struct rj_outgoing *out, bool *ret_overshoots,
 {
 	const uint64_t before_us = out->pages.synced_us;
 	uint64_t pages = 0;
-	int rc = rj_source_collect(out->env.migration, &pages, err);
+	int rc = rj_memory_collect(&out->pages, &out->forecast.estimate, true,
+				   &out->env, &pages, err);
 
 	if (rc)
 		return rc;
@@ -162,7 +164,7 @@ static int send_digests(struct rj_outgoing *out, struct ramjet_error *err)
 	const size_t bytes = (size_t)guest->block_count * RJ_DIGEST_BYTES;
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_DIGESTS,
-		.aux = rj_source_digest_of(out->env.migration),
+		.aux = rj_memory_digest_of(&out->env),
 		.payload_bytes = (uint32_t)bytes,
 	};
 	const struct rj_state_out to = state_out(out);

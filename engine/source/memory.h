@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_ENGINE_SOURCE_MEMORY_H
+#define RJ_ENGINE_SOURCE_MEMORY_H
+/* The source's memory: what is tracked, what is populated, what is dirty. The
+ * control thread's. */
+#include "engine/page/digest.h"
+#include "engine/source/outgoing.h"
+
+/* Rounds for the lanes, and their places; begin tracking, find what is populated,
+ * fill round 0. This conducts. */
+RJ_NODISCARD int rj_memory_prepare(struct rj_outgoing *out,
+				   struct ramjet_error *err);
+/* OR what was written into the next round; `last`: the guest is stopped. */
+RJ_NODISCARD int rj_memory_collect(struct rj_source_pages *pages,
+				   struct rj_estimate *estimate, bool last,
+				   const struct rj_env *env,
+				   uint64_t *ret_pages,
+				   struct ramjet_error *err);
+void rj_memory_stop_tracking(struct rj_source_pages *pages,
+			     struct ramjet_guest *guest);
+/* What digests are made of, on both sides, when they are wanted. */
+enum rj_digest_of rj_memory_digest_of(const struct rj_env *env);
+#endif
