@@ -85,6 +85,9 @@ void rj_uri_format(const struct rj_uri *uri, char *text, size_t size)
 	case RJ_URI_FILE:
 		(void)snprintf(text, size, "file:%s", uri->path);
 		return;
+	case RJ_URI_VMM:
+		(void)snprintf(text, size, "vmm:%s", uri->path);
+		return;
 	}
 	(void)snprintf(text, size, "unknown");
 }

@@ -153,6 +153,8 @@ int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,
 		return rj_exec_start(uri->path, true, ret, err);
 	case RJ_URI_FILE:
 		return rj_file_open(uri->path, true, ret, err);
+	case RJ_URI_VMM:
+		break;
 	}
 	return rj_fail(err, -EINVAL, "connect: unknown scheme %d",
 		       (int)uri->scheme);

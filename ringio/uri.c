@@ -233,5 +233,6 @@ int rj_uri_parse(const char *text, struct rj_uri *ret, struct ramjet_error *err)
 bool rj_uri_is_multi(const struct rj_uri *uri)
 {
 	return uri->scheme == RJ_URI_TCP || uri->scheme == RJ_URI_UNIX ||
-	       uri->scheme == RJ_URI_VSOCK;
+	       uri->scheme == RJ_URI_VSOCK ||
+	       (uri->scheme == RJ_URI_VMM && !uri->single);
 }

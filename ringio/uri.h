@@ -4,6 +4,7 @@
 /* Addresses: tcp:HOST:PORT (HOST may be [v6], a name, or empty = any on the
  * target / localhost on the source), unix:PATH, vsock:CID:PORT, fd:N,
  * exec:COMMAND, file:PATH. */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ramjet.h"
@@ -16,6 +17,7 @@ enum rj_uri_scheme {
 	RJ_URI_FD,
 	RJ_URI_EXEC,
 	RJ_URI_FILE,
+	RJ_URI_VMM, /* connections of the VMM's own: not to be parsed */
 };
 
 #define RJ_URI_TEXT_MAX 4096u
@@ -26,11 +28,14 @@ struct rj_uri {
 	uint16_t port;  /* tcp */
 	uint32_t cid, vsock_port;
 	int fd;
-	char path[RJ_URI_TEXT_MAX]; /* unix, file; exec: the command */
+	char path
+		[RJ_URI_TEXT_MAX]; /* unix, file; exec: the command; vmm: name */
+	bool single;               /* vmm: there is one connection only */
 };
 
 RJ_NODISCARD int rj_uri_parse(const char *text, struct rj_uri *ret,
 			      struct ramjet_error *err);
-/* True for schemes that can open several connections: tcp, unix, vsock. */
+/* True for those that can open several connections: tcp, unix, vsock, and vmm
+ * unless it is single. */
 bool rj_uri_is_multi(const struct rj_uri *uri);
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "ramjet-connect.h"
 #include "ramjet-dirty.h"
 #include "ramjet-helper.h"
 #include "ramjet-kvm.h"
@@ -21,5 +22,8 @@ INIT(dirty_bitmap, RAMJET_DIRTY_BITMAP_INIT)
 INIT(kvm_slot, RAMJET_KVM_SLOT_INIT)
 INIT(dirty_kvm_log, RAMJET_DIRTY_KVM_LOG_INIT)
 INIT(dirty_kvm_ring, RAMJET_DIRTY_KVM_RING_INIT)
+INIT(connection_ops, RAMJET_CONNECTION_OPS_INIT)
+INIT(connection, RAMJET_CONNECTION_INIT)
+INIT(connector, RAMJET_CONNECTOR_INIT)
 INIT(params, RAMJET_PARAMS_INIT)
 INIT(helper_options, RAMJET_HELPER_OPTIONS_INIT)

@@ -4,20 +4,41 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/clock.h"
 #include "util/error.h"
 
-void rj_lobby_init(struct rj_lobby *lobby, struct rj_listener *listener)
+static int init(struct rj_lobby *lobby, unsigned seat_count, const char *name,
+		struct ramjet_error *err)
 {
+	*lobby = (struct rj_lobby){
+		.hello_ns = RJ_LOBBY_HELLO_NS,
+		.seat_count = seat_count,
+		.seats = calloc(seat_count, sizeof(*lobby->seats)),
+		.name = name,
+	};
+	return lobby->seats ? 0
+			    : rj_fail(err, -ENOMEM, "session: out of memory");
+}
+
+int rj_lobby_init(struct rj_lobby *lobby, struct rj_listener *listener,
+		  struct ramjet_error *err)
+{
+	const int rc = init(lobby, RJ_LOBBY_SEATS, listener->bound_uri, err);
+
 	lobby->listener = listener;
-	lobby->hello_ns = RJ_LOBBY_HELLO_NS;
-	lobby->nap_ns = 0;
-	lobby->shortage = (struct ramjet_error){ 0 };
-	lobby->count = 0;
-	lobby->log = NULL;
-	lobby->shortage_said = false;
+	return rc;
+}
+
+int rj_lobby_init_given(struct rj_lobby *lobby, struct rj_intake *intake,
+			const char *name, struct ramjet_error *err)
+{
+	const int rc = init(lobby, RJ_INTAKE_MAX, name, err);
+
+	lobby->intake = intake;
+	return rc;
 }
 
 void rj_lobby_done(struct rj_lobby *lobby)
@@ -25,6 +46,8 @@ void rj_lobby_done(struct rj_lobby *lobby)
 	for (unsigned i = 0; i < lobby->count; i++)
 		(void)rj_conn_close(&lobby->seats[i].conn, 0, NULL);
 	lobby->count = 0;
+	free(lobby->seats);
+	lobby->seats = NULL;
 }
 
 static void leave(struct rj_lobby *lobby, unsigned at, struct rj_visitor *ret)
@@ -49,10 +72,10 @@ static bool hear(struct rj_lobby *lobby, struct rj_visitor *ret)
 		ret->why = (struct ramjet_error){ 0 };
 		rc = rj_hello_read(&seat->conn, &seat->reader, &ret->hello,
 				   &ret->why);
-		if (!rc && now >= seat->deadline_ns)
+		if (!rc && seat->deadline_ns && now >= seat->deadline_ns)
 			rc = rj_fail(&ret->why, -ETIMEDOUT,
 				     "handshake: no HELLO within %llu ms",
-				     (unsigned long long)lobby->hello_ns /
+				     (unsigned long long)seat->hello_ns /
 					     1000000);
 		if (rc) {
 			leave(lobby, i, ret);
@@ -83,12 +106,23 @@ static int timeout_ms(const struct rj_lobby *lobby, uint64_t deadline_ns)
 	uint64_t first_ns = earlier(deadline_ns, lobby->nap_ns);
 	uint64_t left_ms;
 
-	if (lobby->count)
-		first_ns = earlier(first_ns, lobby->seats[0].deadline_ns);
+	for (unsigned i = 0; i < lobby->count; i++)
+		first_ns = earlier(first_ns, lobby->seats[i].deadline_ns);
 	if (!first_ns)
 		return -1;
 	left_ms = first_ns > now ? (first_ns - now) / 1000000 + 1 : 0;
 	return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+/* Where a newcomer shows; -1: none is wanted now. */
+static int door_fd(const struct rj_lobby *lobby)
+{
+	if (lobby->nap_ns > rj_now_ns())
+		return -1;
+	if (lobby->listener)
+		return lobby->listener->fd;
+	/* Nobody has to leave for those who were given: they wait outside. */
+	return lobby->count < lobby->seat_count ? lobby->intake->fd : -1;
 }
 
 /* -ECANCELED, another error, or whether a connection can be accepted (1) or not
@@ -96,10 +130,9 @@ static int timeout_ms(const struct rj_lobby *lobby, uint64_t deadline_ns)
 static int watch(const struct rj_lobby *lobby, uint64_t deadline_ns,
 		 int wake_fd)
 {
-	const bool naps = lobby->nap_ns > rj_now_ns();
-	struct pollfd fds[2 + RJ_LOBBY_SEATS] = {
+	struct pollfd fds[2 + RJ_INTAKE_MAX] = {
 		{ .fd = wake_fd, .events = POLLIN },
-		{ .fd = naps ? -1 : lobby->listener->fd, .events = POLLIN },
+		{ .fd = door_fd(lobby), .events = POLLIN },
 	};
 	int patience_ms = timeout_ms(lobby, deadline_ns);
 
@@ -131,7 +164,27 @@ static void take_a_nap(struct rj_lobby *lobby, const struct ramjet_error *why)
 	lobby->shortage_said = true;
 }
 
-static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
+static void sit_down(struct rj_lobby *lobby, uint64_t hello_ns)
+{
+	struct rj_lobby_seat *seat = &lobby->seats[lobby->count++];
+
+	seat->hello_ns = hello_ns;
+	seat->deadline_ns = hello_ns ? rj_now_ns() + hello_ns : 0;
+	seat->reader = (struct rj_hello_reader){ 0 };
+}
+
+static void let_in_given(struct rj_lobby *lobby)
+{
+	struct rj_arrival arrival;
+
+	if (!rj_intake_take(lobby->intake, &arrival))
+		return;
+	lobby->seats[lobby->count].conn = arrival.conn;
+	sit_down(lobby, arrival.hello_ns);
+}
+
+static int accept_one(struct rj_lobby *lobby, int wake_fd,
+		      struct ramjet_error *err)
 {
 	struct rj_lobby_seat *seat = &lobby->seats[lobby->count];
 	struct ramjet_error why = { 0 };
@@ -149,9 +202,15 @@ static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
 	if (rc)
 		return rj_fail(err, rc, "%s", why.message);
 	lobby->shortage = (struct ramjet_error){ 0 };
-	seat->deadline_ns = rj_now_ns() + lobby->hello_ns;
-	seat->reader = (struct rj_hello_reader){ 0 };
-	lobby->count++;
+	sit_down(lobby, lobby->hello_ns);
+	return 0;
+}
+
+static int let_in(struct rj_lobby *lobby, int wake_fd, struct ramjet_error *err)
+{
+	if (!lobby->intake)
+		return accept_one(lobby, wake_fd, err);
+	let_in_given(lobby);
 	return 0;
 }
 
@@ -160,8 +219,7 @@ static int give_up(const struct rj_lobby *lobby, int rc,
 {
 	if (rc == -ETIMEDOUT && lobby->shortage.code)
 		return rj_fail(err, rc, "%s", lobby->shortage.message);
-	return rj_fail_errno(err, rc, "accept on %s",
-			     lobby->listener->bound_uri);
+	return rj_fail_errno(err, rc, "accept on %s", lobby->name);
 }
 
 int rj_lobby_next(struct rj_lobby *lobby, uint64_t deadline_ns, int wake_fd,
@@ -174,7 +232,7 @@ int rj_lobby_next(struct rj_lobby *lobby, uint64_t deadline_ns, int wake_fd,
 			rc = -ETIMEDOUT;
 		if (rc < 0)
 			return give_up(lobby, rc, err);
-		if (rc > 0 && lobby->count == RJ_LOBBY_SEATS) {
+		if (rc > 0 && lobby->count == lobby->seat_count) {
 			make_room(lobby, ret);
 			return 0;
 		}

@@ -6,8 +6,12 @@
  * them at once, so that a silent one delays nobody. When all seats are taken,
  * the connection that has been silent longest is refused to make room for the
  * next: so any number of silent ones cannot keep the source out.
+ *
+ * Those that the VMM has given have a seat each, and may be silent as long as it
+ * says: channels are, until the session is accepted.
  */
 #include "engine/link/hello.h"
+#include "engine/link/intake.h"
 #include "ringio/endpoint.h"
 #include "util/log.h"
 
@@ -21,16 +25,19 @@
 #define RJ_LOBBY_NAP_NS (100 * UINT64_C(1000000))
 
 struct rj_lobby {
-	struct rj_listener *listener; /* borrowed */
-	uint64_t hello_ns;
+	/* Where they come from: one of the two. Borrowed. */
+	struct rj_listener *listener;
+	struct rj_intake *intake;
+	const char *name;             /* of it, for messages; borrowed */
+	uint64_t hello_ns;            /* of those that come to the listener */
 	uint64_t nap_ns;              /* until then; 0: none */
 	struct ramjet_error shortage; /* the latest reason for one; code 0 */
-	unsigned count;
+	unsigned count, seat_count;
 	struct rj_lobby_seat {
 		struct rj_conn conn;
-		uint64_t deadline_ns;
+		uint64_t hello_ns, deadline_ns; /* 0: none */
 		struct rj_hello_reader reader;
-	} seats[RJ_LOBBY_SEATS];  /* in the order in which they came */
+	} * seats;                /* in the order in which they came */
 	const struct rj_log *log; /* borrowed; NULL: silent */
 	bool shortage_said;       /* the shortage was logged: once is enough */
 };
@@ -42,8 +49,13 @@ struct rj_visitor {
 	struct ramjet_error why; /* what was wrong; code 0: a good HELLO */
 };
 
-void rj_lobby_init(struct rj_lobby *lobby, struct rj_listener *listener);
-/* Closes the connections that are left. */
+RJ_NODISCARD int rj_lobby_init(struct rj_lobby *lobby,
+			       struct rj_listener *listener,
+			       struct ramjet_error *err);
+RJ_NODISCARD int rj_lobby_init_given(struct rj_lobby *lobby,
+				     struct rj_intake *intake, const char *name,
+				     struct ramjet_error *err);
+/* Closes the connections that are left. Safe on a zeroed one. */
 void rj_lobby_done(struct rj_lobby *lobby);
 /* Wait for the next arrival. -ETIMEDOUT, -ECANCELED, or an error of the
  * listener; deadline_ns 0: none. Where connections could not be accepted for

@@ -2,6 +2,7 @@
 #include "engine/migration/callback.h"
 
 #include "engine/migration/confine.h"
+#include "ramjet-connect.h"
 #include "util/error.h"
 
 struct rj_vmm rj_vmm_of(const struct ramjet_migration *m)
@@ -134,6 +135,18 @@ int rj_call_load_stream(const struct rj_vmm *vmm, ramjet_read_fn *read,
 	return end(&call, "guest: load_state_stream",
 		   guest->ops.load_state_stream(guest->user, read, context,
 						&call.err),
+		   err);
+}
+
+int rj_call_connect(const struct rj_vmm *vmm,
+		    const struct ramjet_connector *connector,
+		    const struct ramjet_connect_request *request,
+		    struct ramjet_connection *ret, struct ramjet_error *err)
+{
+	struct call call = begin(vmm);
+
+	return end(&call, "connector",
+		   connector->connect(connector->user, request, ret, &call.err),
 		   err);
 }
 

@@ -44,6 +44,16 @@ RJ_NODISCARD int rj_call_load_stream(const struct rj_vmm *vmm,
 				     ramjet_read_fn *read, void *context,
 				     struct ramjet_error *err);
 
+struct ramjet_connect_request;
+struct ramjet_connection;
+struct ramjet_connector;
+/* As the VMM has left *ret, to be loaded (ringio/given.h). */
+RJ_NODISCARD int rj_call_connect(const struct rj_vmm *vmm,
+				 const struct ramjet_connector *connector,
+				 const struct ramjet_connect_request *request,
+				 struct ramjet_connection *ret,
+				 struct ramjet_error *err);
+
 /* Likewise. They are shown the migration. */
 void rj_call_notifiers(struct ramjet_migration *m, enum ramjet_state old_state,
 		       enum ramjet_state new_state,

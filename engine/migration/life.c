@@ -9,6 +9,7 @@
 #include "engine/migration/confine.h"
 #include "engine/migration/news.h"
 #include "engine/migration/transitions.h"
+#include "ramjet-connect.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -83,16 +84,48 @@ static int alloc_figures(struct ramjet_migration *m, struct ramjet_error *err)
 	return rj_fail(err, -ENOMEM, "migration: out of memory");
 }
 
+/* Of ramjet-connect.h. */
+#define NAME_BYTES_MAX 200u
+
+static int name_vmm(struct ramjet_migration *m, const struct rj_where *where,
+		    struct ramjet_error *err)
+{
+	const char *name = where->name ? where->name : "";
+
+	if (strlen(name) > NAME_BYTES_MAX)
+		return rj_fail(err, -EINVAL,
+			       "vmm: a name of %zu bytes, want at most %u",
+			       strlen(name), NAME_BYTES_MAX);
+	(void)snprintf(m->uri_text, sizeof(m->uri_text), "vmm:%s", name);
+	m->uri.scheme = RJ_URI_VMM;
+	m->uri.fd = -1;
+	m->uri.single = where->connector &&
+			where->connector->flags & RAMJET_CONNECTOR_SINGLE;
+	(void)snprintf(m->uri.path, sizeof(m->uri.path), "%s", name);
+	return 0;
+}
+
+static int take_where(struct ramjet_migration *m, const struct rj_where *where,
+		      struct ramjet_error *err)
+{
+	if (where->vmm)
+		return name_vmm(m, where, err);
+	(void)snprintf(m->uri_text, sizeof(m->uri_text), "%s",
+		       where->uri ? where->uri : "");
+	return rj_uri_parse(where->uri, &m->uri, err);
+}
+
 static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
-			 const char *uri, const struct ramjet_params *params,
+			 const struct rj_where *where,
+			 const struct ramjet_params *params,
 			 struct ramjet_migration **ret,
 			 struct ramjet_error *err)
 {
 	struct ramjet_migration *m;
 	int rc;
 
-	if (!guest || !uri)
-		return rj_fail(err, -EINVAL, "migration: no guest or uri");
+	if (!guest)
+		return rj_fail(err, -EINVAL, "migration: no guest, want one");
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
@@ -103,10 +136,9 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 	atomic_init(&m->news_fd, -1);
 	rj_mutex_init(&m->lock);
 	rj_cond_init(&m->changed);
-	(void)snprintf(m->uri_text, sizeof(m->uri_text), "%s", uri);
 	rc = rj_params_load(params, &m->params, err);
 	if (!rc)
-		rc = rj_uri_parse(uri, &m->uri, err);
+		rc = take_where(m, where, err);
 	if (!rc)
 		rc = init_parts(m, err);
 	if (!rc)
@@ -170,7 +202,8 @@ static int start(struct ramjet_migration *m, struct ramjet_error *err)
 }
 
 int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
-		       const char *uri, const struct ramjet_params *params,
+		       const struct rj_where *where,
+		       const struct ramjet_params *params,
 		       struct ramjet_migration **ret, struct ramjet_error *err)
 {
 	struct ramjet_migration *m = NULL;
@@ -181,9 +214,9 @@ int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
 		return rj_fail(err, -EINVAL,
 			       "%s: ret is NULL, wanted a place for the handle",
 			       side->name);
-	rc = new_migration(side, guest, uri, params, &m, err);
+	rc = new_migration(side, guest, where, params, &m, err);
 	if (!rc)
-		rc = side->prepare(m, err);
+		rc = side->prepare(m, where, err);
 	if (rc) {
 		if (m)
 			free_migration(m);

@@ -27,6 +27,7 @@ struct rj_outgoing;
 struct rj_confinement;
 struct rj_incoming;
 struct rj_side;
+struct ramjet_connector;
 
 struct ramjet_migration {
 	/* immutable after creation */
@@ -83,13 +84,22 @@ struct ramjet_migration {
 
 /* ---- it begins and ends (life.c) ---- */
 
+/* Where the other side is. */
+struct rj_where {
+	const char *uri;
+	bool vmm;         /* instead of a uri: connections of the VMM's own */
+	const char *name; /* of these, or NULL */
+	const struct ramjet_connector *connector; /* source: loaded */
+};
+
 /* What makes a migration one of the source or of the target. */
 struct rj_side {
 	const char *name; /* of the call, for errors */
 	bool outgoing;
 	/* What can fail in the caller's call already, before there is a
 	 * thread. */
-	int (*prepare)(struct ramjet_migration *m, struct ramjet_error *err);
+	int (*prepare)(struct ramjet_migration *m, const struct rj_where *where,
+		       struct ramjet_error *err);
 	void (*run)(struct ramjet_migration *m); /* the control thread */
 	/* What it has allocated, also if prepare has failed, or was never called. */
 	void (*free)(struct ramjet_migration *m);
@@ -99,7 +109,8 @@ typedef int rj_take_fn(struct ramjet_migration *m, struct rj_message *message,
 		       struct ramjet_error *err);
 /* A migration with its thread running, or nothing at all. */
 RJ_NODISCARD int rj_migration_begin(const struct rj_side *side,
-				    struct ramjet_guest *guest, const char *uri,
+				    struct ramjet_guest *guest,
+				    const struct rj_where *where,
 				    const struct ramjet_params *params,
 				    struct ramjet_migration **ret,
 				    struct ramjet_error *err);

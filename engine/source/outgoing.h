@@ -19,6 +19,7 @@
 #include "engine/send/sender.h"
 #include "engine/source/channel_plan.h"
 #include "engine/source/throttle.h"
+#include "ramjet-connect.h"
 #include "ramjet-dirty.h"
 #include "ringio/endpoint.h"
 
@@ -26,8 +27,9 @@ struct rj_helpers;
 
 /* The control conversation. */
 struct rj_source_session {
-	struct rj_conn given;   /* fd:, until it becomes a channel */
-	struct rj_conn control; /* fd -1 when in band */
+	struct ramjet_connector connector; /* connect NULL: there is a URI */
+	struct rj_conn given;              /* fd:, until it becomes a channel */
+	struct rj_conn control;            /* fd -1 when in band */
 	struct rj_link link;
 	struct rj_talk talk; /* how far the conversation has come */
 	struct rj_link_keeper keeper;
@@ -109,6 +111,15 @@ struct rj_outgoing {
 
 /* ---- steps, in the order they happen; each 0 or an error ---- */
 
+/* connections.c: one to the target, where the URI or the VMM's connector leads:
+ * the control link (RAMJET_CONNECT_CONTROL), which comes first, or a channel. */
+RJ_NODISCARD int rj_source_reach(struct ramjet_migration *m, int channel,
+				 uint64_t deadline_ns, struct rj_conn *ret,
+				 struct ramjet_error *err);
+/* What the VMM has filled in of a connector, checked. */
+RJ_NODISCARD int rj_connector_load(const struct ramjet_connector *from,
+				   struct ramjet_connector *ret,
+				   struct ramjet_error *err);
 /* session.c: connect, say hello, announce blocks. */
 RJ_NODISCARD int rj_source_connect(struct ramjet_migration *m,
 				   struct ramjet_error *err);

@@ -317,7 +317,8 @@ static void control_thread(struct ramjet_migration *m)
 		unwind(m);
 }
 
-static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
+static int new_outgoing(struct ramjet_migration *m,
+			const struct rj_where *where, struct ramjet_error *err)
 {
 	int rc;
 
@@ -331,6 +332,8 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 		(struct rj_conn)RJ_CONN_NONE;
 	rj_link_init(&m->out->session.link, NULL, m->wake_fd);
 	rj_governor_init(&m->out->lanes.governor, &m->cap_bytes_per_s);
+	if (where->connector)
+		m->out->session.connector = *where->connector;
 	/* The caller may close its number once ramjet_migrate() returns. */
 	if (m->uri.scheme != RJ_URI_FD)
 		return 0;
@@ -338,18 +341,38 @@ static int new_outgoing(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc ? rc : rj_stream_claim(m->guest, &m->out->session.given, err);
 }
 
+static const struct rj_side outgoing = {
+	.name = "migrate",
+	.outgoing = true,
+	.prepare = new_outgoing,
+	.run = control_thread,
+	.free = free_outgoing,
+};
+
 RAMJET_API int ramjet_migrate(struct ramjet_guest *guest, const char *uri,
 			      const struct ramjet_params *params,
 			      struct ramjet_migration **ret,
 			      struct ramjet_error *err)
 {
-	static const struct rj_side side = {
-		.name = "migrate",
-		.outgoing = true,
-		.prepare = new_outgoing,
-		.run = control_thread,
-		.free = free_outgoing,
-	};
+	const struct rj_where where = { .uri = uri };
 
-	return rj_migration_begin(&side, guest, uri, params, ret, err);
+	return rj_migration_begin(&outgoing, guest, &where, params, ret, err);
+}
+
+RAMJET_API int ramjet_migrate_over(struct ramjet_guest *guest,
+				   const struct ramjet_connector *connector,
+				   const struct ramjet_params *params,
+				   struct ramjet_migration **ret,
+				   struct ramjet_error *err)
+{
+	struct ramjet_connector known;
+	struct rj_where where = { .vmm = true, .connector = &known };
+	int rc;
+
+	rj_error_clear(err);
+	rc = rj_connector_load(connector, &known, err);
+	where.name = known.name;
+	return rc ? rc
+		  : rj_migration_begin(&outgoing, guest, &where, params, ret,
+				       err);
 }

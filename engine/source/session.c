@@ -87,8 +87,8 @@ static int connect_many(struct ramjet_migration *m,
 		take_what_there_is(m);
 	hello->channel_count = (uint16_t)out->lanes.plan.opened;
 	hello->role = RJ_ROLE_CONTROL;
-	rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, &out->session.control,
-			err);
+	rc = rj_source_reach(m, RAMJET_CONNECT_CONTROL, deadline_ns,
+			     &out->session.control, err);
 	if (!rc)
 		rc = rj_hello_send(&out->session.control, hello, deadline_ns,
 				   m->wake_fd, err);
@@ -121,7 +121,8 @@ static int connect_one(struct ramjet_migration *m,
 	*conn = out->session.given;
 	out->session.given = (struct rj_conn)RJ_CONN_NONE;
 	if (!rj_conn_is_open(conn)) {
-		rc = rj_connect(&m->uri, deadline_ns, m->wake_fd, conn, err);
+		rc = rj_source_reach(m, RAMJET_CONNECT_CONTROL, deadline_ns,
+				     conn, err);
 		if (!rc)
 			rc = rj_stream_claim(m->guest, conn, err);
 	}
@@ -233,8 +234,7 @@ int rj_source_open_channels(struct ramjet_migration *m,
 		struct rj_conn *conn = &out->lanes.senders[i].conn;
 
 		hello.channel_index = (uint16_t)i;
-		rc = rj_connect_beside(&out->session.control, &m->uri,
-				       deadline_ns, m->wake_fd, conn, err);
+		rc = rj_source_reach(m, (int)i, deadline_ns, conn, err);
 		if (!rc)
 			rc = rj_hello_send(conn, &hello, deadline_ns,
 					   m->wake_fd, err);

@@ -3,6 +3,7 @@
 #define RJ_ENGINE_TARGET_INCOMING_H
 /* The target's side of a migration: what its control thread owns. */
 #include "engine/link/heartbeat.h"
+#include "engine/link/intake.h"
 #include "engine/link/link.h"
 #include "engine/link/link_keeper.h"
 #include "engine/link/mailbox.h"
@@ -28,6 +29,7 @@ struct rj_record {
 struct rj_incoming {
 	/* set up by ramjet_incoming() */
 	struct rj_listener listener; /* fd -1: none */
+	struct rj_intake intake;     /* instead; fd -1: none */
 	struct rj_conn single; /* fd:, exec:, file:, until a receiver has it */
 
 	/* set up by session.c */

@@ -15,6 +15,7 @@
 #include "engine/placement/cpu_limit.h"
 #include "engine/target/pump.h"
 #include "engine/wire/digest_parts.h"
+#include "ramjet-connect.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -26,6 +27,7 @@ static void free_incoming(struct ramjet_migration *m)
 	if (!in)
 		return;
 	rj_listener_close(&in->listener);
+	rj_intake_done(&in->intake);
 	for (unsigned i = 0; i < in->channel_count; i++)
 		(void)rj_conn_close(&in->receivers[i].conn, 1, NULL);
 	(void)rj_conn_close(&in->single, 1, NULL);
@@ -304,6 +306,7 @@ static void record_wire(struct ramjet_migration *m)
 static void close_connections(struct rj_incoming *in)
 {
 	rj_listener_close(&in->listener);
+	rj_intake_close(&in->intake);
 	for (unsigned i = 0; i < in->channel_count; i++)
 		(void)rj_conn_close(&in->receivers[i].conn,
 				    rj_now_ns() + 100000000, NULL);
@@ -336,7 +339,7 @@ static void unwind(struct ramjet_migration *m)
 	if (end == RAMJET_STATE_CANCELLED && rj_migration_has_promised(m))
 		may_speak = false;
 	rj_link_keeper_stop(&in->keeper);
-	if (!rj_conn_is_open(&in->control) && in->listener.fd >= 0)
+	if (!rj_conn_is_open(&in->control))
 		rj_target_turn_away(m, &error);
 	if (may_speak && rj_conn_is_open(&in->link.conn)) {
 		in->link.inbox = NULL;
@@ -386,26 +389,12 @@ static uint64_t lookup_deadline(const struct ramjet_params *params)
 	return ms ? rj_now_ns() + ms * UINT64_C(1000000) : 0;
 }
 
-static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
+static int listen_on(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	struct rj_incoming *in = calloc(1, sizeof(*in));
-	int rc;
+	struct rj_incoming *in = m->in;
+	int rc = rj_listen_until(&m->uri, lookup_deadline(&m->params),
+				 m->params.cancel_fd, &in->listener, err);
 
-	m->in = in;
-	if (!in)
-		return rj_fail(err, -ENOMEM, "migration: out of memory");
-	in->env = rj_env_of(m);
-	in->listener.fd = -1;
-	in->single = in->control = (struct rj_conn)RJ_CONN_NONE;
-	rj_link_init(&in->link, NULL, m->wake_fd);
-	if (!rj_uri_is_multi(&m->uri)) {
-		(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
-			       m->uri_text);
-		rc = rj_open_incoming(&m->uri, &in->single, err);
-		return rc ? rc : rj_stream_claim(m->guest, &in->single, err);
-	}
-	rc = rj_listen_until(&m->uri, lookup_deadline(&m->params),
-			     m->params.cancel_fd, &in->listener, err);
 	if (rc)
 		return rc;
 	(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s",
@@ -415,18 +404,54 @@ static int new_incoming(struct ramjet_migration *m, struct ramjet_error *err)
 	return 0;
 }
 
+static int new_incoming(struct ramjet_migration *m,
+			const struct rj_where *where, struct ramjet_error *err)
+{
+	struct rj_incoming *in = calloc(1, sizeof(*in));
+	int rc;
+
+	m->in = in;
+	if (!in)
+		return rj_fail(err, -ENOMEM, "migration: out of memory");
+	in->env = rj_env_of(m);
+	in->listener.fd = in->intake.fd = -1;
+	in->single = in->control = (struct rj_conn)RJ_CONN_NONE;
+	rj_link_init(&in->link, NULL, m->wake_fd);
+	(void)snprintf(m->listen_uri, sizeof(m->listen_uri), "%s", m->uri_text);
+	if (where->vmm)
+		return rj_intake_init(&in->intake, err);
+	if (!rj_uri_is_multi(&m->uri)) {
+		rc = rj_open_incoming(&m->uri, &in->single, err);
+		return rc ? rc : rj_stream_claim(m->guest, &in->single, err);
+	}
+	return listen_on(m, err);
+}
+
+static const struct rj_side incoming = {
+	.name = "incoming",
+	.outgoing = false,
+	.prepare = new_incoming,
+	.run = control_thread,
+	.free = free_incoming,
+};
+
 RAMJET_API int ramjet_incoming(struct ramjet_guest *guest, const char *uri,
 			       const struct ramjet_params *params,
 			       struct ramjet_migration **ret,
 			       struct ramjet_error *err)
 {
-	static const struct rj_side side = {
-		.name = "incoming",
-		.outgoing = false,
-		.prepare = new_incoming,
-		.run = control_thread,
-		.free = free_incoming,
-	};
+	const struct rj_where where = { .uri = uri };
 
-	return rj_migration_begin(&side, guest, uri, params, ret, err);
+	return rj_migration_begin(&incoming, guest, &where, params, ret, err);
+}
+
+RAMJET_API int ramjet_incoming_over(struct ramjet_guest *guest,
+				    const char *name,
+				    const struct ramjet_params *params,
+				    struct ramjet_migration **ret,
+				    struct ramjet_error *err)
+{
+	const struct rj_where where = { .vmm = true, .name = name };
+
+	return rj_migration_begin(&incoming, guest, &where, params, ret, err);
 }

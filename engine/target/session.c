@@ -387,6 +387,7 @@ static int open_many(struct ramjet_migration *m, struct rj_lobby *lobby,
 
 int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 {
+	struct rj_incoming *in = m->in;
 	struct rj_lobby lobby;
 	int rc;
 
@@ -394,11 +395,17 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = take_one(m, err);
 		return rc ? rc : agree(m, err);
 	}
-	rj_lobby_init(&lobby, &m->in->listener);
+	if (in->intake.fd >= 0)
+		rc = rj_lobby_init_given(&lobby, &in->intake, m->listen_uri,
+					 err);
+	else
+		rc = rj_lobby_init(&lobby, &in->listener, err);
 	lobby.log = &m->log;
-	rc = open_many(m, &lobby, err);
+	if (!rc)
+		rc = open_many(m, &lobby, err);
 	rj_lobby_done(&lobby);
-	rj_listener_close(&m->in->listener);
+	rj_intake_close(&in->intake);
+	rj_listener_close(&in->listener);
 	return rc;
 }
 
@@ -420,14 +427,26 @@ static void part_with(struct rj_conn *conn)
 	}
 }
 
+/* The next one that waits, if there is one. */
+static bool next_waiting(struct rj_incoming *in, struct rj_conn *ret)
+{
+	struct rj_arrival arrival;
+
+	if (in->listener.fd >= 0)
+		return !rj_accept(&in->listener, rj_now_ns(), -1, ret, NULL);
+	if (in->intake.fd < 0 || !rj_intake_take(&in->intake, &arrival))
+		return false;
+	*ret = arrival.conn;
+	return true;
+}
+
 void rj_target_turn_away(struct ramjet_migration *m,
 			 const struct ramjet_error *why)
 {
-	struct rj_listener *listener = &m->in->listener;
 	struct rj_conn conn;
 
 	for (unsigned i = 0; i < RJ_LOBBY_SEATS; i++) {
-		if (rj_accept(listener, rj_now_ns(), -1, &conn, NULL))
+		if (!next_waiting(m->in, &conn))
 			return;
 		say_failed(m, &conn, why);
 		part_with(&conn);

@@ -25,6 +25,9 @@ struct ramjet_dirty_ops dirty = { RAMJET_DIRTY_OPS_INIT };
 struct ramjet_dirty_bitmap bitmap = { RAMJET_DIRTY_BITMAP_INIT };
 struct ramjet_dirty_kvm_log log_ = { RAMJET_DIRTY_KVM_LOG_INIT };
 struct ramjet_dirty_kvm_ring ring = { RAMJET_DIRTY_KVM_RING_INIT };
+struct ramjet_connection_ops operations = { RAMJET_CONNECTION_OPS_INIT };
+struct ramjet_connection connection = { RAMJET_CONNECTION_INIT };
+struct ramjet_connector connector = { RAMJET_CONNECTOR_INIT };
 struct ramjet_params params = { RAMJET_PARAMS_INIT };
 struct ramjet_helper_options helpers = { RAMJET_HELPER_OPTIONS_INIT };
 """

@@ -41,7 +41,7 @@ def main(build, example, cc, meson):
         assert libraries, "libramjet.so is not installed"
         headers = sorted(os.path.basename(path) for path in glob.glob(
             root + "/**/include/**/*.h", recursive=True))
-        assert headers == ["ramjet-dirty.h", "ramjet-helper.h", "ramjet-kvm.h",
+        assert headers == ["ramjet-connect.h", "ramjet-dirty.h", "ramjet-helper.h", "ramjet-kvm.h",
                            "ramjet.h"], \
             f"installed headers: {headers}"
         print(call(program, LD_LIBRARY_PATH=":".join(libraries)))

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include <ramjet-connect.h>
 #include <ramjet-dirty.h>
 #include <ramjet-helper.h>
 #include <ramjet-kvm.h>
@@ -25,6 +26,8 @@ struct vm {
 	struct ramjet_guest *guest;
 };
 
+int my_connect(void *user, const struct ramjet_connect_request *request,
+	       struct ramjet_connection *ret, struct ramjet_error *err);
 typedef int guest_does(void *user, struct ramjet_error *err);
 guest_does stop, start, vm_stop, vm_start;
 int save(void *user, void **ret_data, size_t *ret_bytes,
@@ -42,7 +45,7 @@ extern struct ramjet_migration *migration, *incoming, *outgoing;
 extern struct ramjet_dirty_source *dirty;
 extern struct ramjet_info *info;
 extern struct vm *vm, *m, *source, *target;
-extern int rc, is_source;
+extern int rc, is_source, accepted_fd;
 extern void *ram_address;
 extern const void *data;
 extern uint64_t ram_bytes, page, at, bytes, offset;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ramjet-connect.h"
 #include "ramjet-dirty.h"
 
 /* The functions say what the macros say, byte for byte. */
@@ -28,6 +29,9 @@ static void functions_and_macros_agree(void **state)
 	SAME(dirty_bitmap, RAMJET_DIRTY_BITMAP_INIT);
 	SAME(dirty_kvm_log, RAMJET_DIRTY_KVM_LOG_INIT);
 	SAME(dirty_kvm_ring, RAMJET_DIRTY_KVM_RING_INIT);
+	SAME(connection_ops, RAMJET_CONNECTION_OPS_INIT);
+	SAME(connection, RAMJET_CONNECTION_INIT);
+	SAME(connector, RAMJET_CONNECTOR_INIT);
 	SAME(params, RAMJET_PARAMS_INIT);
 	SAME(helper_options, RAMJET_HELPER_OPTIONS_INIT);
 }

@@ -37,7 +37,7 @@ static int setup(void **state)
 	assert_int_equal(rj_uri_parse(text, &door->uri, NULL), 0);
 	assert_int_equal(rj_listen(&door->uri, &door->listener, NULL), 0);
 	door->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rj_lobby_init(&door->lobby, &door->listener);
+	assert_int_equal(rj_lobby_init(&door->lobby, &door->listener, NULL), 0);
 	door->lobby.hello_ns = LONG_NS;
 	*state = door;
 	return 0;
@@ -112,7 +112,8 @@ static void a_single_wrong_byte_is_refused_by_that_byte(void **state)
 	struct rj_conn conn = knock(door);
 	struct rj_visitor visitor;
 
-	memset(door->lobby.seats, 0xaa, sizeof(door->lobby.seats));
+	memset(door->lobby.seats, 0xaa,
+	       door->lobby.seat_count * sizeof(*door->lobby.seats));
 	assert_int_equal(write(conn.fd, "x", 1), 1);
 	assert_int_equal(next(door, LONG_NS, &visitor), 0);
 	assert_int_equal(visitor.why.code, -EPROTO);
