@@ -2,47 +2,16 @@
 #include "dirty/extent.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/magic.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "util/cleanup.h"
+#include "dirty/mappings.h"
 #include "util/error.h"
 
-/* One line of /proc/self/maps. */
-struct mapping {
-	uint64_t start;
-	uint64_t end;
-	uint64_t offset;
-	uint64_t inode;
-	unsigned major;
-	unsigned minor;
-	bool shared;
-	bool anonymous;
-};
-
-static bool parse_line(const char *line, struct mapping *m)
-{
-	char sharing;
-
-	if (sscanf(line,
-		   "%" SCNx64 "-%" SCNx64 " %*c%*c%*c%c %" SCNx64
-		   " %x:%x %" SCNu64,
-		   &m->start, &m->end, &sharing, &m->offset, &m->major,
-		   &m->minor, &m->inode) != 7)
-		return false;
-	m->shared = sharing == 's';
-	/* MAP_ANONYMOUS | MAP_HUGETLB is a file inside of the kernel. */
-	m->anonymous = !m->inode || strstr(line, " /anon_hugepage (deleted)\n");
-	return true;
-}
-
-static bool is_of_region(const struct mapping *m,
+static bool is_of_region(const struct rj_mapping *m,
 			 const struct ramjet_dirty_region *region,
 			 const struct stat *st)
 {
@@ -54,7 +23,7 @@ static bool is_of_region(const struct mapping *m,
 	       m->offset + host == region->fd_offset + m->start;
 }
 
-static enum rj_backing classify(const struct mapping *m,
+static enum rj_backing classify(const struct rj_mapping *m,
 				const struct ramjet_dirty_region *region,
 				const struct stat *st)
 {
@@ -65,43 +34,38 @@ static enum rj_backing classify(const struct mapping *m,
 						 : RJ_BACKING_SHARED_OTHER;
 }
 
-static void fclosep(FILE **file)
+/* What the mappings of a region have in common. */
+struct look {
+	const struct ramjet_dirty_region *region;
+	const struct stat *st;
+	enum rj_backing backing;
+	bool some;
+};
+
+static bool look_at(void *user, const struct rj_mapping *m)
 {
-	if (*file)
-		(void)fclose(*file);
+	struct look *look = user;
+	const enum rj_backing now = classify(m, look->region, look->st);
+
+	if (look->some && now != look->backing)
+		return false;
+	look->backing = now;
+	look->some = true;
+	return true;
 }
 
 enum rj_backing rj_backing_of(const struct ramjet_dirty_region *region)
 {
-	uint64_t at = (uintptr_t)region->host;
-	uint64_t end = at + region->page_count * RAMJET_PAGE_BYTES;
-	rj_cleanup(fclosep) FILE *maps = fopen("/proc/self/maps", "re");
-	rj_autofree char *line = NULL;
-	enum rj_backing backing = RJ_BACKING_SHARED_OTHER;
-	struct mapping m;
+	const uint64_t from = (uintptr_t)region->host;
+	const uint64_t end = from + region->page_count * RAMJET_PAGE_BYTES;
+	struct look look = { .region = region };
 	struct stat st;
-	bool have_stat = region->fd >= 0 && !fstat(region->fd, &st);
-	bool first = true;
-	size_t room = 0;
 
-	/* The mappings of the region follow each other without a gap. */
-	while (maps && at < end && getline(&line, &room, maps) > 0) {
-		enum rj_backing now;
-
-		if (!parse_line(line, &m))
-			return RJ_BACKING_SHARED_OTHER;
-		if (m.end <= at)
-			continue;
-		if (m.start > at)
-			return RJ_BACKING_SHARED_OTHER;
-		now = classify(&m, region, have_stat ? &st : NULL);
-		if (!first && now != backing)
-			return RJ_BACKING_SHARED_OTHER;
-		backing = now;
-		first = false;
-		at = m.end;
-	}
-	return at < end ? RJ_BACKING_SHARED_OTHER : backing;
+	if (region->fd >= 0 && !fstat(region->fd, &st))
+		look.st = &st;
+	return rj_mappings_of(from, end, look_at, &look)
+		       ? look.backing
+		       : RJ_BACKING_SHARED_OTHER;
 }
 
 bool rj_extent_knows_holes(int fd)

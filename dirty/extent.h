@@ -21,7 +21,7 @@ enum rj_backing {
 	RJ_BACKING_SHARED_OTHER,
 };
 
-/* From /proc/self/maps; what cannot be made out is SHARED_OTHER, of which
+/* What cannot be made out is SHARED_OTHER, of which
  * nothing is assumed. */
 enum rj_backing rj_backing_of(const struct ramjet_dirty_region *region);
 

@@ -53,4 +53,26 @@ struct rj_pm_scan_arg {
 };
 
 #define RJ_PAGEMAP_SCAN _IOWR('f', 16, struct rj_pm_scan_arg)
+
+/* linux/fs.h since 6.11: PROCMAP_QUERY on /proc/PID/maps */
+struct rj_procmap_query {
+	uint64_t size;
+	uint64_t query_flags;
+	uint64_t query_addr;
+	uint64_t vma_start;
+	uint64_t vma_end;
+	uint64_t vma_flags;
+	uint64_t vma_page_size;
+	uint64_t vma_offset;
+	uint64_t inode;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint32_t vma_name_size;
+	uint32_t build_id_size;
+	uint64_t vma_name_addr;
+	uint64_t build_id_addr;
+};
+
+#define RJ_PROCMAP_SHARED 0x08
+#define RJ_PROCMAP_QUERY  _IOWR('f', 17, struct rj_procmap_query)
 #endif
