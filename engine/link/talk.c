@@ -15,6 +15,13 @@
 #define UNTIL_RUNNING   (IN(OFFER) | WHILE_MOVING | IN(READY) | IN(COMMITTED))
 #define STAYS           (-1)
 
+/* How often a frame may come where it has a place. */
+enum often {
+	AGAIN,
+	ONCE,
+	ONCE_A_KIND, /* all of a record counts as one */
+};
+
 /*
  * PING and PONG have no row: from ACCEPT on the link deals with them itself,
  * and before they are illegal. Neither has HELLO, which comes before the
@@ -25,23 +32,27 @@ static const struct row {
 	uint8_t from;
 	uint16_t phases; /* when it is legal */
 	int next;        /* what it leads to */
+	enum often often;
 } table[] = {
-	{ RJ_FRAME_BLOCKS, RJ_TALK_SOURCE, IN(OFFER), STAYS },
-	{ RJ_FRAME_ACCEPT, RJ_TALK_TARGET, IN(OFFER), RJ_TALK_ROUNDS },
-	{ RJ_FRAME_APPLIED, RJ_TALK_TARGET, WHILE_MOVING, STAYS },
-	/* Inside a record only its next piece may come; see rj_talk_move() for
-	 * MORE. */
+	{ RJ_FRAME_BLOCKS, RJ_TALK_SOURCE, IN(OFFER), STAYS, AGAIN },
+	{ RJ_FRAME_ACCEPT, RJ_TALK_TARGET, IN(OFFER), RJ_TALK_ROUNDS, AGAIN },
+	{ RJ_FRAME_APPLIED, RJ_TALK_TARGET, WHILE_MOVING, STAYS, AGAIN },
+	/* Inside a record only its next piece may come: see fits_record(), and
+	 * rj_talk_move() for MORE. */
 	{ RJ_FRAME_STATE, RJ_TALK_SOURCE, BETWEEN_RECORDS | IN(RECORD),
-	  RJ_TALK_RECORDS },
-	{ RJ_FRAME_DIGESTS, RJ_TALK_SOURCE, BETWEEN_RECORDS, RJ_TALK_RECORDS },
+	  RJ_TALK_RECORDS, ONCE_A_KIND },
+	{ RJ_FRAME_DIGESTS, RJ_TALK_SOURCE, BETWEEN_RECORDS, RJ_TALK_RECORDS,
+	  ONCE },
 	{ RJ_FRAME_SWITCHOVER, RJ_TALK_SOURCE, BETWEEN_RECORDS,
-	  RJ_TALK_ANNOUNCED },
-	{ RJ_FRAME_READY, RJ_TALK_TARGET, IN(ANNOUNCED), RJ_TALK_READY },
+	  RJ_TALK_ANNOUNCED, AGAIN },
+	{ RJ_FRAME_READY, RJ_TALK_TARGET, IN(ANNOUNCED), RJ_TALK_READY, AGAIN },
 	/* One way it follows SWITCHOVER at once. */
-	{ RJ_FRAME_COMMIT, RJ_TALK_SOURCE, IN(READY), RJ_TALK_COMMITTED },
-	{ RJ_FRAME_RUNNING, RJ_TALK_TARGET, IN(COMMITTED), RJ_TALK_RUNNING },
-	{ RJ_FRAME_FAILED, BOTH, UNTIL_RUNNING, STAYS },
-	{ RJ_FRAME_CANCEL, BOTH, UNTIL_RUNNING, STAYS },
+	{ RJ_FRAME_COMMIT, RJ_TALK_SOURCE, IN(READY), RJ_TALK_COMMITTED,
+	  AGAIN },
+	{ RJ_FRAME_RUNNING, RJ_TALK_TARGET, IN(COMMITTED), RJ_TALK_RUNNING,
+	  AGAIN },
+	{ RJ_FRAME_FAILED, BOTH, UNTIL_RUNNING, STAYS, AGAIN },
+	{ RJ_FRAME_CANCEL, BOTH, UNTIL_RUNNING, STAYS, AGAIN },
 };
 
 static const struct row *row_of(uint8_t type)
@@ -78,6 +89,40 @@ static bool may_say(const struct rj_talk *talk, enum rj_talk_side from,
 	return row->from & from && phases & 1u << talk->phase;
 }
 
+/* The bit of what may come once only, or 0. There are few kinds of records: one
+ * that is not known is OPTIONAL, and may come as often as it likes. */
+static uint64_t bit_of(const struct row *row, uint32_t kind)
+{
+	if (row->often == ONCE)
+		return UINT64_C(1) << 63;
+	return row->often == ONCE_A_KIND && kind < 63 ? UINT64_C(1) << kind : 0;
+}
+
+static bool fits_record(const struct rj_talk *talk,
+			const struct rj_frame *frame)
+{
+	return talk->phase != RJ_TALK_RECORD || frame->aux == talk->kind;
+}
+
+static bool is_wanted(const struct rj_talk *talk, enum rj_talk_side from,
+		      const struct row *row)
+{
+	return row->from != BOTH && may_say(talk, from, row) &&
+	       (row->often != ONCE || !(talk->come & bit_of(row, 0)));
+}
+
+static const char *of_which_kind(const struct rj_talk *talk,
+				 const struct row *row)
+{
+	if (row->often != ONCE_A_KIND)
+		return "";
+	if (talk->phase == RJ_TALK_RECORD)
+		return " of the same kind";
+	return talk->come & ~bit_of(row_of(RJ_FRAME_DIGESTS), 0)
+		       ? " of another kind"
+		       : "";
+}
+
 /* "STATE, DIGESTS or SWITCHOVER": what may come in this phase. FAILED and
  * CANCEL always may, so they are left out. */
 static void name_wanted(const struct rj_talk *talk, enum rj_talk_side from,
@@ -89,36 +134,53 @@ static void name_wanted(const struct rj_talk *talk, enum rj_talk_side from,
 	text[0] = '\0';
 	for (size_t i = 0; i <= RJ_ARRAY_SIZE(table) && used < size; i++) {
 		const bool end = i == RJ_ARRAY_SIZE(table);
-		int n;
 
-		if (!end &&
-		    (table[i].from == BOTH || !may_say(talk, from, &table[i])))
+		if (!end && !is_wanted(talk, from, &table[i]))
 			continue;
 		if (last) {
-			n = snprintf(text + used, size - used, "%s%s",
-				     !used ? ""
-				     : end ? " or "
-					   : ", ",
-				     rj_frame_type_name(last->type));
+			const int n =
+				snprintf(text + used, size - used, "%s%s%s",
+					 !used ? ""
+					 : end ? " or "
+					       : ", ",
+					 rj_frame_type_name(last->type),
+					 of_which_kind(talk, last));
+
 			used += n > 0 ? (size_t)n : 0;
 		}
 		last = end ? NULL : &table[i];
 	}
 }
 
+/* "comes a second time", or what else is wrong with it; NULL: nothing. */
+static const char *fault_of(const struct rj_talk *talk, enum rj_talk_side from,
+			    const struct row *row, const struct rj_frame *frame)
+{
+	if (!row || !may_say(talk, from, row))
+		return "has no place";
+	if (!row->often)
+		return NULL;
+	if (!fits_record(talk, frame))
+		return "of another kind has no place";
+	if (talk->phase != RJ_TALK_RECORD &&
+	    talk->come & bit_of(row, frame->aux))
+		return "comes a second time";
+	return NULL;
+}
+
 int rj_talk_check(const struct rj_talk *talk, enum rj_talk_side from,
 		  const struct rj_frame *frame, struct ramjet_error *err)
 {
 	const struct row *row = row_of(frame->type);
+	const char *fault = fault_of(talk, from, row, frame);
 	char wanted[96];
 
-	if (row && may_say(talk, from, row))
+	if (!fault)
 		return 0;
 	name_wanted(talk, from, wanted, sizeof(wanted));
-	return rj_fail(err, -EPROTO,
-		       "a %s frame from the %s has no place %s, wanted %s",
+	return rj_fail(err, -EPROTO, "a %s frame from the %s %s %s, wanted %s",
 		       rj_frame_type_name(frame->type),
-		       from == RJ_TALK_SOURCE ? "source" : "target",
+		       from == RJ_TALK_SOURCE ? "source" : "target", fault,
 		       moment(talk->phase), *wanted ? wanted : "none");
 }
 
@@ -128,6 +190,8 @@ void rj_talk_move(struct rj_talk *talk, const struct rj_frame *frame)
 
 	if (!row || row->next == STAYS)
 		return;
+	talk->come |= bit_of(row, frame->aux);
+	talk->kind = frame->aux;
 	talk->phase =
 		frame->type == RJ_FRAME_STATE && frame->flags & RJ_FLAG_MORE
 			? RJ_TALK_RECORD

@@ -7,6 +7,7 @@
  * here and nowhere else. What is in a frame is its handler's business.
  */
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "engine/wire/wire.h"
 #include "ramjet.h"
@@ -32,7 +33,10 @@ enum rj_talk_side {
 
 struct rj_talk {
 	enum rj_talk_phase phase;
-	bool one_way; /* nothing ever comes back: no phase waits for it */
+	bool one_way;  /* nothing ever comes back: no phase waits for it */
+	uint32_t kind; /* of the record we are inside */
+	/* What may come once only, and has come: talk.c's own. */
+	uint64_t come;
 };
 
 /* Is it legal that side `from` sends this frame now? 0, or -EPROTO, naming the

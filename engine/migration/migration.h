@@ -22,7 +22,6 @@
 #include "util/log.h"
 #include "util/mutex.h"
 
-struct rj_message;
 struct rj_outgoing;
 struct rj_confinement;
 struct rj_incoming;
@@ -104,9 +103,6 @@ struct rj_side {
 	/* What it has allocated, also if prepare has failed, or was never called. */
 	void (*free)(struct ramjet_migration *m);
 };
-/* Take one message of the peer's: what a side does with each type. */
-typedef int rj_take_fn(struct ramjet_migration *m, struct rj_message *message,
-		       struct ramjet_error *err);
 /* A migration with its thread running, or nothing at all. */
 RJ_NODISCARD int rj_migration_begin(const struct rj_side *side,
 				    struct ramjet_guest *guest,

@@ -26,6 +26,11 @@ static int enter_switchover(struct ramjet_migration *m)
 								  : -ECANCELED;
 }
 
+/* Take one message of the source's; whether it may come, rj_talk_check() has
+ * judged. */
+typedef int take_fn(struct ramjet_migration *m, struct rj_message *message,
+		    struct ramjet_error *err);
+
 static struct rj_record *record_of(struct ramjet_migration *m, uint32_t kind,
 				   uint64_t *ret_limit, const char **ret_what)
 {
@@ -48,18 +53,6 @@ static struct rj_record *record_of(struct ramjet_migration *m, uint32_t kind,
 	return NULL;
 }
 
-static bool is_amid(const struct rj_record *record)
-{
-	return record->begun && !record->complete;
-}
-
-/* Records come in one piece after another, with nothing between them. */
-static bool is_amid_any(const struct rj_incoming *in)
-{
-	return is_amid(&in->device) || is_amid(&in->helper_states) ||
-	       is_amid(&in->parts);
-}
-
 static int take_state(struct ramjet_migration *m, struct rj_message *message,
 		      struct ramjet_error *err)
 {
@@ -78,14 +71,6 @@ static int take_state(struct ramjet_migration *m, struct rj_message *message,
 	if (!record)
 		return rj_fail(err, -EPROTO, "STATE: unknown kind %u",
 			       message->frame.aux);
-	if (record->complete)
-		return rj_fail(err, -EPROTO,
-			       "STATE: the %s record is complete already",
-			       what);
-	if (!record->begun && is_amid_any(m->in))
-		return rj_fail(err, -EPROTO,
-			       "STATE: the %s record begins inside another",
-			       what);
 	if (piece > limit - record->bytes)
 		return rj_fail(err, -EMSGSIZE,
 			       "STATE: more than %llu bytes of %s state",
@@ -111,9 +96,8 @@ static int take_digests(struct ramjet_migration *m, struct rj_message *message,
 
 	if (rc)
 		return rc;
-	if (in->digests || message->frame.payload_bytes != wanted)
-		return rj_fail(err, -EPROTO,
-			       "DIGESTS: %u bytes, wanted %zu, once",
+	if (message->frame.payload_bytes != wanted)
+		return rj_fail(err, -EPROTO, "DIGESTS: %u bytes, wanted %zu",
 			       message->frame.payload_bytes, wanted);
 	in->digest_of = message->frame.aux;
 	in->digests = message->payload;
@@ -164,7 +148,7 @@ static bool is_refusal(const struct rj_message *message, int rc)
 int rj_target_take(struct ramjet_migration *m, struct rj_message *message,
 		   struct ramjet_error *err)
 {
-	static rj_take_fn *const takes[] = {
+	static take_fn *const takes[] = {
 		[RJ_FRAME_BLOCKS] = rj_target_take_blocks,
 		[RJ_FRAME_STATE] = take_state,
 		[RJ_FRAME_DIGESTS] = take_digests,

@@ -355,7 +355,7 @@ static void the_first_fault_is_named_not_the_end_it_led_to(void **state)
 	const unsigned last = find(s, RJ_FRAME_SWITCHOVER, 0);
 
 	for (unsigned i = 0; i < 40; i++) {
-		expect_blamed(s, device, i % 2, "complete already");
+		expect_blamed(s, device, i % 2, "comes a second time");
 		expect_blamed(s, last, i % 2, "no place after SWITCHOVER");
 	}
 }

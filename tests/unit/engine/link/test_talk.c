@@ -131,6 +131,68 @@ static void a_refusal_names_frame_moment_and_what_was_wanted(void **state)
 	assert_non_null(strstr(err.message, "after COMMIT, wanted RUNNING"));
 }
 
+static int try(struct rj_talk *talk, enum rj_frame_type type, uint32_t aux,
+	       unsigned flags, const char **ret_message)
+{
+	static struct ramjet_error err;
+	const struct rj_frame frame = {
+		.type = (uint8_t)type,
+		.aux = aux,
+		.flags = (uint8_t)flags,
+	};
+	int rc;
+
+	err = (struct ramjet_error){ 0 };
+	rc = rj_talk_check(talk, RJ_TALK_SOURCE, &frame, &err);
+	if (!rc)
+		rj_talk_move(talk, &frame);
+	*ret_message = err.message;
+	return rc;
+}
+
+static void records_come_one_after_another_and_once_a_kind(void **state)
+{
+	struct rj_talk t = { .phase = RJ_TALK_ROUNDS };
+	const char *said;
+
+	(void)state;
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 1, RJ_FLAG_MORE, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 1, RJ_FLAG_MORE, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 2, 0, &said), -EPROTO);
+	assert_string_equal(said, "a STATE frame from the source of another "
+				  "kind has no place inside a record, wanted "
+				  "STATE of the same kind");
+	/* Also one that would be skipped between records. */
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 77, RJ_FLAG_OPTIONAL, &said),
+			 -EPROTO);
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 1, 0, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 1, 0, &said), -EPROTO);
+	assert_string_equal(said, "a STATE frame from the source comes a "
+				  "second time after a record, wanted STATE "
+				  "of another kind, DIGESTS or SWITCHOVER");
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 2, 0, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 2, RJ_FLAG_MORE, &said),
+			 -EPROTO);
+	/* Of kinds that nobody knows, nothing is kept. */
+	assert_int_equal(try(&t, RJ_FRAME_STATE, UINT32_MAX, 0, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_STATE, UINT32_MAX, 0, &said), 0);
+}
+
+static void digests_come_once(void **state)
+{
+	struct rj_talk t = { .phase = RJ_TALK_ROUNDS };
+	const char *said;
+
+	(void)state;
+	assert_int_equal(try(&t, RJ_FRAME_DIGESTS, 1, 0, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_DIGESTS, 0, 0, &said), -EPROTO);
+	assert_string_equal(said, "a DIGESTS frame from the source comes a "
+				  "second time after a record, wanted STATE or "
+				  "SWITCHOVER");
+	/* What they are of is no kind of a record. */
+	assert_int_equal(try(&t, RJ_FRAME_STATE, 1, 0, &said), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +201,9 @@ int main(void)
 		cmocka_unit_test(one_way_nothing_waits_for_an_answer),
 		cmocka_unit_test(
 			a_refusal_names_frame_moment_and_what_was_wanted),
+		cmocka_unit_test(
+			records_come_one_after_another_and_once_a_kind),
+		cmocka_unit_test(digests_come_once),
 	};
 
 	return cmocka_run_group_tests_name("talk", tests, NULL, NULL);
