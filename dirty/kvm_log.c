@@ -2,34 +2,57 @@
 /*
  * KVM's dirty log: a bitmap a slot, which vCPUs set.
  *
- * With manual protection (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) collect() only
+ * With manual protection (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) a collect only
  * reads the bitmaps; rearm() clears the bits of pages that are about to be
  * read and write-protects those again, in small pieces, so that nobody waits
- * for long. Without it KVM_GET_DIRTY_LOG does both at once and there is no
- * rearm().
+ * for long. What is not cleared stays in the log, so the last collect has
+ * nothing to leave out. Without manual protection KVM_GET_DIRTY_LOG does both
+ * at once, for a slot as a whole, the last time as well; there is no rearm().
  *
- * How logging begins is a choice. Protecting everything at once costs in
- * proportion to what is populated, with vCPUs waiting. KVM can also call all
- * pages dirty and protect none (INITIALLY_SET), which costs nothing, since
- * rearm() will do it; but then it would report memory never touched, too. So
- * that is taken where at least half is populated, and what is not populated
- * is cleared right away: the migration looks for populated memory only after
- * that, and finds what was written before.
+ * How logging begins. Protecting everything at once takes as long as memory is
+ * large. KVM can also call all pages dirty and protect none (INITIALLY_SET),
+ * which takes no time; then arm() switches a slot's log on when the first part
+ * of it is armed (KVM allocates its bitmap then), and clears the part's bits.
+ * To clear is to protect: every page that is mapped for the guest for writing
+ * is so no longer when KVM_CLEAR_DIRTY_LOG returns, and TLBs are flushed. So
+ * for any page of the part, of writes by vCPUs:
+ *
+ * - one before the clear put something there: who looks what is populated,
+ *   after arm(), finds the page, and reads it after that;
+ * - one after the clear, whether the page was there before or not, faults,
+ *   and sets the bit: a later collect reports it, until rearm() of the page;
+ * - a page without either has no bit and is not there: it is never reported.
+ *
+ * It does not matter which pages KVM finds: what is not mapped for the guest
+ * it has nothing to protect of, allocates nothing, and logs at the first write.
+ * To look first, and clear only what is not populated (as this source once
+ * did), saves none of that, since rearm() protects the rest; and it costs a
+ * second look.
+ *
+ * A copy of the log is taken once a collect (kvm_copy.h), while parts may still
+ * be armed. A part that is armed when it is asked for need not have been when
+ * its slot was copied: then all of it reads as written. So arm() forgets the
+ * part's bits in the copy as well, after it cleared them in KVM. KVM does not
+ * clear while it copies, and the other way round: a copy that was taken before
+ * the clear is complete when the clear returns, and what is forgotten of one
+ * that was taken after it stays in the log, for the next collect. That is soon
+ * enough: this one began before arm() returned.
  */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#include "dirty/kvm_clear.h"
+#include "dirty/kvm_copy.h"
 #include "dirty/kvm_slots.h"
-#include "dirty/populated.h"
 #include "dirty/source.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/options.h"
 
-/* Words handled on the stack: 128 MiB of guest memory. */
+/* Words handled on the stack. */
 #define BATCH_WORDS 512u
 
 struct kvm_log {
@@ -37,290 +60,213 @@ struct kvm_log {
 	struct rj_kvm_slots slots;
 	bool offers_protection; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
 	uint32_t protection;    /* what of it is to be used */
-	const struct ramjet_dirty_region *regions; /* borrowed until stop */
-	unsigned region_count;
-	/* owned by the control thread */
-	uint64_t *words; /* of the largest slot */
+
+	struct rj_kvm_copy copy; /* while tracking */
 };
 
-/* ---- talking to KVM ---------------------------------------------------- */
+/* ---- which slots ------------------------------------------------------- */
 
-static int get_log(struct kvm_log *l, const struct rj_kvm_slot *slot,
-		   struct ramjet_error *err)
+static size_t first_slot(const struct kvm_log *l,
+			 const struct ramjet_dirty_part *part)
 {
-	struct kvm_dirty_log log = {
-		.slot = slot->slot,
-		.dirty_bitmap = l->words,
-	};
-	int rc = ioctl(l->slots.vm_fd, KVM_GET_DIRTY_LOG, &log) ? -errno : 0;
-
-	if (rc == -ENXIO)
-		return rj_fail(err, -EOPNOTSUPP,
-			       "KVM_GET_DIRTY_LOG: the VM has no log, since "
-			       "its dirty rings are enabled");
-	if (rc)
-		return rj_fail_errno(err, rc, "KVM_GET_DIRTY_LOG of slot %u",
-				     slot->slot);
-	return 0;
+	return rj_kvm_slots_find(&l->slots, part->region, part->first_page);
 }
 
-/* Clear the bits of words[0..count), which start at page `first` of the slot,
- * a multiple of 64. */
-static int clear_log(const struct kvm_log *l, const struct rj_kvm_slot *slot,
-		     uint64_t first, uint64_t *words, size_t count,
-		     struct ramjet_error *err)
+/* This slot, and so all after it, have nothing of the part. */
+static bool is_beyond(const struct rj_kvm_slot *slot,
+		      const struct ramjet_dirty_part *part)
 {
-	uint64_t pages = count * RJ_WORD_BITS;
-	uint64_t room = slot->page_count - first;
-	struct kvm_clear_dirty_log log = {
-		.slot = slot->slot,
-		.first_page = first,
-		.num_pages = (uint32_t)(pages < room ? pages : room),
-		.dirty_bitmap = words,
-	};
-
-	if (!ioctl(l->slots.vm_fd, KVM_CLEAR_DIRTY_LOG, &log))
-		return 0;
-	return rj_fail_errno(err, -errno,
-			     "KVM_CLEAR_DIRTY_LOG of slot %u, %u pages at "
-			     "page %llu",
-			     slot->slot, log.num_pages,
-			     (unsigned long long)first);
+	return slot->region > part->region ||
+	       slot->first_page >= part->first_page + part->page_count;
 }
 
-/*
- * Clear what is set in words[0..count), which start at page `first_page` of
- * the block and may begin and end anywhere, as far as it lies in the slot.
- */
-static int clear_block_words(const struct kvm_log *l,
-			     const struct rj_kvm_slot *slot,
-			     uint64_t first_page, const uint64_t *words,
-			     size_t count, struct ramjet_error *err)
+static struct rj_kvm_span overlap(const struct rj_kvm_slot *slot,
+				  const struct ramjet_dirty_part *part)
 {
-	uint64_t bits = count * RJ_WORD_BITS;
-	uint64_t begin = first_page > slot->first_page
-				 ? first_page - slot->first_page
-				 : 0;
-	uint64_t end = first_page + bits - slot->first_page;
-	uint64_t at = begin - begin % RJ_WORD_BITS;
-
-	if (end > slot->page_count)
-		end = slot->page_count;
-	while (at < end) {
-		uint64_t batch[BATCH_WORDS];
-		uint64_t first = at;
-		uint64_t any = 0;
-		size_t n = 0;
-
-		for (; n < BATCH_WORDS && at < end; n++, at += RJ_WORD_BITS) {
-			int64_t from =
-				(int64_t)(slot->first_page + at - first_page);
-
-			batch[n] = rj_words_window(words, bits, from);
-			if (end - at < RJ_WORD_BITS)
-				batch[n] &=
-					rj_bit_span(0, (unsigned)(end - at));
-			any |= batch[n];
-		}
-		if (any) {
-			int rc = clear_log(l, slot, first, batch, n, err);
-
-			if (rc)
-				return rc;
-		}
-	}
-	return 0;
+	return rj_kvm_slot_overlap(slot, part->region, part->first_page,
+				   part->page_count);
 }
 
 /* ---- starting ---------------------------------------------------------- */
 
-/* Bitmaps of the populated pages, one a region. */
-struct populated {
-	struct rj_bitmap *maps;
-	unsigned count;
-};
-
-static void populated_done(struct populated *p)
+/* A VM that has dirty rings instead of the log says so before it looks for the
+ * slot, which need not be logged yet (if it is, it is copied). */
+static int refuse_rings(const struct kvm_log *l, struct ramjet_error *err)
 {
-	for (unsigned i = 0; i < p->count; i++)
-		rj_bitmap_done(&p->maps[i]);
-	free(p->maps);
-}
+	struct kvm_dirty_log log = {
+		.slot = l->slots.slots[0].slot,
+		.dirty_bitmap = l->copy.copies[0].words,
+	};
 
-static int populated_scan(struct populated *p, const struct kvm_log *l,
-			  struct ramjet_error *err)
-{
-	p->maps = calloc(l->region_count, sizeof(*p->maps));
-	if (!p->maps)
-		return rj_fail(err, -ENOMEM, "kvm log: out of memory");
-	for (; p->count < l->region_count; p->count++) {
-		const struct ramjet_dirty_region *region =
-			&l->regions[p->count];
-		struct rj_bitmap *map = &p->maps[p->count];
-		enum rj_populated_method method;
-		const char *reason;
-		int rc = rj_bitmap_init(map, region->page_count, err);
-
-		if (rc)
-			return rc;
-		rc = rj_populated_scan(region, map, &method, &reason, err);
-		if (rc) {
-			rj_bitmap_done(map);
-			return rc;
-		}
-	}
+	if (ioctl(l->slots.vm_fd, KVM_GET_DIRTY_LOG, &log) && errno == ENXIO)
+		return rj_fail(err, -EOPNOTSUPP,
+			       "KVM_GET_DIRTY_LOG: the VM has no log, since "
+			       "its dirty rings are enabled");
 	return 0;
 }
 
-static bool mostly_populated(const struct populated *p)
+static bool begins_by_parts(const struct kvm_log *l)
 {
-	uint64_t populated = 0;
-	uint64_t pages = 0;
-
-	for (unsigned i = 0; i < p->count; i++) {
-		populated += rj_bitmap_count(&p->maps[i]);
-		pages += p->maps[i].page_count;
-	}
-	return populated >= pages - populated;
-}
-
-static int clear_unpopulated(const struct kvm_log *l,
-			     const struct rj_kvm_slot *slot,
-			     const struct rj_bitmap *map,
-			     struct ramjet_error *err)
-{
-	uint64_t word = slot->first_page / RJ_WORD_BITS;
-	uint64_t end = rj_div_round_up(slot->first_page + slot->page_count,
-				       RJ_WORD_BITS);
-
-	while (word < end) {
-		uint64_t first_page = word * RJ_WORD_BITS;
-		uint64_t batch[BATCH_WORDS];
-		size_t n = 0;
-		int rc;
-
-		for (; n < BATCH_WORDS && word < end; n++, word++)
-			batch[n] = ~atomic_load(&map->words[word]);
-		rc = clear_block_words(l, slot, first_page, batch, n, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int begin_logging(struct kvm_log *l, const struct populated *p,
-			 struct ramjet_error *err)
-{
-	uint32_t protection = l->protection;
-	int rc;
-
-	if (!mostly_populated(p))
-		protection &= ~(uint32_t)KVM_DIRTY_LOG_INITIALLY_SET;
-	if (l->offers_protection) {
-		rc = rj_kvm_enable_cap(l->slots.vm_fd,
-				       KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
-				       protection);
-		if (rc)
-			return rj_fail_errno(
-				err, rc, "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
-	}
-	rc = rj_kvm_slots_log_on(&l->slots, err);
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < l->slots.count; i++) {
-		const struct rj_kvm_slot *slot = &l->slots.slots[i];
-
-		/* Fails here for a VM that has dirty rings instead of the
-		 * log. */
-		rc = get_log(l, slot, err);
-		if (!rc && protection & KVM_DIRTY_LOG_INITIALLY_SET)
-			rc = clear_unpopulated(l, slot, &p->maps[slot->region],
-					       err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int allocate_words(struct kvm_log *l, struct ramjet_error *err)
-{
-	uint64_t most = 0;
-
-	for (size_t i = 0; i < l->slots.count; i++)
-		if (l->slots.slots[i].page_count > most)
-			most = l->slots.slots[i].page_count;
-	l->words =
-		calloc(rj_div_round_up(most, RJ_WORD_BITS), sizeof(uint64_t));
-	if (!l->words)
-		return rj_fail(err, -ENOMEM, "kvm log: out of memory");
-	return 0;
+	return l->protection & KVM_DIRTY_LOG_INITIALLY_SET;
 }
 
 static int kvm_log_start(void *user, const struct ramjet_dirty_region *regions,
 			 unsigned count, struct ramjet_error *err)
 {
 	struct kvm_log *l = user;
-	rj_cleanup(populated_done) struct populated populated = { 0 };
 	int rc = rj_kvm_slots_place(&l->slots, regions, count, err);
 
+	if (!rc)
+		rc = rj_kvm_copy_init(&l->copy, &l->slots, err);
+	if (!rc)
+		rc = refuse_rings(l, err);
 	if (rc)
 		return rc;
-	l->regions = regions;
-	l->region_count = count;
-	rc = allocate_words(l, err);
+	if (l->offers_protection) {
+		rc = rj_kvm_enable_cap(l->slots.vm_fd,
+				       KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+				       l->protection);
+		if (rc)
+			return rj_fail_errno(
+				err, rc, "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
+	}
+	return begins_by_parts(l) ? 0 : rj_kvm_slots_log_on(&l->slots, err);
+}
+
+/* ---- arming ------------------------------------------------------------ */
+
+static int arm_slot(struct kvm_log *l, size_t index, struct rj_kvm_span span,
+		    struct ramjet_error *err)
+{
+	struct rj_kvm_slot *slot = &l->slots.slots[index];
+	int rc = rj_kvm_slot_log_on(&l->slots, slot, err);
+
 	if (!rc)
-		rc = populated_scan(&populated, l, err);
+		rc = rj_kvm_clear_span(l->slots.vm_fd, slot, span, err);
 	if (!rc)
-		rc = begin_logging(l, &populated, err);
+		rj_kvm_copy_forget(&l->copy, index, span.first, span.count);
 	return rc;
 }
 
-/* ---- tracking ---------------------------------------------------------- */
+static int kvm_log_arm(void *user, const struct ramjet_dirty_part *part,
+		       struct ramjet_error *err)
+{
+	struct kvm_log *l = user;
+	size_t i = first_slot(l, part);
 
-/* The slot's words, shifted to where they are in the block. */
-static void mark_shifted(const struct kvm_log *l,
-			 const struct rj_kvm_slot *slot,
+	for (; i < l->slots.count; i++) {
+		const struct rj_kvm_slot *slot = &l->slots.slots[i];
+		struct rj_kvm_span span;
+		int rc;
+
+		if (is_beyond(slot, part))
+			break;
+		span = overlap(slot, part);
+		rc = span.count ? arm_slot(l, i, span, err) : 0;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- collecting -------------------------------------------------------- */
+
+/* Pages [first_page, end) of the block, from a slot whose words are shifted
+ * against the block's. */
+static void mark_shifted(const struct rj_kvm_slot *slot, const uint64_t *words,
+			 uint64_t first_page, uint64_t end,
 			 struct ramjet_dirty_sink *sink)
 {
-	uint64_t word = slot->first_page / RJ_WORD_BITS;
-	uint64_t end = rj_div_round_up(slot->first_page + slot->page_count,
-				       RJ_WORD_BITS);
+	uint64_t word = first_page / RJ_WORD_BITS;
+	const uint64_t last = rj_div_round_up(end, RJ_WORD_BITS);
 
-	while (word < end) {
-		uint64_t first_page = word * RJ_WORD_BITS;
+	while (word < last) {
 		uint64_t batch[BATCH_WORDS];
+		uint64_t from = word * RJ_WORD_BITS;
 		size_t n = 0;
 
-		for (; n < BATCH_WORDS && word < end; n++, word++)
+		for (; n < BATCH_WORDS && word < last; n++, word++)
 			batch[n] = rj_words_window(
-				l->words, slot->page_count,
+				words, slot->page_count,
 				(int64_t)(word * RJ_WORD_BITS) -
 					(int64_t)slot->first_page);
-		ramjet_dirty_mark_words(sink, slot->region, first_page, batch,
-					n);
+		ramjet_dirty_mark_words(sink, slot->region, from, batch, n);
 	}
 }
 
+static int mark_slot(struct kvm_log *l, size_t index, struct rj_kvm_span span,
+		     struct ramjet_dirty_sink *sink, struct ramjet_error *err)
+{
+	const struct rj_kvm_slot *slot = &l->slots.slots[index];
+	const uint64_t *words = l->copy.copies[index].words;
+	const uint64_t first_page = slot->first_page + span.first;
+	int rc;
+
+	/* Of a slot that is not logged no part is armed yet. */
+	if (!rj_kvm_slot_logs(slot))
+		return 0;
+	rc = rj_kvm_copy_want(&l->copy, index, err);
+	if (rc)
+		return rc;
+	if (slot->first_page % RJ_WORD_BITS)
+		mark_shifted(slot, words, first_page, first_page + span.count,
+			     sink);
+	else
+		ramjet_dirty_mark_words(
+			sink, slot->region, first_page,
+			&words[span.first / RJ_WORD_BITS],
+			rj_div_round_up(span.count, RJ_WORD_BITS));
+	return 0;
+}
+
+static int kvm_log_collect_begin(void *user, RJ_UNUSED uint32_t flags,
+				 RJ_UNUSED struct ramjet_error *err)
+{
+	struct kvm_log *l = user;
+
+	rj_kvm_copy_begin(&l->copy);
+	return 0;
+}
+
+static int kvm_log_collect_part(void *user,
+				const struct ramjet_dirty_part *part,
+				struct ramjet_dirty_sink *sink,
+				struct ramjet_error *err)
+{
+	struct kvm_log *l = user;
+	size_t i = first_slot(l, part);
+
+	for (; i < l->slots.count; i++) {
+		const struct rj_kvm_slot *slot = &l->slots.slots[i];
+		struct rj_kvm_span span;
+		int rc;
+
+		if (is_beyond(slot, part))
+			break;
+		span = overlap(slot, part);
+		rc = span.count ? mark_slot(l, i, span, sink, err) : 0;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* All that is logged, in one part a slot. */
 static int kvm_log_collect(void *user, struct ramjet_dirty_sink *sink,
 			   struct ramjet_error *err)
 {
 	struct kvm_log *l = user;
+	int rc = 0;
 
-	for (size_t i = 0; i < l->slots.count; i++) {
-		const struct rj_kvm_slot *slot = &l->slots.slots[i];
-		int rc = get_log(l, slot, err);
+	rj_kvm_copy_begin(&l->copy);
+	for (size_t i = 0; !rc && i < l->slots.count; i++) {
+		const struct rj_kvm_span all = {
+			.count = l->slots.slots[i].page_count,
+		};
 
-		if (rc)
-			return rc;
-		if (slot->first_page % RJ_WORD_BITS)
-			mark_shifted(l, slot, sink);
-		else
-			ramjet_dirty_mark_words(
-				sink, slot->region, slot->first_page, l->words,
-				rj_div_round_up(slot->page_count,
-						RJ_WORD_BITS));
+		rc = mark_slot(l, i, all, sink, err);
 	}
-	return 0;
+	return rc;
 }
 
 static int kvm_log_rearm(void *user, unsigned region, uint64_t first_page,
@@ -328,23 +274,24 @@ static int kvm_log_rearm(void *user, unsigned region, uint64_t first_page,
 			 struct ramjet_error *err)
 {
 	const struct kvm_log *l = user;
-	uint64_t end = first_page + count * RJ_WORD_BITS;
+	const struct ramjet_dirty_part part = {
+		.region = region,
+		.first_page = first_page,
+		.page_count = count * RJ_WORD_BITS,
+	};
+	size_t i = first_slot(l, &part);
+	int rc = 0;
 
-	for (size_t i = 0; i < l->slots.count; i++) {
+	for (; !rc && i < l->slots.count; i++) {
 		const struct rj_kvm_slot *slot = &l->slots.slots[i];
-		int rc;
 
-		if (slot->region < region ||
-		    (slot->region == region &&
-		     slot->first_page + slot->page_count <= first_page))
-			continue;
-		if (slot->region > region || slot->first_page >= end)
+		if (is_beyond(slot, &part))
 			break;
-		rc = clear_block_words(l, slot, first_page, words, count, err);
-		if (rc)
-			return rc;
+		if (overlap(slot, &part).count)
+			rc = rj_kvm_clear_words(l->slots.vm_fd, slot,
+						first_page, words, count, err);
 	}
-	return 0;
+	return rc;
 }
 
 static void kvm_log_stop(void *user)
@@ -352,8 +299,7 @@ static void kvm_log_stop(void *user)
 	struct kvm_log *l = user;
 
 	rj_kvm_slots_log_off(&l->slots);
-	free(l->words);
-	l->words = NULL;
+	rj_kvm_copy_done(&l->copy);
 }
 
 static void kvm_log_free(void *user)
@@ -396,6 +342,8 @@ RAMJET_API int ramjet_dirty_kvm_log_new(const struct ramjet_dirty_kvm_log *log,
 		.collect = kvm_log_collect,
 		.stop = kvm_log_stop,
 		.free = kvm_log_free,
+		.collect_part = kvm_log_collect_part,
+		.collect_begin = kvm_log_collect_begin,
 	};
 	rj_cleanup(kvm_log_freep) void *user = NULL;
 	struct kvm_log *l;
@@ -418,6 +366,8 @@ RAMJET_API int ramjet_dirty_kvm_log_new(const struct ramjet_dirty_kvm_log *log,
 		ops.name = "kvm log";
 		ops.rearm = kvm_log_rearm;
 	}
+	if (begins_by_parts(l))
+		ops.arm = kvm_log_arm;
 	rc = ramjet_dirty_new(&ops, l, ret, err);
 	if (rc)
 		return rc;

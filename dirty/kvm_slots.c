@@ -65,6 +65,7 @@ int rj_kvm_slots_init(struct rj_kvm_slots *slots, int vm_fd,
 	slots->slots = calloc(count, sizeof(*slots->slots));
 	if (!slots->slots)
 		return rj_fail(err, -ENOMEM, "KVM slots: out of memory");
+	rj_mutex_init(&slots->switching);
 	for (; slots->count < count; slots->count++) {
 		struct ramjet_kvm_slot slot = { RAMJET_KVM_SLOT_INIT };
 		int rc = load_slot(&slot, from, slots->count, err);
@@ -81,9 +82,12 @@ int rj_kvm_slots_init(struct rj_kvm_slots *slots, int vm_fd,
 
 void rj_kvm_slots_done(struct rj_kvm_slots *slots)
 {
+	if (!slots->slots)
+		return;
 	for (size_t i = 0; i < slots->count; i++)
 		free(slots->slots[i].block);
 	free(slots->slots);
+	rj_mutex_done(&slots->switching);
 	*slots = (struct rj_kvm_slots){ .vm_fd = -1 };
 }
 
@@ -139,7 +143,51 @@ int rj_kvm_slots_place(struct rj_kvm_slots *slots,
 			return rc;
 	}
 	qsort(slots->slots, slots->count, sizeof(*slots->slots), by_place);
+	for (size_t i = 0; i < slots->count; i++) {
+		struct rj_kvm_slot *slot = &slots->slots[i];
+
+		slot->reach = slot->first_page + slot->page_count;
+		if (i && slot[-1].region == slot->region &&
+		    slot[-1].reach > slot->reach)
+			slot->reach = slot[-1].reach;
+	}
 	return 0;
+}
+
+/* Slots may share pages (address spaces do), so where one ends says nothing
+ * of the next; how far they reach together grows. */
+size_t rj_kvm_slots_find(const struct rj_kvm_slots *slots, unsigned region,
+			 uint64_t first_page)
+{
+	size_t low = 0, high = slots->count;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const struct rj_kvm_slot *slot = &slots->slots[middle];
+
+		if (slot->region < region ||
+		    (slot->region == region && slot->reach <= first_page))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct rj_kvm_span rj_kvm_slot_overlap(const struct rj_kvm_slot *slot,
+				       unsigned region, uint64_t first_page,
+				       uint64_t page_count)
+{
+	const uint64_t slot_end = slot->first_page + slot->page_count;
+	const uint64_t part_end = first_page + page_count;
+	const uint64_t first =
+		first_page > slot->first_page ? first_page : slot->first_page;
+	const uint64_t end = part_end < slot_end ? part_end : slot_end;
+
+	if (slot->region != region || first >= end)
+		return (struct rj_kvm_span){ 0 };
+	return (struct rj_kvm_span){ .first = first - slot->first_page,
+				     .count = end - first };
 }
 
 static int set_flags(const struct rj_kvm_slots *slots,
@@ -157,21 +205,42 @@ static int set_flags(const struct rj_kvm_slots *slots,
 									: 0;
 }
 
+bool rj_kvm_slot_logs(const struct rj_kvm_slot *slot)
+{
+	/* acquire: partner in rj_kvm_slot_log_on() */
+	return atomic_load_explicit(&slot->logging, memory_order_acquire);
+}
+
+int rj_kvm_slot_log_on(struct rj_kvm_slots *slots, struct rj_kvm_slot *slot,
+		       struct ramjet_error *err)
+{
+	int rc = 0;
+
+	if (rj_likely(rj_kvm_slot_logs(slot)))
+		return 0;
+	rj_lock(&slots->switching);
+	if (!rj_kvm_slot_logs(slot))
+		rc = set_flags(slots, slot,
+			       slot->flags | KVM_MEM_LOG_DIRTY_PAGES);
+	if (!rc)
+		/* release: partner in rj_kvm_slot_logs() */
+		atomic_store_explicit(&slot->logging, true,
+				      memory_order_release);
+	rj_unlock(&slots->switching);
+	if (rc)
+		return rj_fail_errno(err, rc,
+				     "KVM slot %u: switching dirty logging on",
+				     slot->slot);
+	return 0;
+}
+
 int rj_kvm_slots_log_on(struct rj_kvm_slots *slots, struct ramjet_error *err)
 {
-	for (size_t i = 0; i < slots->count; i++) {
-		struct rj_kvm_slot *slot = &slots->slots[i];
-		int rc = set_flags(slots, slot,
-				   slot->flags | KVM_MEM_LOG_DIRTY_PAGES);
+	int rc = 0;
 
-		if (rc)
-			return rj_fail_errno(err, rc,
-					     "KVM slot %u: switching dirty "
-					     "logging on",
-					     slot->slot);
-		slot->logging = true;
-	}
-	return 0;
+	for (size_t i = 0; !rc && i < slots->count; i++)
+		rc = rj_kvm_slot_log_on(slots, &slots->slots[i], err);
+	return rc;
 }
 
 void rj_kvm_slots_log_off(struct rj_kvm_slots *slots)
@@ -179,9 +248,11 @@ void rj_kvm_slots_log_off(struct rj_kvm_slots *slots)
 	for (size_t i = 0; i < slots->count; i++) {
 		struct rj_kvm_slot *slot = &slots->slots[i];
 
-		if (slot->logging)
+		if (rj_kvm_slot_logs(slot))
 			(void)set_flags(slots, slot, slot->flags);
-		slot->logging = false;
+		/* relaxed: nobody else is here any more */
+		atomic_store_explicit(&slot->logging, false,
+				      memory_order_relaxed);
 	}
 }
 
@@ -190,6 +261,12 @@ int rj_kvm_enable_cap(int vm_fd, uint32_t cap, uint64_t arg)
 	struct kvm_enable_cap enable = { .cap = cap, .args = { arg } };
 
 	return ioctl(vm_fd, KVM_ENABLE_CAP, &enable) ? -errno : 0;
+}
+
+/* relaxed: others may change bits of theirs in it */
+static uint64_t load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
 uint64_t rj_words_window(const uint64_t *words, uint64_t bit_count,
@@ -202,11 +279,11 @@ uint64_t rj_words_window(const uint64_t *words, uint64_t bit_count,
 	uint64_t low;
 
 	if (from < 0)
-		return from > -64 && last ? words[0] << -from : 0;
+		return from > -64 && last ? load(&words[0]) << -from : 0;
 	if (index >= last)
 		return 0;
-	low = words[index] >> shift;
+	low = load(&words[index]) >> shift;
 	if (!shift || index + 1 == last)
 		return low;
-	return low | words[index + 1] << (RJ_WORD_BITS - shift);
+	return low | load(&words[index + 1]) << (RJ_WORD_BITS - shift);
 }

@@ -78,8 +78,16 @@ void guest_check(const struct guest *guest, int rc)
 
 int guest_start(struct guest *guest)
 {
-	return rj_dirty_set_start(&guest->set, &guest->source, 1,
-				  &guest->region, 1, &guest->err);
+	int rc = rj_dirty_set_start(&guest->set, &guest->source, 1,
+				    &guest->region, 1, &guest->err);
+
+	return rc ? rc : guest_arm(guest, 0, GUEST_PAGES);
+}
+
+int guest_arm(struct guest *guest, uint64_t first_page, uint64_t page_count)
+{
+	return rj_dirty_set_arm(&guest->set, 0, first_page, page_count,
+				&guest->err);
 }
 
 uint64_t guest_collect(struct guest *guest)

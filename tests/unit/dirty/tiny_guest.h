@@ -38,7 +38,9 @@ void guest_free(struct guest *guest);
 /* rc must be 0, else guest->err is told. */
 void guest_check(const struct guest *guest, int rc);
 
+/* Starts and arms all. */
 int guest_start(struct guest *guest);
+int guest_arm(struct guest *guest, uint64_t first_page, uint64_t page_count);
 /* Returns what was newly marked in guest->map. */
 uint64_t guest_collect(struct guest *guest);
 /* What a worker does: claim each chunk, rearm it, read its pages into copy[]

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* KVM's log, armed and collected by parts. */
+#include "tests/unit/cmocka_all.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/dirty/tiny_guest.h"
+
+static void make(struct guest *g)
+{
+	struct ramjet_dirty_kvm_log log = {
+		RAMJET_DIRTY_KVM_LOG_INIT,
+		.slots = guest_slots,
+		.slot_count = GUEST_SLOTS,
+	};
+
+	guest_make(g, 0);
+	log.vm_fd = g->vm.vm_fd;
+	guest_check(g, ramjet_dirty_kvm_log_new(&log, &g->source, &g->err));
+}
+
+/* Chunks [first, end) of the block are armed. */
+struct armed {
+	uint64_t first;
+	_Atomic uint64_t end;
+};
+
+static struct rj_run armed_run(void *user, unsigned region, uint64_t from,
+			       uint64_t end)
+{
+	struct armed *armed = user;
+	const uint64_t armed_end = atomic_load(&armed->end);
+
+	(void)region;
+	from = from < armed->first ? armed->first : from;
+	end = end < armed_end ? end : armed_end;
+	return (struct rj_run){ .first = from,
+				.count = from < end ? end - from : 0 };
+}
+
+static void make_by_parts(struct guest *g)
+{
+	make(g);
+	if (!g->source->ops.arm) {
+		printf("# skipped: KVM cannot call all pages dirty\n");
+		skip();
+	}
+	guest_check(g, rj_dirty_set_start(&g->set, &g->source, 1, &g->region, 1,
+					  &g->err));
+}
+
+static uint64_t collect_armed(struct guest *g, struct armed *armed,
+			      struct rj_crew *crew)
+{
+	const struct rj_dirty_walk walk = {
+		.armed = armed_run,
+		.user = armed,
+		.crew = crew,
+	};
+	struct rj_bitmap *bitmaps[] = { &g->map };
+	uint64_t marked = 0;
+
+	guest_check(g, rj_dirty_set_collect(&g->set, &walk, bitmaps, &marked,
+					    &g->err));
+	return marked;
+}
+
+static void tracking_begins_where_it_is_armed(void **state)
+{
+	struct armed armed = { .first = 1, .end = 2 };
+	struct guest g;
+
+	(void)state;
+	make_by_parts(&g);
+	memset(g.region.host, 1, GUEST_PAGES * RAMJET_PAGE_BYTES);
+	guest_check(&g, guest_arm(&g, 512, 512));
+	assert_int_equal(collect_armed(&g, &armed, NULL), 0);
+	guest_write_edges(&g);
+	/* 600 to 1023, of two slots. */
+	assert_int_equal(collect_armed(&g, &armed, NULL), 9);
+	guest_check(&g, guest_arm(&g, 0, 512));
+	guest_check(&g, guest_arm(&g, 1024, 1024));
+	/* Written before: who looks what is populated finds it. */
+	assert_int_equal(guest_collect(&g), 0);
+	guest_write_edges(&g);
+	assert_int_equal(guest_collect(&g), GUEST_EDGES - 9);
+	guest_check_edges(&g);
+	guest_free(&g);
+}
+
+static uint64_t part(struct guest *g, uint64_t chunk)
+{
+	const struct ramjet_dirty_part want = {
+		.size = sizeof(want),
+		.first_page = chunk * RJ_CHUNK_PAGES,
+		.page_count = RJ_CHUNK_PAGES,
+	};
+	struct rj_bitmap *bitmaps[] = { &g->map };
+	struct ramjet_dirty_sink sink = {
+		.bitmaps = bitmaps,
+		.regions = &g->region,
+		.count = 1,
+	};
+
+	guest_check(g, g->source->ops.collect_part(g->source->user, &want,
+						   &sink, &g->err));
+	return sink.marked;
+}
+
+/* Slots 3 and 4 lie in two chunks, slot 3 with a word in both. They are copied
+ * for the first of them before the second is armed. */
+static void nothing_is_written_just_because_it_is_armed(void **state)
+{
+	struct guest g;
+
+	(void)state;
+	make_by_parts(&g);
+	guest_check(&g, guest_arm(&g, 512, 1024));
+	guest_write(&g, 0, 1023);
+	g.source->ops.collect_begin(g.source->user, 0, &g.err);
+	assert_int_equal(part(&g, 2), 0);
+	guest_check(&g, guest_arm(&g, 1536, 512));
+	assert_int_equal(part(&g, 3), 0);
+	assert_int_equal(part(&g, 1), 1);
+	rj_dirty_set_stop(&g.set);
+	rj_bitmap_clear_run(&g.map, 0, GUEST_PAGES);
+
+	guest_check(&g, rj_dirty_set_start(&g.set, &g.source, 1, &g.region, 1,
+					   &g.err));
+	guest_check(&g, guest_arm(&g, 512, 512));
+	guest_write(&g, 0, 1023);
+	g.source->ops.collect_begin(g.source->user, 0, &g.err);
+	assert_int_equal(part(&g, 1), 1);
+	guest_check(&g, guest_arm(&g, 1024, 1024));
+	guest_check(&g, guest_arm(&g, 0, 512));
+	assert_int_equal(part(&g, 2) + part(&g, 3) + part(&g, 0), 0);
+	/* In the log it still is. */
+	rj_bitmap_clear_run(&g.map, 0, GUEST_PAGES);
+	assert_int_equal(guest_collect(&g), 1);
+	guest_free(&g);
+}
+
+static void a_slot_that_is_gone_fails_the_collect(void **state)
+{
+	const struct ramjet_kvm_slot *slot = &guest_slots[2];
+	struct rj_bitmap *bitmaps[1];
+	struct rj_dirty_walk walk = { .last = true };
+	struct rj_crew crew;
+	uint64_t marked;
+	struct guest g;
+
+	(void)state;
+	make(&g);
+	guest_check(&g, guest_start(&g));
+	assert_int_equal(
+		tiny_vm_set_slot(&g.vm, slot->slot, slot->guest_phys_addr,
+				 g.region.host + slot->block_offset, 0),
+		0);
+	assert_int_equal(rj_crew_start(&crew, "rj/test", 3, NULL), 0);
+	walk.crew = &crew;
+	bitmaps[0] = &g.map;
+	assert_int_equal(
+		rj_dirty_set_collect(&g.set, &walk, bitmaps, &marked, &g.err),
+		-ENOENT);
+	assert_non_null(strstr(g.err.message, "KVM_GET_DIRTY_LOG of slot 2"));
+	rj_crew_stop(&crew);
+	guest_free(&g);
+}
+
+/* What a worker does in the first round: arm, then look (all is populated),
+ * then read. */
+struct first_round {
+	struct guest *guest;
+	struct armed armed;
+	uint32_t *copy;
+};
+
+static void *first_round_main(void *user)
+{
+	struct first_round *r = user;
+
+	for (uint64_t page = 0; page < GUEST_PAGES; page++) {
+		if (page % RJ_CHUNK_PAGES == 0)
+			guest_check(r->guest,
+				    guest_arm(r->guest, page, RJ_CHUNK_PAGES));
+		r->copy[page] = guest_page_value(r->guest, page);
+		if (page % RJ_CHUNK_PAGES == RJ_CHUNK_PAGES - 1)
+			atomic_store(&r->armed.end, page / RJ_CHUNK_PAGES + 1);
+	}
+	return NULL;
+}
+
+static void loses_nothing_while_it_is_armed(void **state)
+{
+	struct first_round r = { .copy = calloc(GUEST_PAGES, sizeof(*r.copy)) };
+	struct guest_writers writers;
+	struct rj_crew crew;
+	struct guest g;
+
+	(void)state;
+	make_by_parts(&g);
+	assert_int_equal(rj_crew_start(&crew, "rj/test", 2, NULL), 0);
+	r.guest = &g;
+	for (unsigned cycle = 0; cycle < 30; cycle++) {
+		pthread_t thread;
+
+		atomic_store(&r.armed.end, 0);
+		guest_writers_start(&writers, &g);
+		assert_int_equal(
+			pthread_create(&thread, NULL, first_round_main, &r), 0);
+		while (atomic_load(&r.armed.end) < g.map.chunk_count) {
+			(void)collect_armed(&g, &r.armed, &crew);
+			(void)guest_take(&g, r.copy);
+		}
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		(void)collect_armed(&g, &r.armed, &crew);
+		(void)guest_take(&g, r.copy);
+		guest_writers_stop(&writers);
+		(void)collect_armed(&g, &r.armed, &crew);
+		(void)guest_take(&g, r.copy);
+		for (uint64_t page = 0; page < GUEST_PAGES; page++)
+			assert_int_equal(r.copy[page],
+					 guest_page_value(&g, page));
+		rj_dirty_set_stop(&g.set);
+		guest_check(&g, rj_dirty_set_start(&g.set, &g.source, 1,
+						   &g.region, 1, &g.err));
+	}
+	rj_crew_stop(&crew);
+	free(r.copy);
+	guest_free(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tracking_begins_where_it_is_armed),
+		cmocka_unit_test(nothing_is_written_just_because_it_is_armed),
+		cmocka_unit_test(a_slot_that_is_gone_fails_the_collect),
+		cmocka_unit_test(loses_nothing_while_it_is_armed),
+	};
+
+	return cmocka_run_group_tests_name("kvm_parts", tests, NULL, NULL);
+}
