@@ -17,7 +17,7 @@
 
 /* Chosen. How often the control link is looked at while channels are awaited; how
  * long a refusal may take to be sent; and how long a connection that is refused at
- * the end has to read why. */
+ * the end, with all others there, has to read why. */
 #define LOOK_NS   (100 * UINT64_C(1000000))
 #define REFUSE_NS (100 * UINT64_C(1000000))
 #define PART_NS   (300 * UINT64_C(1000000))
@@ -55,7 +55,7 @@ static unsigned channels_to_take(struct ramjet_migration *m, unsigned wished)
 }
 
 static void say_failed(struct ramjet_migration *m, const struct rj_conn *conn,
-		       const struct ramjet_error *why)
+		       uint64_t deadline_ns, const struct ramjet_error *why)
 {
 	uint8_t body[RJ_FAILED_BYTES_MAX];
 	const struct rj_frame frame = {
@@ -68,13 +68,13 @@ static void say_failed(struct ramjet_migration *m, const struct rj_conn *conn,
 	rj_conn_describe(conn, peer, sizeof(peer));
 	rj_log(&m->log, RJ_LOG_WARNING, "refused %s: %s", peer, why->message);
 	rj_link_init(&link, conn, -1);
-	(void)!rj_link_send(&link, &frame, body, rj_now_ns() + REFUSE_NS, NULL);
+	(void)!rj_link_send(&link, &frame, body, deadline_ns, NULL);
 }
 
 static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
 		   const struct ramjet_error *why)
 {
-	say_failed(m, conn, why);
+	say_failed(m, conn, rj_now_ns() + REFUSE_NS, why);
 	(void)rj_conn_close(conn, 0, NULL);
 }
 
@@ -412,9 +412,8 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 /* A socket that is closed with bytes unread is reset, and our FAILED may be
  * lost with it: so read what comes, until the peer has closed or the time is
  * over. */
-static void part_with(struct rj_conn *conn)
+static void part_with(struct rj_conn *conn, uint64_t deadline_ns)
 {
-	const uint64_t deadline_ns = rj_now_ns() + PART_NS;
 	uint8_t scratch[256];
 	ssize_t n = 1;
 
@@ -443,13 +442,15 @@ static bool next_waiting(struct rj_incoming *in, struct rj_conn *ret)
 void rj_target_turn_away(struct ramjet_migration *m,
 			 const struct ramjet_error *why)
 {
-	struct rj_conn conn;
+	/* All of them are told, and then have so long together. */
+	const uint64_t deadline_ns = rj_now_ns() + PART_NS;
+	struct rj_conn conns[RJ_INTAKE_MAX];
+	unsigned count = 0;
 
-	for (unsigned i = 0; i < RJ_LOBBY_SEATS; i++) {
-		if (!next_waiting(m->in, &conn))
-			return;
-		say_failed(m, &conn, why);
-		part_with(&conn);
-		(void)rj_conn_close(&conn, 0, NULL);
-	}
+	while (count < RJ_INTAKE_MAX && next_waiting(m->in, &conns[count]))
+		say_failed(m, &conns[count++], deadline_ns, why);
+	for (unsigned i = 0; i < count; i++)
+		part_with(&conns[i], deadline_ns);
+	for (unsigned i = 0; i < count; i++)
+		(void)rj_conn_close(&conns[i], 0, NULL);
 }

@@ -82,6 +82,7 @@ static void over_operations(void **state)
 		vmm_init(vmm, 3);
 		vmm->by_operations = true;
 		vmm->kind = kinds[i];
+		vmm->move.source_params.zero_copy = RAMJET_ZERO_COPY_ON;
 		move_over(vmm);
 		expect_requests(vmm, 3);
 		assert_int_equal(vmm->move.info->channel_count, 3);
@@ -92,6 +93,8 @@ static void over_operations(void **state)
 		assert_string_equal(
 			path_of(vmm->move.target_info, "io_uring", "no"),
 			"io_uring: the connection is no bare socket");
+		assert_string_equal(path_of(vmm->move.info, "zero copy", "no"),
+				    "it needs io_uring");
 		vmm_done(vmm);
 	}
 }

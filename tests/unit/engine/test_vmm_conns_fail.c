@@ -326,6 +326,52 @@ static void who_is_turned_away_hears_why(void **state)
 	(void)unlink(address.sun_path);
 }
 
+/* One that never says anything, and needs no descriptor. */
+static ssize_t mute(void *user, const struct iovec *iov, unsigned count)
+{
+	(void)user;
+	(void)iov;
+	(void)count;
+	return -EAGAIN;
+}
+
+static void count_closed(void *user)
+{
+	atomic_fetch_add((_Atomic unsigned *)user, 1);
+}
+
+static void too_many_stay_the_callers(void **state)
+{
+	struct ramjet_connection_ops ops = { RAMJET_CONNECTION_OPS_INIT,
+					     .send = mute, .receive = mute,
+					     .close = count_closed };
+	struct ramjet_connection given = { RAMJET_CONNECTION_INIT,
+					   .ops = &ops };
+	_Atomic unsigned closed = 0;
+	struct vmm_conns *vmm = *state;
+	struct sockaddr_un address;
+	struct ramjet_error err;
+	unsigned taken = 0;
+	int bus, rc;
+
+	vmm_init(vmm, 1);
+	given.user = &closed;
+	bus = listen_as_bus(vmm, &address);
+	/* The target waits for its helpers, and takes nobody in. */
+	vmm_listen(vmm);
+	while (!(rc = ramjet_incoming_give(vmm->move.incoming, &given, &err)))
+		taken++;
+	move_expect_error(&err, -EBUSY, "wait already");
+	assert_int_equal(rc, -EBUSY);
+	assert_true(taken > RAMJET_CHANNELS_MAX);
+	assert_int_equal(atomic_load(&closed), 0);
+	assert_int_equal(ramjet_migration_free(vmm->move.incoming), 0);
+	vmm->move.incoming = NULL;
+	assert_int_equal(atomic_load(&closed), taken);
+	(void)close(bus);
+	(void)unlink(address.sun_path);
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
 	struct ramjet_connection_ops ops = { RAMJET_CONNECTION_OPS_INIT };
@@ -389,6 +435,7 @@ int main(void)
 		VMM_TEST(a_target_that_refuses_is_heard),
 		VMM_TEST(one_that_breaks_ends_the_move),
 		VMM_TEST(who_is_turned_away_hears_why),
+		VMM_TEST(too_many_stay_the_callers),
 		VMM_TEST(what_makes_no_sense_is_refused),
 	};
 
