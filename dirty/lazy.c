@@ -2,7 +2,8 @@
 /*
  * Page tables and files do not tell whether missing pages are filled by a
  * userfaultfd, which may be open in another process only. The kernel shows it
- * at the mapping, as "um" among the VmFlags of /proc/self/smaps.
+ * at the mapping, as "um" among the VmFlags of /proc/self/smaps. Where no
+ * userfaultfd has the memory at all, as nearly always, these need not be read.
  */
 #include "dirty/lazy.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dirty/uffd_owner.h"
 #include "util/cleanup.h"
 
 #define FLAGS_LABEL  "VmFlags:"
@@ -73,8 +75,26 @@ static uint64_t end_of_all(const struct ramjet_dirty_region *regions,
 	return last;
 }
 
-void rj_lazy_look(const struct ramjet_dirty_region *regions, unsigned count,
-		  const char **ret_reasons)
+/* Not one page of them is registered with a userfaultfd. */
+static bool none_is_registered(const struct ramjet_dirty_region *regions,
+			       unsigned count)
+{
+	rj_cleanup(rj_uffd_owner_close) struct rj_uffd_owner owner =
+		RJ_UFFD_OWNER_NONE;
+	bool none = rj_uffd_owner_open(&owner);
+
+	for (unsigned i = 0; none && i < count; i++) {
+		const uint64_t from = (uintptr_t)regions[i].host;
+
+		none = rj_uffd_owner_is_none(&owner, from,
+					     from + regions[i].page_count *
+							     RAMJET_PAGE_BYTES);
+	}
+	return none;
+}
+
+static void read_smaps(const struct ramjet_dirty_region *regions,
+		       unsigned count, const char **ret_reasons)
 {
 	/* The kernel hands out a page at a time, stdio would ask for less. */
 	rj_autofree char *buffer = malloc(BUFFER_BYTES);
@@ -84,8 +104,6 @@ void rj_lazy_look(const struct ramjet_dirty_region *regions, unsigned count,
 	uint64_t at[2] = { 0, 0 }, from, to;
 	size_t room = 0;
 
-	for (unsigned i = 0; i < count; i++)
-		ret_reasons[i] = not_told;
 	if (maps && buffer)
 		(void)setvbuf(maps, buffer, _IOFBF, BUFFER_BYTES);
 	while (maps && at[0] < last && getline(&line, &room, maps) > 0) {
@@ -97,4 +115,15 @@ void rj_lazy_look(const struct ramjet_dirty_region *regions, unsigned count,
 			note_flags(regions, count, at, line, ret_reasons);
 		}
 	}
+}
+
+void rj_lazy_look(const struct ramjet_dirty_region *regions, unsigned count,
+		  const char **ret_reasons)
+{
+	const bool none = none_is_registered(regions, count);
+
+	for (unsigned i = 0; i < count; i++)
+		ret_reasons[i] = none ? NULL : not_told;
+	if (!none)
+		read_smaps(regions, count, ret_reasons);
 }

@@ -11,8 +11,9 @@
 /*
  * ret_reasons[i] of each region: NULL when no page of it is filled so, as far
  * as this process's own mapping goes; else why absent pages mean nothing:
- * static text. One pass over /proc/self/smaps for all of them, since the
- * kernel walks each mapping that it tells of: some 6 ms a GiB populated.
+ * static text. Only if any of it is registered with a userfaultfd is there a
+ * pass over /proc/self/smaps, one for all regions, since the kernel walks each
+ * mapping that it tells of: some 6 to 25 ms a GiB populated.
  */
 void rj_lazy_look(const struct ramjet_dirty_region *regions, unsigned count,
 		  const char **ret_reasons);
