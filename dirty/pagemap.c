@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "dirty/extent.h"
+#include "dirty/mark_batch.h"
 #include "dirty/pagescan.h"
 #include "dirty/source.h"
 #include "dirty/uffd.h"
@@ -61,10 +62,11 @@ struct pagemap {
 struct walk {
 	struct pagemap *p;
 	struct rj_pagescan *scan;
-	struct ramjet_dirty_sink *sink; /* NULL: only protect */
 	unsigned region;
 	bool last;           /* only report */
+	bool arms;           /* only protect */
 	uint64_t first_page; /* of the part */
+	struct rj_mark_batch marks;
 };
 
 /* ---- setting up -------------------------------------------------------- */
@@ -150,8 +152,8 @@ static bool is_shared(const struct walk *w)
 
 static void report(struct walk *w, uint64_t first, uint64_t count)
 {
-	if (w->sink)
-		ramjet_dirty_mark(w->sink, w->region, first, count);
+	if (!w->arms)
+		rj_mark_batch_add(&w->marks, first, count);
 }
 
 /* Give absent pages an entry that says "protected". */
@@ -291,23 +293,25 @@ static int walk_and_look(struct walk *w, uint64_t page_count,
 			    : scan(w, &written, page_count, on_written, err);
 }
 
+/* `sink` NULL: only protect. */
 static int walk_part(struct pagemap *p, const struct ramjet_dirty_part *part,
 		     struct ramjet_dirty_sink *sink, struct ramjet_error *err)
 {
-	struct walk w = {
-		.p = p,
-		.scan = rj_scan_pool_take(&p->scans, err),
-		.sink = sink,
-		.region = part->region,
-		.last = part->flags & RAMJET_DIRTY_LAST,
-		.first_page = part->first_page,
-	};
+	struct walk w;
 	int rc;
 
+	w.p = p;
+	w.scan = rj_scan_pool_take(&p->scans, err);
 	if (!w.scan)
 		return -ENOMEM;
+	w.region = part->region;
+	w.last = part->flags & RAMJET_DIRTY_LAST;
+	w.arms = !sink;
+	w.first_page = part->first_page;
+	rj_mark_batch_init(&w.marks, sink, part->region);
 	rc = w.last ? walk_and_look(&w, part->page_count, err)
 		    : walk_and_protect(&w, part->page_count, err);
+	rj_mark_batch_flush(&w.marks);
 	rj_scan_pool_give(&p->scans, w.scan);
 	if (rc)
 		rj_error_prefix(err, "block %s", p->regions[part->region].name);

@@ -26,7 +26,7 @@ struct shared {
 	char *block;
 	_Atomic uint64_t *bits; /* borrowed */
 	uint64_t bytes;
-	/* owned by the control thread */
+	/* immutable from start to stop */
 	unsigned region;
 	uint64_t page_count;
 };
@@ -73,21 +73,21 @@ static uint64_t take(_Atomic uint64_t *word, uint64_t mask)
 	       mask;
 }
 
-static int shared_collect(void *user, struct ramjet_dirty_sink *sink,
-			  RJ_UNUSED struct ramjet_error *err)
+/* Words [first, end) of the block. */
+static void collect_words(struct shared *s, uint64_t first, uint64_t end,
+			  struct ramjet_dirty_sink *sink)
 {
-	struct shared *s = user;
-	uint64_t end = rj_div_round_up(s->page_count, RJ_WORD_BITS);
-	unsigned tail = (unsigned)(s->page_count % RJ_WORD_BITS);
+	const uint64_t past = rj_div_round_up(s->page_count, RJ_WORD_BITS);
+	const unsigned tail = (unsigned)(s->page_count % RJ_WORD_BITS);
 	uint64_t words[BATCH_WORDS];
 
-	for (uint64_t first = 0; first < end; first += BATCH_WORDS) {
+	for (; first < end; first += BATCH_WORDS) {
 		uint64_t left = end - first;
 		size_t count = left < BATCH_WORDS ? left : BATCH_WORDS;
 		uint64_t any = 0;
 
 		for (size_t i = 0; i < count; i++) {
-			bool last = first + i + 1 == end && tail;
+			bool last = first + i + 1 == past && tail;
 
 			/* Bits past the block's end are not ours. */
 			words[i] = take(&s->bits[first + i],
@@ -100,6 +100,30 @@ static int shared_collect(void *user, struct ramjet_dirty_sink *sink,
 						first * RJ_WORD_BITS, words,
 						count);
 	}
+}
+
+static int shared_collect(void *user, struct ramjet_dirty_sink *sink,
+			  RJ_UNUSED struct ramjet_error *err)
+{
+	struct shared *s = user;
+
+	collect_words(s, 0, rj_div_round_up(s->page_count, RJ_WORD_BITS), sink);
+	return 0;
+}
+
+/* The last one is as any other: what was taken is marked. */
+static int shared_collect_part(void *user, const struct ramjet_dirty_part *part,
+			       struct ramjet_dirty_sink *sink,
+			       RJ_UNUSED struct ramjet_error *err)
+{
+	struct shared *s = user;
+
+	if (part->region == s->region)
+		collect_words(
+			s, part->first_page / RJ_WORD_BITS,
+			rj_div_round_up(part->first_page + part->page_count,
+					RJ_WORD_BITS),
+			sink);
 	return 0;
 }
 
@@ -117,9 +141,13 @@ static void shared_free(void *user)
 RJ_DEFINE_CLEANUP(void *, shared_free);
 
 static const struct ramjet_dirty_ops shared_ops = {
-	RAMJET_DIRTY_OPS_INIT, .name = "shared bitmap",
-	.start = shared_start, .collect = shared_collect,
-	.stop = shared_stop,   .free = shared_free,
+	RAMJET_DIRTY_OPS_INIT,
+	.name = "shared bitmap",
+	.start = shared_start,
+	.collect = shared_collect,
+	.stop = shared_stop,
+	.free = shared_free,
+	.collect_part = shared_collect_part,
 };
 
 static int check(const struct ramjet_dirty_bitmap *bitmap,

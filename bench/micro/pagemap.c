@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What tracking with pagemap costs, by kind of memory and how much is dirty:
- * the start, a collect that finds nothing, one that finds a share of the
- * pages, and the first write to a page after a collect. One JSON object a
- * line; times are the least of several.
+ * the start, arming all, a collect that finds nothing, one that finds a share of
+ * the pages, both also as the last one, with the guest stopped, and the first
+ * write to a page after a collect. One JSON object a line; times are the least
+ * of several.
  *
- *	bench-pagemap [--mib N]
+ *	bench-pagemap [--mib N] [--threads N] [--repeats N]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@
 #include "dirty/source.h"
 #include "util/clock.h"
 
-#define REPEATS 5u
+static unsigned repeats = 5;
+static struct rj_crew crew;
 
 struct tracked {
 	struct ramjet_dirty_region region;
@@ -55,6 +57,34 @@ static void map_memory(struct tracked *t, bool memfd, uint64_t bytes)
 	memset(t->region.host, 1, bytes);
 }
 
+/* Windows as large as the pieces of a collect. */
+#define WINDOW_PAGES (UINT64_C(128) * RJ_CHUNK_PAGES)
+
+static int arm_window(void *user, unsigned member, uint64_t piece,
+		      struct ramjet_error *err)
+{
+	struct tracked *t = user;
+	const uint64_t first = piece * WINDOW_PAGES;
+	const uint64_t left = t->region.page_count - first;
+
+	(void)member;
+	return rj_dirty_set_arm(&t->set, 0, first,
+				left < WINDOW_PAGES ? left : WINDOW_PAGES, err);
+}
+
+static uint64_t arm(struct tracked *t)
+{
+	struct ramjet_error err = { 0 };
+	const uint64_t begin = rj_now_ns();
+
+	if (rj_crew_run(&crew,
+			(t->region.page_count + WINDOW_PAGES - 1) /
+				WINDOW_PAGES,
+			arm_window, t, &err))
+		die("arm", &err);
+	return rj_now_ns() - begin;
+}
+
 /* Returns nanoseconds. */
 static uint64_t start(struct tracked *t)
 {
@@ -66,14 +96,15 @@ static uint64_t start(struct tracked *t)
 	return rj_now_ns() - begin;
 }
 
-static uint64_t collect(struct tracked *t, uint64_t expected)
+static uint64_t collect(struct tracked *t, bool last, uint64_t expected)
 {
+	const struct rj_dirty_walk walk = { .last = last, .crew = &crew };
 	struct rj_bitmap *bitmaps[] = { &t->map };
 	struct ramjet_error err = { 0 };
 	uint64_t begin = rj_now_ns();
 	uint64_t marked;
 
-	if (rj_dirty_set_collect(&t->set, NULL, bitmaps, &marked, &err))
+	if (rj_dirty_set_collect(&t->set, &walk, bitmaps, &marked, &err))
 		die("collect", &err);
 	begin = rj_now_ns() - begin;
 	if (marked != expected) {
@@ -101,41 +132,65 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return !a || b < a ? b : a;
 }
 
+struct times {
+	uint64_t start_ns, arm_ns, idle_ns, last_idle_ns, write_ns, again_ns,
+		last_ns, collect_ns;
+};
+
+static void print(const struct tracked *t, const char *kind, uint64_t pages,
+		  const struct times *least)
+{
+	printf("{\"bench\": \"pagemap\", \"memory\": \"%s\", \"mib\": %" PRIu64
+	       ", \"threads\": %u, \"dirty_pages\": %" PRIu64
+	       ", \"start_ms\": %.3f, \"arm_ms\": %.3f, "
+	       "\"idle_collect_ms\": %.3f, \"collect_ms\": %.3f, "
+	       "\"idle_last_ms\": %.3f, \"last_ms\": %.3f, "
+	       "\"first_write_ns\": %.1f, \"later_write_ns\": %.1f}\n",
+	       kind, t->region.page_count >> 8, rj_crew_size(&crew), pages,
+	       (double)least->start_ns / 1e6, (double)least->arm_ns / 1e6,
+	       (double)least->idle_ns / 1e6, (double)least->collect_ns / 1e6,
+	       (double)least->last_idle_ns / 1e6, (double)least->last_ns / 1e6,
+	       (double)least->write_ns / (double)pages,
+	       (double)least->again_ns / (double)pages);
+	(void)fflush(stdout);
+}
+
 static void measure(struct tracked *t, const char *kind, uint64_t stride)
 {
-	uint64_t pages = (t->region.page_count + stride - 1) / stride;
-	uint64_t start_ns = 0;
-	uint64_t idle_ns = 0;
-	uint64_t write_ns = 0;
-	uint64_t again_ns = 0;
-	uint64_t dirty_ns = 0;
+	const uint64_t pages = (t->region.page_count + stride - 1) / stride;
+	struct times l = { 0 };
 
-	for (unsigned i = 0; i < REPEATS; i++) {
-		start_ns = least(start_ns, start(t));
-		idle_ns = least(idle_ns, collect(t, 0));
-		write_ns = least(write_ns, write_pages(t, stride));
-		again_ns = least(again_ns, write_pages(t, stride));
-		dirty_ns = least(dirty_ns, collect(t, pages));
+	for (unsigned i = 0; i < repeats; i++) {
+		l.start_ns = least(l.start_ns, start(t));
+		l.arm_ns = least(l.arm_ns, arm(t));
+		l.idle_ns = least(l.idle_ns, collect(t, false, 0));
+		l.last_idle_ns = least(l.last_idle_ns, collect(t, true, 0));
+		l.write_ns = least(l.write_ns, write_pages(t, stride));
+		l.again_ns = least(l.again_ns, write_pages(t, stride));
+		l.last_ns = least(l.last_ns, collect(t, true, pages));
+		l.collect_ns = least(l.collect_ns, collect(t, false, pages));
 		rj_dirty_set_stop(&t->set);
 	}
-	printf("{\"bench\": \"pagemap\", \"memory\": \"%s\", \"mib\": %" PRIu64
-	       ", \"dirty_pages\": %" PRIu64 ", \"start_ms\": %.3f, "
-	       "\"idle_collect_ms\": %.3f, \"collect_ms\": %.3f, "
-	       "\"first_write_ns\": %.1f, \"later_write_ns\": %.1f}\n",
-	       kind, t->region.page_count >> 8, pages, (double)start_ns / 1e6,
-	       (double)idle_ns / 1e6, (double)dirty_ns / 1e6,
-	       (double)write_ns / (double)pages,
-	       (double)again_ns / (double)pages);
-	(void)fflush(stdout);
+	print(t, kind, pages, &l);
+}
+
+static uint64_t number(int argc, char **argv, const char *name, uint64_t other)
+{
+	for (int i = 1; i + 1 < argc; i += 2)
+		if (!strcmp(argv[i], name))
+			return strtoull(argv[i + 1], NULL, 10);
+	return other;
 }
 
 int main(int argc, char **argv)
 {
 	static const char *const kinds[] = { "anonymous", "memfd" };
-	uint64_t bytes = UINT64_C(1) << 30;
+	const uint64_t bytes = number(argc, argv, "--mib", 1024) << 20;
 
-	if (argc == 3 && !strcmp(argv[1], "--mib"))
-		bytes = strtoull(argv[2], NULL, 10) << 20;
+	repeats = (unsigned)number(argc, argv, "--repeats", repeats);
+	if (rj_crew_start(&crew, "scan",
+			  (unsigned)number(argc, argv, "--threads", 1), NULL))
+		abort();
 	for (unsigned kind = 0; kind < RJ_ARRAY_SIZE(kinds); kind++) {
 		struct ramjet_error err = { 0 };
 		struct tracked t = { 0 };
@@ -152,5 +207,6 @@ int main(int argc, char **argv)
 		if (t.region.fd >= 0)
 			(void)close(t.region.fd);
 	}
+	rj_crew_stop(&crew);
 	return 0;
 }

@@ -39,15 +39,21 @@ static int start(struct shared_case *c)
 				  &c->err);
 }
 
-static uint64_t collect(struct shared_case *c)
+static uint64_t collect_by(struct shared_case *c, struct rj_crew *crew)
 {
+	const struct rj_dirty_walk walk = { .crew = crew };
 	struct rj_bitmap *bitmaps[] = { &c->map };
 	uint64_t marked = 0;
 
 	assert_int_equal(
-		rj_dirty_set_collect(&c->set, NULL, bitmaps, &marked, &c->err),
+		rj_dirty_set_collect(&c->set, &walk, bitmaps, &marked, &c->err),
 		0);
 	return marked;
+}
+
+static uint64_t collect(struct shared_case *c)
+{
+	return collect_by(c, NULL);
 }
 
 static int setup(void **state)
@@ -174,9 +180,8 @@ static void *writer_main(void *user)
 	return NULL;
 }
 
-static void a_writer_at_work_loses_no_bit(void **state)
+static void lose_no_bit(struct shared_case *c, struct rj_crew *crew)
 {
-	struct shared_case *c = *state;
 	pthread_t writer;
 	uint64_t seen = 0;
 
@@ -184,7 +189,7 @@ static void a_writer_at_work_loses_no_bit(void **state)
 	assert_int_equal(start(c), 0);
 	assert_int_equal(pthread_create(&writer, NULL, writer_main, c), 0);
 	while (seen < PAGES) {
-		uint64_t marked = collect(c);
+		uint64_t marked = collect_by(c, crew);
 
 		assert_true(marked <= PAGES - seen);
 		seen += marked;
@@ -192,6 +197,21 @@ static void a_writer_at_work_loses_no_bit(void **state)
 	assert_int_equal(pthread_join(writer, NULL), 0);
 	assert_int_equal(rj_bitmap_count(&c->map), PAGES);
 	assert_int_equal(collect(c), 0);
+}
+
+static void a_writer_at_work_loses_no_bit(void **state)
+{
+	lose_no_bit(*state, NULL);
+}
+
+/* They share the block: it is of two pieces. */
+static void nor_do_collecting_threads(void **state)
+{
+	struct rj_crew crew;
+
+	assert_int_equal(rj_crew_start(&crew, "scan", 2, NULL), 0);
+	lose_no_bit(*state, &crew);
+	rj_crew_stop(&crew);
 }
 
 int main(void)
@@ -204,6 +224,7 @@ int main(void)
 		shared_test(an_unknown_block_is_refused),
 		shared_test(crooked_arguments_are_refused),
 		shared_test(a_writer_at_work_loses_no_bit),
+		shared_test(nor_do_collecting_threads),
 	};
 
 	return cmocka_run_group_tests_name("shared", tests, NULL, NULL);
