@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How the source comes to its connections. */
+#include "engine/source/connections.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/migration/callback.h"
-#include "engine/source/outgoing.h"
 #include "ringio/given.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -71,9 +70,10 @@ static int take(const struct ramjet_connection *from, struct rj_conn *ret,
 
 /* Ask the VMM. A newer one's connection may be longer than ours: it is loaded,
  * or refused. */
-static int ask(struct ramjet_migration *m,
+static int ask(const struct ramjet_connector *connector,
 	       const struct ramjet_connect_request *request,
-	       struct rj_conn *ret, struct ramjet_error *err)
+	       const struct rj_vmm *vmm, struct rj_conn *ret,
+	       struct ramjet_error *err)
 {
 	union {
 		struct ramjet_connection known;
@@ -82,40 +82,40 @@ static int ask(struct ramjet_migration *m,
 	int rc;
 
 	given.known = (struct ramjet_connection){ RAMJET_CONNECTION_INIT };
-	rc = rj_call_connect(&m->out->vmm, &m->out->session.connector, request,
-			     &given.known, err);
+	rc = rj_call_connect(vmm, connector, request, &given.known, err);
 	return rc ? rc : take(&given.known, ret, err);
 }
 
-static int reach_over(struct ramjet_migration *m, int channel,
-		      uint64_t deadline_ns, struct rj_conn *ret,
+static int reach_over(const struct rj_source_session *session,
+		      const struct rj_reach *reach, const struct rj_vmm *vmm,
+		      const struct rj_env *env, struct rj_conn *ret,
 		      struct ramjet_error *err)
 {
-	const struct rj_source_lanes *lanes = &m->out->lanes;
 	struct ramjet_connect_request request = {
 		.size = sizeof(request),
-		.channel = channel,
-		.channel_count =
-			channel < 0 ? lanes->plan.opened : lanes->channel_count,
-		.cancel_fd = m->wake_fd,
+		.channel = reach->channel,
+		.channel_count = reach->channel_count,
+		.cancel_fd = env->wake_fd,
 	};
-	int rc = time_left(deadline_ns, &request.timeout_ms, err);
+	int rc = time_left(reach->deadline_ns, &request.timeout_ms, err);
 
 	if (!rc)
-		rc = ask(m, &request, ret, err);
+		rc = ask(&session->connector, &request, vmm, ret, err);
 	if (rc)
-		rj_error_prefix(err, "connect %s", m->uri_text);
+		rj_error_prefix(err, "connect %s", session->uri_text);
 	return rc;
 }
 
-int rj_source_reach(struct ramjet_migration *m, int channel,
-		    uint64_t deadline_ns, struct rj_conn *ret,
+int rj_source_reach(const struct rj_source_session *session,
+		    const struct rj_reach *reach, const struct rj_vmm *vmm,
+		    const struct rj_env *env, struct rj_conn *ret,
 		    struct ramjet_error *err)
 {
-	if (m->out->session.connector.connect)
-		return reach_over(m, channel, deadline_ns, ret, err);
-	if (channel < 0)
-		return rj_connect(&m->uri, deadline_ns, m->wake_fd, ret, err);
-	return rj_connect_beside(&m->out->session.control, &m->uri, deadline_ns,
-				 m->wake_fd, ret, err);
+	if (session->connector.connect)
+		return reach_over(session, reach, vmm, env, ret, err);
+	if (reach->channel < 0)
+		return rj_connect(session->uri, reach->deadline_ns,
+				  env->wake_fd, ret, err);
+	return rj_connect_beside(&session->control, session->uri,
+				 reach->deadline_ns, env->wake_fd, ret, err);
 }

@@ -27,6 +27,8 @@ struct rj_helpers;
 
 /* The control conversation. */
 struct rj_source_session {
+	const struct rj_uri *uri;          /* the migration's */
+	const char *uri_text;              /* as it was given */
 	struct ramjet_connector connector; /* connect NULL: there is a URI */
 	struct rj_conn given;              /* fd:, until it becomes a channel */
 	struct rj_conn control;            /* fd -1 when in band */
@@ -109,26 +111,4 @@ struct rj_outgoing {
 	struct rj_vmm vmm;          /* whose guest it is */
 };
 
-/* ---- steps, in the order they happen; each 0 or an error ---- */
-
-/* connections.c: one to the target, where the URI or the VMM's connector leads:
- * the control link (RAMJET_CONNECT_CONTROL), which comes first, or a channel. */
-RJ_NODISCARD int rj_source_reach(struct ramjet_migration *m, int channel,
-				 uint64_t deadline_ns, struct rj_conn *ret,
-				 struct ramjet_error *err);
-/* What the VMM has filled in of a connector, checked. */
-RJ_NODISCARD int rj_connector_load(const struct ramjet_connector *from,
-				   struct ramjet_connector *ret,
-				   struct ramjet_error *err);
-/* session.c: connect, say hello, announce blocks. */
-RJ_NODISCARD int rj_source_connect(struct ramjet_migration *m,
-				   struct ramjet_error *err);
-/* Wait for ACCEPT (when the target can answer). */
-RJ_NODISCARD int rj_source_wait_accept(struct ramjet_migration *m,
-				       struct ramjet_error *err);
-/* Connect as many channels as it takes. */
-RJ_NODISCARD int rj_source_open_channels(struct ramjet_migration *m,
-					 struct ramjet_error *err);
-/* From here on a thread reads what the target says. */
-void rj_source_keep_link(struct ramjet_migration *m);
 #endif

@@ -172,3 +172,26 @@ int rj_source_pump(struct rj_outgoing *out, int timeout_ms,
 		return -ECANCELED;
 	return check_total_time(out, err);
 }
+
+int rj_source_await_accept(struct rj_outgoing *out, struct ramjet_error *err)
+{
+	const uint64_t timeout_ns =
+		rj_env_params(&out->env).reply_timeout_ms * UINT64_C(1000000);
+	const uint64_t began_ns = rj_now_ns();
+	int rc = 0;
+
+	out->session.talk.one_way = out->session.one_way;
+	out->forecast.one_way = out->session.one_way;
+	if (out->session.one_way)
+		rj_talk_said(&out->session.talk, RJ_FRAME_ACCEPT);
+	while (!rc && !rj_talk_has(&out->session.talk, RJ_TALK_ROUNDS)) {
+		if (timeout_ns && rj_now_ns() - began_ns > timeout_ns)
+			return rj_fail(
+				err, -ETIMEDOUT,
+				"target: did not accept the session "
+				"within %llu ms",
+				(unsigned long long)(timeout_ns / 1000000));
+		rc = rj_source_pump(out, 100, err);
+	}
+	return rc;
+}

@@ -10,4 +10,7 @@
  * migration), or a protocol error. */
 RJ_NODISCARD int rj_source_pump(struct rj_outgoing *out, int timeout_ms,
 				struct ramjet_error *err);
+/* Wait for ACCEPT (when the target can answer). */
+RJ_NODISCARD int rj_source_await_accept(struct rj_outgoing *out,
+					struct ramjet_error *err);
 #endif

@@ -14,10 +14,13 @@
 #include "engine/migration/transitions.h"
 #include "engine/source/channels.h"
 #include "engine/source/commit.h"
+#include "engine/source/connections.h"
 #include "engine/source/helpers.h"
 #include "engine/source/memory.h"
 #include "engine/source/path.h"
 #include "engine/source/precopy.h"
+#include "engine/source/pump.h"
+#include "engine/source/session.h"
 #include "engine/source/switchover.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -78,7 +81,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		out->session.link.nudge_user = &out->pages.rounds;
 		out->session.link.nudge = nudge;
 		if (!out->session.one_way)
-			rj_source_keep_link(m);
+			rj_session_keep_link(&m->out->session, &m->out->env);
 	}
 	out->lanes.counters = m->counters;
 	rj_source_channels_begin(&out->lanes, &out->pages.rounds,
@@ -111,26 +114,29 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 
 static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	int rc = rj_source_open_helpers(m->guest, &m->out->helpers,
-					&m->out->forecast.estimate,
-					&m->out->env, err);
+	struct rj_outgoing *out = m->out;
+	int rc =
+		rj_source_open_helpers(m->guest, &out->helpers,
+				       &out->forecast.estimate, &out->env, err);
 
 	if (!rc)
-		rc = rj_source_connect(m, err);
+		rc = rj_session_connect(&out->session, &out->lanes, &out->vmm,
+					&out->env, err);
 	if (!rc)
-		rc = rj_source_wait_accept(m, err);
+		rc = rj_source_await_accept(out, err);
 	if (!rc)
-		rc = rj_source_open_channels(m, err);
+		rc = rj_session_open_channels(&out->session, &out->lanes,
+					      &out->vmm, &out->env, err);
 	/* In band, answers are sent by a worker: the keeper starts with the
 	 * workers. */
-	if (!rc && !m->out->session.has_outbox) {
-		rj_source_keep_link(m);
+	if (!rc && !out->session.has_outbox) {
+		rj_session_keep_link(&out->session, &out->env);
 		/* Asked now, when no pages are queued that would make the
 		 * answer late. */
-		rc = rj_path_ping(&m->out->session, &m->out->forecast, err);
+		rc = rj_path_ping(&out->session, &out->forecast, err);
 	}
 	if (!rc)
-		rc = rj_memory_prepare(m->out, err);
+		rc = rj_memory_prepare(out, err);
 	if (!rc)
 		rc = start_senders(m, err);
 	if (rc)
@@ -327,6 +333,8 @@ static int new_outgoing(struct ramjet_migration *m,
 		return rj_fail(err, -ENOMEM, "migration: out of memory");
 	m->out->env = rj_env_of(m);
 	m->out->vmm = rj_vmm_of(m);
+	m->out->session.uri = &m->uri;
+	m->out->session.uri_text = m->uri_text;
 	m->out->pages.untouched = m->untouched_pages;
 	m->out->session.given = m->out->session.control =
 		(struct rj_conn)RJ_CONN_NONE;
