@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_ENGINE_SOURCE_OUTGOING_H
 #define RJ_ENGINE_SOURCE_OUTGOING_H
-/* The source's side of a migration: what its control thread owns. */
+/*
+ * The source's side of a migration: the parts that its control thread owns.
+ *
+ * A function takes the part it works on, and the environment (struct rj_env):
+ * whom to tell, the parameters, where figures go. What calls the VMM takes a
+ * struct rj_vmm. So a part can be tried without a migration, and whoever reads
+ * one need not know the others.
+ *
+ * Some do nothing but lead the parts together: they take all of them.
+ * Conductors: run, precopy, switchover, commit, pump, watch, helpers, memory.
+ * Of these, memory does so while rounds and lanes are prepared, and helpers
+ * while it waits and pages go on. They move the migration through
+ * engine/migration/course.h; run.c alone, where it begins and ends, knows
+ * struct ramjet_migration. tests/house/parts.py holds this.
+ */
 #include "dirty/source.h"
 #include "engine/forecast/forecast.h"
 #include "engine/link/heartbeat.h"
