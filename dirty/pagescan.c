@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "util/cleanup.h"
 #include "util/error.h"
 
 /* Runs a system call delivers: 1.5 MiB of them. */
-#define VEC_RUNS (64u << 10)
+#define VEC_RUNS  (64u << 10)
+#define VEC_BYTES (VEC_RUNS * sizeof(struct rj_page_region))
 
 static int open_pagemap(struct ramjet_error *err)
 {
@@ -21,11 +23,23 @@ static int open_pagemap(struct ramjet_error *err)
 
 static int allocate(struct rj_pagescan *scan, struct ramjet_error *err)
 {
-	/* Zeroed, which costs nothing here: valgrind does not know that
-	 * PAGEMAP_SCAN fills it. */
-	scan->vec = calloc(VEC_RUNS, sizeof(*scan->vec));
-	return scan->vec ? 0
-			 : rj_fail(err, -ENOMEM, "page scan: out of memory");
+	/* Mapped anew, so zeroed where it is used and only there: valgrind does
+	 * not know that PAGEMAP_SCAN fills it, and malloc() would zero all that
+	 * it has had before, for each block or window that is looked at. */
+	void *vec = mmap(NULL, VEC_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (vec == MAP_FAILED)
+		return rj_fail(err, -ENOMEM, "page scan: out of memory");
+	scan->vec = vec;
+	return 0;
+}
+
+static void release(struct rj_pagescan *scan)
+{
+	if (scan->vec)
+		(void)munmap(scan->vec, VEC_BYTES);
+	scan->vec = NULL;
 }
 
 int rj_pagescan_open(struct rj_pagescan *scan, struct ramjet_error *err)
@@ -43,8 +57,7 @@ int rj_pagescan_open(struct rj_pagescan *scan, struct ramjet_error *err)
 void rj_pagescan_close(struct rj_pagescan *scan)
 {
 	rj_close_fd(&scan->fd);
-	free(scan->vec);
-	scan->vec = NULL;
+	release(scan);
 }
 
 static int scan_failed(int rc, struct ramjet_error *err)
@@ -135,7 +148,7 @@ int rj_scan_pool_open(struct rj_scan_pool *pool, struct ramjet_error *err)
 
 static void free_scan(struct rj_pagescan *scan)
 {
-	free(scan->vec);
+	release(scan);
 	free(scan);
 }
 
