@@ -4,10 +4,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/source/throttle.h"
+#include "tests/unit/engine/bare_env.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -15,15 +15,11 @@ struct world {
 	struct ramjet_guest guest;
 	sigset_t mask;
 	struct rj_vmm vmm;
-	struct rj_mutex lock;
-	struct rj_statistics stats;
-	struct rj_log log;
-	struct rj_env env;
-	/* what the VMM was told, and what was logged */
+	struct bare_env bare;
+	/* what the VMM was told */
 	uint32_t told;
 	unsigned calls;
 	bool refuses;
-	char logged[256];
 };
 
 static int throttle_guest(void *user, unsigned percent,
@@ -36,27 +32,14 @@ static int throttle_guest(void *user, unsigned percent,
 	return w->refuses ? rj_fail(err, -EIO, "no such vCPU") : 0;
 }
 
-static void note(void *user, int level, const char *message)
-{
-	struct world *w = user;
-
-	(void)level;
-	(void)snprintf(w->logged, sizeof(w->logged), "%s", message);
-}
-
 static void open_world(struct world *w)
 {
-	*w = (struct world){ .log = { .fn = note, .user = w } };
+	*w = (struct world){ 0 };
 	w->guest.ops.throttle = throttle_guest;
 	w->guest.user = w;
 	(void)pthread_sigmask(SIG_BLOCK, NULL, &w->mask);
 	w->vmm = (struct rj_vmm){ .guest = &w->guest, .mask = &w->mask };
-	rj_mutex_init(&w->lock);
-	w->env = (struct rj_env){
-		.log = &w->log,
-		.lock = &w->lock,
-		.stats = &w->stats,
-	};
+	bare_env_open(&w->bare);
 }
 
 static void the_guest_is_told_once(void **state)
@@ -67,17 +50,17 @@ static void the_guest_is_told_once(void **state)
 
 	(void)state;
 	open_world(&w);
-	assert_int_equal(rj_throttle_set(&throttle, 0, &w.vmm, &w.env, &err),
-			 0);
+	assert_int_equal(
+		rj_throttle_set(&throttle, 0, &w.vmm, &w.bare.env, &err), 0);
 	assert_int_equal(w.calls, 0);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(
-			rj_throttle_set(&throttle, 30, &w.vmm, &w.env, &err),
-			0);
+		assert_int_equal(rj_throttle_set(&throttle, 30, &w.vmm,
+						 &w.bare.env, &err),
+				 0);
 	assert_int_equal(w.calls, 1);
 	assert_int_equal(w.told, 30);
-	assert_string_equal(w.logged, "vCPUs throttled by 30 %");
-	rj_mutex_done(&w.lock);
+	assert_string_equal(w.bare.logged, "vCPUs throttled by 30 %");
+	bare_env_close(&w.bare);
 }
 
 /* A guest at half its speed for a second has lost half a second. */
@@ -91,14 +74,14 @@ static void its_cost_is_its_share_of_the_time(void **state)
 	(void)state;
 	open_world(&w);
 	throttle.since_us = began_us;
-	rj_throttle_account(&throttle, &w.env);
+	rj_throttle_account(&throttle, &w.bare.env);
 	lost_us = (throttle.since_us - began_us) / 2;
 	assert_true(lost_us >= 500000);
-	assert_int_equal(w.stats.throttled_us, lost_us);
+	assert_int_equal(w.bare.stats.throttled_us, lost_us);
 	throttle.percent = 0;
-	rj_throttle_account(&throttle, &w.env);
-	assert_int_equal(w.stats.throttled_us, lost_us);
-	rj_mutex_done(&w.lock);
+	rj_throttle_account(&throttle, &w.bare.env);
+	assert_int_equal(w.bare.stats.throttled_us, lost_us);
+	bare_env_close(&w.bare);
 }
 
 static void what_failed_half_way_is_lifted(void **state)
@@ -110,19 +93,20 @@ static void what_failed_half_way_is_lifted(void **state)
 	(void)state;
 	open_world(&w);
 	w.refuses = true;
-	assert_int_equal(rj_throttle_set(&throttle, 20, &w.vmm, &w.env, &err),
-			 -EIO);
+	assert_int_equal(
+		rj_throttle_set(&throttle, 20, &w.vmm, &w.bare.env, &err),
+		-EIO);
 	assert_non_null(strstr(err.message, "no such vCPU"));
 	w.refuses = false;
-	w.stats.throttle_percent = 20;
-	rj_throttle_lift(&throttle, &w.vmm, &w.env);
+	w.bare.stats.throttle_percent = 20;
+	rj_throttle_lift(&throttle, &w.vmm, &w.bare.env);
 	assert_int_equal(w.calls, 2);
 	assert_int_equal(w.told, 0);
-	assert_int_equal(w.stats.throttle_percent, 0);
+	assert_int_equal(w.bare.stats.throttle_percent, 0);
 	/* Nothing is left to lift. */
-	rj_throttle_lift(&throttle, &w.vmm, &w.env);
+	rj_throttle_lift(&throttle, &w.vmm, &w.bare.env);
 	assert_int_equal(w.calls, 2);
-	rj_mutex_done(&w.lock);
+	bare_env_close(&w.bare);
 }
 
 static void a_guest_that_may_stay_slow_is_logged(void **state)
@@ -133,10 +117,10 @@ static void a_guest_that_may_stay_slow_is_logged(void **state)
 	(void)state;
 	open_world(&w);
 	w.refuses = true;
-	rj_throttle_lift(&throttle, &w.vmm, &w.env);
-	assert_non_null(strstr(w.logged, "the guest may stay throttled"));
-	assert_non_null(strstr(w.logged, "no such vCPU"));
-	rj_mutex_done(&w.lock);
+	rj_throttle_lift(&throttle, &w.vmm, &w.bare.env);
+	assert_non_null(strstr(w.bare.logged, "the guest may stay throttled"));
+	assert_non_null(strstr(w.bare.logged, "no such vCPU"));
+	bare_env_close(&w.bare);
 }
 
 int main(void)
