@@ -1,277 +1,306 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Threads. Who asks starts a conductor and waits for it, looking after his own
+ * affairs; the conductor and a crew beside it hash. A piece has all of its work in
+ * it: which of its pages are populated, and their sums; only adding these to the
+ * block's takes a lock.
+ */
 #include "engine/page/digest.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
-
-#define XXH_STATIC_LINKING_ONLY
-#include <xxhash.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "dirty/populated.h"
 #include "engine/guest/backing.h"
 #include "engine/guest/region.h"
-#include "engine/page/memory.h"
-#include "engine/page/zero.h"
+#include "engine/page/digest_pieces.h"
+#include "engine/page/page_sums.h"
 #include "util/clock.h"
 #include "util/cpus.h"
+#include "util/crew.h"
 #include "util/error.h"
 #include "util/mutex.h"
 #include "util/thread.h"
 
-/* Chosen. Memory is what limits beyond some threads; a trial on 16 MiB takes some
- * milliseconds, and shorter ones tell more of the caches. */
-#define THREADS_MAX 16u
-#define TRIAL_PAGES 4096u
-/* A fault, and the page read: at most, on a machine of today. */
-#define UNTOUCHED_PAGE_US 1u
-#define CHUNKS_A_THREAD   16u /* less is not worth a thread */
-#define LOOK_PAGES        4u  /* at once, should they have to be copied */
+#define THREADS_MAX 64u /* chosen: memory is what limits long before */
+#define LOOK_NS     (20 * UINT64_C(1000000)) /* digest.h */
 
-/* Of some pages of a block. */
-struct sums {
-	struct rj_digest whole;
-	struct rj_digest_parts parts;
-	uint64_t part_pages;
-};
-
-RJ_GUEST_MEMORY static void add_page(const uint8_t *content, uint64_t page,
-				     struct sums *sums)
-{
-	XXH128_hash_t hash;
-
-	if (rj_page_is_zero(content))
-		return;
-	hash = XXH3_128bits_withSeed(content, RAMJET_PAGE_BYTES, page);
-	sums->whole.low += hash.low64;
-	sums->whole.high += hash.high64;
-	rj_digest_parts_add(&sums->parts, sums->part_pages, page, hash.low64);
-}
-
-static int add_run(const struct rj_block *block, uint64_t page, uint64_t count,
-		   struct sums *sums, struct ramjet_error *err)
-{
-	_Alignas(64) uint8_t scratch[LOOK_PAGES * RAMJET_PAGE_BYTES];
-
-	while (count) {
-		const uint32_t piece =
-			count < LOOK_PAGES ? (uint32_t)count : LOOK_PAGES;
-		const uint8_t *content =
-			rj_pages_look(block, page, piece, scratch, err);
-
-		if (!content)
-			return err->code;
-		for (uint32_t i = 0; i < piece; i++)
-			add_page(content + i * RAMJET_PAGE_BYTES, page + i,
-				 sums);
-		page += piece;
-		count -= piece;
-	}
-	return 0;
-}
-
-/* One block, hashed by several threads: each takes the next chunk that has
- * populated pages and sums up on its own. */
 struct job {
-	const struct rj_block *block;
+	const struct rj_digest_ask *ask;
+	struct rj_digest_pieces pieces;
+	unsigned size; /* how many hash */
+	/* One a member: which pages of its piece are populated. Clear between
+	 * pieces; made when it is first wanted. */
 	struct rj_bitmap *populated;
-	int wake_fd; /* readable: give up; -1: never */
-	_Atomic uint64_t next_chunk;
+	_Atomic int *methods; /* one a block: 1 + its method; 0: not chosen */
+	atomic_bool give_up;  /* relaxed: soon is enough */
+
 	struct rj_mutex lock;
+	pthread_cond_t changed;
 	/* guarded by lock */
-	struct sums sums;
-	struct ramjet_error failure; /* the first */
+	struct rj_block_digest *digests;
+	bool over;
+	int rc;
+	struct ramjet_error failure;
 };
 
-static int add_chunk(struct job *job, uint64_t chunk, struct sums *sums,
+/* ---- a piece --------------------------------------------------------------- */
+
+static bool is_awake(const struct job *job)
+{
+	struct pollfd wake = { .fd = job->ask->wake_fd, .events = POLLIN };
+
+	return atomic_load_explicit(&job->give_up, memory_order_relaxed) ||
+	       (wake.fd >= 0 && poll(&wake, 1, 0) > 0);
+}
+
+static enum rj_populated_method method_of(struct job *job, unsigned block)
+{
+	const struct ramjet_dirty_region region =
+		rj_block_region(&job->ask->blocks[block]);
+	int known = atomic_load_explicit(&job->methods[block],
+					 memory_order_relaxed);
+	const char *reason;
+
+	/* Two may find out at once: the same. */
+	if (!known) {
+		known = 1 + (int)rj_populated_choose(&region, &reason);
+		atomic_store_explicit(&job->methods[block], known,
+				      memory_order_relaxed);
+	}
+	return (enum rj_populated_method)(known - 1);
+}
+
+static int find_pages(struct job *job, const struct rj_digest_piece *piece,
+		      struct rj_bitmap *ret, struct ramjet_error *err)
+{
+	struct ramjet_dirty_region region =
+		rj_block_region(&job->ask->blocks[piece->block]);
+	const char *reason;
+	int rc = 0;
+
+	if (!ret->page_count)
+		rc = rj_bitmap_init(ret, job->pieces.pages_max, err);
+	if (rc)
+		return rc;
+	if (job->digests[piece->block].of == RJ_DIGEST_OF_ALL) {
+		(void)rj_bitmap_set_run(ret, 0, piece->count);
+		return 0;
+	}
+	region.host += piece->first * RAMJET_PAGE_BYTES;
+	region.fd_offset += piece->first * RAMJET_PAGE_BYTES;
+	region.page_count = piece->count;
+	return rj_populated_scan_as(method_of(job, piece->block), &region, ret,
+				    &reason, err);
+}
+
+static int add_chunk(struct rj_page_sums *sums, const struct rj_block *block,
+		     uint64_t base, const uint64_t words[RJ_CHUNK_WORDS],
 		     struct ramjet_error *err)
 {
-	const uint64_t base = chunk * RJ_CHUNK_PAGES;
-	uint64_t words[RJ_CHUNK_WORDS] = { 0 };
 	uint64_t from = 0;
 	struct rj_run run;
 	int rc = 0;
 
-	(void)rj_bitmap_claim_chunk(job->populated, chunk, words);
-	while (!rc) {
-		run = rj_words_next_run(words, RJ_CHUNK_PAGES, from);
-		if (!run.count)
-			break;
+	while (!rc &&
+	       (run = rj_words_next_run(words, RJ_CHUNK_PAGES, from)).count) {
 		from = run.first + run.count;
-		rc = add_run(job->block, base + run.first, run.count, sums,
-			     err);
+		rc = rj_page_sums_add(sums, block, base + run.first, run.count,
+				      err);
 	}
 	return rc;
 }
 
-static bool is_awake(const struct job *job)
+static int add_pages(const struct job *job, const struct rj_digest_piece *piece,
+		     struct rj_bitmap *populated, struct rj_page_sums *sums,
+		     struct ramjet_error *err)
 {
-	struct pollfd wake = { .fd = job->wake_fd, .events = POLLIN };
+	const struct rj_block *block = &job->ask->blocks[piece->block];
+	const uint64_t chunks = (piece->count - 1) / RJ_CHUNK_PAGES + 1;
+	uint64_t chunk = 0;
+	int rc = 0;
 
-	return job->wake_fd >= 0 && poll(&wake, 1, 0) > 0;
-}
+	while (!rc && (chunk = rj_bitmap_next_chunk(populated, chunk, chunks)) <
+			      chunks) {
+		uint64_t words[RJ_CHUNK_WORDS] = { 0 };
 
-/* Is what is to be read there? */
-static bool is_there(struct job *job, struct ramjet_error *err)
-{
-	return !rj_backing_check(job->block, 0, job->block->page_count, err);
-}
-
-static void end_all(struct job *job)
-{
-	atomic_store_explicit(&job->next_chunk, job->populated->chunk_count,
-			      memory_order_relaxed);
-}
-
-static void *hash_chunks(void *arg)
-{
-	struct job *job = arg;
-	struct ramjet_error err = { 0 };
-	const uint64_t end = job->populated->chunk_count;
-	struct sums sums = {
-		.part_pages = rj_digest_part_pages(job->block->page_count),
-	};
-
-	for (;;) {
-		/* relaxed: only hands out numbers; join orders the rest */
-		uint64_t chunk = atomic_fetch_add_explicit(
-			&job->next_chunk, 1, memory_order_relaxed);
-
-		if (chunk >= end || is_awake(job))
+		if (is_awake(job))
+			return -ECANCELED;
+		rc = rj_backing_check(block, 0, block->page_count, err);
+		if (rc)
 			break;
-		if (rj_bitmap_next_chunk(job->populated, chunk, chunk + 1) !=
-		    chunk)
-			continue;
-		if (!is_there(job, &err) ||
-		    add_chunk(job, chunk, &sums, &err)) {
-			end_all(job);
-			break;
-		}
+		(void)rj_bitmap_claim_chunk(populated, chunk, words);
+		rc = add_chunk(sums, block,
+			       piece->first + chunk * RJ_CHUNK_PAGES, words,
+			       err);
+		chunk++;
 	}
+	return rc;
+}
+
+static int hash_piece(void *user, unsigned member, uint64_t index,
+		      struct ramjet_error *err)
+{
+	struct job *job = user;
+	const struct rj_digest_piece piece =
+		rj_digest_piece_at(&job->pieces, index);
+	const struct rj_block *block = &job->ask->blocks[piece.block];
+	struct rj_bitmap *populated = &job->populated[member];
+	struct rj_block_digest *digest = &job->digests[piece.block];
+	struct rj_page_sums sums = {
+		.part_pages = rj_digest_part_pages(block->page_count),
+	};
+	int rc = is_awake(job) ? -ECANCELED : 0;
+
+	if (!rc)
+		rc = find_pages(job, &piece, populated, err);
+	if (!rc)
+		rc = add_pages(job, &piece, populated, &sums, err);
+	if (rc && err->code && strncmp(err->message, "block ", 6))
+		rj_error_prefix(err, "block %s", block->name);
+	if (rc)
+		return rc;
 	rj_lock(&job->lock);
-	job->sums.whole.low += sums.whole.low;
-	job->sums.whole.high += sums.whole.high;
-	rj_digest_parts_merge(&job->sums.parts, &sums.parts);
-	if (err.code && !job->failure.code)
-		job->failure = err;
+	digest->whole.low += sums.whole.low;
+	digest->whole.high += sums.whole.high;
+	rj_digest_parts_merge(&digest->parts, &sums.parts);
+	rj_unlock(&job->lock);
+	return 0;
+}
+
+/* ---- all of them ----------------------------------------------------------- */
+
+static void *conduct(void *argument)
+{
+	struct job *job = argument;
+	struct rj_crew crew = { .threads = NULL };
+	struct ramjet_error err = { 0 };
+	int rc = rj_crew_start(&crew, "rj/hash", job->size, &err);
+
+	if (!rc)
+		rc = rj_crew_run(&crew, job->pieces.count, hash_piece, job,
+				 &err);
+	rj_crew_stop(&crew);
+	rj_lock(&job->lock);
+	job->over = true;
+	job->rc = rc;
+	job->failure = err;
+	(void)pthread_cond_signal(&job->changed);
 	rj_unlock(&job->lock);
 	return NULL;
 }
 
-static unsigned wanted_threads(const struct rj_bitmap *populated)
+/* Until it is over. What the looks found, or 0. */
+static int await(struct job *job, struct ramjet_error *err)
 {
-	const uint64_t useful = populated->chunk_count / CHUNKS_A_THREAD + 1;
-	unsigned count = rj_allowed_cpus();
+	const struct rj_digest_ask *ask = job->ask;
+	bool over = false;
+	int rc = 0;
 
-	if (count > THREADS_MAX)
-		count = THREADS_MAX;
-	return useful < count ? (unsigned)useful : count;
+	while (!over) {
+		const uint64_t until_ns = rj_now_ns() + LOOK_NS;
+		int found = 0;
+
+		if (ask->look && !rc)
+			rc = ask->look(ask->user, err);
+		if (rc)
+			atomic_store_explicit(&job->give_up, true,
+					      memory_order_relaxed);
+		rj_lock(&job->lock);
+		while (!job->over && found != ETIMEDOUT)
+			found = rj_cond_wait_until(&job->changed, &job->lock,
+						   until_ns);
+		over = job->over;
+		rj_unlock(&job->lock);
+	}
+	return rc;
 }
 
-/* The calling thread works, too; helpers that do not start are done without. */
-static void run_job(struct job *job)
+static int run(struct job *job, struct ramjet_error *err)
 {
-	const unsigned wanted = wanted_threads(job->populated) - 1;
-	pthread_t threads[THREADS_MAX];
-	unsigned started = 0;
+	pthread_t conductor;
+	int rc;
 
-	while (started < wanted &&
-	       !rj_thread_start(&threads[started], "rj/hash", hash_chunks,
-				job)) {
-		started++;
+	/* Where no thread can be had, nobody looks meanwhile. */
+	if (rj_thread_start(&conductor, "rj/hash", conduct, job)) {
+		(void)conduct(job);
+		rc = await(job, err);
+	} else {
+		rc = await(job, err);
+		(void)pthread_join(conductor, NULL);
 	}
-	(void)hash_chunks(job);
-	for (unsigned i = 0; i < started; i++)
-		(void)pthread_join(threads[i], NULL);
+	if (rc)
+		return rc;
+	if (!job->rc)
+		return is_awake(job) ? -ECANCELED : 0;
+	return job->rc == -ECANCELED
+		       ? -ECANCELED
+		       : rj_fail(err, job->rc, "%s", job->failure.message);
+}
+
+static unsigned wanted_threads(const struct rj_digest_ask *ask)
+{
+	const unsigned count = ask->threads ? ask->threads : rj_allowed_cpus();
+
+	return count < THREADS_MAX ? count : THREADS_MAX;
+}
+
+static int run_job(struct job *job, struct ramjet_error *err)
+{
+	int rc;
+
+	job->populated = calloc(job->size, sizeof(*job->populated));
+	job->methods = calloc(job->ask->block_count, sizeof(*job->methods));
+	if (!job->populated || !job->methods)
+		return rj_fail(err, -ENOMEM, "digests: out of memory");
+	rj_mutex_init(&job->lock);
+	rj_cond_init(&job->changed);
+	rc = run(job, err);
+	(void)pthread_cond_destroy(&job->changed);
+	rj_mutex_done(&job->lock);
+	return rc;
+}
+
+int rj_digest_blocks(const struct rj_digest_ask *ask,
+		     struct rj_block_digest *digests, struct ramjet_error *err)
+{
+	struct job job = {
+		.ask = ask,
+		.digests = digests,
+		.size = wanted_threads(ask),
+	};
+	int rc;
+
+	for (unsigned i = 0; i < ask->block_count; i++)
+		digests[i] = (struct rj_block_digest){ .of = digests[i].of };
+	rc = rj_digest_pieces_init(&job.pieces, ask->blocks, ask->block_count,
+				   job.size, err);
+	if (job.pieces.count < job.size)
+		job.size = job.pieces.count ? (unsigned)job.pieces.count : 1;
+	if (!rc)
+		rc = run_job(&job, err);
+	for (unsigned i = 0; job.populated && i < job.size; i++)
+		rj_bitmap_done(&job.populated[i]);
+	free(job.populated);
+	free((void *)job.methods);
+	rj_digest_pieces_done(&job.pieces);
+	return rc;
 }
 
 int rj_digest_block(const struct rj_block *block, struct rj_digest *ret,
 		    struct ramjet_error *err)
 {
-	struct rj_digest_parts parts;
-
-	return rj_digest_block_until(block, RJ_DIGEST_OF_POPULATED, -1, ret,
-				     &parts, err);
-}
-
-static int find_pages(const struct rj_block *block, enum rj_digest_of of,
-		      struct rj_bitmap *ret, struct ramjet_error *err)
-{
-	const struct ramjet_dirty_region region = rj_block_region(block);
-	enum rj_populated_method method;
-	const char *reason;
-
-	if (of != RJ_DIGEST_OF_ALL)
-		return rj_populated_scan(&region, ret, &method, &reason, err);
-	(void)rj_bitmap_set_run(ret, 0, block->page_count);
-	return 0;
-}
-
-int rj_digest_block_until(const struct rj_block *block, enum rj_digest_of of,
-			  int wake_fd, struct rj_digest *ret,
-			  struct rj_digest_parts *ret_parts,
-			  struct ramjet_error *err)
-{
-	struct rj_bitmap populated = { 0 };
-	struct job job = {
-		.block = block,
-		.populated = &populated,
-		.wake_fd = wake_fd,
+	const struct rj_digest_ask ask = {
+		.blocks = block,
+		.block_count = 1,
+		.wake_fd = -1,
 	};
-	int rc;
+	struct rj_block_digest digest = { .of = RJ_DIGEST_OF_POPULATED };
+	const int rc = rj_digest_blocks(&ask, &digest, err);
 
-	rc = rj_bitmap_init(&populated, block->page_count, err);
-	if (!rc)
-		rc = find_pages(block, of, &populated, err);
-	if (!rc) {
-		rj_mutex_init(&job.lock);
-		run_job(&job);
-		rj_mutex_done(&job.lock);
-		*ret = job.sums.whole;
-		*ret_parts = job.sums.parts;
-		rc = is_awake(&job) ? -ECANCELED : 0;
-		if (job.failure.code)
-			rc = rj_fail(err, job.failure.code, "%s",
-				     job.failure.message);
-	}
-	rj_bitmap_done(&populated);
+	*ret = digest.whole;
 	return rc;
-}
-
-uint64_t rj_digest_predict_us(const struct rj_block *block,
-			      enum rj_digest_of of,
-			      const struct rj_bitmap *populated, uint64_t pages)
-{
-	/* Trying these would populate them. */
-	const uint64_t others_us =
-		of == RJ_DIGEST_OF_ALL
-			? (block->page_count - pages) * UNTOUCHED_PAGE_US
-			: 0;
-	const uint64_t began_us = rj_now_us();
-	struct sums ignored = {
-		.part_pages = rj_digest_part_pages(block->page_count),
-	};
-	uint64_t tried = 0, chunk = 0;
-	struct ramjet_error none = { 0 };
-
-	while (tried < TRIAL_PAGES &&
-	       !rj_backing_check(block, 0, block->page_count, NULL) &&
-	       (chunk = rj_bitmap_next_chunk(populated, chunk,
-					     populated->chunk_count)) <
-		       populated->chunk_count) {
-		const uint64_t first = chunk++ * RJ_CHUNK_PAGES;
-
-		for (uint64_t i = first;
-		     i < first + RJ_CHUNK_PAGES && i < populated->page_count;
-		     i++) {
-			if (!rj_bitmap_test(populated, i))
-				continue;
-			if (add_run(block, i, 1, &ignored, &none))
-				return 0;
-			tried++;
-		}
-	}
-	tried += !tried;
-	return ((rj_now_us() - began_us) * pages / tried + others_us) /
-	       wanted_threads(populated);
 }

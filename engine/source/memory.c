@@ -91,6 +91,17 @@ static int scan_block(const struct rj_source_pages *pages, unsigned index,
 	return rc;
 }
 
+static void predict_digests(struct rj_outgoing *out,
+			    const struct rj_digest_trial *trial, uint64_t held)
+{
+	const bool of_all = rj_memory_digest_of(&out->env) == RJ_DIGEST_OF_ALL;
+
+	if (rj_env_params(&out->env).verify)
+		out->handover.digests_us = rj_digest_predict_us(
+			trial, held, of_all ? out->pages.unpopulated_pages : 0,
+			out->lanes.plan.cpus.cpus);
+}
+
 /* Round 0 is everything that holds something. */
 static int fill_first_round(struct rj_outgoing *out, struct ramjet_error *err)
 {
@@ -101,6 +112,7 @@ static int fill_first_round(struct rj_outgoing *out, struct ramjet_error *err)
 	/* Discarded since tracking began: marked, and counted, already. */
 	const uint64_t marked = rj_rounds_next_pages(&pages->rounds);
 	uint64_t held_all = 0, total = 0, held;
+	struct rj_digest_trial trial = { 0 };
 	int rc = look_lazy(pages, guest, err);
 
 	if (rc)
@@ -114,12 +126,11 @@ static int fill_first_round(struct rj_outgoing *out, struct ramjet_error *err)
 		rj_count(&pages->untouched[i],
 			 pages->regions[i].page_count - held);
 		if (rj_env_params(&out->env).verify)
-			out->handover.digests_us += rj_digest_predict_us(
-				&guest->blocks[i],
-				rj_memory_digest_of(&out->env), sink[i], held);
+			rj_digest_try(&trial, &guest->blocks[i], sink[i]);
 		total += pages->regions[i].page_count;
 	}
 	pages->unpopulated_pages = total - held_all;
+	predict_digests(out, &trial, held_all);
 	rj_rounds_filled(&pages->rounds, held_all - marked);
 	rj_lock(out->env.lock);
 	stats->unpopulated_pages = pages->unpopulated_pages;

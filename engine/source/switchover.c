@@ -15,6 +15,7 @@
 #include "engine/source/memory.h"
 #include "engine/source/pause_limit.h"
 #include "engine/source/predict.h"
+#include "engine/source/pump.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -158,36 +159,56 @@ static int gather_helpers(struct rj_outgoing *out, struct ramjet_error *err)
 	return rc;
 }
 
-static int send_digests(struct rj_outgoing *out, struct ramjet_error *err)
+/* What the target says meanwhile: that it gives up, perhaps. */
+static int look_meanwhile(void *user, struct ramjet_error *err)
+{
+	return rj_source_pump(user, 0, err);
+}
+
+static int hash(struct rj_outgoing *out, struct rj_block_digest *digests,
+		enum rj_digest_of of, struct ramjet_error *err)
 {
 	const struct ramjet_guest *guest = out->vmm.guest;
-	const size_t bytes = (size_t)guest->block_count * RJ_DIGEST_BYTES;
+	const struct rj_digest_ask ask = {
+		.blocks = guest->blocks,
+		.block_count = guest->block_count,
+		.threads = out->lanes.plan.cpus.cpus,
+		.wake_fd = out->env.wake_fd,
+		.look = look_meanwhile,
+		.user = out,
+	};
+
+	for (unsigned i = 0; i < guest->block_count; i++)
+		digests[i].of = out->pages.lazy[i] ? RJ_DIGEST_OF_ALL : of;
+	return rj_digest_blocks(&ask, digests, err);
+}
+
+static int send_digests(struct rj_outgoing *out, struct ramjet_error *err)
+{
+	const unsigned count = out->vmm.guest->block_count;
+	const size_t parts_bytes = (size_t)count * RJ_DIGEST_PARTS_BYTES;
 	const struct rj_frame frame = {
 		.type = RJ_FRAME_DIGESTS,
 		.aux = rj_memory_digest_of(&out->env),
-		.payload_bytes = (uint32_t)bytes,
+		.payload_bytes = count * RJ_DIGEST_BYTES,
 	};
 	const struct rj_state_out to = state_out(out);
 	const uint64_t began_us = rj_now_us();
-	const size_t parts_bytes =
-		(size_t)guest->block_count * RJ_DIGEST_PARTS_BYTES;
-	rj_autofree uint8_t *body = malloc(bytes);
+	rj_autofree struct rj_block_digest *digests =
+		calloc(count, sizeof(*digests));
+	rj_autofree uint8_t *body = malloc(frame.payload_bytes);
 	rj_autofree uint8_t *where = malloc(parts_bytes);
-	int rc = 0;
+	int rc;
 
-	if (!body || !where)
+	if (!digests || !body || !where)
 		return rj_fail(err, -ENOMEM, "digests: out of memory");
-	for (unsigned i = 0; !rc && i < guest->block_count; i++) {
-		struct rj_digest digest = { 0 };
-		struct rj_digest_parts parts = { 0 };
-
-		rc = rj_digest_block_until(
-			&guest->blocks[i],
-			out->pages.lazy[i] ? RJ_DIGEST_OF_ALL : frame.aux,
-			out->env.wake_fd, &digest, &parts, err);
-		rj_digest_encode(&digest, body + (size_t)i * RJ_DIGEST_BYTES);
-		rj_digest_parts_encode(
-			&parts, where + (size_t)i * RJ_DIGEST_PARTS_BYTES);
+	rc = hash(out, digests, frame.aux, err);
+	for (unsigned i = 0; !rc && i < count; i++) {
+		rj_digest_encode(&digests[i].whole,
+				 body + (size_t)i * RJ_DIGEST_BYTES);
+		rj_digest_parts_encode(&digests[i].parts,
+				       where + (size_t)i *
+						       RJ_DIGEST_PARTS_BYTES);
 	}
 	out->handover.hashed_us = rj_now_us() - began_us;
 	if (!rc)

@@ -47,6 +47,7 @@ struct rj_incoming {
 	struct rj_block *blocks; /* the guest's, in the source's order */
 	unsigned block_count;
 
+	unsigned cpus; /* that this process may use, when the session began */
 	struct rj_target_memory memory;
 	struct rj_numa numa;
 	struct rj_fences fences;
@@ -82,14 +83,14 @@ void rj_target_turn_away(struct ramjet_migration *m,
 RJ_NODISCARD int rj_target_take_blocks(struct ramjet_migration *m,
 				       struct rj_message *message,
 				       struct ramjet_error *err);
-/* switchover.c: our own helpers, when the guest has any: refuse at start what
+/* helpers.c: our own helpers, when the guest has any: refuse at start what
  * cannot work. */
 RJ_NODISCARD int rj_target_open_helpers(struct ramjet_migration *m,
 					struct ramjet_error *err);
 /* Most bytes of helper states this side takes. */
 uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m);
-/* Digests, device state, and last the helpers: one may resume on Load. Fills
- * in of `ready` what it does, and how long that takes. */
+/* switchover.c: digests, device state, and last the helpers: one may resume on
+ * Load. Fills in of `ready` what it does, and how long that takes. */
 RJ_NODISCARD int rj_target_load(struct ramjet_migration *m,
 				struct rj_ready *ready,
 				struct ramjet_error *err);

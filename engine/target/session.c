@@ -343,20 +343,20 @@ static void report_first_touch(struct ramjet_migration *m)
 }
 
 /* Beside the receive workers, which wait for the network most of the time. */
-static unsigned clear_threads(void)
+static unsigned clear_threads(const struct rj_incoming *in)
 {
-	struct rj_cpu_limit limit;
-
-	rj_cpu_limit_read(&limit);
-	return limit.cpus / 2 ? limit.cpus / 2 : 1;
+	return in->cpus / 2 ? in->cpus / 2 : 1;
 }
 
 /* What the two sides must agree about, before pages may come. */
 static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
+	struct rj_cpu_limit limit;
 	int rc = read_blocks(m, err);
 
+	rj_cpu_limit_read(&limit);
+	in->cpus = limit.cpus;
 	if (!rc)
 		rc = rj_target_memory_init(&in->memory, in->blocks,
 					   in->block_count, err);
@@ -364,7 +364,7 @@ static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		report_first_touch(m);
 	if (!rc)
-		rc = rj_target_memory_clear(&in->memory, m, clear_threads(),
+		rc = rj_target_memory_clear(&in->memory, m, clear_threads(in),
 					    m->event_fd, err);
 	if (!rc)
 		end_freshness(m->guest);

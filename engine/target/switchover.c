@@ -2,15 +2,16 @@
 /* What the target does between the last page and READY. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dbus/vmstate.h"
-#include "engine/guest/helpers.h"
 #include "engine/guest/region.h"
 #include "engine/migration/callback.h"
 #include "engine/migration/helper_report.h"
 #include "engine/page/digest.h"
 #include "engine/target/incoming.h"
+#include "engine/target/pump.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -34,45 +35,69 @@ static void describe_place(const struct rj_incoming *in, unsigned block,
 				text + 4, size - 4);
 }
 
-static int verify_block(const struct ramjet_migration *m, unsigned index,
-			enum rj_digest_of of, struct ramjet_error *err)
+static int compare(const struct rj_incoming *in, unsigned index,
+		   const struct rj_block_digest *ours, struct ramjet_error *err)
 {
-	const struct rj_incoming *in = m->in;
-	const struct rj_block *block = &in->blocks[index];
-	struct rj_digest theirs, ours = { 0 };
-	struct rj_digest_parts parts = { 0 };
+	struct rj_digest theirs;
 	char place[192];
-	int rc = rj_digest_block_until(block, of, m->wake_fd, &ours, &parts,
-				       err);
 
-	if (rc)
-		return rc;
 	rj_digest_decode(in->digests + (size_t)index * RJ_DIGEST_BYTES,
 			 &theirs);
-	if (theirs.low == ours.low && theirs.high == ours.high)
+	if (theirs.low == ours->whole.low && theirs.high == ours->whole.high)
 		return 0;
-	describe_place(in, index, &parts, place, sizeof(place));
+	describe_place(in, index, &ours->parts, place, sizeof(place));
 	return rj_fail(err, -EBADMSG,
 		       "verify: block %s differs%s; a dirty source may miss "
 		       "writes (XXH3 digest %016llx%016llx on the source, "
 		       "%016llx%016llx on the target)",
-		       block->name, place, (unsigned long long)theirs.high,
+		       in->blocks[index].name, place,
+		       (unsigned long long)theirs.high,
 		       (unsigned long long)theirs.low,
-		       (unsigned long long)ours.high,
-		       (unsigned long long)ours.low);
+		       (unsigned long long)ours->whole.high,
+		       (unsigned long long)ours->whole.low);
 }
 
 /* Blocks of which absent pages say nothing (dirty/lazy.h) are read as a
  * whole. */
-static int verify(const struct ramjet_migration *m, struct ramjet_error *err)
+static int choose_pages(const struct rj_incoming *in,
+			struct rj_block_digest *ret, struct ramjet_error *err)
 {
-	const struct rj_incoming *in = m->in;
 	rj_autofree const char **lazy = NULL;
 	int rc = rj_blocks_look_lazy(in->blocks, in->block_count, &lazy, err);
 
 	for (unsigned i = 0; !rc && i < in->block_count; i++)
-		rc = verify_block(
-			m, i, lazy[i] ? RJ_DIGEST_OF_ALL : in->digest_of, err);
+		ret[i].of = lazy[i] ? RJ_DIGEST_OF_ALL : in->digest_of;
+	return rc;
+}
+
+/* What the source says meanwhile: that it gives up, perhaps. */
+static int look_meanwhile(void *user, struct ramjet_error *err)
+{
+	return rj_target_look(user, err);
+}
+
+static int verify(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_incoming *in = m->in;
+	const struct rj_digest_ask ask = {
+		.blocks = in->blocks,
+		.block_count = in->block_count,
+		.threads = in->cpus,
+		.wake_fd = m->wake_fd,
+		.look = look_meanwhile,
+		.user = m,
+	};
+	rj_autofree struct rj_block_digest *ours =
+		calloc(in->block_count, sizeof(*ours));
+	int rc;
+
+	if (!ours)
+		return rj_fail(err, -ENOMEM, "verify: out of memory");
+	rc = choose_pages(in, ours, err);
+	if (!rc)
+		rc = rj_digest_blocks(&ask, ours, err);
+	for (unsigned i = 0; !rc && i < in->block_count; i++)
+		rc = compare(in, i, &ours[i], err);
 	return rc;
 }
 
@@ -115,32 +140,6 @@ static int load_device(struct ramjet_migration *m, struct ramjet_error *err)
 	if (ops->load_state_stream)
 		return rj_call_load_stream(&vmm, read_state, &reader, err);
 	return rj_call_load_state(&vmm, device->data, device->bytes, err);
-}
-
-int rj_target_open_helpers(struct ramjet_migration *m, struct ramjet_error *err)
-{
-	struct ramjet_helper_options options;
-
-	if (!rj_guest_helper_options(m->guest, &options))
-		return 0;
-	return rj_helpers_open(&options, &m->log, m->wake_fd, &m->in->helpers,
-			       err);
-}
-
-uint64_t rj_target_helper_bytes_max(struct ramjet_migration *m)
-{
-	const struct ramjet_helper_options usual = {
-		RAMJET_HELPER_OPTIONS_INIT
-	};
-	struct ramjet_helper_options options;
-
-	/* A guest without helpers takes the states as well, so that the error
-	 * can name the helpers that are missing. */
-	if (!rj_guest_helper_options(m->guest, &options))
-		options = usual;
-	/* Beside the states: a length and an Id of at most 255 bytes each. */
-	return options.total_bytes_max + 4 +
-	       (uint64_t)options.helpers_max * (255 + 8);
 }
 
 static int load_helpers(struct ramjet_migration *m, struct ramjet_error *err)

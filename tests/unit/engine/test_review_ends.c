@@ -119,25 +119,23 @@ static void a_throttle_that_failed_is_lifted_all_the_same(void **state)
 
 static void digests_end_when_all_give_up(void **state)
 {
-	struct guarded ram = { 0 };
-	struct rj_digest digest = { 0 }, same = { 0 };
 	const int wake_fd = eventfd(0, EFD_CLOEXEC);
-	struct rj_digest_parts parts;
+	struct guarded ram = { 0 };
+	struct rj_block_digest digest = { .of = RJ_DIGEST_OF_POPULATED };
+	struct rj_digest same = { 0 };
+	struct rj_digest_ask ask = { .block_count = 1, .wake_fd = wake_fd };
 	struct rj_block block;
 
 	(void)state;
 	assert_int_equal(guarded_map(&ram, 8u << 20), 0);
 	block = guarded_block(&ram);
+	ask.blocks = &block;
 	guarded_fill(&ram, 5, 1);
-	assert_int_equal(rj_digest_block_until(&block, RJ_DIGEST_OF_POPULATED,
-					       wake_fd, &digest, &parts, NULL),
-			 0);
+	assert_int_equal(rj_digest_blocks(&ask, &digest, NULL), 0);
 	assert_int_equal(rj_digest_block(&block, &same, NULL), 0);
-	assert_memory_equal(&digest, &same, sizeof(same));
+	assert_memory_equal(&digest.whole, &same, sizeof(same));
 	assert_int_equal(eventfd_write(wake_fd, 1), 0);
-	assert_int_equal(rj_digest_block_until(&block, RJ_DIGEST_OF_POPULATED,
-					       wake_fd, &digest, &parts, NULL),
-			 -ECANCELED);
+	assert_int_equal(rj_digest_blocks(&ask, &digest, NULL), -ECANCELED);
 	(void)close(wake_fd);
 	guarded_unmap(&ram);
 }

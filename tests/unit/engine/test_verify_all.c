@@ -19,17 +19,43 @@ int __wrap_rj_populated_scan(const struct ramjet_dirty_region *region,
 			     struct rj_bitmap *bm,
 			     enum rj_populated_method *ret_method,
 			     const char **ret_reason, struct ramjet_error *err);
+int __real_rj_populated_scan_as(enum rj_populated_method method,
+				const struct ramjet_dirty_region *region,
+				struct rj_bitmap *bm, const char **ret_reason,
+				struct ramjet_error *err);
+int __wrap_rj_populated_scan_as(enum rj_populated_method method,
+				const struct ramjet_dirty_region *region,
+				struct rj_bitmap *bm, const char **ret_reason,
+				struct ramjet_error *err);
+
+/* Blocks here are smaller than what is asked about at a time. */
+static void miss(const struct ramjet_dirty_region *region, struct rj_bitmap *bm)
+{
+	if (!strcmp(region->name, "ram0"))
+		(void)rj_bitmap_clear_run(bm, MISSED, 1);
+}
 
 int __wrap_rj_populated_scan(const struct ramjet_dirty_region *region,
 			     struct rj_bitmap *bm,
 			     enum rj_populated_method *ret_method,
 			     const char **ret_reason, struct ramjet_error *err)
 {
-	int rc = __real_rj_populated_scan(region, bm, ret_method, ret_reason,
-					  err);
+	const int rc = __real_rj_populated_scan(region, bm, ret_method,
+						ret_reason, err);
 
-	if (!strcmp(region->name, "ram0"))
-		(void)rj_bitmap_clear_run(bm, MISSED, 1);
+	miss(region, bm);
+	return rc;
+}
+
+int __wrap_rj_populated_scan_as(enum rj_populated_method method,
+				const struct ramjet_dirty_region *region,
+				struct rj_bitmap *bm, const char **ret_reason,
+				struct ramjet_error *err)
+{
+	const int rc = __real_rj_populated_scan_as(method, region, bm,
+						   ret_reason, err);
+
+	miss(region, bm);
 	return rc;
 }
 
