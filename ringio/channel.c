@@ -54,7 +54,7 @@ int rj_channel_new(const struct rj_conn *conn,
 	if (!rj_conn_is_open(conn) || (rj_conn_is_bare(conn) && conn->fd < 0))
 		return rj_fail(err, -EBADF,
 			       "channel: the connection is "
-			       "closed, want an open one");
+			       "closed, wanted an open one");
 	rc = make_backend(conn, options->backend, &channel, err);
 	if (rc)
 		return rc;

@@ -146,7 +146,7 @@ static int check_reader(const struct rj_conn *conn, struct ramjet_error *err)
 	if (poll(&reader, 1, 0) <= 0 || !(reader.revents & POLLERR))
 		return 0;
 	rj_conn_describe(conn, name, sizeof(name));
-	return rj_fail(err, -EPIPE, "%s: has no reader any more, want one",
+	return rj_fail(err, -EPIPE, "%s: has no reader any more, wanted one",
 		       name);
 }
 

@@ -93,7 +93,7 @@ static int connect_tcp(const struct rj_uri *uri, uint64_t deadline_ns,
 	rj_uri_format(uri, text, sizeof(text));
 	if (!uri->port)
 		return rj_fail(err, -EINVAL,
-			       "connect %s: port 0, want the target's port",
+			       "connect %s: port 0, wanted the target's port",
 			       text);
 	rc = rj_resolve(uri, false, deadline_ns, wake_fd, &list, err);
 	if (rc)
@@ -118,7 +118,7 @@ static int connect_local(const struct rj_uri *uri, uint64_t deadline_ns,
 	rj_uri_format(uri, text, sizeof(text));
 	if (vsock && uri->cid == VMADDR_CID_ANY)
 		return rj_fail(err, -EINVAL,
-			       "connect %s: no CID, want the target's", text);
+			       "connect %s: no CID, wanted the target's", text);
 	fd = socket(vsock ? AF_VSOCK : AF_UNIX,
 		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -196,7 +196,7 @@ int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,
 		return rj_file_open(uri->path, false, ret, err);
 	default:
 		return rj_fail(err, -EINVAL,
-			       "open: scheme %d has to be listened on, want "
+			       "open: scheme %d has to be listened on, wanted "
 			       "fd:, exec: or file:",
 			       (int)uri->scheme);
 	}

@@ -240,17 +240,18 @@ static int reap(const struct rj_command *command)
 static int judge(int status, struct ramjet_error *err)
 {
 	if (status < 0)
-		return rj_fail(err, -EPIPE,
-			       "exec: the command's exit status is lost, want "
-			       "status 0");
+		return rj_fail(
+			err, -EPIPE,
+			"exec: the command's exit status is lost, wanted "
+			"status 0");
 	if (status > SIGNAL_STATUS)
 		return rj_fail(err, -EPIPE,
 			       "exec: command exited with status %d, killed by "
-			       "signal %d, want 0",
+			       "signal %d, wanted 0",
 			       status, status - SIGNAL_STATUS);
 	if (status)
 		return rj_fail(err, -EPIPE,
-			       "exec: command exited with status %d, want 0",
+			       "exec: command exited with status %d, wanted 0",
 			       status);
 	return 0;
 }

@@ -144,7 +144,7 @@ static int find_kind(const char *path, struct rj_conn *conn,
 		conn->kind = RJ_CONN_FILE;
 	else
 		return rj_fail(err, -EINVAL,
-			       "file:%s: not a regular file, want one", path);
+			       "file:%s: not a regular file, wanted one", path);
 	return 0;
 }
 
@@ -269,11 +269,12 @@ static int check_length(struct rj_conn *conn, uint64_t sent_bytes,
 		return 0;
 	end = (uint64_t)place + sent_bytes;
 	if ((uint64_t)st.st_size != end)
-		return rj_fail(err, -EIO,
-			       "%s: holds %llu bytes, want the %llu that were "
-			       "written",
-			       name, (unsigned long long)st.st_size,
-			       (unsigned long long)end);
+		return rj_fail(
+			err, -EIO,
+			"%s: holds %llu bytes, wanted the %llu that were "
+			"written",
+			name, (unsigned long long)st.st_size,
+			(unsigned long long)end);
 	return 0;
 }
 

@@ -31,7 +31,7 @@ static int load_ops(const struct ramjet_connection_ops *from,
 
 	if (!rc && (!ret->send || !ret->receive || !ret->close))
 		rc = rj_fail(err, -EINVAL,
-			     "connection: operations without %s, want send, "
+			     "connection: operations without %s, wanted send, "
 			     "receive and close",
 			     !ret->send      ? "send"
 			     : !ret->receive ? "receive"
@@ -54,7 +54,7 @@ int rj_given_load(const struct ramjet_connection *from,
 		return rc;
 	if (!ret->ops == (ret->fd < 0))
 		return rj_fail(err, -EINVAL,
-			       "connection: %s, want a descriptor or "
+			       "connection: %s, wanted a descriptor or "
 			       "operations",
 			       ret->ops ? "both" : "neither");
 	if (!ret->ops)
@@ -184,7 +184,7 @@ int rj_given_open(const struct ramjet_connection *given, struct rj_conn *ret,
 	if (!fstat(given->fd, &st) && !S_ISSOCK(st.st_mode))
 		return rj_fail(
 			err, -EINVAL,
-			"connection: fd %d is no socket, want one (pipes "
+			"connection: fd %d is no socket, wanted one (pipes "
 			"and files go by the URI fd:%d)",
 			given->fd, given->fd);
 	return rj_stream_from_fd(given->fd, true, ret, err);

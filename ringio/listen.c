@@ -85,10 +85,11 @@ int rj_listen_until(const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,
 	case RJ_URI_VSOCK:
 		return listen_single(uri, ret, err);
 	default:
-		return rj_fail(err, -EINVAL,
-			       "listen: scheme %d cannot be listened on, want "
-			       "tcp:, unix: or vsock:",
-			       (int)uri->scheme);
+		return rj_fail(
+			err, -EINVAL,
+			"listen: scheme %d cannot be listened on, wanted "
+			"tcp:, unix: or vsock:",
+			(int)uri->scheme);
 	}
 }
 

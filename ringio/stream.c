@@ -60,15 +60,15 @@ static int adopt_socket(int given, int *fd, struct rj_conn *conn,
 
 	if (socket_option(given, SO_TYPE) != SOCK_STREAM)
 		return rj_fail(err, -EINVAL,
-			       "fd:%d: not a stream socket, want one", given);
+			       "fd:%d: not a stream socket, wanted one", given);
 	if (socket_option(given, SO_ACCEPTCONN) > 0)
 		return rj_fail(
 			err, -EINVAL,
-			"fd:%d: a listening socket, want a connected one",
+			"fd:%d: a listening socket, wanted a connected one",
 			given);
 	if (getpeername(given, (struct sockaddr *)&peer, &bytes))
 		return rj_fail_errno(err, -errno,
-				     "fd:%d: want a connected socket", given);
+				     "fd:%d: wanted a connected socket", given);
 	conn->kind = socket_kind(given);
 	rc = set_nonblocking(*fd);
 	if (!rc)
@@ -84,7 +84,7 @@ static int check_access(int given, int flags, bool writing,
 	if (!(flags & O_PATH) &&
 	    (access == O_RDWR || access == (writing ? O_WRONLY : O_RDONLY)))
 		return 0;
-	return rj_fail(err, -EBADF, "fd:%d: not open for %s, want it to be",
+	return rj_fail(err, -EBADF, "fd:%d: not open for %s, wanted it to be",
 		       given, writing ? "writing" : "reading");
 }
 
@@ -124,10 +124,11 @@ int rj_stream_from_fd(int given, bool writing, struct rj_conn *ret,
 	int rc;
 
 	if (flags < 0 || fstat(given, &st))
-		return rj_fail(err, -EBADF,
-			       "fd:%d: not open in this process, want an open "
-			       "socket, pipe or file",
-			       given);
+		return rj_fail(
+			err, -EBADF,
+			"fd:%d: not open in this process, wanted an open "
+			"socket, pipe or file",
+			given);
 	fd = fcntl(given, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return rj_fail_errno(err, -errno, "fd:%d: duplicating it",
@@ -146,7 +147,7 @@ int rj_stream_from_fd(int given, bool writing, struct rj_conn *ret,
 	else
 		rc = rj_fail(err, -EINVAL,
 			     "fd:%d: neither socket nor pipe nor regular file, "
-			     "want one of these",
+			     "wanted one of these",
 			     given);
 	if (rc)
 		return rc;

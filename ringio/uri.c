@@ -19,7 +19,7 @@ typedef int parse_fn(const char *text, const char *rest, struct rj_uri *ret,
 RJ_COLD static int refuse(struct ramjet_error *err, const char *text,
 			  const char *what, const char *wanted)
 {
-	return rj_fail(err, -EINVAL, "URI '" SHOWN "': %s, want %s",
+	return rj_fail(err, -EINVAL, "URI '" SHOWN "': %s, wanted %s",
 		       SHOWN_ARGS(text), what, wanted);
 }
 
@@ -166,7 +166,7 @@ static int copy_path(const char *text, const char *rest, size_t limit,
 	if (bytes >= limit)
 		return rj_fail(err, -ENAMETOOLONG,
 			       "URI '" SHOWN "': %zu bytes after the scheme, "
-			       "want at most %zu",
+			       "wanted at most %zu",
 			       SHOWN_ARGS(text), bytes, limit - 1);
 	memcpy(uri->path, rest, bytes + 1);
 	return 0;
@@ -210,7 +210,7 @@ int rj_uri_parse(const char *text, struct rj_uri *ret, struct ramjet_error *err)
 {
 	if (!text)
 		return rj_fail(err, -EINVAL,
-			       "URI: none given, want "
+			       "URI: none given, wanted "
 			       "SCHEME:ADDRESS");
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(schemes); i++) {
 		size_t bytes = strlen(schemes[i].prefix);

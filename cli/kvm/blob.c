@@ -109,18 +109,18 @@ static int check_head(const uint8_t *data, size_t bytes, unsigned vcpus,
 
 	if (bytes < RJ_KVM_BLOB_HEAD_BYTES || bytes > RJ_KVM_BLOB_BYTES_MAX)
 		return rj_fail(err, -EPROTO,
-			       "kvm state: %zu bytes, want %u to %u", bytes,
+			       "kvm state: %zu bytes, wanted %u to %u", bytes,
 			       RJ_KVM_BLOB_HEAD_BYTES, RJ_KVM_BLOB_BYTES_MAX);
 	if (rj_kvm_get(data, 4) != MAGIC || rj_kvm_get(data + 12, 4))
 		return rj_fail(err, -EPROTO,
 			       "kvm state: not the state of a kvm guest");
 	version = rj_kvm_get(data + 4, 2);
 	if (version != RJ_KVM_BLOB_VERSION)
-		return rj_fail(err, -EPROTO, "kvm state: version %u, want %u",
+		return rj_fail(err, -EPROTO, "kvm state: version %u, wanted %u",
 			       (unsigned)version, RJ_KVM_BLOB_VERSION);
 	if (rj_kvm_get(data + 8, 4) != bytes)
 		return rj_fail(err, -EPROTO,
-			       "kvm state: %zu bytes arrived, want %u", bytes,
+			       "kvm state: %zu bytes arrived, wanted %u", bytes,
 			       (unsigned)rj_kvm_get(data + 8, 4));
 	found = rj_kvm_get(data + 6, 2);
 	if (found != vcpus)

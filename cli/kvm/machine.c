@@ -186,7 +186,7 @@ static int add_vcpus(struct rj_kvm_machine *machine, unsigned count,
 	int rc = 0;
 
 	if (count > RJ_CLI_THREADS_MAX)
-		return rj_fail(err, -ERANGE, "guest kvm: %u vCPUs, want %u",
+		return rj_fail(err, -ERANGE, "guest kvm: %u vCPUs, wanted %u",
 			       count, RJ_CLI_THREADS_MAX);
 	while (!rc && machine->vcpu_count < count)
 		rc = add_vcpu(machine, err);

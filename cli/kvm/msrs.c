@@ -91,7 +91,7 @@ int rj_kvm_msrs_load(const struct rj_kvm_vcpu *vcpu, struct rj_kvm_item item,
 
 	if (item.bytes % entry_bytes || item.bytes / entry_bytes > MSRS_MAX)
 		return rj_fail(err, -EPROTO,
-			       "kvm state: %zu bytes of MSRs, want %zu each "
+			       "kvm state: %zu bytes of MSRs, wanted %zu each "
 			       "and at most %u",
 			       item.bytes, entry_bytes, MSRS_MAX);
 	for (size_t at = 0; at < item.bytes; at += entry_bytes) {

@@ -30,7 +30,7 @@ static int bad_size(enum rj_kvm_item_kind kind, unsigned id, size_t found,
 		    size_t wanted, struct ramjet_error *err)
 {
 	return rj_fail(err, -EPROTO,
-		       "kvm state: %s of vCPU %u: %zu bytes, want %zu",
+		       "kvm state: %s of vCPU %u: %zu bytes, wanted %zu",
 		       rj_kvm_item_name(kind), id, found, wanted);
 }
 

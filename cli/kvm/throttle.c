@@ -74,7 +74,7 @@ int rj_kvm_throttle_set(struct rj_kvm_throttle *throttle, unsigned vcpu_count,
 
 	if (percent > RJ_KVM_THROTTLE_PERCENT_MAX)
 		return rj_fail(err, -ERANGE,
-			       "guest kvm: throttle of %u %%, want 0 to %u",
+			       "guest kvm: throttle of %u %%, wanted 0 to %u",
 			       percent, RJ_KVM_THROTTLE_PERCENT_MAX);
 	if (percent && !throttle->has_thread) {
 		rc = pthread_create(&throttle->thread, NULL, thread_main,

@@ -36,7 +36,7 @@ static int open_kvm(int *ret, struct ramjet_error *err)
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION)
 		return rj_fail(err, -ENOTSUP,
-			       "kvm: /dev/kvm speaks API version %d, want %d",
+			       "kvm: /dev/kvm speaks API version %d, wanted %d",
 			       version, KVM_API_VERSION);
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(needed); i++)
 		if (ioctl(fd, KVM_CHECK_EXTENSION, needed[i].extension) <= 0)
@@ -86,7 +86,7 @@ int rj_kvm_vm_init(struct rj_kvm_vm *vm, struct ramjet_error *err)
 	run_bytes = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (run_bytes < (int)sizeof(struct kvm_run))
 		return rj_fail(err, -ENOTSUP,
-			       "kvm: struct kvm_run has %d bytes, want %zu",
+			       "kvm: struct kvm_run has %d bytes, wanted %zu",
 			       run_bytes, sizeof(struct kvm_run));
 	if (ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SET_TSS_ADDR) > 0 &&
 	    ioctl(vm_fd, KVM_SET_TSS_ADDR, TSS_ADDRESS))
@@ -188,7 +188,7 @@ int rj_kvm_vm_map(struct rj_kvm_vm *vm, void *host, uint64_t bytes,
 
 	if (vm->slot_count || !bytes || bytes % RAMJET_PAGE_BYTES)
 		return rj_fail(err, -EINVAL,
-			       "kvm: cannot map %llu bytes, want whole pages "
+			       "kvm: cannot map %llu bytes, wanted whole pages "
 			       "and only once",
 			       (unsigned long long)bytes);
 	rc = rj_kvm_shadow_fits(bytes, err);

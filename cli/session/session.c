@@ -82,7 +82,7 @@ static int check_inherited(const char *uri, int ready_fd,
 	    fcntl((int)fd, F_GETFD) >= 0)
 		return 0;
 	return rj_fail(err, -EBADF,
-		       "%s: not open in this process, want an open socket, "
+		       "%s: not open in this process, wanted an open socket, "
 		       "pipe or file",
 		       uri);
 }

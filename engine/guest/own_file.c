@@ -33,7 +33,7 @@ int rj_stream_claim(const struct ramjet_guest *guest, struct rj_conn *conn,
 			continue;
 		return rj_fail(err, -EBUSY,
 			       "%s: is the memory of the guest itself (block "
-			       "%s), want another file",
+			       "%s), wanted another file",
 			       name, block->name);
 	}
 	return rj_conn_lock(conn, err);

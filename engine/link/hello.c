@@ -79,11 +79,11 @@ static int judge_first_bytes(const struct rj_hello_reader *reader,
 	said[length] = '\0';
 	if (length < 4)
 		return rj_fail(err, -EPROTO,
-			       "handshake, offset 0: bad magic 0x%08x, want "
+			       "handshake, offset 0: bad magic 0x%08x, wanted "
 			       "0x%08x: this is not a ramjet stream",
 			       rj_get32(reader->wire), RJ_WIRE_MAGIC);
 	return rj_fail(err, -EPROTO,
-		       "handshake, offset 0: bad magic 0x%08x, want 0x%08x: "
+		       "handshake, offset 0: bad magic 0x%08x, wanted 0x%08x: "
 		       "this is not a ramjet stream: it begins with \"%s\"",
 		       rj_get32(reader->wire), RJ_WIRE_MAGIC, said);
 }

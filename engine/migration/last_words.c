@@ -86,7 +86,7 @@ void rj_hear_command(struct rj_conn *conn, const struct rj_env *env)
 		return;
 	if (!rj_conn_finish(conn, rj_now_ns() + COMMAND_NS, -1, &end))
 		(void)rj_fail(&end, first.code,
-			      "exec: command ended with status 0, want the "
+			      "exec: command ended with status 0, wanted the "
 			      "whole stream before");
 	(void)rj_fail(&both, first.code, "%.240s; %.240s", end.message,
 		      first.message);

@@ -94,7 +94,7 @@ static int name_vmm(struct ramjet_migration *m, const struct rj_where *where,
 
 	if (strlen(name) > NAME_BYTES_MAX)
 		return rj_fail(err, -EINVAL,
-			       "vmm: a name of %zu bytes, want at most %u",
+			       "vmm: a name of %zu bytes, wanted at most %u",
 			       strlen(name), NAME_BYTES_MAX);
 	(void)snprintf(m->uri_text, sizeof(m->uri_text), "vmm:%s", name);
 	m->uri.scheme = RJ_URI_VMM;
@@ -125,7 +125,7 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 	int rc;
 
 	if (!guest)
-		return rj_fail(err, -EINVAL, "migration: no guest, want one");
+		return rj_fail(err, -EINVAL, "migration: no guest, wanted one");
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return rj_fail(err, -ENOMEM, "migration: out of memory");

@@ -26,7 +26,7 @@ int rj_connector_load(const struct ramjet_connector *from,
 		return rc;
 	if (!ret->connect)
 		return rj_fail(err, -EINVAL,
-			       "connector: connect is NULL, want a function");
+			       "connector: connect is NULL, wanted a function");
 	if (ret->flags & ~(uint64_t)RAMJET_CONNECTOR_SINGLE)
 		return rj_fail(err, -EINVAL, "connector: unknown flags 0x%llx",
 			       (unsigned long long)ret->flags);

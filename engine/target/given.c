@@ -37,7 +37,7 @@ RAMJET_API int ramjet_incoming_give(struct ramjet_migration *migration,
 	if (!migration || migration->outgoing ||
 	    migration->uri.scheme != RJ_URI_VMM)
 		return rj_fail(err, -EINVAL,
-			       "connection: given to no such migration, want "
+			       "connection: given to no such migration, wanted "
 			       "one of ramjet_incoming_over()");
 	rc = rj_given_load(connection, &given, &ops, err);
 	return rc ? rc : give(&migration->in->intake, &given, err);

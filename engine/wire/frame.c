@@ -234,7 +234,7 @@ int rj_frame_decode(const uint8_t in[RJ_HEADER_BYTES], struct rj_frame *ret,
 
 	if (rj_get32(in + AT_MAGIC) != RJ_WIRE_MAGIC)
 		return rj_fail(err, -EPROTO,
-			       "bad magic 0x%08x, want 0x%08x: "
+			       "bad magic 0x%08x, wanted 0x%08x: "
 			       "this is not a ramjet stream",
 			       rj_get32(in + AT_MAGIC), RJ_WIRE_MAGIC);
 	shape = shape_of(frame.type);

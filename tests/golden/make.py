@@ -142,7 +142,7 @@ def bad_blocks(*entries, **kw):
 
 ERRORS = {
     "magic": (frame("CANCEL", magic=b"QEVM"),
-              "bad magic 0x4d564551, want 0x314a4d52: this is not a ramjet "
+              "bad magic 0x4d564551, wanted 0x314a4d52: this is not a ramjet "
               "stream"),
     "flags_unknown": (frame("CANCEL", flags=0x12),
                       "unknown frame flags 0x12"),

@@ -32,23 +32,23 @@ class Commands(rig.Case):
 
     def test_early_failure_is_named(self):
         source = self.into("exit 7")
-        self.ends(source, 1, "command exited with status 7, want 0")
+        self.ends(source, 1, "command exited with status 7, wanted 0")
         source = self.into("head -c 100000 >/dev/null; exit 8")
-        self.ends(source, 1, "command exited with status 8, want 0")
+        self.ends(source, 1, "command exited with status 8, wanted 0")
         source = self.into("head -c 100000 >/dev/null")
-        self.ends(source, 1, "command ended with status 0, want the whole")
+        self.ends(source, 1, "command ended with status 0, wanted the whole")
         target = self.out_of("exit 9")
-        self.ends(target, 1, "command exited with status 9, want 0")
+        self.ends(target, 1, "command exited with status 9, wanted 0")
         target = self.out_of("no-such-command-here")
-        self.ends(target, 1, "command exited with status 127, want 0")
+        self.ends(target, 1, "command exited with status 127, wanted 0")
         target = self.out_of("true")
-        self.ends(target, 1, "command ended with status 0, want the whole")
+        self.ends(target, 1, "command ended with status 0, wanted the whole")
 
     def test_target_waits_for_its_command(self):
         stream = self.path("stream")
         self.ends(self.into(f"cat >{stream}"), 0)
         self.ends(self.out_of(f"cat {stream}; exit 5"), 1,
-                  "command exited with status 5, want 0")
+                  "command exited with status 5, wanted 0")
         self.ends(self.out_of(f"cat {stream}; kill -9 $$"), 1,
                   "killed by signal 9")
         self.ends(self.out_of(f"cat {stream}"), 0)
@@ -64,7 +64,7 @@ class Commands(rig.Case):
         with open(packed, "wb") as file:
             file.write(data)
         self.ends(self.out_of(f"gzip -dc {packed}"), 1,
-                  "command exited with status 1, want 0")
+                  "command exited with status 1, wanted 0")
 
     def test_junk_behind_the_stream(self):
         stream = self.path("stream")
@@ -87,7 +87,7 @@ class Commands(rig.Case):
         finally:
             signal.signal(signal.SIGCHLD, old)
         self.ends(good, 0)
-        self.ends(bad, 3, "command exited with status 7, want 0")
+        self.ends(bad, 3, "command exited with status 7, wanted 0")
         self.ends(demo, 0)
 
     def test_command_that_asks_on_the_terminal(self):

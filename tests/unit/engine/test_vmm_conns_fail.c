@@ -108,10 +108,10 @@ static void no_control_link(void **state)
 		{ refused, -EPERM, "connect vmm:test: tls: bad certificate" },
 		{ wordless, -ECONNREFUSED, "connect vmm:test: connector: " },
 		{ nothing, -EINVAL,
-		  "connect vmm:test: connection: neither, want a descriptor "
+		  "connect vmm:test: connection: neither, wanted a descriptor "
 		  "or operations" },
-		{ a_pipe, -EINVAL, "is no socket, want one" },
-		{ unconnected, -ENOTCONN, "want a connected socket" },
+		{ a_pipe, -EINVAL, "is no socket, wanted one" },
+		{ unconnected, -ENOTCONN, "wanted a connected socket" },
 	};
 	struct vmm_conns *vmm = *state;
 
@@ -421,7 +421,8 @@ static void what_makes_no_sense_is_refused(void **state)
 	move_listen(&vmm->move);
 	assert_int_equal(ramjet_incoming_give(vmm->move.incoming, &given, &err),
 			 -EINVAL);
-	move_expect_error(&err, -EINVAL, "want one of ramjet_incoming_over()");
+	move_expect_error(&err, -EINVAL,
+			  "wanted one of ramjet_incoming_over()");
 }
 
 int main(void)

@@ -382,9 +382,9 @@ static void schemes_stick_to_their_calls(void **state)
 
 	(void)state;
 	uri = uri_of("exec:true");
-	listen_fails(&uri, -EINVAL, "want tcp:");
+	listen_fails(&uri, -EINVAL, "wanted tcp:");
 	uri = uri_of("tcp::0");
-	incoming_fails(&uri, -EINVAL, "want fd:");
+	incoming_fails(&uri, -EINVAL, "wanted fd:");
 }
 
 int main(void)

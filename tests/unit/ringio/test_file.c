@@ -188,7 +188,7 @@ static void appending_goes_on_at_the_end(void **state)
 	assert_int_equal(write(fd, "d", 1), 1);
 	assert_int_equal(lseek(fd, 8, SEEK_SET), 8);
 	assert_int_equal(rj_conn_sync(&conn, 0, &err), -EIO);
-	assert_says(&err, "holds 9 bytes, want the 8");
+	assert_says(&err, "holds 9 bytes, wanted the 8");
 	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
 	(void)close(fd);
 }
@@ -201,7 +201,7 @@ static void bytes_that_are_missing_are_missed(void **state)
 
 	say(&conn, "abc");
 	assert_int_equal(rj_conn_sync(&conn, 1, &err), -EIO);
-	assert_says(&err, "holds 3 bytes, want the 4");
+	assert_says(&err, "holds 3 bytes, wanted the 4");
 	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
 }
 

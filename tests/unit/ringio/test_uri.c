@@ -138,7 +138,7 @@ static void malformed_uris_are_refused_with_the_part(void **state)
 		if (!strstr(err.message, bad[i].says))
 			fail_msg("'%s': '%s'", bad[i].text, err.message);
 		assert_non_null(strstr(err.message, bad[i].text));
-		assert_non_null(strstr(err.message, "want "));
+		assert_non_null(strstr(err.message, "wanted "));
 		assert_int_equal(uri.fd, 42);
 	}
 	assert_int_equal(rj_uri_parse(NULL, &(struct rj_uri){ 0 }, NULL),
@@ -159,7 +159,7 @@ static void lengths_are_limited(void **state)
 	text[5 + 107] = 'p';
 	text[5 + 108] = '\0';
 	assert_int_equal(rj_uri_parse(text, &uri, &err), -ENAMETOOLONG);
-	assert_non_null(strstr(err.message, "want at most 107"));
+	assert_non_null(strstr(err.message, "wanted at most 107"));
 	text[5 + 108] = 'p';
 	memcpy(text, "file:", 5);
 	text[5 + RJ_URI_TEXT_MAX - 1] = '\0';
@@ -207,7 +207,7 @@ static void random_text_never_breaks_the_parser(void **state)
 		assert_int_equal(rc, err.code);
 		if (rc) {
 			assert_true(rc == -EINVAL);
-			assert_non_null(strstr(err.message, "want "));
+			assert_non_null(strstr(err.message, "wanted "));
 			continue;
 		}
 		assert_non_null(strchr(text, ':'));

@@ -171,7 +171,7 @@ static void misshapen_blobs_are_refused(void **state RJ_UNUSED)
 	refused(&blob, 2, "not the state of a kvm guest");
 	blob.data[0] ^= 1;
 	blob.data[4] = 2;
-	refused(&blob, 2, "version 2, want 1");
+	refused(&blob, 2, "version 2, wanted 1");
 	blob.data[4] = 1;
 	blob.data[13] = 1;
 	refused(&blob, 2, "not the state of a kvm guest");
