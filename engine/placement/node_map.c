@@ -152,6 +152,11 @@ static void cut(struct rj_node_map *map, unsigned block,
 	}
 }
 
+static uint64_t chunks_in(const struct rj_block *block)
+{
+	return rj_div_round_up(block->page_count, RJ_CHUNK_PAGES);
+}
+
 static int survey_block(struct rj_node_map *map, unsigned index,
 			struct survey *survey, struct ramjet_error *err)
 {
@@ -159,9 +164,7 @@ static int survey_block(struct rj_node_map *map, unsigned index,
 	struct window *windows;
 	size_t count;
 
-	survey->chunk_count =
-		rj_div_round_up(survey->block->page_count, RJ_CHUNK_PAGES);
-	survey->stride = rj_div_round_up(survey->chunk_count, RJ_SAMPLES_MAX);
+	survey->chunk_count = chunks_in(survey->block);
 	survey->sample_count =
 		rj_div_round_up(survey->chunk_count, survey->stride);
 	count = (size_t)rj_div_round_up(survey->sample_count,
@@ -184,14 +187,18 @@ int rj_node_map_init(struct rj_node_map *map, const struct rj_node_view *view,
 		     const struct rj_block *blocks, unsigned block_count,
 		     bool bound_counts, struct ramjet_error *err)
 {
+	uint64_t chunks = 0;
 	int rc = 0;
 
 	*map = (struct rj_node_map){ 0 };
+	for (unsigned i = 0; i < block_count; i++)
+		chunks += chunks_in(&blocks[i]);
 	for (unsigned i = 0; !rc && i < block_count; i++) {
 		struct survey survey = {
 			.view = view,
 			.block = &blocks[i],
 			.bound_counts = bound_counts,
+			.stride = rj_div_round_up(chunks, RJ_SAMPLES_MAX),
 		};
 
 		rc = survey_block(map, i, &survey, err);

@@ -90,7 +90,7 @@ static int chunk_by_chunk(uint64_t page)
 	return (int)(page / RJ_CHUNK_PAGES % 2);
 }
 
-/* 256 MiB each: more than the distance of two samples in 12 TiB. */
+/* 256 MiB each: a sixth of what lies between two samples in 12 TiB. */
 static int by_period(uint64_t page)
 {
 	return (int)(page >> 16 & 1);
@@ -252,6 +252,22 @@ static void many_blocks_are_one_list(void **state)
 	assert_int_equal(s->map.stretches[1].chunks, 3);
 }
 
+/* As of a guest of 12 TiB whose memory was plugged in by and by. */
+static void many_large_blocks_share_the_samples(void **state)
+{
+	struct rj_block blocks[1000] = { { .page_count = 0 } };
+	struct scene *s = *state;
+
+	for (unsigned i = 0; i < 1000; i++)
+		blocks[i].page_count = BIG_PAGES / 1000;
+	s->memory.node_of = all_on_2;
+	assert_int_equal(
+		rj_node_map_init(&s->map, &s->view, blocks, 1000, false, NULL),
+		0);
+	assert_int_equal(s->map.count, 1000);
+	assert_in_range(s->memory.asked, 1000, RJ_SAMPLES_MAX + 1000);
+}
+
 /* ---- this machine --------------------------------------------------------- */
 
 static uint64_t resident(const struct rj_block *block)
@@ -384,6 +400,7 @@ int main(void)
 		MAP_TEST(where_memory_is_bound_counts_on_a_target),
 		MAP_TEST(the_samples_of_12_tib_are_bounded),
 		MAP_TEST(many_blocks_are_one_list),
+		MAP_TEST(many_large_blocks_share_the_samples),
 		cmocka_unit_test(asking_this_machine_populates_nothing),
 		cmocka_unit_test(a_policy_tells_where_absent_pages_will_be),
 		cmocka_unit_test(
