@@ -22,13 +22,14 @@
 #include "util/bits.h"
 #include "util/error.h"
 
+/* 4 PiB: all that x86-64 and arm64 can address physically (52 bits). */
 #define MAX_PAGES (UINT64_C(1) << 40)
 /* How often to look at a lock before its holder is taken to have lost its
- * CPU. */
+ * CPU. Chosen: some tens of microseconds, where a lock is held for one at most. */
 #define SPINS 1000u
 /* So many chunks are fetched before they are needed: of a log, and of a dense
  * bitmap. Where few of a group's 64 chunks are wanted, they are fetched all at
- * once. */
+ * once. Chosen; what they bring together is measured (decision 019). */
 #define LOG_AHEAD    32u
 #define CHUNKS_AHEAD 16u
 #define FEW_CHUNKS   32u

@@ -21,6 +21,7 @@
 #include "ramjet.h"
 #include "util/compiler.h"
 
+/* 2 MiB, a huge page of x86-64, and a cache line of words: decision 001. */
 #define RJ_CHUNK_PAGES 512u
 #define RJ_CHUNK_WORDS 8u
 #define RJ_CHUNK_BYTES ((uint64_t)RJ_CHUNK_PAGES * RAMJET_PAGE_BYTES)

@@ -29,7 +29,8 @@
 #include "util/mutex.h"
 #include "util/options.h"
 
-/* A pending signal may cut a reset short, again and again. */
+/* A pending signal may cut a reset short, again and again. Chosen: so many in
+ * a row are no chance, and the collect fails. */
 #define RESET_TRIES 1000u
 
 struct kvm_ring {

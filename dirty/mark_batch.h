@@ -8,7 +8,7 @@
  */
 #include "ramjet-dirty.h"
 
-/* Of 256 MiB, as much as a piece of a collect: 8 KiB. */
+/* Of 256 MiB, as much as a piece of a collect (decision 029): 8 KiB. */
 #define RJ_BATCH_PAGES (UINT64_C(64) << 10)
 #define RJ_BATCH_WORDS (RJ_BATCH_PAGES / 64)
 

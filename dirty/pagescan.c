@@ -10,7 +10,8 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 
-/* Runs a system call delivers: 1.5 MiB of them. */
+/* Runs a system call delivers: 1.5 MiB of them. Chosen: at worst, where every
+ * other page is a run, 512 MiB of memory a call. */
 #define VEC_RUNS  (64u << 10)
 #define VEC_BYTES (VEC_RUNS * sizeof(struct rj_page_region))
 

@@ -9,6 +9,8 @@
 
 #include "ringio/uri.h"
 
+/* A unix path of 107 bytes, or an IPv6 address with scope and port, and what
+ * stands before them. */
 #define RJ_ADDRESS_TEXT_MAX 160u
 
 union rj_address {

@@ -21,6 +21,7 @@
 #include "ringio/zero_copy.h"
 #include "util/compiler.h"
 
+/* The kernel's UIO_MAXIOV. */
 #define RJ_CHANNEL_IOV_MAX 1024u
 
 struct rj_channel;

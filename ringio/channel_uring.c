@@ -23,10 +23,11 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* Newer than liburing 2.3. */
+/* The kernel's, newer than liburing 2.3. */
 #define SEND_ZC_REPORT_USAGE (1U << 3)
 #define NOTIF_ZC_COPIED      (1U << 31)
-/* Each may have a completion of its own in the ring, later. */
+/* Each may have a completion of its own in the ring, later. Chosen: half of its
+ * RING_CQ_ENTRIES. */
 #define PENDING_MAX 32u
 
 enum op_id {

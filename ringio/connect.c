@@ -17,6 +17,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* A listener whose queue is full tells nobody when there is room. Chosen: short
+ * for a person, long for a CPU. */
 #define UNIX_RETRY_NS 10000000u
 
 static int pending_error(int fd)

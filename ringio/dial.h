@@ -10,9 +10,11 @@
 
 #include "ringio/endpoint.h"
 
-/* Addresses of one name; further ones are not tried. */
-#define RJ_DIAL_MAX        32u
-#define RJ_DIAL_REASONS    320u
+/* Addresses of one name; further ones are not tried. Chosen. */
+#define RJ_DIAL_MAX 32u
+/* Chosen: room for the refusals of a few addresses in one error. */
+#define RJ_DIAL_REASONS 320u
+/* RFC 8305's "connection attempt delay". */
 #define RJ_DIAL_STAGGER_NS 250000000u
 
 /* 0; -ECANCELED; or the errno of the first address, with what happened at

@@ -95,7 +95,8 @@ RJ_NODISCARD int rj_connect_beside(const struct rj_conn *first,
 RJ_NODISCARD int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,
 				  struct ramjet_error *err);
 
-/* Addresses of one name that are listened on; further ones are not. */
+/* Addresses of one name that are listened on; further ones are not. Chosen; and
+ * as long as an address of any of them is. */
 #define RJ_LISTENER_SOCKETS_MAX 16u
 #define RJ_LISTENER_URI_MAX     96u
 

@@ -18,12 +18,13 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 
+/* As much as the kernel lets anybody have (fs.pipe-max-size, its default). */
 #define PIPE_BYTES (1 << 20)
 /* Where the shell that waits has its end of the socket. */
 #define STATUS_FD 3
 /* Our own descriptors must not have the numbers that the command gets. */
 #define LEAST_FD (STATUS_FD + 1)
-/* Newer than glibc's header; Linux 6.9. */
+/* The kernel's, newer than glibc's header; Linux 6.9. */
 #define SIGNAL_PROCESS_GROUP (1u << 2)
 /* A command that was ended by signal N has this + N as its status, as in
  * shells. */

@@ -6,6 +6,7 @@
 
 #include "ramjet.h"
 
+/* Room for all there are; asserted where they are listed. */
 #define RJ_RINGIO_FEATURES_MAX 24u
 struct rj_feature {
 	const char *name;    /* static */

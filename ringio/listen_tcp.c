@@ -16,7 +16,8 @@
 #include "util/error.h"
 
 #define STREAM_FLAGS (SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
-/* A free port of one address may be taken on another. */
+/* A free port of one address may be taken on another. Chosen: twice in a row is
+ * rare already. */
 #define PORT_TRIES 16u
 
 static bool is_any6(const struct addrinfo *info)

@@ -6,10 +6,12 @@
 #define NS_PER_S UINT64_C(1000000000)
 /* Keeps burst x 1e9 below 2^64: 256 GiB/s, faster than any pipe or socket that
  * is not TCP. */
-#define RATE_MAX     (UINT64_C(1) << 38)
-#define BURSTS_PER_S 25u  /* 40 ms */
+#define RATE_MAX (UINT64_C(1) << 38)
+/* Chosen, as the governor's slices are (decision 024): so much is let go at a
+ * time, not less than is worth a system call; and a rest saves this much. */
 #define QUANTA_PER_S 200u /* 5 ms */
 #define QUANTUM_MIN  1024u
+#define BURSTS_PER_S 25u /* 40 ms */
 #define QUANTA_BURST 2u
 
 static uint64_t max_of(uint64_t a, uint64_t b)

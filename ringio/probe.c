@@ -8,6 +8,7 @@
 #include "ringio/ring.h"
 #include "util/clock.h"
 
+/* Chosen: the two ends are both ours, and what takes longer does not work. */
 #define PAIR_TIMEOUT_NS UINT64_C(2000000000)
 
 static int listen_here(const char *text, struct rj_listener *ret,

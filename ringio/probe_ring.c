@@ -10,10 +10,11 @@
 
 #include "ringio/ring.h"
 
-/* Newer than liburing 2.3, and not what IORING_REGISTER_PROBE tells about. */
+/* The kernel's, newer than liburing 2.3, and not what IORING_REGISTER_PROBE tells about. */
 #define SEND_ZC_REPORT_USAGE (1U << 3)
 #define NOTIF_ZC_COPIED      (1U << 31)
 
+/* Chosen: several pages, and it fits into any socket's buffer. */
 #define PAYLOAD_BYTES 65536u
 
 static bool no_ring(const struct rj_probe *probe, char *result, size_t size)

@@ -16,8 +16,10 @@
 #include "ringio/tcp.h"
 #include "util/cleanup.h"
 
+/* Chosen: more than 32 bits hold, and nothing that a kernel would have by
+ * itself. */
 #define PROBE_RATE UINT64_C(12345678901)
-/* A registered buffer is at most this long. */
+/* A registered buffer is at most this long: the kernel's. */
 #define PIECE_BYTES (UINT64_C(1) << 30)
 
 static bool no_pair(const struct rj_probe *probe, char *result, size_t size)

@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 
 /* Unsent bytes the socket holds at a pace: 50 ms worth, within these; at high
- * ones 2 ms worth, as each half of it is a wake-up of the sender. */
+ * ones 2 ms worth, as each half of it is a wake-up of the sender. Chosen: what
+ * waits here is stale before it leaves, and too little leaves gaps. */
 #define NOTSENT_PER_S      20u
 #define NOTSENT_FAST_PER_S 500u
 #define NOTSENT_MIN        UINT64_C(16384)

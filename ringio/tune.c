@@ -7,16 +7,20 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+/* Chosen: a machine that is gone is noticed within 25 s. */
 #define KEEPALIVE_IDLE_S     10
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_PROBES     3
 /* Bytes not acknowledged, or a window that stays shut: a peer that reads
- * nothing for that long while something waits for it counts as dead, too. */
+ * nothing for that long while something waits for it counts as dead, too.
+ * Chosen: as long as the engine bears silence. */
 #define USER_TIMEOUT_MS 30000
 
-/* Fewer switches between the two ends; more only falls out of the cache. */
+/* Fewer switches between the two ends; more only falls out of the cache.
+ * Measured: a tenth of a unix socket's CPU time a GiB. */
 #define LOCAL_BUFFER_BYTES (512 << 10)
-/* Its window is this buffer, and nothing makes it grow. */
+/* Its window is this buffer, and nothing makes it grow. Chosen: 4 ms at
+ * 1 GiB/s. */
 #define VSOCK_BUFFER_BYTES UINT64_C(4194304)
 
 static int tune_tcp(int fd)

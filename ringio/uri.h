@@ -20,6 +20,7 @@ enum rj_uri_scheme {
 	RJ_URI_VMM, /* connections of the VMM's own: not to be parsed */
 };
 
+/* As the kernel's PATH_MAX; commands may be as long. */
 #define RJ_URI_TEXT_MAX 4096u
 
 struct rj_uri {

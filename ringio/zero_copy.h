@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of the kernel's 16384 for a ring; chosen: 4 TiB in the largest it takes. */
 #define RJ_CHANNEL_BUFFERS_MAX      4096u
-#define RJ_CHANNEL_BUFFER_BYTES_MAX ((size_t)1 << 30)
+#define RJ_CHANNEL_BUFFER_BYTES_MAX ((size_t)1 << 30) /* the kernel's */
 /* How an entry is sent, where it is not the number of a buffer. */
 #define RJ_CHANNEL_PLAIN        (-1)
 #define RJ_CHANNEL_UNREGISTERED (-2) /* zero copy, pinned for this send */
