@@ -10,7 +10,8 @@
 
 #include "ringio/ring.h"
 
-/* The kernel's, newer than liburing 2.3, and not what IORING_REGISTER_PROBE tells about. */
+/* The kernel's, newer than liburing 2.3, and not what IORING_REGISTER_PROBE
+ * tells about. */
 #define SEND_ZC_REPORT_USAGE (1U << 3)
 #define NOTIF_ZC_COPIED      (1U << 31)
 

@@ -17,7 +17,7 @@
 #define USER_TIMEOUT_MS 30000
 
 /* Fewer switches between the two ends; more only falls out of the cache.
- * Measured: a tenth of a unix socket's CPU time a GiB. */
+ * Measured: a tenth less of a unix socket's CPU time a GiB. */
 #define LOCAL_BUFFER_BYTES (512 << 10)
 /* Its window is this buffer, and nothing makes it grow. Chosen: 4 ms at
  * 1 GiB/s. */
