@@ -10,6 +10,7 @@
 #include "engine/guest/own_file.h"
 #include "engine/link/event.h"
 #include "engine/migration/callback.h"
+#include "engine/migration/course.h"
 #include "engine/migration/last_words.h"
 #include "engine/migration/transitions.h"
 #include "engine/source/channels.h"
@@ -188,15 +189,15 @@ static void report_stranded(struct ramjet_migration *m,
 
 /* The migration failed, but the guest stood still meanwhile: report for how
  * long. */
-static void record_pause(struct ramjet_migration *m)
+static void record_pause(struct rj_outgoing *out)
 {
-	const uint64_t us = rj_now_us() - m->out->handover.pause_began_us;
+	const uint64_t us = rj_now_us() - out->handover.pause_began_us;
 
-	rj_lock(&m->lock);
-	m->stats.downtime_us = us;
-	m->stats.known |= RAMJET_KNOWN_DOWNTIME;
-	rj_unlock(&m->lock);
-	rj_log(&m->log, RJ_LOG_WARNING,
+	rj_lock(out->env.lock);
+	out->env.stats->downtime_us = us;
+	out->env.stats->known |= RAMJET_KNOWN_DOWNTIME;
+	rj_unlock(out->env.lock);
+	rj_log(out->env.log, RJ_LOG_WARNING,
 	       "the guest stood still for %.1f ms, and runs on",
 	       (double)us / 1000.0);
 }
@@ -214,17 +215,16 @@ static bool resume_guest(struct ramjet_migration *m)
 	rj_guest_unseal(m->guest);
 	rc = rj_call_start(&m->out->vmm, &err);
 	if (!rc) {
-		record_pause(m);
+		record_pause(m->out);
 		return true;
 	}
 	report_stranded(m, &err);
 	return false;
 }
 
-static void tell_target(struct ramjet_migration *m)
+static void tell_target(struct rj_outgoing *out)
 {
-	struct rj_outgoing *out = m->out;
-	const struct ramjet_error error = rj_migration_error(m);
+	const struct ramjet_error error = rj_course_error(&out->env);
 	bool fit = rj_conn_is_open(&out->session.link.conn) &&
 		   !out->session.one_way;
 
@@ -237,20 +237,18 @@ static void tell_target(struct ramjet_migration *m)
 		rj_say_goodbye(&out->session.link, &out->env, &error);
 }
 
-static void record_wire(struct ramjet_migration *m)
+static void record_wire(struct rj_outgoing *out)
 {
-	rj_lock(&m->lock);
-	m->stats.control_bytes = m->out->session.link.bytes;
-	if (m->out->pages.rounds.worker_count)
-		m->stats.remaining_pages =
-			rj_rounds_remaining(&m->out->pages.rounds);
-	rj_unlock(&m->lock);
+	rj_lock(out->env.lock);
+	out->env.stats->control_bytes = out->session.link.bytes;
+	if (out->pages.rounds.worker_count)
+		out->env.stats->remaining_pages =
+			rj_rounds_remaining(&out->pages.rounds);
+	rj_unlock(out->env.lock);
 }
 
-static void close_connections(struct ramjet_migration *m)
+static void close_connections(struct rj_outgoing *out)
 {
-	struct rj_outgoing *out = m->out;
-
 	for (unsigned i = 0; i < out->lanes.channel_count; i++)
 		(void)rj_conn_close(&out->lanes.senders[i].conn,
 				    rj_now_ns() + CLOSE_DEADLINE_NS / 50, NULL);
@@ -283,10 +281,10 @@ static void unwind(struct ramjet_migration *m)
 		rj_hear_command(&out->lanes.senders[0].conn, &m->out->env);
 	else if (end == RAMJET_STATE_FAILED)
 		rj_hear_last_words(&out->session.link, &out->env, "target");
-	tell_target(m);
+	tell_target(out);
 	rj_memory_stop_tracking(&out->pages, m->guest);
-	record_wire(m);
-	close_connections(m);
+	record_wire(out);
+	close_connections(out);
 	rj_migration_finish(m, end);
 }
 
@@ -301,8 +299,8 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 	rj_link_keeper_stop(&out->session.keeper);
 	join_senders(out);
 	rj_memory_stop_tracking(&out->pages, m->guest);
-	record_wire(m);
-	close_connections(m);
+	record_wire(out);
+	close_connections(out);
 	rj_migration_finish(m, end);
 }
 
