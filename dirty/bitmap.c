@@ -490,17 +490,19 @@ bool rj_bitmap_test(const struct rj_bitmap *bm, uint64_t page)
 
 uint64_t rj_bitmap_count(const struct rj_bitmap *bm)
 {
+	return rj_bitmap_count_in(bm, 0, bm->chunk_count);
+}
+
+uint64_t rj_bitmap_count_in(const struct rj_bitmap *bm, uint64_t from,
+			    uint64_t end)
+{
 	uint64_t count = 0;
 
-	for (uint64_t chunk = rj_bitmap_next_chunk(bm, 0, bm->chunk_count);
-	     chunk < bm->chunk_count;
-	     chunk = rj_bitmap_next_chunk(bm, chunk + 1, bm->chunk_count)) {
-		const _Atomic uint64_t *words =
-			&bm->words[chunk * RJ_CHUNK_WORDS];
-
+	for (uint64_t chunk = rj_bitmap_next_chunk(bm, from, end); chunk < end;
+	     chunk = rj_bitmap_next_chunk(bm, chunk + 1, end))
 		for (unsigned i = 0; i < RJ_CHUNK_WORDS; i++)
-			count += rj_popcount(get(&words[i]));
-	}
+			count += rj_popcount(
+				get(&bm->words[chunk * RJ_CHUNK_WORDS + i]));
 	return count;
 }
 

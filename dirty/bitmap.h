@@ -57,6 +57,9 @@ uint64_t rj_bitmap_clear_run(struct rj_bitmap *bm, uint64_t first_page,
 
 /* Set bits; exact only while nobody writes. Cost: summary, and dirty chunks. */
 uint64_t rj_bitmap_count(const struct rj_bitmap *bm);
+/* The same of chunks [from, end). */
+uint64_t rj_bitmap_count_in(const struct rj_bitmap *bm, uint64_t from,
+			    uint64_t end);
 
 /*
  * The first chunk in [from, end) whose summary bit is set, or `end`.

@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 
 #include "dirty/uffd.h"
+#include "util/bits.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -21,13 +22,6 @@
 #ifndef UFFD_FEATURE_MINOR_HUGETLBFS
 #error "the headers of Linux 5.13 are wanted"
 #endif
-
-struct probe {
-	int uffd;
-	uint8_t *host; /* a second mapping of the region's pages */
-	uint64_t bytes;
-	uint64_t page_bytes; /* of the file system */
-};
 
 static int open_uffd(struct ramjet_error *err)
 {
@@ -46,7 +40,7 @@ static int open_uffd(struct ramjet_error *err)
 }
 
 static int open_probe(const struct ramjet_dirty_region *region,
-		      struct probe *probe, struct ramjet_error *err)
+		      struct rj_hugetlb *probe, struct ramjet_error *err)
 {
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MINOR };
 	struct statfs fs;
@@ -75,20 +69,35 @@ static int open_probe(const struct ramjet_dirty_region *region,
 	return 0;
 }
 
-static void close_probe(struct probe *probe)
+int rj_hugetlb_open(struct rj_hugetlb *probe,
+		    const struct ramjet_dirty_region *region,
+		    struct ramjet_error *err)
+{
+	int rc;
+
+	*probe = (struct rj_hugetlb)RJ_HUGETLB_NONE;
+	rc = open_probe(region, probe, err);
+	if (rc)
+		rj_hugetlb_close(probe);
+	return rc;
+}
+
+void rj_hugetlb_close(struct rj_hugetlb *probe)
 {
 	if (probe->host)
 		(void)munmap(probe->host, probe->bytes);
 	rj_close_fd(&probe->uffd);
+	*probe = (struct rj_hugetlb)RJ_HUGETLB_NONE;
 }
 
-/* Bytes from `at` on that the file has; 0: a hole of one page; or an error. */
-static int64_t ask(const struct probe *probe, uint64_t at,
+/* Bytes from `at` on, before `end`, that the file has; 0: a hole of one page;
+ * or an error. */
+static int64_t ask(const struct rj_hugetlb *probe, uint64_t at, uint64_t end,
 		   struct ramjet_error *err)
 {
 	struct uffdio_continue range = {
 		.range = { .start = (uintptr_t)probe->host + at,
-			   .len = probe->bytes - at },
+			   .len = end - at },
 	};
 	const int rc = ioctl(probe->uffd, UFFDIO_CONTINUE, &range) ? -errno : 0;
 
@@ -97,36 +106,61 @@ static int64_t ask(const struct probe *probe, uint64_t at,
 		return range.mapped;
 	if (rc == -EFAULT)
 		return 0;
+	/* Asked before. */
+	if (rc == -EEXIST)
+		return (int64_t)probe->page_bytes;
 	return rj_fail_errno(err, rc ? rc : -EIO, "UFFDIO_CONTINUE");
 }
 
-static int scan(const struct probe *probe, struct rj_bitmap *bm,
-		struct ramjet_error *err)
+/* The huge pages that [first_page, first_page + count) lies in: their bytes. */
+static uint64_t whole_pages(const struct rj_hugetlb *probe, uint64_t first_page,
+			    uint64_t count, uint64_t *ret_end)
 {
-	uint64_t at = 0;
+	const uint64_t first = first_page * RAMJET_PAGE_BYTES;
+	const uint64_t end = first + count * RAMJET_PAGE_BYTES;
 
-	while (at < probe->bytes) {
-		const int64_t there = ask(probe, at, err);
+	*ret_end = rj_div_round_up(end, probe->page_bytes) * probe->page_bytes;
+	return first - first % probe->page_bytes;
+}
+
+int rj_hugetlb_look(const struct rj_hugetlb *probe, uint64_t first_page,
+		    uint64_t count, struct rj_bitmap *bm,
+		    struct ramjet_error *err)
+{
+	uint64_t end, at = whole_pages(probe, first_page, count, &end);
+
+	while (at < end) {
+		const int64_t there = ask(probe, at, end, err);
+		uint64_t from = at / RAMJET_PAGE_BYTES, to;
 
 		if (there < 0)
 			return (int)there;
-		if (there)
-			(void)rj_bitmap_set_run(bm, at / RAMJET_PAGE_BYTES,
-						(uint64_t)there /
-							RAMJET_PAGE_BYTES);
 		at += there ? (uint64_t)there : probe->page_bytes;
+		to = at / RAMJET_PAGE_BYTES;
+		from = from > first_page ? from : first_page;
+		to = to < first_page + count ? to : first_page + count;
+		if (there)
+			(void)rj_bitmap_set_run(bm, from, to - from);
 	}
 	return 0;
 }
 
-int rj_hugetlb_scan(const struct ramjet_dirty_region *region,
-		    struct rj_bitmap *bm, struct ramjet_error *err)
+int rj_hugetlb_first(const struct rj_hugetlb *probe, uint64_t first_page,
+		     uint64_t count, uint64_t *ret_page,
+		     struct ramjet_error *err)
 {
-	struct probe probe = { .uffd = -1 };
-	int rc = open_probe(region, &probe, err);
+	uint64_t end, at = whole_pages(probe, first_page, count, &end);
+	int64_t there = 0;
 
-	if (!rc)
-		rc = scan(&probe, bm, err);
-	close_probe(&probe);
-	return rc;
+	for (; at < end; at += probe->page_bytes) {
+		there = ask(probe, at, at + probe->page_bytes, err);
+		if (there)
+			break;
+	}
+	if (there < 0)
+		return (int)there;
+	*ret_page = there ? at / RAMJET_PAGE_BYTES : first_page + count;
+	if (*ret_page < first_page)
+		*ret_page = first_page;
+	return 0;
 }

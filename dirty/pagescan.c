@@ -96,13 +96,12 @@ static int deliver(struct rj_pagescan *scan, int runs, const uint8_t *host,
 	return 0;
 }
 
-int rj_pagescan_run(struct rj_pagescan *scan,
-		    const struct rj_pagescan_query *query, const uint8_t *host,
-		    uint64_t page_count, rj_pagescan_fn *fn, void *user,
-		    struct ramjet_error *err)
+static struct rj_pm_scan_arg arg_of(const struct rj_pagescan *scan,
+				    const struct rj_pagescan_query *query,
+				    const uint8_t *host, uint64_t page_count)
 {
-	struct rj_pm_scan_arg arg = {
-		.size = sizeof(arg),
+	return (struct rj_pm_scan_arg){
+		.size = sizeof(struct rj_pm_scan_arg),
 		.flags = query->flags,
 		.start = (uintptr_t)host,
 		.end = (uintptr_t)host + page_count * RAMJET_PAGE_BYTES,
@@ -113,24 +112,60 @@ int rj_pagescan_run(struct rj_pagescan *scan,
 		.category_anyof_mask = query->anyof,
 		.return_mask = query->told,
 	};
+}
+
+/* From arg->start as far as one call comes: how many runs were found, or an
+ * error. The next call goes on there. */
+static int scan_on(struct rj_pagescan *scan, struct rj_pm_scan_arg *arg,
+		   struct ramjet_error *err)
+{
+	const int runs = ioctl(scan->fd, RJ_PAGEMAP_SCAN, arg);
+
+	if (runs < 0)
+		return scan_failed(-errno, err);
+	if (arg->walk_end <= arg->start)
+		return rj_fail(err, -EIO,
+			       "PAGEMAP_SCAN: came no further than %#llx",
+			       (unsigned long long)arg->start);
+	arg->start = arg->walk_end;
+	return runs;
+}
+
+int rj_pagescan_run(struct rj_pagescan *scan,
+		    const struct rj_pagescan_query *query, const uint8_t *host,
+		    uint64_t page_count, rj_pagescan_fn *fn, void *user,
+		    struct ramjet_error *err)
+{
+	struct rj_pm_scan_arg arg = arg_of(scan, query, host, page_count);
 
 	while (arg.start < arg.end) {
-		int runs = ioctl(scan->fd, RJ_PAGEMAP_SCAN, &arg);
-		int rc = runs < 0 ? -errno : 0;
+		const int runs = scan_on(scan, &arg, err);
+		const int rc = runs > 0 && fn ? deliver(scan, runs, host, fn,
+							user, err)
+					      : runs;
 
-		if (rc)
-			return scan_failed(rc, err);
-		if (fn)
-			rc = deliver(scan, runs, host, fn, user, err);
 		if (rc < 0)
 			return rc;
-		if (arg.walk_end <= arg.start)
-			return rj_fail(
-				err, -EIO,
-				"PAGEMAP_SCAN: came no further than %#llx",
-				(unsigned long long)arg.start);
-		arg.start = arg.walk_end;
 	}
+	return 0;
+}
+
+int rj_pagescan_first(struct rj_pagescan *scan,
+		      const struct rj_pagescan_query *query,
+		      const uint8_t *host, uint64_t page_count,
+		      uint64_t *ret_page, struct ramjet_error *err)
+{
+	struct rj_pm_scan_arg arg = arg_of(scan, query, host, page_count);
+	int runs = 0;
+
+	arg.vec_len = arg.max_pages = 1;
+	while (!runs && arg.start < arg.end)
+		runs = scan_on(scan, &arg, err);
+	if (runs < 0)
+		return runs;
+	*ret_page = runs ? (scan->vec[0].start - (uintptr_t)host) /
+				    RAMJET_PAGE_BYTES
+			 : page_count;
 	return 0;
 }
 

@@ -49,6 +49,14 @@ RJ_NODISCARD int rj_pagescan_run(struct rj_pagescan *scan,
 				 rj_pagescan_fn *fn, void *user,
 				 struct ramjet_error *err);
 
+/* The first matching page at or after page 0, or page_count: the kernel looks no
+ * further. */
+RJ_NODISCARD int rj_pagescan_first(struct rj_pagescan *scan,
+				   const struct rj_pagescan_query *query,
+				   const uint8_t *host, uint64_t page_count,
+				   uint64_t *ret_page,
+				   struct ramjet_error *err);
+
 /* Scans for threads that come and go: as many as scan at once, and one
  * descriptor for all. */
 struct rj_scan_pool {

@@ -18,9 +18,7 @@
 #include <errno.h>
 
 #include "dirty/extent.h"
-#include "dirty/hugetlb.h"
 #include "dirty/pagescan.h"
-#include "util/cleanup.h"
 #include "util/error.h"
 
 const char *rj_populated_method_name(enum rj_populated_method method)
@@ -38,42 +36,25 @@ const char *rj_populated_method_name(enum rj_populated_method method)
 	return "invalid";
 }
 
+static const struct rj_pagescan_query populated = {
+	.inverted = RJ_PAGE_IS_PFNZERO,
+	.mask = RJ_PAGE_IS_PFNZERO,
+	.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
+};
+
+/* Where a scan's page 0 is, in the bitmap. */
+struct into {
+	struct rj_bitmap *bm;
+	uint64_t first_page;
+};
+
 static int set_run(void *user, uint64_t first, uint64_t count,
 		   RJ_UNUSED struct ramjet_error *err)
 {
-	(void)rj_bitmap_set_run(user, first, count);
+	const struct into *into = user;
+
+	(void)rj_bitmap_set_run(into->bm, into->first_page + first, count);
 	return 0;
-}
-
-static int scan_pagemap(const struct ramjet_dirty_region *region,
-			struct rj_bitmap *bm, struct ramjet_error *err)
-{
-	static const struct rj_pagescan_query populated = {
-		.inverted = RJ_PAGE_IS_PFNZERO,
-		.mask = RJ_PAGE_IS_PFNZERO,
-		.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
-	};
-	rj_cleanup(rj_pagescan_close) struct rj_pagescan scan =
-		RJ_PAGESCAN_NONE;
-	int rc = rj_pagescan_open(&scan, err);
-
-	if (rc)
-		return rc;
-	return rj_pagescan_run(&scan, &populated, region->host,
-			       region->page_count, set_run, bm, err);
-}
-
-static int scan_file(const struct ramjet_dirty_region *region,
-		     struct rj_bitmap *bm, struct ramjet_error *err)
-{
-	uint64_t at = 0;
-	uint64_t first;
-	int rc;
-
-	while ((rc = rj_extent_next(region, at, region->page_count, &first, &at,
-				    err)) > 0)
-		(void)rj_bitmap_set_run(bm, first, at - first);
-	return rc;
 }
 
 /* Choose the method. NULL, or why nothing can be known of the region. */
@@ -100,23 +81,6 @@ static const char *choose(const struct ramjet_dirty_region *region,
 				"block's file descriptor";
 }
 
-static int look(enum rj_populated_method method,
-		const struct ramjet_dirty_region *region, struct rj_bitmap *bm,
-		struct ramjet_error *err)
-{
-	switch (method) {
-	case RJ_POPULATED_PAGEMAP_SCAN:
-		return scan_pagemap(region, bm, err);
-	case RJ_POPULATED_SEEK_DATA:
-		return scan_file(region, bm, err);
-	case RJ_POPULATED_UFFD_CONTINUE:
-		return rj_hugetlb_scan(region, bm, err);
-	case RJ_POPULATED_ALL:
-		break;
-	}
-	return 0;
-}
-
 static const char *why_not(enum rj_populated_method method)
 {
 	switch (method) {
@@ -139,21 +103,222 @@ enum rj_populated_method rj_populated_choose(
 	return method;
 }
 
+/* ---- in parts ---------------------------------------------------------- */
+
+static bool is_usable(struct rj_populated *look, struct ramjet_error *err)
+{
+	uint64_t page;
+	struct rj_pagescan *scan;
+	bool usable;
+
+	switch (look->method) {
+	case RJ_POPULATED_UFFD_CONTINUE:
+		return !rj_hugetlb_open(&look->hugetlb, look->region, err);
+	case RJ_POPULATED_SEEK_DATA:
+	case RJ_POPULATED_ALL:
+		return true;
+	case RJ_POPULATED_PAGEMAP_SCAN:
+		break;
+	}
+	if (!look->scans->opened && rj_scan_pool_open(look->scans, err))
+		return false;
+	scan = rj_scan_pool_take(look->scans, err);
+	usable = scan && !rj_pagescan_first(scan, &populated,
+					    look->region->host, 1, &page, err);
+	if (scan)
+		rj_scan_pool_give(look->scans, scan);
+	return usable;
+}
+
+/* From now on every page counts; or -ENOMEM. */
+static int fall_back(struct rj_populated *look, enum rj_populated_method method,
+		     const struct ramjet_error *why, const char **ret_reason,
+		     struct ramjet_error *err)
+{
+	if (why->code == -ENOMEM)
+		return rj_fail(err, -ENOMEM, "block %s: %s", look->region->name,
+			       why->message);
+	atomic_store(&look->method, RJ_POPULATED_ALL);
+	*ret_reason = why_not(method);
+	return 0;
+}
+
+static int open_as(struct rj_populated *look, enum rj_populated_method method,
+		   const struct ramjet_dirty_region *region,
+		   struct rj_scan_pool *scans, const char **ret_reason,
+		   struct ramjet_error *err)
+{
+	struct ramjet_error why = { 0 };
+	int rc;
+
+	*look = (struct rj_populated){
+		.region = region,
+		.method = method,
+		.scans = scans,
+		.hugetlb = RJ_HUGETLB_NONE,
+	};
+	if (is_usable(look, &why))
+		return 0;
+	rc = fall_back(look, method, &why, ret_reason, err);
+	if (rc)
+		rj_populated_close(look);
+	return rc;
+}
+
+int rj_populated_open(struct rj_populated *look,
+		      const struct ramjet_dirty_region *region,
+		      struct rj_scan_pool *scans, const char **ret_reason,
+		      struct ramjet_error *err)
+{
+	return open_as(look, rj_populated_choose(region, ret_reason), region,
+		       scans, ret_reason, err);
+}
+
+void rj_populated_open_all(struct rj_populated *look,
+			   const struct ramjet_dirty_region *region)
+{
+	*look = (struct rj_populated){
+		.region = region,
+		.method = RJ_POPULATED_ALL,
+		.hugetlb = RJ_HUGETLB_NONE,
+	};
+}
+
+void rj_populated_close(struct rj_populated *look)
+{
+	if (look->region)
+		rj_hugetlb_close(&look->hugetlb);
+	*look = (struct rj_populated){ .hugetlb = RJ_HUGETLB_NONE };
+}
+
+static int look_at_pagemap(struct rj_populated *look, uint64_t first_page,
+			   uint64_t count, struct rj_bitmap *bm,
+			   struct ramjet_error *err)
+{
+	struct rj_pagescan *scan = rj_scan_pool_take(look->scans, err);
+	struct into into = { .bm = bm, .first_page = first_page };
+	int rc;
+
+	if (!scan)
+		return -ENOMEM;
+	rc = rj_pagescan_run(scan, &populated,
+			     look->region->host +
+				     first_page * RAMJET_PAGE_BYTES,
+			     count, set_run, &into, err);
+	rj_scan_pool_give(look->scans, scan);
+	return rc;
+}
+
+static int look_at_file(const struct rj_populated *look, uint64_t first_page,
+			uint64_t count, struct rj_bitmap *bm,
+			struct ramjet_error *err)
+{
+	const uint64_t end = first_page + count;
+	uint64_t at = first_page, first;
+	int rc;
+
+	while ((rc = rj_extent_next(look->region, at, end, &first, &at, err)) >
+	       0)
+		(void)rj_bitmap_set_run(bm, first, at - first);
+	return rc;
+}
+
+int rj_populated_look(struct rj_populated *look, uint64_t first_page,
+		      uint64_t count, struct rj_bitmap *bm,
+		      const char **ret_reason, struct ramjet_error *err)
+{
+	const enum rj_populated_method method = atomic_load(&look->method);
+	struct ramjet_error why = { 0 };
+	int rc = 0;
+
+	*ret_reason = "";
+	switch (method) {
+	case RJ_POPULATED_PAGEMAP_SCAN:
+		rc = look_at_pagemap(look, first_page, count, bm, &why);
+		break;
+	case RJ_POPULATED_SEEK_DATA:
+		rc = look_at_file(look, first_page, count, bm, &why);
+		break;
+	case RJ_POPULATED_UFFD_CONTINUE:
+		rc = rj_hugetlb_look(&look->hugetlb, first_page, count, bm,
+				     &why);
+		break;
+	case RJ_POPULATED_ALL:
+		(void)rj_bitmap_set_run(bm, first_page, count);
+		return 0;
+	}
+	if (!rc)
+		return 0;
+	rc = fall_back(look, method, &why, ret_reason, err);
+	if (!rc)
+		(void)rj_bitmap_set_run(bm, first_page, count);
+	return rc;
+}
+
+static int first_in_pagemap(struct rj_populated *look, uint64_t first_page,
+			    uint64_t count, uint64_t *ret_page)
+{
+	struct rj_pagescan *scan = rj_scan_pool_take(look->scans, NULL);
+	int rc;
+
+	if (!scan)
+		return -ENOMEM;
+	rc = rj_pagescan_first(scan, &populated,
+			       look->region->host +
+				       first_page * RAMJET_PAGE_BYTES,
+			       count, ret_page, NULL);
+	*ret_page += first_page;
+	rj_scan_pool_give(look->scans, scan);
+	return rc;
+}
+
+uint64_t rj_populated_first(struct rj_populated *look, uint64_t first_page,
+			    uint64_t count)
+{
+	const uint64_t end = first_page + count;
+	uint64_t page = end, ignored;
+	int rc = 0;
+
+	switch ((enum rj_populated_method)atomic_load(&look->method)) {
+	case RJ_POPULATED_PAGEMAP_SCAN:
+		rc = first_in_pagemap(look, first_page, count, &page);
+		break;
+	case RJ_POPULATED_SEEK_DATA:
+		rc = rj_extent_next(look->region, first_page, end, &page,
+				    &ignored, NULL);
+		break;
+	case RJ_POPULATED_UFFD_CONTINUE:
+		rc = rj_hugetlb_first(&look->hugetlb, first_page, count, &page,
+				      NULL);
+		break;
+	case RJ_POPULATED_ALL:
+		return first_page;
+	}
+	return rc < 0 ? first_page : page;
+}
+
+/* ---- at once ----------------------------------------------------------- */
+
 int rj_populated_scan_as(enum rj_populated_method method,
 			 const struct ramjet_dirty_region *region,
 			 struct rj_bitmap *bm, const char **ret_reason,
 			 struct ramjet_error *err)
 {
-	struct ramjet_error why = { 0 };
-	const int rc = look(method, region, bm, &why);
+	struct rj_scan_pool scans = { .opened = false };
+	struct rj_populated look;
+	const char *reason = "";
+	int rc;
 
-	if (rc == -ENOMEM)
-		return rj_fail(err, rc, "block %s: %s", region->name,
-			       why.message);
-	*ret_reason = rc ? why_not(method) : "";
-	if (rc || method == RJ_POPULATED_ALL)
-		(void)rj_bitmap_set_run(bm, 0, region->page_count);
-	return 0;
+	*ret_reason = "";
+	rc = open_as(&look, method, region, &scans, ret_reason, err);
+	if (!rc)
+		rc = rj_populated_look(&look, 0, region->page_count, bm,
+				       &reason, err);
+	if (*reason)
+		*ret_reason = reason;
+	rj_populated_close(&look);
+	rj_scan_pool_close(&scans);
+	return rc;
 }
 
 int rj_populated_scan(const struct ramjet_dirty_region *region,

@@ -14,7 +14,11 @@
  * Run it after dirty tracking has started: what is populated later then
  * appears as dirty.
  */
+#include <stdatomic.h>
+
 #include "dirty/bitmap.h"
+#include "dirty/hugetlb.h"
+#include "dirty/pagescan.h"
 #include "ramjet-dirty.h"
 
 enum rj_populated_method {
@@ -43,5 +47,39 @@ RJ_NODISCARD int rj_populated_scan_as(enum rj_populated_method method,
 				      struct rj_bitmap *bm,
 				      const char **ret_reason,
 				      struct ramjet_error *err);
+
+/* A region that several threads look at, in parts. */
+struct rj_populated {
+	const struct ramjet_dirty_region *region; /* borrowed */
+	/* enum rj_populated_method; RJ_POPULATED_ALL once it has failed */
+	_Atomic int method;
+	struct rj_scan_pool *scans; /* borrowed, all regions' */
+	struct rj_hugetlb hugetlb;
+};
+
+/* Takes no time in proportion to the region. `scans` is opened when it is needed
+ * and was not. *ret_reason as with rj_populated_scan(). */
+RJ_NODISCARD int rj_populated_open(struct rj_populated *look,
+				   const struct ramjet_dirty_region *region,
+				   struct rj_scan_pool *scans,
+				   const char **ret_reason,
+				   struct ramjet_error *err);
+/* Every page is to count. */
+void rj_populated_open_all(struct rj_populated *look,
+			   const struct ramjet_dirty_region *region);
+/* Safe on a zeroed struct. */
+void rj_populated_close(struct rj_populated *look);
+/* Set a bit for every populated page of [first_page, first_page + count). Where
+ * that fails all of them count, from now on, and *ret_reason says so; ""
+ * otherwise. Any thread. */
+RJ_NODISCARD int rj_populated_look(struct rj_populated *look,
+				   uint64_t first_page, uint64_t count,
+				   struct rj_bitmap *bm,
+				   const char **ret_reason,
+				   struct ramjet_error *err);
+/* The first populated page of these, or their end: a hint, true a moment ago.
+ * Any thread. */
+uint64_t rj_populated_first(struct rj_populated *look, uint64_t first_page,
+			    uint64_t count);
 const char *rj_populated_method_name(enum rj_populated_method method);
 #endif
