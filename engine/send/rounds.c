@@ -5,6 +5,9 @@
  * 1. In q no page is sent twice. Its chunk's bits of q are all taken at once,
  *    and none is set while q is open: so only one claim in q can send the chunk.
  *    In a round of parts each bit is taken once, and nothing comes along.
+ *    Round 0 may be filled while it is open, but a chunk is handed out once,
+ *    after all its bits are set, and nobody leaves the round before all are
+ *    handed out: who is in round 1 finds no bit of 0 that is set later.
  * 2. A copy sent in q that lacks a write is followed by one in a later round.
  *    The write came after the page was read, so a collect from then on marks it
  *    for a round s > q, as q is open. That bit is taken in s - 1 or later: later
@@ -224,9 +227,19 @@ void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked)
 			 (int64_t)marked);
 }
 
-static uint64_t pages_of(struct rj_rounds *rounds, uint32_t round)
+/* What was found to hold nothing was counted, and nobody claims it. */
+static int64_t empty_pages(const struct rj_rounds *rounds, unsigned parity)
 {
-	const int64_t pages = atomic_load(&rounds->pages_left[round & 1]);
+	return rounds->first && !parity
+		       ? (int64_t)rj_first_round_empty(rounds->first)
+		       : 0;
+}
+
+static uint64_t pages_of(const struct rj_rounds *rounds, uint32_t round)
+{
+	const unsigned parity = round & 1;
+	const int64_t pages = atomic_load(&rounds->pages_left[parity]) -
+			      empty_pages(rounds, parity);
 
 	return pages > 0 ? (uint64_t)pages : 0;
 }
@@ -241,7 +254,7 @@ uint64_t rj_rounds_open_pages(struct rj_rounds *rounds)
 	return pages_of(rounds, next_round(rounds) + 1);
 }
 
-uint64_t rj_rounds_remaining(struct rj_rounds *rounds)
+uint64_t rj_rounds_remaining(const struct rj_rounds *rounds)
 {
 	return pages_of(rounds, 0) + pages_of(rounds, 1);
 }
@@ -261,12 +274,30 @@ void rj_rounds_set_active(struct rj_rounds *rounds, unsigned count)
 	rj_unlock(&rounds->lock);
 }
 
+void rj_rounds_find_first(struct rj_rounds *rounds,
+			  struct rj_first_round *first)
+{
+	assert(!rounds->begun);
+	rounds->first = first;
+	/* All of it, with what is marked by now. */
+	atomic_store(&rounds->pages_left[0],
+		     (int64_t)rj_first_round_unasked(first));
+}
+
+bool rj_rounds_all_found(const struct rj_rounds *rounds)
+{
+	return !rounds->first || !rj_first_round_unasked(rounds->first);
+}
+
 /* Each worker's share of a small round, in whole words. */
 static unsigned part_of(const struct rj_rounds *rounds, uint64_t pages)
 {
 	const unsigned active = rj_rounds_active(rounds);
 	const uint64_t share = rj_div_round_up(pages, active);
 
+	/* A chunk that is handed out is handed out as a whole. */
+	if (!rj_rounds_all_found(rounds))
+		return 0;
 	return active > 1 && share < RJ_CHUNK_PAGES
 		       ? (unsigned)rj_div_round_up(share, RJ_WORD_BITS) *
 				 RJ_WORD_BITS
@@ -305,6 +336,8 @@ void rj_rounds_stop(struct rj_rounds *rounds)
 {
 	rj_lock(&rounds->lock);
 	rounds->stopping = true;
+	if (rounds->first)
+		rj_first_round_stop(rounds->first);
 	/* relaxed: claimers only need to see it soon */
 	atomic_store_explicit(&rounds->stopped, true, memory_order_relaxed);
 	(void)pthread_cond_broadcast(&rounds->changed);
@@ -388,7 +421,7 @@ static void account_claim(struct rj_rounds *rounds, unsigned parity,
 {
 	const int64_t left =
 		atomic_fetch_sub(&rounds->pages_left[parity], (int64_t)pages) -
-		(int64_t)pages;
+		(int64_t)pages - empty_pages(rounds, parity);
 
 	if (left < atomic_load_explicit(&rounds->low_pages,
 					memory_order_relaxed) &&
@@ -464,18 +497,33 @@ static bool claim_in_home(struct rj_rounds *rounds, unsigned parity,
 	}
 }
 
-bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
-		     struct rj_claim *ret)
+/* Its cursors stay where they are: they would pass what is set later. */
+static int claim_found(struct rj_rounds *rounds, unsigned worker,
+		       struct rj_claim *ret, struct ramjet_error *err)
+{
+	struct rj_first_chunk at;
+	int rc;
+
+	while ((rc = rj_first_round_next(rounds->first, worker, &at, err)) > 0)
+		if (take_chunk(rounds, 0, at.block, at.chunk, ret))
+			return 1;
+	return rc;
+}
+
+int rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
+		    struct rj_claim *ret, struct ramjet_error *err)
 {
 	const uint16_t *order = rounds->placement->order +
 				worker * rounds->placement->home_count;
 
 	if (atomic_load_explicit(&rounds->stopped, memory_order_relaxed))
-		return false;
+		return 0;
+	if (!round && rounds->first)
+		return claim_found(rounds, worker, ret, err);
 	for (unsigned i = 0; i < rounds->placement->home_count; i++)
 		if (claim_in_home(rounds, round & 1, order[i], ret))
-			return true;
-	return false;
+			return 1;
+	return 0;
 }
 
 bool rj_rounds_rest(struct rj_rounds *rounds, unsigned worker, uint32_t round)

@@ -14,7 +14,9 @@
  *           when every worker has left r - 1: else a straggler would send a
  *           page of r + 1 in r - 1, before its older copy in r. So no bit of
  *           a round is set while it is open, workers are in two rounds at
- *           most, and the bits of r are taken in r - 1, r or r + 1.
+ *           most, and the bits of r are taken in r - 1, r or r + 1. Only
+ *           round 0 may be filled while it is open, window by window
+ *           (first_round.h); it is left when there are no more.
  * Claiming  takes a chunk's bits of this round and, when it has some, those
  *           of the other map. The page is read after both are cleared: a later
  *           write is seen by a later sync. Why that is right is proved on top
@@ -36,6 +38,7 @@
 #include "dirty/bitmap.h"
 #include "engine/guest/guest.h"
 #include "engine/placement/placement.h"
+#include "engine/send/first_round.h"
 #include "engine/send/told.h"
 #include "ramjet.h"
 #include "util/compiler.h"
@@ -64,6 +67,9 @@ struct rj_rounds {
 	struct rj_bitmap *maps[2];
 	struct rj_bitmap **sinks[2]; /* the same, as collect() wants them */
 	struct rj_told told; /* from other threads, until the next fill */
+	/* What finds round 0's pages while it is open; NULL: it is filled as
+	 * the others are. Borrowed. */
+	struct rj_first_round *first;
 	int event_fd; /* told when workers leave a round or it runs low */
 
 	struct rj_cursor *cursors[2]; /* one a home; hints, see claim */
@@ -104,6 +110,11 @@ void rj_rounds_done(struct rj_rounds *rounds);
 RJ_NODISCARD int rj_rounds_set_homes(struct rj_rounds *rounds, unsigned count,
 				     struct ramjet_error *err);
 
+/* Round 0 has whatever `first`, made of these rounds' maps and placement, finds.
+ * Borrowed; before it is opened. */
+void rj_rounds_find_first(struct rj_rounds *rounds,
+			  struct rj_first_round *first);
+
 /* ---- control thread ---- */
 
 /* True when the next round's map may be filled. */
@@ -112,12 +123,15 @@ bool rj_rounds_can_fill(struct rj_rounds *rounds);
  * rj_told_mark() so far are already in them. */
 struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds);
 void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked);
+/* Is it known what round 0 holds? Until then its pages are counted as if all of
+ * memory not asked for were populated. */
+bool rj_rounds_all_found(const struct rj_rounds *rounds);
 /* Pages in the next round's map, and those of the open round not yet claimed.
  */
 uint64_t rj_rounds_next_pages(struct rj_rounds *rounds);
 uint64_t rj_rounds_open_pages(struct rj_rounds *rounds);
 /* Both together: dirty and not yet claimed. */
-uint64_t rj_rounds_remaining(struct rj_rounds *rounds);
+uint64_t rj_rounds_remaining(const struct rj_rounds *rounds);
 /* Open the next round (the first call opens round 0); returns its number. */
 uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final);
 /* True when every worker has left the newest round. */
@@ -146,9 +160,11 @@ enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 			      uint64_t *kicks, bool *ret_final);
 /* Wait for a kick (false) or the stop (true). */
 bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks);
-/* Take a chunk of `round`, or a part of one; false when none is left (or stopping). */
-bool rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
-		     struct rj_claim *ret);
+/* Take a chunk of `round`, or a part of one: 1; 0 when none is left (or
+ * stopping). An error only from what finds round 0's pages. */
+RJ_NODISCARD int rj_rounds_claim(struct rj_rounds *rounds, unsigned worker,
+				 uint32_t round, struct rj_claim *ret,
+				 struct ramjet_error *err);
 /* How many workers are to claim. Any thread. */
 unsigned rj_rounds_active(const struct rj_rounds *rounds);
 /* Wait until `worker` is to claim after all (true), or nothing is left to be

@@ -300,7 +300,11 @@ static int claim_and_send(struct rj_sender *s, struct ramjet_error *err)
 	int rc;
 
 	while ((rc = be_active(s)) > 0) {
-		if (!rj_rounds_claim(s->rounds, s->index, s->round, &claim)) {
+		rc = rj_rounds_claim(s->rounds, s->index, s->round, &claim,
+				     err);
+		if (rc < 0)
+			return rc;
+		if (!rc) {
 			rj_rounds_exhausted(s->rounds, s->round);
 			return 0;
 		}

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "dirty/populated.h"
 #include "engine/guest/backing.h"
 #include "engine/guest/region.h"
 #include "engine/send/marks.h"
@@ -34,10 +33,6 @@ static int start_tracking(struct rj_source_pages *pages,
 				guest->source_count, pages->regions,
 				guest->block_count, err);
 	pages->tracking = !rc;
-	for (unsigned i = 0; !rc && i < guest->block_count; i++)
-		if (rj_dirty_set_needs_arm(&pages->dirty))
-			rc = rj_dirty_set_arm(&pages->dirty, i, 0,
-					      guest->blocks[i].page_count, err);
 	pages->synced_us = rj_now_us();
 	return rc;
 }
@@ -70,74 +65,69 @@ enum rj_digest_of rj_memory_digest_of(const struct rj_env *env)
 					     : RJ_DIGEST_OF_POPULATED;
 }
 
-static int scan_block(const struct rj_source_pages *pages, unsigned index,
-		      struct rj_bitmap *bm, const struct rj_env *env,
-		      struct ramjet_error *err)
+/* Round 0 is everything that holds something, which the workers find. */
+static int begin_first_round(struct rj_source_pages *pages,
+			     const struct ramjet_guest *guest,
+			     const struct rj_env *env, struct ramjet_error *err)
 {
-	enum rj_populated_method method = RJ_POPULATED_ALL;
-	const char *reason = pages->lazy[index];
-	int rc = 0;
-
-	if (reason)
-		(void)rj_bitmap_set_run(bm, 0,
-					pages->regions[index].page_count);
-	else
-		rc = rj_populated_scan(&pages->regions[index], bm, &method,
-				       &reason, err);
-	if (!rc)
-		rj_env_path(env, "populated map",
-			    rj_populated_method_name(method),
-			    reason ? reason : "");
-	return rc;
-}
-
-static void predict_digests(struct rj_outgoing *out,
-			    const struct rj_digest_trial *trial, uint64_t held)
-{
-	const bool of_all = rj_memory_digest_of(&out->env) == RJ_DIGEST_OF_ALL;
-
-	if (rj_env_params(&out->env).verify)
-		out->handover.digests_us = rj_digest_predict_us(
-			trial, held, of_all ? out->pages.unpopulated_pages : 0,
-			out->lanes.plan.cpus.cpus);
-}
-
-/* Round 0 is everything that holds something. */
-static int fill_first_round(struct rj_outgoing *out, struct ramjet_error *err)
-{
-	const struct ramjet_guest *guest = out->vmm.guest;
-	struct rj_source_pages *pages = &out->pages;
-	struct rj_statistics *stats = out->env.stats;
-	struct rj_bitmap *const *sink = rj_rounds_sink(&pages->rounds);
-	/* Discarded since tracking began: marked, and counted, already. */
-	const uint64_t marked = rj_rounds_next_pages(&pages->rounds);
-	uint64_t held_all = 0, total = 0, held;
-	struct rj_digest_trial trial = { 0 };
 	int rc = look_lazy(pages, guest, err);
 
 	if (rc)
 		return rc;
-	for (unsigned i = 0; i < guest->block_count; i++) {
-		rc = scan_block(pages, i, sink[i], &out->env, err);
-		if (rc)
-			return rc;
-		held = rj_bitmap_count(sink[i]);
-		held_all += held;
-		rj_count(&pages->untouched[i],
-			 pages->regions[i].page_count - held);
-		if (rj_env_params(&out->env).verify)
-			rj_digest_try(&trial, &guest->blocks[i], sink[i]);
-		total += pages->regions[i].page_count;
-	}
-	pages->unpopulated_pages = total - held_all;
-	predict_digests(out, &trial, held_all);
-	rj_rounds_filled(&pages->rounds, held_all - marked);
-	rj_lock(out->env.lock);
-	stats->unpopulated_pages = pages->unpopulated_pages;
-	stats->remaining_pages = held_all;
-	stats->known |= RAMJET_KNOWN_REMAINING;
-	rj_unlock(out->env.lock);
+	/* What was discarded since tracking began is sent in any case. */
+	(void)rj_rounds_sink(&pages->rounds);
+	pages->first_look = (struct rj_first_look){
+		.env = env,
+		.blocks = guest->blocks,
+		.block_count = guest->block_count,
+		.dirty = &pages->dirty,
+		.regions = pages->regions,
+		.lazy = pages->lazy,
+		.untouched_pages = pages->untouched,
+	};
+	rc = rj_first_look_open(&pages->first_look, &pages->rounds, err);
+	if (rc)
+		return rc;
+	rj_lock(env->lock);
+	env->stats->remaining_pages = rj_memory_remaining(pages);
+	env->stats->known |= RAMJET_KNOWN_REMAINING;
+	rj_unlock(env->lock);
 	return 0;
+}
+
+uint64_t rj_memory_remaining(const struct rj_source_pages *pages)
+{
+	const uint64_t most = rj_rounds_remaining(&pages->rounds);
+	const uint64_t hardly = rj_first_look_hardly(&pages->first_look);
+
+	return most > hardly ? most - hardly : 0;
+}
+
+static void predict_digests(struct rj_outgoing *out)
+{
+	const bool of_all = rj_memory_digest_of(&out->env) == RJ_DIGEST_OF_ALL;
+	struct rj_first_look *look = &out->pages.first_look;
+	const uint64_t empty = rj_first_look_empty(look);
+	struct rj_digest_trial trial = { 0 };
+	uint64_t pages = 0;
+
+	for (unsigned i = 0; i < look->block_count; i++) {
+		rj_first_look_try_digest(look, i, &trial);
+		pages += look->blocks[i].page_count;
+	}
+	out->handover.digests_us =
+		rj_digest_predict_us(&trial, pages - empty, of_all ? empty : 0,
+				     out->lanes.plan.cpus.cpus);
+}
+
+void rj_memory_found_first(struct rj_outgoing *out)
+{
+	if (rj_env_params(&out->env).verify)
+		predict_digests(out);
+	rj_lock(out->env.lock);
+	out->env.stats->unpopulated_pages =
+		rj_first_look_empty(&out->pages.first_look);
+	rj_unlock(out->env.lock);
 }
 
 /* The control link, or what carries everything. */
@@ -181,7 +171,7 @@ int rj_memory_prepare(struct rj_outgoing *out, struct ramjet_error *err)
 	rj_rounds_listen(&out->pages.rounds, guest);
 	/* Tracking first: what is populated later then shows up as dirty. */
 	rc = start_tracking(&out->pages, guest, err);
-	return rc ? rc : fill_first_round(out, err);
+	return rc ? rc : begin_first_round(&out->pages, guest, &out->env, err);
 }
 
 int rj_memory_collect(struct rj_source_pages *pages,

@@ -6,8 +6,8 @@
 #include "engine/page/digest.h"
 #include "engine/source/outgoing.h"
 
-/* Rounds for the lanes, and their places; begin tracking, find what is populated,
- * fill round 0. This conducts. */
+/* Rounds for the lanes, and their places; begin tracking. What is populated is
+ * found in round 0, by the workers. This conducts. */
 RJ_NODISCARD int rj_memory_prepare(struct rj_outgoing *out,
 				   struct ramjet_error *err);
 /* OR what was written into the next round; `last`: the guest is stopped. */
@@ -16,6 +16,11 @@ RJ_NODISCARD int rj_memory_collect(struct rj_source_pages *pages,
 				   const struct rj_env *env,
 				   uint64_t *ret_pages,
 				   struct ramjet_error *err);
+/* Pages to be sent and not claimed: while round 0 is being found, as far as can be
+ * told. */
+uint64_t rj_memory_remaining(const struct rj_source_pages *pages);
+/* What round 0 holds is known by now: what follows from that. */
+void rj_memory_found_first(struct rj_outgoing *out);
 void rj_memory_stop_tracking(struct rj_source_pages *pages,
 			     struct ramjet_guest *guest);
 /* What digests are made of, on both sides, when they are wanted. */

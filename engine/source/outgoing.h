@@ -32,6 +32,7 @@
 #include "engine/send/rounds.h"
 #include "engine/send/sender.h"
 #include "engine/source/channel_plan.h"
+#include "engine/source/first_look.h"
 #include "engine/source/throttle.h"
 #include "ramjet-connect.h"
 #include "ramjet-dirty.h"
@@ -89,9 +90,9 @@ struct rj_source_pages {
 	/* Why a block's absent pages mean nothing, or NULL: as region.h has
 	 * it. */
 	const char **lazy;
-	uint64_t unpopulated_pages;
 	/* A block; the migration's, for its figures. */
 	_Atomic uint64_t *untouched;
+	struct rj_first_look first_look; /* until the workers have ended */
 	struct rj_sent {
 		uint64_t wire_bytes, payload_bytes, raw_pages, zero_pages;
 	} sent; /* accounted to rounds so far */

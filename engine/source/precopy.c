@@ -84,7 +84,8 @@ static int wait_low(struct rj_outgoing *out, struct ramjet_error *err)
 		const uint64_t us = elapsed_us(out);
 		const uint64_t least_us = round_min_us(out);
 
-		if (rj_rounds_can_fill(&out->pages.rounds) && us >= least_us &&
+		if (rj_rounds_all_found(&out->pages.rounds) &&
+		    rj_rounds_can_fill(&out->pages.rounds) && us >= least_us &&
 		    (idle || rj_rounds_open_pages(&out->pages.rounds) <=
 				     low_pages(out)))
 			return 0;
@@ -250,6 +251,8 @@ int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 		rc = wait_low(out, err);
 		if (rc)
 			return rc;
+		if (!out->pages.round)
+			rj_memory_found_first(out);
 		round = sent_in_round(out);
 		/* The first round says what memory holds, not what is written. */
 		if (out->pages.round)

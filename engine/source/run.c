@@ -43,6 +43,7 @@ static void free_outgoing(struct ramjet_migration *m)
 	(void)rj_conn_close(&out->session.control, 1, NULL);
 	(void)rj_conn_close(&out->session.given, 1, NULL);
 	rj_helpers_free(out->helpers);
+	rj_first_look_close(&out->pages.first_look);
 	rj_rounds_done(&out->pages.rounds);
 	rj_numa_done(&out->lanes.numa);
 	rj_link_keeper_done(&out->session.keeper);
@@ -243,7 +244,7 @@ static void record_wire(struct rj_outgoing *out)
 	out->env.stats->control_bytes = out->session.link.bytes;
 	if (out->pages.rounds.worker_count)
 		out->env.stats->remaining_pages =
-			rj_rounds_remaining(&out->pages.rounds);
+			rj_memory_remaining(&out->pages);
 	rj_unlock(out->env.lock);
 }
 

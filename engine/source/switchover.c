@@ -340,8 +340,7 @@ static void record_last_round(struct rj_outgoing *out)
 
 	rj_lock(out->env.lock);
 	rj_statistics_add_round(out->env.stats, &info);
-	out->env.stats->remaining_pages =
-		rj_rounds_remaining(&out->pages.rounds);
+	out->env.stats->remaining_pages = rj_memory_remaining(&out->pages);
 	out->env.stats->verified = out->session.ready_says.verified_blocks > 0;
 	out->env.stats->verify_blocks = out->session.ready_says.verified_blocks;
 	rj_unlock(out->env.lock);

@@ -5,6 +5,7 @@
 
 #include "engine/source/channels.h"
 #include "engine/source/lanes.h"
+#include "engine/source/memory.h"
 #include "engine/source/path.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -15,8 +16,10 @@ static void publish(struct rj_outgoing *out)
 	const struct rj_smooth *capacity = &out->forecast.estimate.capacity;
 
 	rj_lock(env->lock);
-	env->stats->remaining_pages = rj_rounds_remaining(&out->pages.rounds) +
+	env->stats->remaining_pages = rj_memory_remaining(&out->pages) +
 				      out->forecast.wire.in_hand_pages;
+	env->stats->unpopulated_pages =
+		rj_first_look_empty(&out->pages.first_look);
 	rj_statistics_rate(env->stats, rj_lanes_sent(&out->lanes).payload_bytes,
 			   rj_now_us());
 	env->stats->control_bytes = out->session.link.bytes;

@@ -19,6 +19,12 @@ int __wrap_rj_populated_scan(const struct ramjet_dirty_region *region,
 			     struct rj_bitmap *bm,
 			     enum rj_populated_method *ret_method,
 			     const char **ret_reason, struct ramjet_error *err);
+int __real_rj_populated_look(struct rj_populated *look, uint64_t first_page,
+			     uint64_t count, struct rj_bitmap *bm,
+			     const char **ret_reason, struct ramjet_error *err);
+int __wrap_rj_populated_look(struct rj_populated *look, uint64_t first_page,
+			     uint64_t count, struct rj_bitmap *bm,
+			     const char **ret_reason, struct ramjet_error *err);
 int __real_rj_populated_scan_as(enum rj_populated_method method,
 				const struct ramjet_dirty_region *region,
 				struct rj_bitmap *bm, const char **ret_reason,
@@ -56,6 +62,17 @@ int __wrap_rj_populated_scan_as(enum rj_populated_method method,
 						   ret_reason, err);
 
 	miss(region, bm);
+	return rc;
+}
+
+int __wrap_rj_populated_look(struct rj_populated *look, uint64_t first_page,
+			     uint64_t count, struct rj_bitmap *bm,
+			     const char **ret_reason, struct ramjet_error *err)
+{
+	int rc = __real_rj_populated_look(look, first_page, count, bm,
+					  ret_reason, err);
+
+	miss(look->region, bm);
 	return rc;
 }
 

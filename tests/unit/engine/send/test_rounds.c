@@ -68,7 +68,7 @@ static uint64_t drain(struct scene *s, unsigned worker, uint32_t round)
 	struct rj_claim claim;
 	uint64_t pages = 0;
 
-	while (rj_rounds_claim(&s->rounds, worker, round, &claim)) {
+	while (rj_rounds_claim(&s->rounds, worker, round, &claim, NULL)) {
 		unsigned bits = 0;
 
 		for (unsigned i = 0; i < RJ_CHUNK_WORDS; i++)
@@ -107,16 +107,16 @@ static void a_worker_claims_what_was_filled_and_nothing_else(void **state)
 	assert_int_equal(rj_rounds_open(&s->rounds, false), 0);
 	assert_int_equal(rj_rounds_open_pages(&s->rounds), 4);
 	assert_int_equal(rj_rounds_next_pages(&s->rounds), 0);
-	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(claim.block, 1);
 	assert_int_equal(claim.first_page, 0);
 	assert_int_equal(claim.pages, 2);
 	assert_true(is_claimed(&claim, 510) && is_claimed(&claim, 511));
 	assert_int_equal(rj_rounds_remaining(&s->rounds), 2);
-	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(claim.first_page, 512);
 	assert_true(is_claimed(&claim, 512) && is_claimed(&claim, 513));
-	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(rj_rounds_remaining(&s->rounds), 0);
 }
 
@@ -164,12 +164,12 @@ static void a_small_round_is_for_all_workers(void **state)
 	fill(s, 1, 600, 300);
 	(void)rj_rounds_open(&s->rounds, true);
 	for (unsigned i = 0; i < WORKERS; i++) {
-		assert_true(rj_rounds_claim(&s->rounds, i, 0, &claim));
+		assert_true(rj_rounds_claim(&s->rounds, i, 0, &claim, NULL));
 		assert_int_equal(claim.block, 1);
 		assert_int_equal(claim.first_page, 512);
 		assert_in_range(claim.pages, 1, 128);
 	}
-	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(rj_rounds_remaining(&s->rounds), 0);
 }
 
@@ -183,10 +183,10 @@ static void a_part_takes_nothing_of_the_next_round_along(void **state)
 	(void)rj_rounds_open(&s->rounds, false);
 	fill(s, 1, 512, 512);
 	for (unsigned i = 0; i < WORKERS; i++) {
-		assert_true(rj_rounds_claim(&s->rounds, i, 0, &claim));
+		assert_true(rj_rounds_claim(&s->rounds, i, 0, &claim, NULL));
 		assert_in_range(claim.pages, 1, 128);
 	}
-	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(rj_rounds_remaining(&s->rounds), 512);
 }
 
@@ -201,11 +201,11 @@ static void dirt_of_the_next_round_goes_with_its_chunk(void **state)
 	fill(s, 1, 9, 1);
 	fill(s, 1, 600, 1);
 	assert_int_equal(rj_rounds_remaining(&s->rounds), 4);
-	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_true(is_claimed(&claim, 3) && is_claimed(&claim, 9));
 	assert_int_equal(claim.pages, 2);
 	/* Page 600's chunk has nothing in this round. */
-	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(rj_rounds_remaining(&s->rounds), 1);
 	leave_all(s, 0);
 	assert_int_equal(rj_rounds_open(&s->rounds, false), 1);
@@ -246,10 +246,10 @@ static void leaving_and_running_low_wake_the_control_thread(void **state)
 	rj_rounds_set_low(&s->rounds, 600);
 	open_large(s);
 	(void)is_signalled(s);
-	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(rj_rounds_open_pages(&s->rounds), 588);
 	assert_true(is_signalled(s));
-	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_false(is_signalled(s));
 	rj_rounds_leave(&s->rounds, 1, 0);
 	assert_true(is_signalled(s));
@@ -373,9 +373,9 @@ static void stopping_ends_waits_and_claims(void **state)
 
 	fill(s, 1, 0, 1000);
 	(void)rj_rounds_open(&s->rounds, false);
-	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(waits_until(s, 1, rj_rounds_stop), RJ_ENTER_STOP);
-	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(rj_rounds_enter(&s->rounds, 0, &kicks, &final),
 			 RJ_ENTER_STOP);
 	assert_true(rj_rounds_wait_kick(&s->rounds, &kicks));
@@ -406,11 +406,12 @@ static void more_workers_than_chunks_are_no_trouble(void **state)
 				 rj_bitmap_set_run(rj_rounds_sink(&rounds)[0],
 						   round % 10, 1));
 		(void)rj_rounds_open(&rounds, false);
-		assert_true(rj_rounds_claim(&rounds, round, round, &claim));
+		assert_true(
+			rj_rounds_claim(&rounds, round, round, &claim, NULL));
 		assert_true(is_claimed(&claim, round % 10));
 		for (unsigned i = 0; i < 16; i++) {
-			assert_false(
-				rj_rounds_claim(&rounds, i, round, &claim));
+			assert_false(rj_rounds_claim(&rounds, i, round, &claim,
+						     NULL));
 			rj_rounds_leave(&rounds, i, round);
 		}
 	}
@@ -453,7 +454,7 @@ static void each_node_has_its_chunks_claimed_by_its_own_workers(void **state)
 		fill(s, 2, 0, 512);
 		(void)rj_rounds_open(&s->rounds, false);
 		atomic_store(&s->rounds.part_pages[round & 1], 0);
-		for (; rj_rounds_claim(&s->rounds, worker, round, &claim);
+		for (; rj_rounds_claim(&s->rounds, worker, round, &claim, NULL);
 		     claims++) {
 			const int now = node_of[claim.block][claim.first_page /
 							     RJ_CHUNK_PAGES];

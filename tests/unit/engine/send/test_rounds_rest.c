@@ -171,7 +171,7 @@ static void the_homeless_find_everything(void **state)
 
 	assert_int_equal(rj_rounds_set_homes(&s->rounds, 2, NULL), 0);
 	open_with(s, PAGES, false);
-	while (rj_rounds_claim(&s->rounds, 3, 0, &claim))
+	while (rj_rounds_claim(&s->rounds, 3, 0, &claim, NULL))
 		pages += claim.pages;
 	assert_int_equal(pages, PAGES);
 }
@@ -183,11 +183,11 @@ static void a_small_round_is_cut_for_those_who_are_active(void **state)
 
 	rj_rounds_set_active(&s->rounds, 2);
 	open_with(s, 512, true);
-	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(claim.pages, 256);
-	assert_true(rj_rounds_claim(&s->rounds, 1, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 1, 0, &claim, NULL));
 	assert_int_equal(claim.pages, 256);
-	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_false(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 }
 
 static void a_worker_alone_takes_whole_chunks(void **state)
@@ -197,7 +197,7 @@ static void a_worker_alone_takes_whole_chunks(void **state)
 
 	rj_rounds_set_active(&s->rounds, 1);
 	open_with(s, 512, true);
-	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim));
+	assert_true(rj_rounds_claim(&s->rounds, 0, 0, &claim, NULL));
 	assert_int_equal(claim.pages, 512);
 }
 

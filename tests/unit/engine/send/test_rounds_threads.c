@@ -92,7 +92,7 @@ static bool claim_next(struct actor *me, uint32_t round, struct rj_claim *ret)
 	while (me->index >= rj_rounds_active(rounds))
 		if (!rj_rounds_rest(rounds, me->index, round))
 			return false;
-	if (rj_rounds_claim(rounds, me->index, round, ret))
+	if (rj_rounds_claim(rounds, me->index, round, ret, NULL))
 		return true;
 	rj_rounds_exhausted(rounds, round);
 	return false;
