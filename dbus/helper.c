@@ -261,9 +261,9 @@ RAMJET_API int ramjet_helper_free(struct ramjet_helper *helper)
 RAMJET_API int ramjet_helper_set_limit(struct ramjet_helper *helper,
 				       uint64_t bytes)
 {
-	if (!helper || !bytes || bytes > LIMIT_MAX)
+	if (!helper || bytes > LIMIT_MAX)
 		return -EINVAL;
-	helper->limit = bytes;
+	helper->limit = bytes ? bytes : LIMIT_MAX;
 	return 0;
 }
 

@@ -15,10 +15,11 @@ static uint64_t ms_between(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (to_ns - from_ns + 999999) / 1000000 : 0;
 }
 
-/* No later than ms from `from_ns`, the limit so far, and the caller's. */
+/* No later than ms (0: no limit) from `from_ns`, the limit so far, and the
+ * caller's. */
 static void tighten(struct rj_helpers *h, uint64_t from_ns, uint64_t ms)
 {
-	uint64_t at_ns = from_ns + ms * 1000000;
+	const uint64_t at_ns = ms ? from_ns + ms * 1000000 : UINT64_MAX;
 
 	if (at_ns < h->limit.at_ns)
 		h->limit = (struct rj_limit){ .at_ns = at_ns, .ms = ms };

@@ -23,11 +23,11 @@
 static int check_range(const char *what, uint64_t value, uint64_t max,
 		       struct ramjet_error *err)
 {
-	if (value >= 1 && value <= max)
+	if (value <= max)
 		return 0;
 	return rj_fail(err, -ERANGE,
 		       "helper options: %s is %" PRIu64
-		       ", wanted 1 to %" PRIu64,
+		       ", wanted at most %" PRIu64,
 		       what, value, max);
 }
 
@@ -62,6 +62,17 @@ static int check_ranges(const struct ramjet_helper_options *options,
 			     ", wanted a uid, or -1 for any",
 			     options->helper_uid);
 	return rc;
+}
+
+/* Without a limit, what is possible is one. */
+static void set_limits(struct ramjet_helper_options *options)
+{
+	if (!options->state_bytes_max)
+		options->state_bytes_max = STATE_BYTES_LIMIT;
+	if (!options->total_bytes_max)
+		options->total_bytes_max = TOTAL_BYTES_LIMIT;
+	if (!options->helpers_max)
+		options->helpers_max = HELPERS_LIMIT;
 }
 
 static bool is_unix_address(const char *address, size_t bytes)
@@ -121,6 +132,7 @@ int rj_helpers_check_options(const struct ramjet_helper_options *options,
 		rc = check_list(known.id_list, err);
 	if (rc >= 0)
 		rc = check_ranges(&known, err);
+	set_limits(&known);
 	if (rc >= 0)
 		*ret = known;
 	return rc;

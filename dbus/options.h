@@ -11,7 +11,7 @@
 RJ_NODISCARD int rj_helpers_check_address(const char *address,
 					  struct ramjet_error *err);
 /* Take the user's options over the defaults: size, form and range checks. The
- * strings stay borrowed. */
+ * strings stay borrowed. Of *ret only timeouts may be 0, for none. */
 RJ_NODISCARD int rj_helpers_check_options(
 	const struct ramjet_helper_options *options,
 	struct ramjet_helper_options *ret, struct ramjet_error *err);

@@ -26,9 +26,12 @@ struct ramjet_helper_options {
 	/* "a,b,c": exactly the helpers with these Ids take part. NULL: every
 	 * helper on the bus. Borrowed until return. */
 	const char *id_list;
-	uint64_t state_bytes_max;   /* of one helper; at most 64 MiB */
-	uint64_t total_bytes_max;   /* of all helpers; at most 1 GiB */
-	uint32_t helpers_max;       /* at most 1024 */
+	/* 0 = no limit of these, but what is possible. */
+	uint64_t state_bytes_max; /* of one helper; 64 MiB are possible */
+	uint64_t total_bytes_max; /* of all helpers; 1 GiB is */
+	uint32_t helpers_max;     /* 1024 are */
+	/* 0 = never to give up, but for a cancel, and in a switchover what ends
+	 * that (switchover_timeout_us). At most an hour each. */
 	uint32_t start_timeout_ms;  /* to connect and find them */
 	uint32_t gather_timeout_ms; /* to save, or load, all of them */
 	uint32_t helper_timeout_ms; /* for one helper's answer */
@@ -119,8 +122,8 @@ int ramjet_helper_new(const char *bus_address, const char *id,
  * own save or load: nothing is freed. NULL ok. */
 int ramjet_helper_free(struct ramjet_helper *helper);
 
-/* Most bytes that save may return and load is given, 1 MiB unless set;
- * at most 64 MiB. The VMM's limit must be raised as well. */
+/* Most bytes that save may return and load is given, 1 MiB unless set; 0 = no
+ * limit but the 64 MiB that are possible. The VMM's must be raised as well. */
 int ramjet_helper_set_limit(struct ramjet_helper *helper, uint64_t bytes);
 
 /* ":1.7"; valid until ramjet_helper_free(). */

@@ -17,8 +17,8 @@
  *            One that you are given is as long as its `size`: ask RAMJET_HAS()
  *            before a field that is newer than the library may be. In an array
  *            elements lie `size` apart: RAMJET_AT(array, i), never array[i].
- * None       No descriptor is -1, no limit 0, no pointer NULL; where 0 means
- *            something else, it is said.
+ * None       No descriptor is -1, no pointer NULL. What limits (a timeout, a
+ *            rate, a most) limits nothing when it is 0, without exception.
  * Ownership  *borrowed*: stays the caller's, must live as long as stated.
  *            *taken*: belongs to ramjet from a successful call on.
  *            *returned*: belongs to the caller from now on.
@@ -262,13 +262,14 @@ struct ramjet_params {
 	size_t size;
 	/* Data connections, 1 to RAMJET_CHANNELS_MAX. 0: on the source up to
 	 * 16, of which as many are active as prove useful (fast path
-	 * "channels"); on the target what the source opens. fd:, exec: and
+	 * "channels"); on the target no limit but that. fd:, exec: and
 	 * file: always have one. */
 	uint32_t channels;
 	uint32_t backend; /* enum ramjet_backend */
 	/* Cap over all channels; 0 = none. Live. */
 	uint64_t bandwidth_bytes_per_s;
-	/* Longest pause wanted (the digests of `verify` not counted). Live. */
+	/* Longest pause wanted (the digests of `verify` not counted). 0 =
+	 * none: any will do, and it switches as soon as it can. Live. */
 	uint64_t downtime_limit_us;
 	/* Give up connecting (source) or waiting for a whole session (target,
 	 * from its control link on) after this; 0 = never. */
@@ -283,7 +284,7 @@ struct ramjet_params {
 	bool hold;
 	/* Refuse to run rather than fall back to a slower path. */
 	bool strict;
-	/* Most bytes of device state accepted or sent. */
+	/* Most bytes of device state accepted or sent; 0 = no limit. */
 	uint64_t state_bytes_max;
 	/* Name of the session in logs; borrowed until return. May be NULL. */
 	ramjet_log_fn *log;
@@ -295,7 +296,7 @@ struct ramjet_params {
 	bool uncapped_switchover;
 	/* Slow the vCPUs down, in steps up and down, when the pause would not
 	 * fit otherwise. Needs ops.throttle. Percentages of time taken away,
-	 * 1 to 99 each, 0: 20, 10 and 99. Live. */
+	 * 1 to 99 each; 0: 20, 10, and no limit, which is 99. Live. */
 	bool throttle;
 	uint32_t throttle_initial_percent;
 	uint32_t throttle_step_percent;
@@ -316,8 +317,8 @@ struct ramjet_params {
 	 * whole size of the guest, and shared memory is populated by it. */
 	bool verify_all;
 	/* The guest runs on (failed) when READY takes longer, digests not
-	 * counted. 0: ten downtime limits, at least 5 s, and twice what is
-	 * predicted of a forced pause; UINT64_MAX: never. Live. */
+	 * counted. 0 = never. _AUTO: ten downtime limits, at least 5 s, and
+	 * twice what is predicted of a forced pause. Live. */
 	uint64_t switchover_timeout_us;
 	/* ramjet_incoming() stops looking a name up (-ECANCELED) when this can
 	 * be read from; it takes connect_timeout_ms at most. -1: none. */
@@ -335,14 +336,17 @@ struct ramjet_params {
 	const uint32_t *cpus;
 	size_t cpu_count;
 };
-#define RAMJET_CHANNELS_MAX 256u
+#define RAMJET_CHANNELS_MAX            256u
+#define RAMJET_SWITCHOVER_TIMEOUT_AUTO UINT64_MAX
 /* In the order of the fields, as C++ wants it. */
 #define RAMJET_PARAMS_INIT                                           \
 	.size = sizeof(struct ramjet_params), .channels = 0,         \
 	.downtime_limit_us = 300000, .connect_timeout_ms = 10000,    \
 	.reply_timeout_ms = 30000, .state_bytes_max = 256u << 20,    \
 	.throttle_initial_percent = 20, .throttle_step_percent = 10, \
-	.throttle_max_percent = 99, .cancel_fd = -1
+	.throttle_max_percent = 99,                                  \
+	.switchover_timeout_us = RAMJET_SWITCHOVER_TIMEOUT_AUTO,     \
+	.cancel_fd = -1
 
 /* ---- migrations -------------------------------------------------------- */
 
@@ -530,8 +534,8 @@ struct ramjet_info {
 	uint64_t setup_us;
 	uint64_t
 		downtime_us; /* 0 until the switchover is over, or has failed */
-	uint64_t downtime_limit_us;
-	uint64_t downtime_p50_us; /* predicted pause, if it began now */
+	uint64_t downtime_limit_us; /* 0: none */
+	uint64_t downtime_p50_us;   /* predicted pause, if it began now */
 	uint64_t downtime_p90_us;
 	uint64_t ram_total_bytes;       /* size of all blocks */
 	uint64_t ram_transferred_bytes; /* page payload sent (or received) */

@@ -25,8 +25,9 @@ struct row {
 	const char *name;
 	enum kind kind;
 	bool live;
-	uint8_t width; /* of the member, in bytes */
-	size_t offset; /* in struct rj_cli_settings */
+	bool automatic; /* -1 leaves it to ramjet: UINT64_MAX in the member */
+	uint8_t width;  /* of the member, in bytes */
+	size_t offset;  /* in struct rj_cli_settings */
 	uint64_t min;
 	uint64_t max;
 	uint64_t scale; /* member = value * scale */
@@ -87,7 +88,7 @@ static const struct row rows[] = {
 	  NUMBER(params.reply_timeout_ms, 0, MS_MAX, 1) },
 	{ "x-ramjet-stall-timeout-ms", LIVE,
 	  NUMBER(params.stall_timeout_ms, 0, MS_MAX, 1) },
-	{ "x-ramjet-switchover-timeout-ms", LIVE,
+	{ "x-ramjet-switchover-timeout-ms", LIVE, .automatic = true,
 	  NUMBER(params.switchover_timeout_us, 0, MS_MAX, 1000) },
 	{ "x-ramjet-total-timeout-ms", LIVE,
 	  NUMBER(params.total_timeout_ms, 0, MS_MAX, 1) },
@@ -111,7 +112,8 @@ static void store(const struct row *row, struct rj_cli_settings *s,
 		  uint64_t value)
 {
 	void *member = (char *)s + row->offset;
-	uint64_t wide = value * row->scale;
+	const bool whole = row->automatic && value == UINT64_MAX;
+	uint64_t wide = whole ? value : value * row->scale;
 	uint32_t narrow = (uint32_t)value;
 	bool flag = value;
 
@@ -133,6 +135,8 @@ static uint64_t load(const struct row *row, const struct rj_cli_settings *s)
 
 	if (row->width == sizeof(wide)) {
 		memcpy(&wide, member, sizeof(wide));
+		if (row->automatic && wide == UINT64_MAX)
+			return wide;
 		/* Up: what is shown can be set, and 0 could not. */
 		return (wide + row->scale - 1) / row->scale;
 	}
@@ -197,6 +201,10 @@ static int set_whole(const struct row *row, struct rj_cli_settings *s,
 
 	if (rc)
 		return rc;
+	if (number == -1 && row->automatic) {
+		store(row, s, UINT64_MAX);
+		return 0;
+	}
 	if (number < 0 || (uint64_t)number < row->min ||
 	    (uint64_t)number > row->max)
 		return rj_fail(err, -ERANGE,

@@ -194,16 +194,11 @@ static int set_reply_timeout(const struct rj_cli_setting *s,
 	return parse_ms(s, &us, &s->line->params.reply_timeout_ms, err);
 }
 
-/* 0 is none, as of the other timeouts; for the library, it is the default. */
 static int set_switchover_timeout(const struct rj_cli_setting *s,
 				  struct ramjet_error *err)
 {
-	uint64_t us;
-	int rc = rj_parse_duration_us(s->what, s->value, &us, err);
-
-	if (!rc)
-		s->line->params.switchover_timeout_us = us ? us : UINT64_MAX;
-	return rc;
+	return rj_parse_duration_us(
+		s->what, s->value, &s->line->params.switchover_timeout_us, err);
 }
 
 static int set_uncapped_switchover(const struct rj_cli_setting *s,

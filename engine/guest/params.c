@@ -74,9 +74,6 @@ int rj_params_load(const struct ramjet_params *given, struct ramjet_params *ret,
 	if (params.numa > RAMJET_NUMA_OFF)
 		return rj_fail(err, -EINVAL, "numa: unknown value %u",
 			       params.numa);
-	if (!params.downtime_limit_us)
-		return rj_fail(err, -EINVAL,
-			       "downtime limit: 0 us, wanted at least 1");
 	fill_defaults(&params);
 	params.verify |= params.verify_all;
 	rc = check_policy(&params, err);

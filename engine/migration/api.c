@@ -182,7 +182,7 @@ RAMJET_API int ramjet_set_params(struct ramjet_migration *migration,
 		migration->params = wanted;
 		rj_migration_apply_cap_locked(migration);
 		atomic_store(&migration->downtime_limit_us,
-			     wanted.downtime_limit_us);
+			     rj_params_downtime_limit_us(&wanted));
 		if (wanted.hold != had_hold)
 			atomic_store(&migration->switch_now, !wanted.hold);
 	}

@@ -161,7 +161,8 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 	m->log.warned = warned;
 	m->log.warned_at = m;
 	atomic_init(&m->cap_bytes_per_s, m->params.bandwidth_bytes_per_s);
-	atomic_init(&m->downtime_limit_us, m->params.downtime_limit_us);
+	atomic_init(&m->downtime_limit_us,
+		    rj_params_downtime_limit_us(&m->params));
 	atomic_init(&m->switch_now, !m->params.hold);
 	m->stats.started_us = rj_now_us();
 	*ret = m;

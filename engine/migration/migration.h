@@ -51,9 +51,9 @@ struct ramjet_migration {
 	_Atomic int news_fd;
 
 	/* atomic: parameters that change while running */
-	_Atomic uint64_t cap_bytes_per_s; /* in force; 0: none */
-	_Atomic uint64_t downtime_limit_us;
-	_Atomic bool switch_now; /* do not hold, or hold no longer */
+	_Atomic uint64_t cap_bytes_per_s;   /* in force; 0: none */
+	_Atomic uint64_t downtime_limit_us; /* UINT64_MAX: none */
+	_Atomic bool switch_now;            /* do not hold, or hold no longer */
 
 	/* Per channel, allocated by the control thread before its workers
 	 * start (counter_count is stored last, release), freed with the

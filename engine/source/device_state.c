@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/guest/params.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -117,7 +118,8 @@ int rj_device_state_send(const struct rj_vmm *vmm,
 			 const struct rj_state_out *out,
 			 struct ramjet_error *err)
 {
-	const uint64_t bytes_max = rj_env_params(out->env).state_bytes_max;
+	const struct ramjet_params params = rj_env_params(out->env);
+	const uint64_t bytes_max = rj_params_state_bytes_max(&params);
 
 	return vmm->guest->ops.save_state_stream
 		       ? stream_out(vmm, out, bytes_max, err)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "engine/guest/params.h"
 #include "engine/source/outgoing.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -29,11 +30,15 @@ static uint64_t times(uint64_t value, unsigned factor)
 uint64_t rj_pause_limit_us(const struct ramjet_params *params,
 			   uint64_t predicted_us)
 {
-	if (params->switchover_timeout_us)
+	const uint64_t limits_us =
+		times(rj_params_downtime_limit_us(params), LIMITS);
+
+	if (!params->switchover_timeout_us)
+		return UINT64_MAX;
+	if (params->switchover_timeout_us != RAMJET_SWITCHOVER_TIMEOUT_AUTO)
 		return params->switchover_timeout_us;
-	return max_of(
-		max_of(times(params->downtime_limit_us, LIMITS), LEAST_US),
-		times(predicted_us, PREDICTED));
+	return max_of(max_of(limits_us, LEAST_US),
+		      times(predicted_us, PREDICTED));
 }
 
 /* For ever: UINT64_MAX. */

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "engine/guest/params.h"
 #include "engine/link/event.h"
 #include "engine/migration/last_words.h"
 #include "engine/migration/news.h"
@@ -34,8 +35,10 @@ typedef int take_fn(struct ramjet_migration *m, struct rj_message *message,
 static struct rj_record *record_of(struct ramjet_migration *m, uint32_t kind,
 				   uint64_t *ret_limit, const char **ret_what)
 {
+	const struct ramjet_params params = rj_migration_params(m);
+
 	if (kind == RJ_STATE_DEVICE) {
-		*ret_limit = rj_migration_params(m).state_bytes_max;
+		*ret_limit = rj_params_state_bytes_max(&params);
 		*ret_what = "device";
 		return &m->in->device;
 	}

@@ -9,6 +9,7 @@
 
 #include "dbus/vmstate.h"
 #include "engine/guest/own_file.h"
+#include "engine/guest/params.h"
 #include "engine/link/event.h"
 #include "engine/migration/callback.h"
 #include "engine/migration/last_words.h"
@@ -53,7 +54,8 @@ static void free_incoming(struct ramjet_migration *m)
  * any of it. */
 static uint64_t inbox_bytes_max(struct ramjet_migration *m)
 {
-	const uint64_t device = rj_migration_params(m).state_bytes_max;
+	const struct ramjet_params params = rj_migration_params(m);
+	const uint64_t device = rj_params_state_bytes_max(&params);
 	const uint64_t others =
 		rj_target_helper_bytes_max(m) + RJ_CONTROL_BODY_MAX +
 		(uint64_t)m->guest->block_count * RJ_DIGEST_PARTS_BYTES;

@@ -74,8 +74,8 @@ static void *serve(void *user)
 	return NULL;
 }
 
-static void mine_start(struct mine *mine, const char *address, const char *id,
-		       size_t bytes)
+static void mine_start_as(struct mine *mine, const char *address,
+			  const char *id, size_t bytes, bool unlimited)
 {
 	*mine = (struct mine){ .id = id, .bytes = bytes };
 	mine->data = malloc(bytes + 1);
@@ -85,9 +85,18 @@ static void mine_start(struct mine *mine, const char *address, const char *id,
 	if (ramjet_helper_new(address, id, my_save, my_load, mine,
 			      &mine->helper, &mine->err) < 0)
 		fail_msg("%s", mine->err.message);
+	if (unlimited)
+		assert_int_equal(ramjet_helper_set_limit(mine->helper, 0), 0);
 	assert_int_equal(ramjet_helper_bus_name(mine->helper)[0], ':');
-	assert_int_equal(ramjet_helper_set_limit(mine->helper, 0), -EINVAL);
+	assert_int_equal(ramjet_helper_set_limit(mine->helper, (64u << 20) + 1),
+			 -EINVAL);
 	assert_int_equal(pthread_create(&mine->thread, NULL, serve, mine), 0);
+}
+
+static void mine_start(struct mine *mine, const char *address, const char *id,
+		       size_t bytes)
+{
+	mine_start_as(mine, address, id, bytes, false);
 }
 
 /* Returns what ramjet_helper_run() did. */
@@ -164,6 +173,20 @@ static void skeleton_enforces_the_limit_both_ways(void **state)
 	scene_make_blob(s, items, 1);
 	assert_int_equal(scene_load(s, s->blob, s->bytes), -EREMOTEIO);
 	scene_message_has(s, "LimitsExceeded");
+	assert_int_equal(mine_stop(&a), 0);
+}
+
+static void limit_of_0_is_none(void **state)
+{
+	struct scene *s = *state;
+	struct mine a;
+
+	s->options.state_bytes_max = 0;
+	mine_start_as(&a, s->bus.address, "a", (1u << 20) + 1, true);
+	scene_must_open(s, NULL);
+	assert_int_equal(scene_save(s), 0);
+	scene_blob_has(s, "a", (1u << 20) + 1);
+	assert_int_equal(scene_load(s, s->blob, s->bytes), 0);
 	assert_int_equal(mine_stop(&a), 0);
 }
 
@@ -366,6 +389,7 @@ int main(int argc, char **argv)
 		TEST(helpers_of_our_own_are_saved_and_loaded),
 		TEST(errors_of_callbacks_become_dbus_errors),
 		TEST(skeleton_enforces_the_limit_both_ways),
+		TEST(limit_of_0_is_none),
 		TEST(bad_arguments_are_refused),
 		TEST(helper_ends_with_an_error_when_the_bus_goes_away),
 		TEST(helper_fits_an_event_loop_of_ones_own),

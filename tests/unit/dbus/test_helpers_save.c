@@ -58,6 +58,23 @@ static void total_of_all_states_has_a_limit_too(void **state)
 	assert_null(s->blob);
 }
 
+/* 0 is no limit, at each of them. */
+static void without_limits_what_is_possible_is_saved_and_loaded(void **state)
+{
+	const size_t bytes = MIB + MIB / 2; /* more than by default */
+	struct scene *s = *state;
+
+	s->options.state_bytes_max = s->options.total_bytes_max = 0;
+	s->options.helpers_max = 0;
+	s->options.start_timeout_ms = s->options.gather_timeout_ms = 0;
+	s->options.helper_timeout_ms = 0;
+	scene_good_helper(s, "a", bytes);
+	scene_must_open(s, NULL);
+	assert_int_equal(scene_save(s), 0);
+	scene_blob_has(s, "a", bytes);
+	assert_int_equal(scene_load(s, s->blob, s->bytes), 0);
+}
+
 static void nul_bytes_are_carried(void **state)
 {
 	static const uint8_t wire[] = { 0, 0, 0, 1, 0, 0, 0, 1,    'n',
@@ -471,6 +488,7 @@ int main(int argc, char **argv)
 		TEST(states_of_every_size_arrive_byte_for_byte),
 		TEST(one_byte_over_the_limit_fails_with_the_figures),
 		TEST(total_of_all_states_has_a_limit_too),
+		TEST(without_limits_what_is_possible_is_saved_and_loaded),
 		TEST(nul_bytes_are_carried),
 		TEST(error_reply_fails_with_the_id_and_the_reason),
 		TEST(reply_of_another_type_fails),

@@ -78,14 +78,11 @@ static void side_done(struct side *side)
 static void begin(struct pair *pair, unsigned number, const char *folder)
 {
 	/* Of so many on few CPUs, some stand still for long. */
-	const struct ramjet_params params = {
-		RAMJET_PARAMS_INIT,
-		.verify = true,
-		.switchover_timeout_us = UINT64_C(600000000),
-	};
+	struct ramjet_params params = { RAMJET_PARAMS_INIT, .verify = true };
 	struct ramjet_error err = { 0 };
 	char uri[128];
 
+	params.switchover_timeout_us = UINT64_C(600000000);
 	side_init(&pair->source, number + 1);
 	side_init(&pair->target, 0);
 	if (number % 2)

@@ -102,6 +102,31 @@ static void parameters_reach_ramjet_in_its_units(void **state)
 	assert_int_equal(params->channels, 4);
 }
 
+static void what_is_left_to_ramjet_is_minus_1(void **state)
+{
+	static const char name[] = "x-ramjet-switchover-timeout-ms";
+	struct world *w = *state;
+	const struct ramjet_params *params = &w->settings.params;
+
+	assert_shows(w, name, "-1");
+	assert_int_equal(
+		set(w, "{\"x-ramjet-switchover-timeout-ms\": 0}", true), 0);
+	assert_int_equal(params->switchover_timeout_us, 0);
+	assert_shows(w, name, "0");
+	assert_int_equal(
+		set(w, "{\"x-ramjet-switchover-timeout-ms\": 7}", true), 0);
+	assert_int_equal(params->switchover_timeout_us, 7000);
+	assert_int_equal(
+		set(w, "{\"x-ramjet-switchover-timeout-ms\": -1}", true), 0);
+	assert_int_equal(params->switchover_timeout_us,
+			 RAMJET_SWITCHOVER_TIMEOUT_AUTO);
+	assert_shows(w, name, "-1");
+	assert_refused(w, "{\"x-ramjet-switchover-timeout-ms\": -2}", true,
+		       "in the range");
+	assert_refused(w, "{\"x-ramjet-reply-timeout-ms\": -1}", true,
+		       "in the range");
+}
+
 static void ramjets_own_have_their_prefix(void **state)
 {
 	struct world *w = *state;
@@ -316,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(parameters_reach_ramjet_in_its_units),
+		TEST(what_is_left_to_ramjet_is_minus_1),
 		TEST(ramjets_own_have_their_prefix),
 		TEST(what_was_set_is_shown),
 		TEST(what_this_version_lacks_is_refused),

@@ -156,7 +156,8 @@ static void times_are_rounded_up(void **state)
 	assert_true(line.params.uncapped_switchover);
 	assert_int_equal(line.params.stall_timeout_ms, 0);
 	assert_int_equal(line.params.total_timeout_ms, 0);
-	assert_int_equal(line.params.switchover_timeout_us, 0);
+	assert_int_equal(line.params.switchover_timeout_us,
+			 RAMJET_SWITCHOVER_TIMEOUT_AUTO);
 	assert_int_equal(line.params.reply_timeout_ms, 30000);
 	line = parsed(RJ_CLI_SEND, "file:a --to fd:3 --switchover-timeout 7us "
 				   "--reply-timeout 1us");
@@ -164,7 +165,7 @@ static void times_are_rounded_up(void **state)
 	assert_int_equal(line.params.reply_timeout_ms, 1);
 	line = parsed(RJ_CLI_SEND, "file:a --to fd:3 --switchover-timeout 0 "
 				   "--reply-timeout 0");
-	assert_int_equal(line.params.switchover_timeout_us, UINT64_MAX);
+	assert_int_equal(line.params.switchover_timeout_us, 0);
 	assert_int_equal(line.params.reply_timeout_ms, 0);
 }
 
