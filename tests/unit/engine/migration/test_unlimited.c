@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What limits, limits nothing when it is 0 (docs/decisions/034-zero.md). */
+/* What limits, limits nothing when it is 0 (docs/decisions/035-zero.md). */
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
