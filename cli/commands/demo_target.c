@@ -84,6 +84,10 @@ static void build_arguments(struct arguments *a,
 		add(a, "--numa");
 		add(a, "off");
 	}
+	if (line->cpus) {
+		add(a, "--cpus");
+		add(a, line->cpus);
+	}
 }
 
 static int open_files(struct rj_cli_demo_target *target, int *ret_ready_end,

@@ -29,6 +29,7 @@ struct rj_cli_command_line {
 	const char *uri;
 	bool defer; /* the monitor will say it */
 	struct ramjet_params params;
+	const char *cpus;    /* as typed; NULL: any */
 	uint64_t timeout_us; /* 0: none */
 	uint64_t run_us;     /* target: how long the guest runs on */
 	const char *helpers; /* bus address; borrowed from argv, or NULL */

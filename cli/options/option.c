@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "cli/options/cpu_list.h"
 #include "cli/options/helper_limits.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -375,6 +376,12 @@ static int set_numa(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return rc;
 }
 
+static int set_cpus(const struct rj_cli_setting *s, struct ramjet_error *err)
+{
+	s->line->cpus = s->value;
+	return rj_cli_cpu_list(s->what, s->value, &s->line->params, err);
+}
+
 static int set_backend(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	int chosen, rc = choose(s, &chosen, err);
@@ -525,6 +532,8 @@ static const struct rj_cli_option options[] = {
 	  "send from pinned memory (auto: if cheaper)" },
 	{ "numa", "auto|off", ALL, set_numa,
 	  "run where the memory lies (auto: if nodes are several)" },
+	{ "cpus", "LIST", ALL, set_cpus,
+	  "the CPUs to work on, such as 0-3,8 (any)" },
 	{ "helpers", "BUS", PEERS, set_helpers,
 	  "D-Bus address of the guest's helpers, used as it stands" },
 	{ "id-list", "A,B", PEERS, set_id_list,

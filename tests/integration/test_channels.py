@@ -44,6 +44,14 @@ class Channels(rig.Case):
         self.assertEqual(
             self.chosen(self.idle(3, "syscalls"), "channels"), "3")
 
+    def test_all_work_is_done_on_the_cpus_named(self):
+        guest = "process:size=64M"
+        cpu = str(min(os.sched_getaffinity(0)))
+        source, _ = self.move(guest, guest, "--cpus", cpu)
+        reasons = [path["reason"] for path in source.json["fast_paths"]
+                   if path["name"] == "channels"]
+        self.assertRegex(reasons[0], r"CPUs: 1 \(")
+
     def test_first_touch_is_helped_by_spare_cpus_only(self):
         cpus = len(os.sched_getaffinity(0))
         for channels in (1, cpus):

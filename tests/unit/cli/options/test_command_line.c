@@ -181,6 +181,24 @@ static void what_is_true_today_is_accepted(void **state)
 				  "--zero-copy auto --numa auto");
 }
 
+static void cpus_are_listed_as_for_taskset(void **state)
+{
+	struct rj_cli_command_line line =
+		parsed(RJ_CLI_SEND, "file:a --to fd:3");
+	static const uint32_t wanted[] = { 0, 2, 3, 4, 8191 };
+
+	(void)state;
+	assert_null(line.params.cpus);
+	assert_int_equal(line.params.cpu_count, 0);
+	line = parsed(RJ_CLI_RECV, "file:a --from fd:3 --cpus 8191,2-4,0,3-3");
+	assert_int_equal(line.params.cpu_count, RJ_ARRAY_SIZE(wanted));
+	assert_memory_equal(line.params.cpus, wanted, sizeof(wanted));
+	assert_string_equal(line.cpus, "8191,2-4,0,3-3");
+	line = parsed(RJ_CLI_DEMO, "--cpus 1");
+	assert_int_equal(line.params.cpu_count, 1);
+	assert_int_equal(line.params.cpus[0], 1);
+}
+
 static void help_needs_nothing_else(void **state)
 {
 	(void)state;
@@ -246,6 +264,14 @@ static const struct {
 	  "is too long" },
 	{ RJ_CLI_SEND, "--timeout 80000m", "wanted 49 days or less" },
 	{ RJ_CLI_DEMO, "--helpers unix:x", "--helpers: not an option of" },
+	{ RJ_CLI_SEND, "--cpus a", "--cpus: 'a' is not a list of CPUs, wanted "
+	  "numbers and ranges such as 0-3,8" },
+	{ RJ_CLI_SEND, "--cpus 1,", "'1,' is not a list of CPUs" },
+	{ RJ_CLI_SEND, "--cpus 3-1", "'3-1' is not a list of CPUs" },
+	{ RJ_CLI_SEND, "--cpus -1", "--cpus" },
+	{ RJ_CLI_SEND, "--cpus 1-2-3", "'1-2-3' is not a list of CPUs" },
+	{ RJ_CLI_SEND, "--cpus 0-8192", "no machine has, wanted 0 to 8191" },
+	{ RJ_CLI_SEND, "--cpus 99999999999999999999", "that no machine has" },
 	{ RJ_CLI_SEND, "--numa on", "--numa: 'on' is unknown, wanted "
 	  "auto|off" },
 	{ RJ_CLI_SEND, "--on-no-convergence hope", "'hope' is unknown, wanted "
@@ -324,6 +350,7 @@ int main(void)
 		cmocka_unit_test(helpers_have_a_bus_and_maybe_a_list),
 		cmocka_unit_test(times_are_rounded_up),
 		cmocka_unit_test(what_is_true_today_is_accepted),
+		cmocka_unit_test(cpus_are_listed_as_for_taskset),
 		cmocka_unit_test(help_needs_nothing_else),
 		cmocka_unit_test(wrong_usage_names_itself_and_what_was_wanted),
 		cmocka_unit_test(the_report_is_known_even_when_usage_is_wrong),
