@@ -16,9 +16,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sys/mman.h>
 #include <time.h>
 
+#include "dirty/bit_memory.h"
 #include "util/bits.h"
 #include "util/error.h"
 
@@ -48,6 +48,7 @@ int rj_bitmap_init(struct rj_bitmap *bm, uint64_t page_count,
 	_Atomic uint64_t *map_words;
 	size_t bytes;
 	void *map;
+	int rc;
 
 	if (page_count > MAX_PAGES)
 		return rj_fail(err, -EOVERFLOW,
@@ -57,12 +58,9 @@ int rj_bitmap_init(struct rj_bitmap *bm, uint64_t page_count,
 
 	/* One word more, so that no bitmap is an empty mapping. */
 	bytes = (words + summary + 1) * sizeof(uint64_t) + summary;
-	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (map == MAP_FAILED)
-		return rj_fail_errno(err, -ENOMEM,
-				     "bitmap: no %zu bytes for %llu pages",
-				     bytes, (unsigned long long)page_count);
+	rc = rj_bit_memory_map("bitmap", bytes, &map, err);
+	if (rc)
+		return rc;
 
 	map_words = map;
 	*bm = (struct rj_bitmap){
@@ -78,8 +76,7 @@ int rj_bitmap_init(struct rj_bitmap *bm, uint64_t page_count,
 
 void rj_bitmap_done(struct rj_bitmap *bm)
 {
-	if (bm->words)
-		(void)munmap((void *)bm->words, bm->map_bytes);
+	rj_bit_memory_unmap((void *)bm->words, bm->map_bytes);
 	*bm = (struct rj_bitmap){ 0 };
 }
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
+#include "dirty/bit_memory.h"
 #include "util/bits.h"
 #include "util/error.h"
 
@@ -26,6 +26,7 @@ int rj_kvm_copy_init(struct rj_kvm_copy *copy, const struct rj_kvm_slots *slots,
 		     struct ramjet_error *err)
 {
 	uint64_t at = 0;
+	int rc;
 
 	*copy = (struct rj_kvm_copy){ .slots = slots };
 	copy->copies = calloc(slots->count, sizeof(*copy->copies));
@@ -33,14 +34,11 @@ int rj_kvm_copy_init(struct rj_kvm_copy *copy, const struct rj_kvm_slots *slots,
 		return rj_fail(err, -ENOMEM, "kvm log: out of memory");
 	for (size_t i = 0; i < slots->count; i++)
 		copy->map_bytes += bytes_of(&slots->slots[i]);
-	copy->map = mmap(NULL, copy->map_bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (copy->map == MAP_FAILED) {
+	rc = rj_bit_memory_map("kvm log", copy->map_bytes, &copy->map, err);
+	if (rc) {
 		free(copy->copies);
 		copy->copies = NULL;
-		return rj_fail(err, -ENOMEM,
-			       "kvm log: no memory for %zu bytes of bitmaps",
-			       copy->map_bytes);
+		return rc;
 	}
 	for (size_t i = 0; i < slots->count; i++) {
 		copy->copies[i].words = (uint64_t *)((char *)copy->map + at);
@@ -55,7 +53,7 @@ void rj_kvm_copy_done(struct rj_kvm_copy *copy)
 {
 	if (!copy->copies)
 		return;
-	(void)munmap(copy->map, copy->map_bytes);
+	rj_bit_memory_unmap(copy->map, copy->map_bytes);
 	(void)pthread_cond_destroy(&copy->fetched);
 	rj_mutex_done(&copy->lock);
 	free(copy->copies);

@@ -2,11 +2,9 @@
 #include "dirty/mark_map.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <sys/mman.h>
 
+#include "dirty/bit_memory.h"
 #include "util/bits.h"
-#include "util/error.h"
 
 int rj_mark_map_init(struct rj_mark_map *map, uint64_t page_count,
 		     struct ramjet_error *err)
@@ -16,13 +14,11 @@ int rj_mark_map_init(struct rj_mark_map *map, uint64_t page_count,
 	const uint64_t summary = rj_div_round_up(chunks, RJ_WORD_BITS);
 	/* One word more, so that no map is an empty mapping. */
 	const size_t bytes = (words + summary + 1) * sizeof(uint64_t);
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *at = NULL;
+	int rc = rj_bit_memory_map("marks", bytes, &at, err);
 
-	if (at == MAP_FAILED)
-		return rj_fail_errno(err, -ENOMEM,
-				     "marks: no %zu bytes for %llu pages",
-				     bytes, (unsigned long long)page_count);
+	if (rc)
+		return rc;
 	*map = (struct rj_mark_map){
 		.page_count = page_count,
 		.chunk_count = chunks,
@@ -35,8 +31,7 @@ int rj_mark_map_init(struct rj_mark_map *map, uint64_t page_count,
 
 void rj_mark_map_done(struct rj_mark_map *map)
 {
-	if (map->words)
-		(void)munmap((void *)map->words, map->map_bytes);
+	rj_bit_memory_unmap((void *)map->words, map->map_bytes);
 	*map = (struct rj_mark_map){ 0 };
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dirty/bit_memory.h"
 #include "engine/placement/machine_nodes.h"
 #include "engine/placement/nic.h"
 #include "engine/placement/node_map.h"
@@ -165,6 +166,23 @@ const struct rj_cpus *rj_numa_cpus(const struct rj_numa *numa, unsigned worker)
 		return NULL;
 	node = numa->placement.homes[worker].node;
 	return node == RJ_NODE_ANY ? NULL : &numa->topology->nodes[node].cpus;
+}
+
+void rj_numa_place_maps(const struct rj_numa *numa,
+			const struct rj_bitmap *maps)
+{
+	for (unsigned i = 0; i < numa->placement.stretch_count; i++) {
+		const struct rj_stretch *s = &numa->placement.stretches[i];
+		_Atomic uint64_t *words =
+			&maps[s->block].words[s->first_chunk * RJ_CHUNK_WORDS];
+
+		if (s->node == RJ_NODE_ANY)
+			continue;
+		rj_bit_memory_prefer((void *)words,
+				     s->chunks * RJ_CHUNK_WORDS *
+					     sizeof(*words),
+				     numa->topology->nodes[s->node].id);
+	}
 }
 
 int rj_numa_settle(const struct rj_env *env, const struct rj_cpus *cpus,

@@ -6,6 +6,7 @@
  * near the memory they read or write. Decided once, by the control thread,
  * before they start; with one node nothing is asked, and nobody is pinned.
  */
+#include "dirty/bitmap.h"
 #include "engine/guest/guest.h"
 #include "engine/migration/env.h"
 #include "engine/placement/placement.h"
@@ -35,6 +36,11 @@ void rj_numa_done(struct rj_numa *numa);
 
 /* Where a worker is to run; NULL: anywhere. Valid until rj_numa_done(). */
 const struct rj_cpus *rj_numa_cpus(const struct rj_numa *numa, unsigned worker);
+
+/* Maps of all blocks, untouched as yet: the bits of memory that is known to lie
+ * on a node are to lie there, too. Best effort. */
+void rj_numa_place_maps(const struct rj_numa *numa,
+			const struct rj_bitmap *maps);
 
 /*
  * The calling worker runs there from now on, so what it touches first lies

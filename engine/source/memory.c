@@ -149,9 +149,12 @@ static int place_workers(struct rj_outgoing *out, struct ramjet_error *err)
 	};
 	int rc = rj_numa_init(&out->lanes.numa, &out->env, &wish, err);
 
-	if (!rc && out->lanes.numa.placement.worker_count)
-		rj_rounds_place(&out->pages.rounds, &out->lanes.numa.placement);
-	return rc;
+	if (rc || !out->lanes.numa.placement.worker_count)
+		return rc;
+	rj_rounds_place(&out->pages.rounds, &out->lanes.numa.placement);
+	rj_numa_place_maps(&out->lanes.numa, out->pages.rounds.maps[0]);
+	rj_numa_place_maps(&out->lanes.numa, out->pages.rounds.maps[1]);
+	return 0;
 }
 
 int rj_memory_prepare(struct rj_outgoing *out, struct ramjet_error *err)

@@ -77,7 +77,11 @@ static int place_workers(struct ramjet_migration *m, struct ramjet_error *err)
 		.nodes = m->guest->nodes,
 	};
 
-	return rj_numa_init(&in->numa, &in->env, &wish, err);
+	const int rc = rj_numa_init(&in->numa, &in->env, &wish, err);
+
+	if (!rc)
+		rj_numa_place_maps(&in->numa, in->memory.received);
+	return rc;
 }
 
 /* How many receive workers have a CPU beside them that no worker needs: for a

@@ -65,13 +65,14 @@ static bool is_flagged(const struct memory *m)
 {
 	FILE *smaps = fopen("/proc/self/smaps", "re");
 	const uint64_t at = (uintptr_t)m->region.host;
-	unsigned long from = 0, to = 0;
+	unsigned long from = 0, to = 0, start, end;
 	bool found = false;
 	char line[512];
 
 	assert_non_null(smaps);
 	while (fgets(line, sizeof(line), smaps)) {
-		(void)sscanf(line, "%lx-%lx ", &from, &to);
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			from = start, to = end;
 		if (from < at + m->bytes && to > at &&
 		    !strncmp(line, "VmFlags:", 8))
 			found |= strstr(line, " um ") || strstr(line, " uw ");
@@ -90,6 +91,7 @@ static void an_owner_is_found(const struct rj_uffd_owner *owner,
 	if (register_part(other, m, BYTES / 2, unit, mode)) {
 		assert_false(is_none(owner, m, 0, BYTES));
 		assert_false(is_none(owner, m, BYTES / 2, unit));
+		assert_true(is_flagged(m));
 		/* What lies above it is not meant. */
 		assert_true(
 			is_none(owner, m, BYTES / 2 + unit, BYTES / 2 - unit));

@@ -3,16 +3,20 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <dirent.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "engine/guest/guest.h"
 #include "engine/migration/migration.h"
 #include "engine/placement/numa.h"
 #include "tests/unit/engine/fake_nodes.h"
 #include "tests/unit/engine/move.h"
+#include "util/bits.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -276,6 +280,57 @@ static void cpus_that_are_gone_are_reported_or_refused(void **state)
 	rj_mutex_done(&m.lock);
 }
 
+static int node_of_words(const struct rj_bitmap *map, uint64_t chunk)
+{
+	const _Atomic uint64_t *at = &map->words[chunk * RJ_CHUNK_WORDS];
+	unsigned long nodes[16] = { 0 };
+	int policy = -1;
+
+	if (syscall(SYS_get_mempolicy, &policy, nodes, 1025, at, MPOL_F_ADDR) ||
+	    policy != MPOL_PREFERRED)
+		return RJ_NODE_ANY;
+	return (int)rj_lowest_bit(nodes[0]);
+}
+
+/* Of node 0, which every machine has. Of the other, made-up one nothing can be
+ * had, and nothing is known of the rest. */
+static void maps_lie_where_the_memory_does(void **state)
+{
+	enum {
+		CHUNKS = 64
+	}; /* a page of bits */
+	struct rj_stretch stretches[] = {
+		{ .block = 0, .node = 1, .first_chunk = 0, .chunks = CHUNKS },
+		{ .block = 1, .node = RJ_NODE_ANY, .chunks = CHUNKS },
+		{ .block = 1, .first_chunk = CHUNKS, .chunks = 2 * CHUNKS },
+	};
+	const struct rj_numa numa = {
+		.topology = &two_nodes,
+		.placement = { .stretches = stretches, .stretch_count = 3 },
+	};
+	struct rj_bitmap maps[2] = { { 0 } };
+	const uint64_t pages = UINT64_C(4) * CHUNKS * RJ_CHUNK_PAGES;
+	int here;
+
+	(void)state;
+	if (syscall(SYS_get_mempolicy, &here, NULL, 0, &here, MPOL_F_ADDR)) {
+		printf("# skipped: no memory policies\n");
+		skip();
+	}
+	two_nodes.nodes[1].id = 999;
+	assert_int_equal(rj_bitmap_init(&maps[0], pages, NULL), 0);
+	assert_int_equal(rj_bitmap_init(&maps[1], pages, NULL), 0);
+	rj_numa_place_maps(&numa, maps);
+	assert_int_equal(node_of_words(&maps[0], 0), RJ_NODE_ANY);
+	assert_int_equal(node_of_words(&maps[1], 0), RJ_NODE_ANY);
+	assert_int_equal(node_of_words(&maps[1], CHUNKS), 0);
+	assert_int_equal(node_of_words(&maps[1], 3 * CHUNKS - 1), 0);
+	assert_int_equal(node_of_words(&maps[1], 3 * CHUNKS), RJ_NODE_ANY);
+	rj_bitmap_done(&maps[0]);
+	rj_bitmap_done(&maps[1]);
+	two_nodes.nodes[1].id = 2;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +340,7 @@ int main(void)
 		MOVE_TEST(nobody_is_pinned_where_nothing_is_known),
 		MOVE_TEST(off_is_off),
 		MOVE_TEST(one_node_asks_nothing),
+		cmocka_unit_test(maps_lie_where_the_memory_does),
 		cmocka_unit_test(cpus_that_are_gone_are_reported_or_refused),
 	};
 
