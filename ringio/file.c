@@ -125,8 +125,8 @@ static int open_path(const char *path, struct rj_conn *conn,
 	conn->fd =
 		file->writing ? file->beside.fd : open(path, O_RDONLY | flags);
 	return conn->fd < 0
-		       ? rj_fail_errno(err, -errno,
-				       "file:%s: opening it for reading", path)
+		       ? rj_fail_wanted(err, -errno, "a stream that was saved",
+					"file:%s: opening it for reading", path)
 		       : 0;
 }
 

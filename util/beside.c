@@ -204,7 +204,8 @@ static int open_beside(struct place *place, const char *path, int flags,
 	}
 	if (!rc)
 		rc = set_mode(file, place, mode);
-	return rc ? rj_fail_errno(err, rc, "%s: making a file beside it", path)
+	return rc ? rj_fail_wanted(err, rc, "a folder to write to",
+				   "%s: making a file beside it", path)
 		  : 0;
 }
 

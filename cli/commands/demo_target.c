@@ -111,8 +111,8 @@ static int find_file(const struct rj_cli_command_line *line,
 	off_t bytes;
 
 	if (fd < 0)
-		return rj_fail_errno(err, -errno, "guest file %s: open",
-				     line->guest.path);
+		return rj_fail_wanted(err, -errno, "a RAM image",
+				      "guest file %s: open", line->guest.path);
 	bytes = lseek(fd, 0, SEEK_END);
 	if (bytes <= 0)
 		return rj_fail(err, -EINVAL,

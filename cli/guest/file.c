@@ -145,8 +145,9 @@ static int open_locked(struct file_guest *guest, bool unlocked,
 	if (guest->role == RJ_CLI_SOURCE) {
 		guest->fd = open_source(guest->path);
 		rc = guest->fd < 0
-			     ? rj_fail_errno(err, guest->fd,
-					     "guest file %s: open", guest->path)
+			     ? rj_fail_wanted(err, guest->fd, "a RAM image",
+					      "guest file %s: open",
+					      guest->path)
 			     : 0;
 	} else {
 		rc = open_target(guest, err);

@@ -96,10 +96,14 @@ static int bad_option(int code, char **argv, struct ramjet_error *err)
 			       argv[optind - 1],
 			       rj_cli_options[optopt - 0x100].argument);
 	if (!word)
-		return rj_fail(err, -EINVAL, "-%c: unknown option", optopt);
+		return rj_fail(err, -EINVAL,
+			       "-%c: unknown option, wanted -h or one of "
+			       "those in words",
+			       optopt);
 	if (optopt)
 		return rj_fail(err, -EINVAL, "%s: takes no value", word);
-	return rj_fail(err, -EINVAL, "%s: unknown option", word);
+	return rj_fail(err, -EINVAL,
+		       "%s: unknown option, wanted one of the help's", word);
 }
 
 static int parse_options(line_t *line, int argc, char **argv,

@@ -17,8 +17,10 @@ int rj_cli_plain_options(int argc, char **argv, const struct option *options,
 	       (option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (option == ':' || option == '?')
 			rc = rj_fail(err, -EINVAL, "'%s' %s", argv[optind - 1],
-				     option == ':' ? "wants a value"
-						   : "is not an option here");
+				     option == ':'
+					     ? "wants a value"
+					     : "is not an option here, "
+					       "wanted one of the help's");
 		else
 			rc = take(option, optarg, user, err);
 	}

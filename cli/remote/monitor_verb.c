@@ -39,8 +39,10 @@ static int take_options(const struct rj_cli_verb *verb, int *argc, char **argv,
 		else if (verb->takes_json && !strcmp(argv[i], "--json"))
 			line->json = true;
 		else if (argv[i][0] == '-')
-			return rj_fail(err, -EINVAL, "%s: unknown option",
-				       argv[i]);
+			return rj_fail(err, -EINVAL,
+				       "%s: unknown option, wanted %s--help",
+				       argv[i],
+				       verb->takes_json ? "--json or " : "");
 		else
 			argv[kept++] = argv[i];
 	}

@@ -311,7 +311,8 @@ static void a_send_that_never_began_is_reported_too(void **state)
 	assert_int_equal(run(w, "send file:/nowhere/at/all --to tcp:h:1 "
 				"--json JSON"),
 			 1);
-	assert_says(w, "guest file /nowhere/at/all: open: No such file");
+	assert_says(w, "guest file /nowhere/at/all: open: No such file or "
+		       "directory, wanted a RAM image");
 	assert_complete(w);
 	assert_string_equal(text_of(w, "status"), "failed");
 	assert_string_equal(text_of(w, "uri"), "tcp:h:1");
@@ -527,7 +528,8 @@ static void wrong_usage_exits_with_2_and_is_reported(void **state)
 	assert_says(w, "ramjet send: fd:999: not open in this process");
 	assert_complete(w);
 	assert_int_equal(run(w, "send file:a --to fd:0 --json /no/such/x"), 2);
-	assert_says(w, "--json /no/such/x: making a file beside it: No such");
+	assert_says(w, "--json /no/such/x: making a file beside it: No such "
+		       "file or directory, wanted a folder to write to");
 	assert_int_equal(run(w, "fly"), 2);
 	assert_says(w, "'fly' is not a command");
 	assert_int_equal(run(w, "demo --bogus"), 2);

@@ -279,8 +279,9 @@ static const struct {
 	{ RJ_CLI_SEND, "--switchover-bandwidth x",
 	  "--switchover-bandwidth: 'x' is not a rate" },
 	{ RJ_CLI_SEND, "--monitor x", "--monitor: 'x' is unknown, wanted unix:PATH" },
-	{ RJ_CLI_SEND, "--chanels 3", "--chanels: unknown option" },
-	{ RJ_CLI_SEND, "-x", "-x: unknown option" },
+	{ RJ_CLI_SEND, "--chanels 3", "--chanels: unknown option, wanted "
+	  "one of the help's" },
+	{ RJ_CLI_SEND, "-x", "-x: unknown option, wanted -h or" },
 	{ RJ_CLI_SEND, "-xy", "-x: unknown option" },
 	{ RJ_CLI_SEND, "--hold=1", "--hold=1: takes no value" },
 	{ RJ_CLI_SEND, "--h", "--h: unknown option" },
