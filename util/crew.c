@@ -4,12 +4,29 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/thread.h"
 
 unsigned rj_crew_size(const struct rj_crew *crew)
 {
 	return crew->thread_count + 1;
+}
+
+void rj_crew_limit(struct rj_crew *crew, unsigned members)
+{
+	crew->limit = members;
+}
+
+uint64_t rj_crew_cpu_us(const struct rj_crew *crew)
+{
+	uint64_t ns = 0;
+	clockid_t clock;
+
+	for (unsigned i = 0; i < crew->thread_count; i++)
+		if (!pthread_getcpuclockid(crew->threads[i], &clock))
+			ns += rj_clock_ns(clock);
+	return ns / 1000;
 }
 
 static void note_failure(struct rj_crew *crew, const struct ramjet_error *err)
@@ -44,6 +61,12 @@ static void work(struct rj_crew *crew, unsigned member)
 	}
 }
 
+static bool may_join(const struct rj_crew *crew, unsigned member, unsigned done)
+{
+	return crew->open && crew->job != done &&
+	       (!crew->limit || member < crew->limit);
+}
+
 static void *crew_thread(void *argument)
 {
 	struct rj_crew *crew = argument;
@@ -53,11 +76,12 @@ static void *crew_thread(void *argument)
 	rj_lock(&crew->lock);
 	member = ++crew->joined;
 	for (;;) {
-		while (!crew->stop && crew->job == done)
+		while (!crew->stop && !may_join(crew, member, done))
 			rj_cond_wait(&crew->changed, &crew->lock);
 		if (crew->stop)
 			break;
 		done = crew->job;
+		crew->working++;
 		rj_unlock(&crew->lock);
 		work(crew, member);
 		rj_lock(&crew->lock);
@@ -114,7 +138,7 @@ int rj_crew_run(struct rj_crew *crew, uint64_t pieces, rj_crew_fn *fn,
 		void *user, struct ramjet_error *err)
 {
 	/* Nobody is woken for what one does in no time. */
-	if (!crew->thread_count || pieces < 2)
+	if (!crew->thread_count || pieces < 2 || crew->limit == 1)
 		return run_alone(pieces, fn, user, err);
 	rj_lock(&crew->lock);
 	crew->fn = fn;
@@ -123,11 +147,13 @@ int rj_crew_run(struct rj_crew *crew, uint64_t pieces, rj_crew_fn *fn,
 	crew->failure.code = 0;
 	atomic_store_explicit(&crew->next, 0, memory_order_relaxed);
 	crew->job++;
-	crew->working = crew->thread_count;
+	crew->open = true;
 	(void)pthread_cond_broadcast(&crew->changed);
 	rj_unlock(&crew->lock);
 	work(crew, 0);
 	rj_lock(&crew->lock);
+	/* A machine that is busy may let the others run late. */
+	crew->open = false;
 	while (crew->working)
 		rj_cond_wait(&crew->changed, &crew->lock);
 	rj_unlock(&crew->lock);

@@ -31,9 +31,11 @@ struct rj_crew {
 	rj_crew_fn *fn;
 	void *user;
 	uint64_t pieces;
+	unsigned limit;        /* members that work; 0: all */
 	_Atomic uint64_t next; /* relaxed: it only hands out numbers */
 	/* guarded by lock */
 	unsigned job;     /* counts up */
+	bool open;        /* it may still be joined */
 	unsigned working; /* threads, not who asked */
 	unsigned joined;  /* numbers given to threads */
 	bool stop;
@@ -47,7 +49,13 @@ RJ_NODISCARD int rj_crew_start(struct rj_crew *crew, const char *name,
 /* Not while it runs a job. Safe on a zeroed struct. */
 void rj_crew_stop(struct rj_crew *crew);
 unsigned rj_crew_size(const struct rj_crew *crew);
-/* All pieces, in no order. After an error no new piece is begun; the first is
+/* So many members at most do the jobs that follow; 0: all. Not while it runs a
+ * job. */
+void rj_crew_limit(struct rj_crew *crew, unsigned members);
+/* What its threads have used of CPUs, without who asked. Any time. */
+uint64_t rj_crew_cpu_us(const struct rj_crew *crew);
+/* All pieces, in no order; a thread that wakes up when no piece is left is not
+ * waited for. After an error no new piece is begun; the first is
  * returned. One caller at a time; also of a zeroed struct: alone. */
 RJ_NODISCARD int rj_crew_run(struct rj_crew *crew, uint64_t pieces,
 			     rj_crew_fn *fn, void *user,

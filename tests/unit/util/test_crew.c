@@ -75,6 +75,44 @@ static void an_error_ends_the_job_not_the_crew(void **state)
 	rj_crew_stop(&crew);
 }
 
+static void fewer_may_be_asked_for(void **state)
+{
+	struct rj_crew crew;
+
+	(void)state;
+	assert_int_equal(rj_crew_start(&crew, "rj/test", SIZE, NULL), 0);
+	for (unsigned limit = SIZE - 1; limit; limit--) {
+		struct work w = { .fails = UINT64_MAX, .wanted = limit };
+
+		rj_crew_limit(&crew, limit);
+		assert_int_equal(rj_crew_size(&crew), SIZE);
+		assert_int_equal(rj_crew_run(&crew, PIECES, do_piece, &w, NULL),
+				 0);
+		assert_int_equal(atomic_load(&w.members), (1u << limit) - 1);
+	}
+	/* They are there, and have done something. */
+	assert_true(rj_crew_cpu_us(&crew) > 0);
+	rj_crew_stop(&crew);
+	assert_int_equal(rj_crew_cpu_us(&crew), 0);
+}
+
+/* Nobody is waited for who did not come in time. */
+static void short_jobs_end_without_the_others(void **state)
+{
+	struct rj_crew crew;
+
+	(void)state;
+	assert_int_equal(rj_crew_start(&crew, "rj/test", SIZE, NULL), 0);
+	for (unsigned round = 0; round < 2000; round++) {
+		struct work w = { .fails = UINT64_MAX };
+
+		assert_int_equal(rj_crew_run(&crew, 2, do_piece, &w, NULL), 0);
+		assert_int_equal(atomic_load(&w.done[0]), 1);
+		assert_int_equal(atomic_load(&w.done[1]), 1);
+	}
+	rj_crew_stop(&crew);
+}
+
 static void alone_and_with_nothing_to_do(void **state)
 {
 	struct rj_crew crew = { .threads = NULL };
@@ -98,6 +136,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_pieces_once_by_all),
 		cmocka_unit_test(an_error_ends_the_job_not_the_crew),
+		cmocka_unit_test(fewer_may_be_asked_for),
+		cmocka_unit_test(short_jobs_end_without_the_others),
 		cmocka_unit_test(alone_and_with_nothing_to_do),
 	};
 
