@@ -480,5 +480,6 @@ RAMJET_API int ramjet_dirty_pagemap_new(struct ramjet_dirty_source **ret,
 	if (rc)
 		return rc;
 	(void)rj_steal(p);
+	(*ret)->last_differs = true;
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "util/bits.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/options.h"
 
@@ -274,18 +275,38 @@ static unsigned region_of(const struct rj_dirty_set *set, uint64_t piece)
 	return low;
 }
 
+uint64_t rj_dirty_set_pieces(const struct rj_dirty_set *set)
+{
+	return set->region_count ? set->pieces_until[set->region_count - 1] : 0;
+}
+
+struct ramjet_dirty_part rj_dirty_set_piece(const struct rj_dirty_set *set,
+					    uint64_t piece)
+{
+	const unsigned region = region_of(set, piece);
+	const uint64_t before = region ? set->pieces_until[region - 1] : 0;
+	const uint64_t pages = set->regions[region].page_count;
+	const uint64_t first = (piece - before) * PIECE_CHUNKS * RJ_CHUNK_PAGES;
+	const uint64_t most = PIECE_CHUNKS * RJ_CHUNK_PAGES;
+
+	return (struct ramjet_dirty_part){
+		.size = sizeof(struct ramjet_dirty_part),
+		.region = region,
+		.first_page = first,
+		.page_count = pages - first < most ? pages - first : most,
+	};
+}
+
 static int collect_piece(void *user, unsigned member, uint64_t piece,
 			 struct ramjet_error *err)
 {
 	struct part_job *job = user;
-	const unsigned region = region_of(job->set, piece);
-	const uint64_t before = region ? job->set->pieces_until[region - 1] : 0;
-	const uint64_t chunk_count = rj_div_round_up(
-		job->set->regions[region].page_count, RJ_CHUNK_PAGES);
-	const uint64_t first = (piece - before) * PIECE_CHUNKS;
-	const uint64_t end = first + PIECE_CHUNKS < chunk_count
-				     ? first + PIECE_CHUNKS
-				     : chunk_count;
+	const struct ramjet_dirty_part part =
+		rj_dirty_set_piece(job->set, piece);
+	const unsigned region = part.region;
+	const uint64_t first = part.first_page / RJ_CHUNK_PAGES;
+	const uint64_t end = rj_div_round_up(part.first_page + part.page_count,
+					     RJ_CHUNK_PAGES);
 	struct rj_run run = { .first = first, .count = end - first };
 	int rc = 0;
 
@@ -326,8 +347,8 @@ static int collect_parts(struct rj_dirty_set *set,
 	}
 	rc = begin_parts(source, walk, err);
 	if (!rc)
-		rc = rj_crew_run(crew, set->pieces_until[set->region_count - 1],
-				 collect_piece, &job, err);
+		rc = rj_crew_run(crew, rj_dirty_set_pieces(set), collect_piece,
+				 &job, err);
 	for (unsigned i = 0; i < members; i++)
 		sink->marked += job.sinks[i].sink.marked;
 	free(job.sinks);
@@ -349,14 +370,18 @@ int rj_dirty_set_collect(struct rj_dirty_set *set,
 	if (!walk)
 		walk = &plain;
 	rj_error_clear(err);
+	set->alike_ns = 0;
 	for (unsigned i = 0; i < set->started; i++) {
 		struct ramjet_dirty_source *source = set->sources[i];
+		const uint64_t began_ns = rj_now_ns();
 		int rc = source->ops.collect_part && set->region_count
 				 ? collect_parts(set, walk, source, &sink, err)
 				 : collect_whole(source, &sink, err);
 
 		if (rc)
 			return rc;
+		if (!source->last_differs)
+			set->alike_ns += rj_now_ns() - began_ns;
 	}
 	*ret_marked = sink.marked;
 	return 0;

@@ -23,6 +23,8 @@ struct ramjet_dirty_source {
 	struct ramjet_dirty_ops ops;
 	void *user;
 	bool taken; /* by a guest, which frees it */
+	/* Its last collect works otherwise than those before (rehearsal.h). */
+	bool last_differs;
 };
 
 /* ramjet_dirty_free() by whoever has taken it. */
@@ -39,6 +41,9 @@ struct rj_dirty_set {
 	const struct ramjet_dirty_region *regions;
 	unsigned region_count;
 	uint64_t *pieces_until; /* of each region and those before it */
+	/* Of the latest collect: in sources to which the last one is as any
+	 * other. */
+	uint64_t alike_ns;
 };
 
 /* How to collect. */
@@ -67,6 +72,11 @@ RJ_NODISCARD int rj_dirty_set_collect(struct rj_dirty_set *set,
 				      struct rj_bitmap *const *bitmaps,
 				      uint64_t *ret_marked,
 				      struct ramjet_error *err);
+/* Memory is collected in so many pieces of 256 MiB at most, each of one region;
+ * the part that one of them is. */
+uint64_t rj_dirty_set_pieces(const struct rj_dirty_set *set);
+struct ramjet_dirty_part rj_dirty_set_piece(const struct rj_dirty_set *set,
+					    uint64_t piece);
 /* True when a source begins to track only what rj_dirty_set_arm() was called
  * for. */
 bool rj_dirty_set_needs_arm(const struct rj_dirty_set *set);

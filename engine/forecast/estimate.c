@@ -101,13 +101,26 @@ void rj_estimate_stopped(struct rj_estimate *estimate, uint64_t us)
 }
 
 void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
-			uint64_t interval_us, uint64_t sync_us)
+			uint64_t interval_us, uint64_t sync_us, bool last)
 {
-	rj_smooth_add_time(&estimate->sync_us, (double)sync_us);
+	rj_smooth_add_time(last ? &estimate->last_us : &estimate->sync_us,
+			   (double)sync_us);
 	/* A burst need not come again: it is forgotten round by round. */
 	estimate->surprise *= SURPRISE_KEPT;
 	estimate->slow_stop_us *= stop_kept(estimate);
 	rj_dirt_model_add(&estimate->dirt, (double)interval_us, (double)pages);
+}
+
+void rj_estimate_rehearsed(struct rj_estimate *estimate, uint64_t us)
+{
+	rj_smooth_add_time(&estimate->last_us, (double)us);
+}
+
+/* Of the last collect. */
+static const struct rj_smooth *last_sync(const struct rj_estimate *estimate)
+{
+	return estimate->last_us.samples ? &estimate->last_us
+					 : &estimate->sync_us;
 }
 
 void rj_estimate_surprised(struct rj_estimate *estimate, uint64_t pages,
@@ -204,7 +217,7 @@ static void other_terms(const struct rj_estimate *estimate,
 
 	*ret = (struct rj_pause){
 		.stop_us = (uint64_t)expected_stop_us(estimate),
-		.sync_us = (uint64_t)estimate->sync_us.mean,
+		.sync_us = (uint64_t)last_sync(estimate)->mean,
 		.device_us = rj_state_cost_us(&costs->save,
 					      hint_us ? hint_us : DEVICE_US),
 		.helpers_us = (uint64_t)estimate->helpers_us,
@@ -247,8 +260,9 @@ void rj_estimate_pause(const struct rj_estimate *estimate,
 		       ret->resume_us) +
 	      pages;
 	state = STATE_SHARE * (double)(ret->device_us + ret->load_us);
-	spread = sqrt(pages_spread * pages_spread + estimate->sync_us.variance +
-		      JITTER_US * JITTER_US + state * state +
+	spread = sqrt(pages_spread * pages_spread +
+		      last_sync(estimate)->variance + JITTER_US * JITTER_US +
+		      state * state +
 		      UNEVEN_SHARE * UNEVEN_SHARE * pages * pages +
 		      rtt_spread(estimate) * rtt_spread(estimate));
 	ret->p50_us = (uint64_t)sum;

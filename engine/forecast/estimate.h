@@ -25,7 +25,8 @@
 
 struct rj_estimate {
 	struct rj_smooth capacity; /* acknowledged bytes per busy second */
-	struct rj_smooth sync_us;  /* one collect */
+	struct rj_smooth sync_us;  /* one collect while the guest runs */
+	struct rj_smooth last_us; /* the last one, as rehearsed or called off */
 	struct rj_smooth
 		latency_us; /* of a nearly empty round, until applied */
 	/* Beyond what a stop takes: of switchovers called off. */
@@ -44,9 +45,13 @@ struct rj_estimate {
 /* Pages went out: how many of them were not zero. */
 void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
 		       uint64_t zero_pages);
-/* A collect that found `pages` written in the `interval_us` before it. */
+/* A collect that found `pages` written in the `interval_us` before it; `last`:
+ * with the guest stopped. */
 void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,
-			uint64_t interval_us, uint64_t sync_us);
+			uint64_t interval_us, uint64_t sync_us, bool last);
+/* The last collect would have taken so long. Without a rehearsal it is expected
+ * to take as long as those before it. */
+void rj_estimate_rehearsed(struct rj_estimate *estimate, uint64_t us);
 /* The last sync of a switchover found `pages`, `us` after the one before. */
 void rj_estimate_surprised(struct rj_estimate *estimate, uint64_t pages,
 			   uint64_t us);

@@ -224,7 +224,7 @@ void rj_migration_finish(struct ramjet_migration *m, enum ramjet_state state)
 	enum ramjet_state old_state = RAMJET_STATE_NONE;
 
 	rj_lock(&m->lock);
-	m->stats.control_cpu_us = rj_thread_cpu_us();
+	m->stats.control_cpu_us = rj_thread_cpu_us() + m->stats.crew_cpu_us;
 	rj_statistics_end(&m->stats, rj_now_us());
 	rj_unlock(&m->lock);
 	rj_guest_release(m->guest);

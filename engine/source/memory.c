@@ -7,6 +7,7 @@
 #include "engine/guest/backing.h"
 #include "engine/guest/region.h"
 #include "engine/send/marks.h"
+#include "engine/source/collect.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -174,40 +175,16 @@ int rj_memory_prepare(struct rj_outgoing *out, struct ramjet_error *err)
 	rj_rounds_listen(&out->pages.rounds, guest);
 	/* Tracking first: what is populated later then shows up as dirty. */
 	rc = start_tracking(&out->pages, guest, err);
+	if (!rc)
+		rc = rj_collect_begin(&out->pages, err);
 	return rc ? rc : begin_first_round(&out->pages, guest, &out->env, err);
 }
 
-int rj_memory_collect(struct rj_source_pages *pages,
-		      struct rj_estimate *estimate, bool last,
-		      const struct rj_env *env, uint64_t *ret_pages,
-		      struct ramjet_error *err)
-{
-	const struct rj_dirty_walk walk = { .last = last };
-	struct rj_bitmap *const *sink = rj_rounds_sink(&pages->rounds);
-	const uint64_t began_us = rj_now_us();
-	uint64_t marked = 0, now_us, stall_ns;
-	int rc = rj_dirty_set_collect(&pages->dirty, &walk, sink, &marked, err);
-
-	if (rc)
-		return rc;
-	rj_rounds_filled(&pages->rounds, marked);
-	now_us = rj_now_us();
-	pages->sync_interval_us = began_us - pages->synced_us;
-	rj_estimate_synced(estimate, marked, pages->sync_interval_us,
-			   now_us - began_us);
-	pages->synced_us = began_us;
-	/* It may ask the VMM: not under the lock. */
-	stall_ns = marked * rj_dirty_set_write_cost_ns(&pages->dirty);
-	rj_lock(env->lock);
-	env->stats->guest_stall_us += stall_ns / 1000;
-	rj_unlock(env->lock);
-	*ret_pages = marked;
-	return 0;
-}
-
 void rj_memory_stop_tracking(struct rj_source_pages *pages,
-			     struct ramjet_guest *guest)
+			     struct ramjet_guest *guest,
+			     const struct rj_env *env)
 {
+	rj_collect_end(pages, env);
 	if (pages->rounds.worker_count)
 		rj_guest_listen(guest, NULL, NULL);
 	if (pages->tracking)

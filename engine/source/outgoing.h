@@ -75,6 +75,14 @@ struct rj_source_lanes {
 	struct rj_numa numa;
 };
 
+/* Who asks the dirty sources: collect.h. */
+struct rj_collects {
+	struct rj_crew crew;
+	unsigned running; /* of it, while the guest runs */
+	uint64_t rehearsal_us, rehearsal_took_us; /* the latest */
+	uint64_t rehearsed_ns; /* what it said, until that is learnt */
+};
+
 /* The guest's memory, round by round. */
 struct rj_source_pages {
 	struct rj_rounds rounds;
@@ -82,6 +90,7 @@ struct rj_source_pages {
 	_Atomic uint32_t applied; /* rounds in the target's memory */
 	uint64_t round_began_us;
 	struct rj_dirty_set dirty;
+	struct rj_collects collects;
 	bool tracking;
 	bool idle;                 /* the latest collect found nothing */
 	uint64_t synced_us;        /* the latest collect */

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "engine/migration/course.h"
+#include "engine/source/collect.h"
 #include "engine/source/helpers.h"
 #include "engine/source/lanes.h"
 #include "engine/source/memory.h"
@@ -258,8 +259,8 @@ int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 		if (out->pages.round)
 			rj_estimate_pages(&out->forecast.estimate,
 					  round.raw_pages, round.zero_pages);
-		rc = rj_memory_collect(&out->pages, &out->forecast.estimate,
-				       false, &out->env, &dirtied, err);
+		rc = rj_collect(&out->pages, &out->forecast.estimate, false,
+				&out->env, &dirtied, err);
 		out->pages.idle =
 			!dirtied && !rj_rounds_remaining(&out->pages.rounds);
 		if (!rc)

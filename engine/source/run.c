@@ -283,7 +283,7 @@ static void unwind(struct ramjet_migration *m)
 	else if (end == RAMJET_STATE_FAILED)
 		rj_hear_last_words(&out->session.link, &out->env, "target");
 	tell_target(out);
-	rj_memory_stop_tracking(&out->pages, m->guest);
+	rj_memory_stop_tracking(&out->pages, m->guest, &out->env);
 	record_wire(out);
 	close_connections(out);
 	rj_migration_finish(m, end);
@@ -299,7 +299,7 @@ static void complete(struct ramjet_migration *m, enum ramjet_state end)
 	rj_rounds_stop(&out->pages.rounds);
 	rj_link_keeper_stop(&out->session.keeper);
 	join_senders(out);
-	rj_memory_stop_tracking(&out->pages, m->guest);
+	rj_memory_stop_tracking(&out->pages, m->guest, &out->env);
 	record_wire(out);
 	close_connections(out);
 	rj_migration_finish(m, end);

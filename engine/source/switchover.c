@@ -8,6 +8,7 @@
 #include "engine/migration/course.h"
 #include "engine/page/digest.h"
 #include "engine/source/channels.h"
+#include "engine/source/collect.h"
 #include "engine/source/commit.h"
 #include "engine/source/device_state.h"
 #include "engine/source/helpers.h"
@@ -106,8 +107,8 @@ static int last_sync(struct rj_outgoing *out, bool *ret_overshoots,
 {
 	const uint64_t before_us = out->pages.synced_us;
 	uint64_t pages = 0;
-	int rc = rj_memory_collect(&out->pages, &out->forecast.estimate, true,
-				   &out->env, &pages, err);
+	int rc = rj_collect(&out->pages, &out->forecast.estimate, true,
+			    &out->env, &pages, err);
 
 	if (rc)
 		return rc;

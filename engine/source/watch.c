@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "engine/source/channels.h"
+#include "engine/source/collect.h"
 #include "engine/source/lanes.h"
 #include "engine/source/memory.h"
 #include "engine/source/path.h"
@@ -23,7 +24,7 @@ static void publish(struct rj_outgoing *out)
 	rj_statistics_rate(env->stats, rj_lanes_sent(&out->lanes).payload_bytes,
 			   rj_now_us());
 	env->stats->control_bytes = out->session.link.bytes;
-	env->stats->control_cpu_us = rj_thread_cpu_us();
+	env->stats->control_cpu_us = rj_collect_cpu_us(&out->pages);
 	env->stats->capacity_bytes_per_s = (uint64_t)capacity->mean;
 	env->stats->capacity_spread_bytes_per_s =
 		(uint64_t)rj_smooth_spread(capacity);

@@ -44,6 +44,7 @@ struct rj_statistics {
 	uint64_t guest_stall_us;
 	uint64_t throttled_us;
 	uint64_t control_cpu_us;
+	uint64_t crew_cpu_us;   /* of it: threads that have ended */
 	uint64_t control_bytes; /* on the control link */
 	uint64_t unpopulated_pages;
 	uint64_t remaining_pages;

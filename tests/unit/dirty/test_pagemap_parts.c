@@ -3,6 +3,7 @@
  * last time. */
 #include "tests/unit/cmocka_all.h"
 
+#include "dirty/rehearsal.h"
 #include "tests/unit/dirty/pagemap_tracker.h"
 
 /* With the guest stopped nothing is protected: should it run on, the same is
@@ -135,6 +136,34 @@ static void threads_lose_nothing_while_one_writes(void **state)
 	tracker_end(&t);
 }
 
+/* A rehearsal of the last collect is asked of those it is news of, and neither
+ * marks nor protects. */
+static void a_rehearsal_changes_nothing(void **state)
+{
+	enum memory_kind kind = *(const enum memory_kind *)*state;
+	struct rj_crew crew;
+	struct tracker t;
+	uint64_t ns = 0;
+
+	tracker_make(&t, kind, BYTES);
+	for (uint64_t page = 0; page < PAGES; page++)
+		tracker_poke(&t, page);
+	tracker_begin(&t);
+	assert_true(rj_rehearsal_is_useful(&t.set));
+	assert_int_equal(rj_crew_start(&crew, "rj/scan", 2, NULL), 0);
+	tracker_poke(&t, 7);
+	tracker_poke(&t, 600);
+	assert_int_equal(rj_rehearse_last(&t.set, &crew, &ns, &t.err), 0);
+	assert_true(ns > 0);
+	assert_int_equal(rj_bitmap_count(&t.map), 0);
+	assert_int_equal(tracker_collect(&t), 2 * t.memory.unit_pages);
+	assert_int_equal(tracker_collect(&t), 0);
+	/* All of the collect was pagemap's. */
+	assert_int_equal(t.set.alike_ns, 0);
+	rj_crew_stop(&crew);
+	tracker_end(&t);
+}
+
 int main(void)
 {
 	static enum memory_kind kinds[MEMORY_KINDS_];
@@ -155,6 +184,8 @@ int main(void)
 		of_kind(tracking_begins_part_by_part, MEMORY_MEMFD_THP),
 		of_kind(tracking_begins_part_by_part, MEMORY_HUGETLB_ANON),
 		of_kind(tracking_begins_part_by_part, MEMORY_HUGETLB_MEMFD),
+		of_kind(a_rehearsal_changes_nothing, MEMORY_ANON),
+		of_kind(a_rehearsal_changes_nothing, MEMORY_MEMFD),
 		of_kind(threads_lose_nothing_while_one_writes, MEMORY_ANON),
 		of_kind(threads_lose_nothing_while_one_writes, MEMORY_MEMFD),
 	};

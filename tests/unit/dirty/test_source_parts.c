@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "dirty/source.h"
+#include "dirty/rehearsal.h"
 #include "util/error.h"
 
 #define REGIONS     3u
@@ -177,6 +177,9 @@ static void all_is_asked_for_once(void **state)
 						      &stage.err),
 				 0);
 		assert_int_equal(marked, ALL_PAGES);
+		/* Nobody here does the last one otherwise. */
+		assert_true(stage.set.alike_ns > 0);
+		assert_false(rj_rehearsal_is_useful(&stage.set));
 		for (unsigned i = 0; i < REGIONS; i++)
 			assert_int_equal(
 				rj_bitmap_count(&stage.greedy.asked[i]),

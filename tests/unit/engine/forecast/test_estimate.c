@@ -206,6 +206,55 @@ static void a_surprise_is_expected_again_and_fades(void **state)
 	assert_in_range(later.pages_us - before.pages_us, 49000, 51000);
 }
 
+static struct rj_pause idle_pause(const struct rj_estimate *e)
+{
+	const struct rj_pause_inputs inputs = { .capacity = 1e9 };
+
+	return pause_of(e, &inputs);
+}
+
+/* It protects nothing and has all threads, so those before it say little. */
+static void the_last_sync_is_expected_as_rehearsed(void **state)
+{
+	struct rj_estimate e = { 0 };
+	struct rj_pause_inputs ahead = { .unsent_pages = 1000,
+					 .capacity = 1e9 };
+	struct rj_pause protecting;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		rj_estimate_synced(&e, 0, 100000, 40000, false);
+	assert_int_equal(idle_pause(&e).sync_us, 40000);
+	protecting = idle_pause(&e);
+	for (unsigned i = 0; i < 5; i++) {
+		rj_estimate_rehearsed(&e, 9000);
+		rj_estimate_synced(&e, 0, 100000, 40000, false);
+	}
+	assert_int_equal(idle_pause(&e).sync_us, 9000);
+	assert_int_equal(protecting.p50_us - idle_pause(&e).p50_us, 31000);
+	/* Rounds to come have collects as before. */
+	assert_int_equal((uint64_t)e.sync_us.mean, 40000);
+	assert_true(rj_estimate_next_us(&e, &ahead) > 0);
+	/* One that was called off has measured it. */
+	rj_estimate_synced(&e, 0, 1000, 12000, true);
+	assert_in_range(idle_pause(&e).sync_us, 9500, 12000);
+	assert_int_equal((uint64_t)e.sync_us.mean, 40000);
+}
+
+/* Rehearsals that vary make the promise larger, not only the mean. */
+static void rehearsals_that_vary_widen_the_promise(void **state)
+{
+	struct rj_estimate even = { 0 }, uneven = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		rj_estimate_rehearsed(&even, 20000);
+		rj_estimate_rehearsed(&uneven, i % 2 ? 15000 : 25000);
+	}
+	assert_true(idle_pause(&uneven).p90_us - idle_pause(&uneven).p50_us >
+		    2 * (idle_pause(&even).p90_us - idle_pause(&even).p50_us));
+}
+
 static uint64_t stop_us(const struct rj_estimate *e)
 {
 	const struct rj_pause_inputs inputs = { .capacity = 1e9 };
@@ -220,7 +269,7 @@ static unsigned rounds_until_forgotten(struct rj_estimate *e)
 	unsigned rounds = 0;
 
 	for (; stop_us(e) > 1000; rounds++)
-		rj_estimate_synced(e, 0, 5000, 100);
+		rj_estimate_synced(e, 0, 5000, 100, false);
 	return rounds;
 }
 
@@ -296,6 +345,8 @@ int main(void)
 		cmocka_unit_test(a_stalled_channel_predicts_a_long_pause),
 		cmocka_unit_test(helpers_overlap_with_pages),
 		cmocka_unit_test(a_surprise_is_expected_again_and_fades),
+		cmocka_unit_test(the_last_sync_is_expected_as_rehearsed),
+		cmocka_unit_test(rehearsals_that_vary_widen_the_promise),
 		cmocka_unit_test(a_slow_stop_is_expected_again_and_fades),
 		cmocka_unit_test(a_stopped_guest_writes_no_more),
 		cmocka_unit_test(convergence_is_now_later_or_never),
