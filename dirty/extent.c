@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -10,6 +11,10 @@
 
 #include "dirty/mappings.h"
 #include "util/error.h"
+
+/* Chosen: how many pages are looked at with one system call. */
+#define RESIDENT_MIN 16u
+#define RESIDENT_MAX 4096u
 
 static bool is_of_region(const struct rj_mapping *m,
 			 const struct ramjet_dirty_region *region,
@@ -90,29 +95,111 @@ static int seek(int fd, uint64_t at, uint64_t end, int whence, uint64_t *ret)
 	return 0;
 }
 
+/* Only in the memory of tmpfs (memfds) does SEEK_HOLE look at each page, up to
+ * the file's end if need be: then a hundred parts of a file without holes would
+ * take fifty times as long as the whole. */
+static bool is_walked(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && fs.f_type == (__fsword_t)TMPFS_MAGIC;
+}
+
+/* How many of `count` pages of the region from `first` on are in memory, up to
+ * the first that is not: these have data. Looks at few at first, since extents
+ * may be short. */
+static uint64_t count_resident(const struct ramjet_dirty_region *region,
+			       uint64_t first, uint64_t count)
+{
+	unsigned char resident[RESIDENT_MAX];
+	uint64_t done = 0, step = RESIDENT_MIN;
+
+	while (done < count) {
+		const uint64_t some = count - done < step ? count - done : step;
+
+		if (mincore(region->host + (first + done) * RAMJET_PAGE_BYTES,
+			    some * RAMJET_PAGE_BYTES, resident))
+			return done;
+		for (uint64_t i = 0; i < some; i++)
+			if (!(resident[i] & 1))
+				return done + i;
+		done += some;
+		step = step * 4 < RESIDENT_MAX ? step * 4 : RESIDENT_MAX;
+	}
+	return count;
+}
+
+/* The first page at or after `first` that has no data; looks at none beyond
+ * `end`. What is not in memory may have been swapped out. */
+static int find_hole(const struct ramjet_dirty_region *region, uint64_t first,
+		     uint64_t end, uint64_t *ret, struct ramjet_error *err)
+{
+	uint64_t page = first, data;
+	int rc;
+
+	for (;; page++) {
+		page += count_resident(region, page, end - page);
+		if (page == end)
+			break;
+		rc = rj_extent_first(region, page, end, &data, err);
+		if (rc < 0)
+			return rc;
+		if (!rc || data > page)
+			break;
+	}
+	*ret = page;
+	return 0;
+}
+
+int rj_extent_first(const struct ramjet_dirty_region *region, uint64_t from,
+		    uint64_t end, uint64_t *ret, struct ramjet_error *err)
+{
+	const uint64_t base = region->fd_offset;
+	const uint64_t limit = base + end * RAMJET_PAGE_BYTES;
+	uint64_t data = limit;
+	const int rc = seek(region->fd, base + from * RAMJET_PAGE_BYTES, limit,
+			    SEEK_DATA, &data);
+
+	if (rc)
+		return rj_fail_errno(err, rc, "SEEK_DATA");
+	/* Extents of a file may begin and end within a page. */
+	*ret = (data - base) / RAMJET_PAGE_BYTES;
+	return data < limit;
+}
+
+static int seek_hole(const struct ramjet_dirty_region *region, uint64_t first,
+		     uint64_t end, uint64_t *ret, struct ramjet_error *err)
+{
+	const uint64_t base = region->fd_offset;
+	const uint64_t limit = base + end * RAMJET_PAGE_BYTES;
+	uint64_t data = limit, hole = limit;
+	/* From where the data begins: its page may begin with a hole. */
+	int rc = seek(region->fd, base + first * RAMJET_PAGE_BYTES, limit,
+		      SEEK_DATA, &data);
+
+	if (!rc)
+		rc = seek(region->fd, data, limit, SEEK_HOLE, &hole);
+	if (rc)
+		return rj_fail_errno(err, rc, "SEEK_HOLE");
+	*ret = (hole - base + RAMJET_PAGE_BYTES - 1) / RAMJET_PAGE_BYTES;
+	if (*ret == first)
+		*ret = first + 1;
+	return 0;
+}
+
 int rj_extent_next(const struct ramjet_dirty_region *region, uint64_t from,
 		   uint64_t end, uint64_t *ret_first, uint64_t *ret_end,
 		   struct ramjet_error *err)
 {
-	uint64_t base = region->fd_offset;
-	uint64_t at = base + from * RAMJET_PAGE_BYTES;
-	uint64_t limit = base + end * RAMJET_PAGE_BYTES;
-	uint64_t data = limit;
-	uint64_t hole = limit;
-	int rc;
+	int rc = rj_extent_first(region, from, end, ret_first, err);
 
-	rc = seek(region->fd, at, limit, SEEK_DATA, &data);
-	if (rc)
-		return rj_fail_errno(err, rc, "SEEK_DATA");
-	if (data >= limit)
-		return 0;
-	rc = seek(region->fd, data, limit, SEEK_HOLE, &hole);
-	if (rc)
-		return rj_fail_errno(err, rc, "SEEK_HOLE");
-	/* Extents of a file may begin and end within a page. */
-	*ret_first = (data - base) / RAMJET_PAGE_BYTES;
-	*ret_end = (hole - base + RAMJET_PAGE_BYTES - 1) / RAMJET_PAGE_BYTES;
-	if (*ret_end == *ret_first)
+	if (rc <= 0)
+		return rc;
+	if (is_walked(region->fd))
+		rc = find_hole(region, *ret_first, end, ret_end, err);
+	else
+		rc = seek_hole(region, *ret_first, end, ret_end, err);
+	if (!rc && *ret_end == *ret_first)
 		*ret_end = *ret_first + 1;
-	return 1;
+	return rc ? rc : 1;
 }

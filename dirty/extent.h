@@ -28,6 +28,12 @@ enum rj_backing rj_backing_of(const struct ramjet_dirty_region *region);
 /* Whether holes of fd can be told from data: not so on hugetlbfs. */
 bool rj_extent_knows_holes(int fd);
 
+/* The first page with data in [from, end). Returns 1, 0 when there is none, or a
+ * negative errno. */
+RJ_NODISCARD int rj_extent_first(const struct ramjet_dirty_region *region,
+				 uint64_t from, uint64_t end, uint64_t *ret,
+				 struct ramjet_error *err);
+
 /*
  * The first run of pages with data in [from, end) of the region, whose
  * backing is SHARED_FD. Returns 1, 0 when there is none, or a negative errno.

@@ -276,7 +276,7 @@ uint64_t rj_populated_first(struct rj_populated *look, uint64_t first_page,
 			    uint64_t count)
 {
 	const uint64_t end = first_page + count;
-	uint64_t page = end, ignored;
+	uint64_t page = end;
 	int rc = 0;
 
 	switch ((enum rj_populated_method)atomic_load(&look->method)) {
@@ -284,8 +284,8 @@ uint64_t rj_populated_first(struct rj_populated *look, uint64_t first_page,
 		rc = first_in_pagemap(look, first_page, count, &page);
 		break;
 	case RJ_POPULATED_SEEK_DATA:
-		rc = rj_extent_next(look->region, first_page, end, &page,
-				    &ignored, NULL);
+		rc = rj_extent_first(look->region, first_page, end, &page,
+				     NULL);
 		break;
 	case RJ_POPULATED_UFFD_CONTINUE:
 		rc = rj_hugetlb_first(&look->hugetlb, first_page, count, &page,
