@@ -111,7 +111,7 @@ static bool is_usable(struct rj_populated *look, struct ramjet_error *err)
 	struct rj_pagescan *scan;
 	bool usable;
 
-	switch (look->method) {
+	switch ((enum rj_populated_method)atomic_load(&look->method)) {
 	case RJ_POPULATED_UFFD_CONTINUE:
 		return !rj_hugetlb_open(&look->hugetlb, look->region, err);
 	case RJ_POPULATED_SEEK_DATA:
