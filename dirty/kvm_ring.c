@@ -52,24 +52,17 @@ struct kvm_ring {
 
 /* ---- harvesting -------------------------------------------------------- */
 
-static const struct rj_kvm_slot *find_slot(const struct kvm_ring *k,
-					   uint32_t number)
-{
-	for (size_t i = 0; i < k->slots.count; i++)
-		if (k->slots.slots[i].slot == number)
-			return &k->slots.slots[i];
-	return NULL;
-}
-
 /* Called under the lock, which the analysis does not see through `user`. */
 static void note(void *user, uint32_t number, uint64_t first,
 		 uint64_t count) RJ_NO_TSA
 {
 	struct kvm_ring *k = user;
-	const struct rj_kvm_slot *slot = find_slot(k, number);
+	const struct rj_kvm_slot *slot;
 
+	/* Nor need slots have been placed then. */
 	if (!k->tracking)
 		return;
+	slot = rj_kvm_slots_numbered(&k->slots, number);
 	if (!slot || first >= slot->page_count ||
 	    count > slot->page_count - first)
 		(void)rj_fail(&k->failure, -ERANGE,

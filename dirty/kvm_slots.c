@@ -63,8 +63,13 @@ int rj_kvm_slots_init(struct rj_kvm_slots *slots, int vm_fd,
 		return rj_fail(err, -EINVAL, "KVM slots: none are given");
 	*slots = (struct rj_kvm_slots){ .vm_fd = vm_fd };
 	slots->slots = calloc(count, sizeof(*slots->slots));
-	if (!slots->slots)
+	slots->numbers = calloc(count, sizeof(*slots->numbers));
+	if (!slots->slots || !slots->numbers) {
+		free(slots->slots);
+		free(slots->numbers);
+		slots->slots = NULL;
 		return rj_fail(err, -ENOMEM, "KVM slots: out of memory");
+	}
 	rj_mutex_init(&slots->switching);
 	for (; slots->count < count; slots->count++) {
 		struct ramjet_kvm_slot slot = { RAMJET_KVM_SLOT_INIT };
@@ -87,6 +92,7 @@ void rj_kvm_slots_done(struct rj_kvm_slots *slots)
 	for (size_t i = 0; i < slots->count; i++)
 		free(slots->slots[i].block);
 	free(slots->slots);
+	free(slots->numbers);
 	rj_mutex_done(&slots->switching);
 	*slots = (struct rj_kvm_slots){ .vm_fd = -1 };
 }
@@ -132,6 +138,26 @@ static int by_place(const void *a, const void *b)
 	return 0;
 }
 
+static int by_number(const void *a, const void *b)
+{
+	const struct rj_kvm_number *one = a;
+	const struct rj_kvm_number *two = b;
+
+	if (one->number != two->number)
+		return one->number < two->number ? -1 : 1;
+	return 0;
+}
+
+static void number(struct rj_kvm_slots *slots)
+{
+	for (size_t i = 0; i < slots->count; i++)
+		slots->numbers[i] = (struct rj_kvm_number){
+			.number = slots->slots[i].slot,
+			.index = i,
+		};
+	qsort(slots->numbers, slots->count, sizeof(*slots->numbers), by_number);
+}
+
 int rj_kvm_slots_place(struct rj_kvm_slots *slots,
 		       const struct ramjet_dirty_region *regions,
 		       unsigned count, struct ramjet_error *err)
@@ -151,7 +177,19 @@ int rj_kvm_slots_place(struct rj_kvm_slots *slots,
 		    slot[-1].reach > slot->reach)
 			slot->reach = slot[-1].reach;
 	}
+	number(slots);
 	return 0;
+}
+
+const struct rj_kvm_slot *rj_kvm_slots_numbered(
+	const struct rj_kvm_slots *slots, uint32_t number)
+{
+	const struct rj_kvm_number wanted = { .number = number };
+	const struct rj_kvm_number *found =
+		bsearch(&wanted, slots->numbers, slots->count,
+			sizeof(*slots->numbers), by_number);
+
+	return found ? &slots->slots[found->index] : NULL;
 }
 
 /* Slots may share pages (address spaces do), so where one ends says nothing

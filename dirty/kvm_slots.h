@@ -28,10 +28,17 @@ struct rj_kvm_slot {
 	_Atomic bool logging;
 };
 
+/* Where in the array the slot of a number is. */
+struct rj_kvm_number {
+	uint32_t number;
+	size_t index;
+};
+
 struct rj_kvm_slots {
 	int vm_fd;                 /* borrowed */
 	struct rj_kvm_slot *slots; /* by region and first page, when placed */
 	size_t count;
+	struct rj_kvm_number *numbers; /* in order, when placed */
 	struct rj_mutex switching; /* lock order: 7; a slot's log on or off */
 };
 
@@ -46,6 +53,9 @@ void rj_kvm_slots_done(struct rj_kvm_slots *slots);
 RJ_NODISCARD int rj_kvm_slots_place(struct rj_kvm_slots *slots,
 				    const struct ramjet_dirty_region *regions,
 				    unsigned count, struct ramjet_error *err);
+/* Of placed slots. NULL: no slot has that number. */
+const struct rj_kvm_slot *rj_kvm_slots_numbered(
+	const struct rj_kvm_slots *slots, uint32_t number);
 /* The first placed slot that may have pages of a region from `first_page` on;
  * `count` if none has. Those that have lie from there on, among others. */
 size_t rj_kvm_slots_find(const struct rj_kvm_slots *slots, unsigned region,

@@ -64,6 +64,27 @@ static void none_is_missed_where_slots_share_pages(void **state)
 	rj_kvm_slots_done(&slots);
 }
 
+static void slots_are_found_by_number(void **state)
+{
+	struct rj_kvm_slots slots;
+
+	(void)state;
+	place(&slots);
+	for (uint32_t number = 1; number <= SLOTS; number++) {
+		const struct rj_kvm_slot *slot =
+			rj_kvm_slots_numbered(&slots, number);
+
+		assert_non_null(slot);
+		assert_int_equal(slot->slot, number);
+		assert_int_equal(slot->page_count,
+				 given[number - 1].bytes / RAMJET_PAGE_BYTES);
+	}
+	assert_null(rj_kvm_slots_numbered(&slots, 0));
+	assert_null(rj_kvm_slots_numbered(&slots, SLOTS + 1));
+	assert_null(rj_kvm_slots_numbered(&slots, 1 << 16 | 1));
+	rj_kvm_slots_done(&slots);
+}
+
 static void overlaps_are_in_pages_of_the_slot(void **state)
 {
 	static const struct {
@@ -157,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(none_is_missed_where_slots_share_pages),
+		cmocka_unit_test(slots_are_found_by_number),
 		cmocka_unit_test(overlaps_are_in_pages_of_the_slot),
 		cmocka_unit_test(only_the_span_is_forgotten),
 		cmocka_unit_test(copies_are_allocated_when_touched),
