@@ -281,6 +281,110 @@ static void a_hugetlb_memfd_is_asked_whoever_put_it_there(void **state)
 	memory_free(&m);
 }
 
+/* Parts that begin and end within chunks, and within huge pages. */
+#define PART_PAGES 700u
+
+static uint64_t first_in(const struct rj_bitmap *map, uint64_t from)
+{
+	while (from < PAGES && !rj_bitmap_test(map, from))
+		from++;
+	return from;
+}
+
+static void parts_say_what_the_whole_does(void **state)
+{
+	enum memory_kind kind = *(const enum memory_kind *)*state;
+	struct rj_scan_pool scans = { .opened = false };
+	const char *reason = NULL;
+	struct rj_populated look;
+	struct rj_bitmap map;
+	struct memory m;
+	struct result r;
+
+	if (!memory_make(kind, BYTES, &m))
+		skip();
+	touch(m.region.host);
+	scan(&m.region, &r);
+	assert_int_equal(rj_bitmap_init(&map, PAGES, NULL), 0);
+	assert_int_equal(
+		rj_populated_open(&look, &m.region, &scans, &reason, NULL), 0);
+	assert_int_equal(look.method, r.method);
+	assert_string_equal(reason, r.reason);
+	for (uint64_t at = 0; at < PAGES; at += PART_PAGES) {
+		const uint64_t left = PAGES - at;
+		const uint64_t count = left < PART_PAGES ? left : PART_PAGES;
+
+		assert_int_equal(rj_populated_first(&look, at, left),
+				 first_in(&r.map, at));
+		assert_int_equal(rj_populated_look(&look, at, count, &map,
+						   &reason, NULL),
+				 0);
+		assert_string_equal(reason, "");
+		/* No further than it was asked. */
+		assert_int_equal(first_in(&map, at + count), PAGES);
+	}
+	for (uint64_t page = 0; page < PAGES; page++)
+		assert_int_equal(rj_bitmap_test(&map, page),
+				 rj_bitmap_test(&r.map, page));
+	rj_populated_close(&look);
+	rj_scan_pool_close(&scans);
+	rj_bitmap_done(&map);
+	rj_bitmap_done(&r.map);
+	memory_free(&m);
+}
+
+static void nothing_is_found_in_nothing(void **state)
+{
+	enum memory_kind kind = *(const enum memory_kind *)*state;
+	struct rj_scan_pool scans = { .opened = false };
+	const char *reason = NULL;
+	struct rj_populated look;
+	struct memory m;
+
+	if (!memory_make(kind, BYTES, &m))
+		skip();
+	assert_int_equal(
+		rj_populated_open(&look, &m.region, &scans, &reason, NULL), 0);
+	if (look.method != RJ_POPULATED_ALL)
+		assert_int_equal(rj_populated_first(&look, 5, PAGES - 5),
+				 PAGES);
+	rj_populated_close(&look);
+	rj_scan_pool_close(&scans);
+	memory_free(&m);
+}
+
+/* The file is gone from below it: then all counts, from there on. */
+static void what_can_not_be_asked_any_more_counts(void **state)
+{
+	struct rj_scan_pool scans = { .opened = false };
+	const char *reason = NULL;
+	struct rj_populated look;
+	struct rj_bitmap map;
+	struct memory m;
+	int fd;
+
+	(void)state;
+	assert_true(memory_make(MEMORY_MEMFD, BYTES, &m));
+	assert_int_equal(rj_bitmap_init(&map, PAGES, NULL), 0);
+	assert_int_equal(
+		rj_populated_open(&look, &m.region, &scans, &reason, NULL), 0);
+	fd = m.region.fd;
+	m.region.fd = -1;
+	assert_int_equal(rj_populated_first(&look, 7, 9), 7);
+	assert_int_equal(rj_populated_look(&look, 7, 9, &map, &reason, NULL),
+			 0);
+	assert_non_null(strstr(reason, "SEEK_DATA"));
+	assert_int_equal(rj_bitmap_count(&map), 9);
+	m.region.fd = fd;
+	assert_int_equal(rj_populated_look(&look, 100, 1, &map, &reason, NULL),
+			 0);
+	assert_true(rj_bitmap_test(&map, 100));
+	rj_populated_close(&look);
+	rj_scan_pool_close(&scans);
+	rj_bitmap_done(&map);
+	memory_free(&m);
+}
+
 static void a_private_mapping_of_a_file_counts_as_a_whole(void **state)
 {
 	struct memory m;
@@ -401,6 +505,16 @@ int main(void)
 		of_kind(tracking_changes_nothing, MEMORY_ANON),
 		of_kind(tracking_changes_nothing, MEMORY_MEMFD),
 		cmocka_unit_test(a_hugetlb_memfd_is_asked_whoever_put_it_there),
+		of_kind(parts_say_what_the_whole_does, MEMORY_ANON),
+		of_kind(parts_say_what_the_whole_does, MEMORY_THP),
+		of_kind(parts_say_what_the_whole_does, MEMORY_MEMFD),
+		of_kind(parts_say_what_the_whole_does, MEMORY_MEMFD_THP),
+		of_kind(parts_say_what_the_whole_does, MEMORY_HUGETLB_ANON),
+		of_kind(parts_say_what_the_whole_does, MEMORY_HUGETLB_MEMFD),
+		of_kind(nothing_is_found_in_nothing, MEMORY_ANON),
+		of_kind(nothing_is_found_in_nothing, MEMORY_MEMFD),
+		of_kind(nothing_is_found_in_nothing, MEMORY_HUGETLB_MEMFD),
+		cmocka_unit_test(what_can_not_be_asked_any_more_counts),
 		of_kind(what_is_filled_lazily_is_told, MEMORY_ANON),
 		of_kind(what_is_filled_lazily_is_told, MEMORY_MEMFD),
 		cmocka_unit_test(what_is_not_mapped_is_not_known),
