@@ -130,9 +130,23 @@ static int result_of(const struct ramjet_dirty_source *source, const char *what,
 	return rj_fail(err, rc, "%s", own->message);
 }
 
-/* Of 256 MiB. Chosen: some hundred microseconds to walk through, so that the
- * crew ends together; and few enough to hand out in no time. */
-#define PIECE_CHUNKS 128u
+/* 256 MiB. Chosen: some hundred microseconds to walk through, so that the crew
+ * ends together. */
+#define PIECE_PAGES (UINT64_C(128) * RJ_CHUNK_PAGES)
+/* More than so many are made larger: to ask for one costs 1.2 to 1.6 us even
+ * where nothing is (2 cores, 6.18), and 12 TiB of which little is used would be
+ * asked for 50,000 times: 60 ms. 64 threads still have 32 each. */
+#define PIECES_WANTED 2048u
+
+static uint64_t piece_pages(const struct rj_dirty_set *set)
+{
+	uint64_t pages = 0;
+
+	for (unsigned i = 0; i < set->region_count; i++)
+		pages += set->regions[i].page_count;
+	return PIECE_PAGES *
+	       rj_div_round_up(pages ? pages : 1, PIECE_PAGES * PIECES_WANTED);
+}
 
 static int count_pieces(struct rj_dirty_set *set, struct ramjet_error *err)
 {
@@ -142,9 +156,10 @@ static int count_pieces(struct rj_dirty_set *set, struct ramjet_error *err)
 		calloc(set->region_count + 1, sizeof(*set->pieces_until));
 	if (!set->pieces_until)
 		return rj_fail(err, -ENOMEM, "dirty sources: out of memory");
+	set->piece_pages = piece_pages(set);
 	for (unsigned i = 0; i < set->region_count; i++) {
 		until += rj_div_round_up(set->regions[i].page_count,
-					 PIECE_CHUNKS * RJ_CHUNK_PAGES);
+					 set->piece_pages);
 		set->pieces_until[i] = until;
 	}
 	return 0;
@@ -286,8 +301,8 @@ struct ramjet_dirty_part rj_dirty_set_piece(const struct rj_dirty_set *set,
 	const unsigned region = region_of(set, piece);
 	const uint64_t before = region ? set->pieces_until[region - 1] : 0;
 	const uint64_t pages = set->regions[region].page_count;
-	const uint64_t first = (piece - before) * PIECE_CHUNKS * RJ_CHUNK_PAGES;
-	const uint64_t most = PIECE_CHUNKS * RJ_CHUNK_PAGES;
+	const uint64_t first = (piece - before) * set->piece_pages;
+	const uint64_t most = set->piece_pages;
 
 	return (struct ramjet_dirty_part){
 		.size = sizeof(struct ramjet_dirty_part),

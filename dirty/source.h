@@ -40,6 +40,7 @@ struct rj_dirty_set {
 	unsigned started; /* sources [0, started) are tracking */
 	const struct ramjet_dirty_region *regions;
 	unsigned region_count;
+	uint64_t piece_pages;   /* whole chunks */
 	uint64_t *pieces_until; /* of each region and those before it */
 	/* Of the latest collect: in sources to which the last one is as any
 	 * other. */
@@ -72,8 +73,8 @@ RJ_NODISCARD int rj_dirty_set_collect(struct rj_dirty_set *set,
 				      struct rj_bitmap *const *bitmaps,
 				      uint64_t *ret_marked,
 				      struct ramjet_error *err);
-/* Memory is collected in so many pieces of 256 MiB at most, each of one region;
- * the part that one of them is. */
+/* Memory is collected in so many pieces, each of one region: of 256 MiB or, of
+ * very large guests, of more; the part that one of them is. */
 uint64_t rj_dirty_set_pieces(const struct rj_dirty_set *set);
 struct ramjet_dirty_part rj_dirty_set_piece(const struct rj_dirty_set *set,
 					    uint64_t piece);

@@ -341,6 +341,38 @@ static void marks_outside_are_told_of_parts_too(void **state)
 	}
 }
 
+/* Of 12 TiB there are not more than can be asked for in no time; each page is in
+ * one of them. */
+static void very_large_guests_have_few_pieces(void **state)
+{
+	const uint64_t large = UINT64_C(12) << 40 >> 12;
+	uint64_t pieces, page = 0;
+	unsigned region = 0;
+
+	(void)state;
+	stage.regions[1].page_count = large;
+	begin(&greedy_ops);
+	pieces = rj_dirty_set_pieces(&stage.set);
+	assert_in_range(pieces, 1024, 2048 + REGIONS);
+	for (uint64_t i = 0; i < pieces; i++) {
+		const struct ramjet_dirty_part part =
+			rj_dirty_set_piece(&stage.set, i);
+
+		assert_int_equal(part.region, region);
+		assert_int_equal(part.first_page, page);
+		assert_true(part.page_count > 0);
+		page += part.page_count;
+		if (page < stage.regions[region].page_count) {
+			assert_int_equal(page % 512, 0);
+			continue;
+		}
+		assert_int_equal(page, stage.regions[region].page_count);
+		region++;
+		page = 0;
+	}
+	assert_int_equal(region, REGIONS);
+}
+
 int main(void)
 {
 #define on_stage(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -352,6 +384,7 @@ int main(void)
 		on_stage(arming_may_fail),
 		on_stage(a_bad_part_fails_the_collect),
 		on_stage(marks_outside_are_told_of_parts_too),
+		on_stage(very_large_guests_have_few_pieces),
 	};
 
 	return cmocka_run_group_tests_name("source_parts", tests, NULL, NULL);
