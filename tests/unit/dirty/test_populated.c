@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dirty/extent.h"
 #include "dirty/lazy.h"
 #include "dirty/populated.h"
 #include "dirty/source.h"
@@ -281,6 +282,32 @@ static void a_hugetlb_memfd_is_asked_whoever_put_it_there(void **state)
 	memory_free(&m);
 }
 
+/* Who may not write the file is told that all of it is in memory. */
+static void holes_are_found_by_who_may_only_read(void **state)
+{
+	const uid_t me = geteuid();
+	uint64_t first = 0, end = 0;
+	struct memory m;
+	int rc;
+
+	(void)state;
+	if (me) {
+		printf("# skipped: only root may become somebody else\n");
+		skip();
+	}
+	assert_true(memory_make(MEMORY_MEMFD, BYTES, &m));
+	m.region.host[5 * RAMJET_PAGE_BYTES] = 1;
+	assert_int_equal(fchown(m.region.fd, 1, 1), 0);
+	assert_int_equal(fchmod(m.region.fd, 0444), 0);
+	assert_int_equal(seteuid(65534), 0);
+	rc = rj_extent_next(&m.region, 0, PAGES, &first, &end, NULL);
+	assert_int_equal(seteuid(me), 0);
+	assert_int_equal(rc, 1);
+	assert_int_equal(first, 5);
+	assert_int_equal(end, 6);
+	memory_free(&m);
+}
+
 /* Parts that begin and end within chunks, and within huge pages. */
 #define PART_PAGES 700u
 
@@ -505,6 +532,7 @@ int main(void)
 		of_kind(tracking_changes_nothing, MEMORY_ANON),
 		of_kind(tracking_changes_nothing, MEMORY_MEMFD),
 		cmocka_unit_test(a_hugetlb_memfd_is_asked_whoever_put_it_there),
+		cmocka_unit_test(holes_are_found_by_who_may_only_read),
 		of_kind(parts_say_what_the_whole_does, MEMORY_ANON),
 		of_kind(parts_say_what_the_whole_does, MEMORY_THP),
 		of_kind(parts_say_what_the_whole_does, MEMORY_MEMFD),
