@@ -122,6 +122,14 @@ static void encipher(int fd, struct ramjet_connection *ret)
 	ret->user = c;
 }
 
+static void close_end(const struct ramjet_connection *end)
+{
+	if (end->ops)
+		end->ops->close(end->user);
+	else
+		(void)close(end->fd);
+}
+
 /* ---- the source asks; on another host, this would call the target's VMM -- */
 
 static int connect_both(void *user,
@@ -132,6 +140,7 @@ static int connect_both(void *user,
 	struct ramjet_migration *target = user;
 	struct ramjet_connection other;
 	int fds[2];
+	int rc;
 
 	(void)unused;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
@@ -144,7 +153,13 @@ static int connect_both(void *user,
 		encipher(fds[0], ret);
 		encipher(fds[1], &other);
 	}
-	return ramjet_incoming_give(target, &other, NULL);
+	rc = ramjet_incoming_give(target, &other, NULL);
+	if (rc < 0) {
+		/* Neither end has been taken by anybody. */
+		close_end(ret);
+		close_end(&other);
+	}
+	return rc;
 }
 
 /* ---- two machines ------------------------------------------------------- */

@@ -115,7 +115,9 @@ struct ramjet_connector {
 	const char *name;
 	/*
 	 * A connection for this request, *taken* from a return of 0 on, whatever
-	 * becomes of it. *ret is set up as with ramjet_connection_init().
+	 * becomes of it, unless it is none: one with both descriptor and
+	 * operations, or neither, fails the migration and is left alone.
+	 * *ret is set up as with ramjet_connection_init().
 	 * Otherwise a negative errno, and the migration has failed with it, or
 	 * was cancelled. Called by the control thread as guest operations are.
 	 * It may wait; until it returns, so do a cancel and
