@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "dirty/extent.h"
+#include "engine/guest/region.h"
 #include "util/bits.h"
 #include "util/error.h"
 
@@ -160,28 +161,17 @@ static bool all_pages_are(struct rj_pinning *pinning,
 	       pages == piece->bytes / RAMJET_PAGE_BYTES;
 }
 
-/*
- * True when the file behind the piece has no hole there. Looking for one takes
- * as long as it is far away, so what was found serves the next pieces as well.
- */
-static bool has_no_hole(struct rj_pinning *pinning,
+/* True when the file behind the piece has no hole there. */
+static bool has_no_hole(const struct rj_block *block,
 			const struct rj_piece *piece)
 {
-	const struct rj_block *block = &pinning->rounds->blocks[piece->block];
-	const uint64_t from = block->fd_offset + piece->chunk * RJ_CHUNK_BYTES;
-	struct rj_solid *solid = &pinning->solid;
+	const struct ramjet_dirty_region region = rj_block_region(block);
+	const uint64_t first = piece->chunk * RJ_CHUNK_PAGES;
+	const uint64_t end = first + piece->bytes / RAMJET_PAGE_BYTES;
+	uint64_t data, hole;
 
-	if (solid->block != piece->block || from < solid->from ||
-	    from >= solid->end) {
-		const off_t hole = lseek(block->fd, (off_t)from, SEEK_HOLE);
-
-		*solid = (struct rj_solid){
-			.block = piece->block,
-			.from = from,
-			.end = hole < 0 ? from : (uint64_t)hole,
-		};
-	}
-	return from + piece->bytes <= solid->end;
+	return rj_extent_next(&region, first, end, &data, &hole, NULL) > 0 &&
+	       data == first && hole >= end;
 }
 
 static bool is_populated(struct rj_pinning *pinning,
@@ -190,7 +180,7 @@ static bool is_populated(struct rj_pinning *pinning,
 	const struct rj_block *block = &pinning->rounds->blocks[piece->block];
 
 	if (block->fd >= 0 && block->page_bytes == RAMJET_PAGE_BYTES) {
-		if (!has_no_hole(pinning, piece))
+		if (!has_no_hole(block, piece))
 			return false;
 		/* Pages that another process has populated may not be mapped
 		 * here yet. */

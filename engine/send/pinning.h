@@ -33,10 +33,6 @@ struct rj_pinning {
 	uint64_t piece_chunks;
 	struct rj_piece *pieces; /* of the home */
 	struct rj_pagescan scan;
-	struct rj_solid {
-		unsigned block;
-		uint64_t from, end; /* of its file, no hole in it */
-	} solid;
 	uint32_t discards_seen;
 	bool over;      /* nothing more is registered */
 	int refused;    /* by the kernel: negative errno; then `over` */
