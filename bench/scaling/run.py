@@ -49,7 +49,7 @@ def options():
     parser.add_argument("--memory", default="private,memfd,thp")
     parser.add_argument("--sizes", default="1G,2G,4G,8G",
                         help="all of them in use; 'none'")
-    parser.add_argument("--sparse", default="1T:1G:0,1T:10G:100",
+    parser.add_argument("--sparse", default="1T:1G:0,1T:10G:100,12T:1G:0",
                         help="SIZE:USED:ZERO, ..., ZERO percent of the used "
                         "pages hold zeros and take no room on the target; "
                         "'none'")
@@ -229,6 +229,24 @@ def show_slopes(found, builds):
             f"{one['ms_per_gib'][c]:10.3f}" for c in SLOPES))
 
 
+def show_reckoned(found, builds):
+    """Of the last sync, if as many threads share it as there are cores, each as
+    fast as the one here. Builds that scan on one thread stay with that."""
+    names = {str(build): chr(65 + i) for i, build in enumerate(builds)}
+    alone = [one for one in found if one["cpus"] == 1]
+    if alone:
+        print("\nlast sync reckoned from one CPU, in s" + "".join(
+            f"{title:>18}" for title in ("1T, 1 thread", "1T, 16", "1T, 64",
+                                         "12T, 16", "12T, 64")))
+    for one in alone:
+        slope = one["ms_per_gib"]["last sync"] / 1000
+        title = f"{one['memory']}{', proof' if one['verify'] else ''}"
+        print(f"{names[one['build']]} {title:35}" + "".join(
+            f"{size * slope / threads:18.3f}"
+            for size, threads in ((1024, 1), (1024, 16), (1024, 64),
+                                  (12288, 16), (12288, 64))))
+
+
 def main():
     chosen = options()
     chosen.builds = chosen.builds or [BUILD]
@@ -242,6 +260,7 @@ def main():
         rows += run_case(chosen, case)
     found = slopes(rows)
     show_slopes(found, chosen.builds)
+    show_reckoned(found, chosen.builds)
     if chosen.json:
         chosen.json.write_text(json.dumps(
             {"benchmark": "scaling", "machine": list(os.uname()),
