@@ -138,14 +138,20 @@ static int result_of(const struct ramjet_dirty_source *source, const char *what,
  * asked for 50,000 times: 60 ms. 64 threads still have 32 each. */
 #define PIECES_WANTED 2048u
 
+/* No piece is a part of a page, even of 1 GiB: it is protected as a whole, or
+ * not at all. */
 static uint64_t piece_pages(const struct rj_dirty_set *set)
 {
-	uint64_t pages = 0;
+	uint64_t unit = PIECE_PAGES, pages = 0;
 
-	for (unsigned i = 0; i < set->region_count; i++)
+	for (unsigned i = 0; i < set->region_count; i++) {
+		const uint64_t page =
+			set->regions[i].page_bytes / RAMJET_PAGE_BYTES;
+
 		pages += set->regions[i].page_count;
-	return PIECE_PAGES *
-	       rj_div_round_up(pages ? pages : 1, PIECE_PAGES * PIECES_WANTED);
+		unit = page > unit ? page : unit;
+	}
+	return unit * rj_div_round_up(pages ? pages : 1, unit * PIECES_WANTED);
 }
 
 static int count_pieces(struct rj_dirty_set *set, struct ramjet_error *err)

@@ -365,6 +365,66 @@ static void a_collect_by_parts_has_a_beginning(void **state)
 	ramjet_dirty_free(source);
 }
 
+#define GIB_PAGES (UINT64_C(1) << 18)
+
+static int part_of_whole_gib(void *user, const struct ramjet_dirty_part *part,
+			     struct ramjet_dirty_sink *sink,
+			     struct ramjet_error *err)
+{
+	uint64_t *pages = user;
+
+	(void)sink;
+	assert_int_equal(part->first_page % GIB_PAGES, 0);
+	assert_int_equal(part->page_count % GIB_PAGES, 0);
+	*pages += part->page_count;
+	return err->code;
+}
+
+static int begin_nothing(void *user, const struct ramjet_dirty_region *regions,
+			 unsigned count, struct ramjet_error *err)
+{
+	(void)user;
+	(void)regions;
+	(void)count;
+	return err->code;
+}
+
+static void stop_nothing(void *user)
+{
+	(void)user;
+}
+
+static void no_part_is_a_part_of_a_page(void **state)
+{
+	const struct ramjet_dirty_region region = {
+		.name = "huge",
+		.page_count = 3 * GIB_PAGES,
+		.page_bytes = 1u << 30,
+	};
+	struct ramjet_dirty_ops ops = puppet_ops;
+	struct ramjet_dirty_source *source = NULL;
+	struct rj_bitmap map, *maps[] = { &map };
+	uint64_t pages = 0, marked = 0;
+
+	(void)state;
+	ops.start = begin_nothing;
+	ops.stop = stop_nothing;
+	ops.free = NULL;
+	ops.collect_part = part_of_whole_gib;
+	assert_int_equal(ramjet_dirty_new(&ops, &pages, &source, NULL), 0);
+	assert_int_equal(rj_bitmap_init(&map, region.page_count, NULL), 0);
+	assert_int_equal(rj_dirty_set_start(&stage.set, &source, 1, &region, 1,
+					    &stage.err),
+			 0);
+	assert_int_equal(rj_dirty_set_collect(&stage.set, NULL, maps, &marked,
+					      &stage.err),
+			 0);
+	assert_int_equal(pages, region.page_count);
+	rj_dirty_set_stop(&stage.set);
+	ramjet_dirty_free(source);
+	rj_bitmap_done(&map);
+}
+
 static void incomplete_ops_are_refused(void **state)
 {
 	struct ramjet_dirty_ops ops = puppet_ops;
@@ -396,6 +456,7 @@ int main(void)
 		on_stage(words_outside_are_told_and_lose_nothing),
 		on_stage(rearm_goes_to_those_who_want_it),
 		on_stage(a_collect_by_parts_has_a_beginning),
+		on_stage(no_part_is_a_part_of_a_page),
 		on_stage(incomplete_ops_are_refused),
 	};
 
