@@ -27,9 +27,12 @@
 
 static int open_uffd(void)
 {
+	/* Shared memory, too: a kernel that can't protect it would say EINVAL of
+	 * it, whoever has it. */
 	struct uffdio_api api = {
 		.api = UFFD_API,
-		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+			    UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
 	};
 	rj_autoclose int fd = rj_uffd_open(NULL);
 
