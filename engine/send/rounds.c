@@ -336,10 +336,12 @@ void rj_rounds_stop(struct rj_rounds *rounds)
 {
 	rj_lock(&rounds->lock);
 	rounds->stopping = true;
+	/* relaxed: claimers only need to see it soon. Who waits in round 0 must
+	 * see it when he wakes up, or he would send a fence: so it comes first,
+	 * and the lock that wakes him orders it. */
+	atomic_store_explicit(&rounds->stopped, true, memory_order_relaxed);
 	if (rounds->first)
 		rj_first_round_stop(rounds->first);
-	/* relaxed: claimers only need to see it soon */
-	atomic_store_explicit(&rounds->stopped, true, memory_order_relaxed);
 	(void)pthread_cond_broadcast(&rounds->changed);
 	rj_unlock(&rounds->lock);
 }
