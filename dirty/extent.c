@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "dirty/bitmap.h"
 #include "dirty/mappings.h"
+#include "dirty/uapi.h"
 #include "util/error.h"
 
 /* Chosen: how many pages are looked at with one system call. */
@@ -107,6 +110,56 @@ static bool is_walked(int fd)
 	return !fstatfs(fd, &fs) && fs.f_type == (__fsword_t)TMPFS_MAGIC;
 }
 
+/*
+ * Is most of this in memory, and nothing of it swapped out? Then mincore() tells
+ * all, and only then it pays: it looks at each page that is not there, where
+ * SEEK_DATA passes holes at once. But pages of tmpfs that fallocate() has
+ * reserved, and nobody has written, are walked by SEEK_DATA up to the file's end.
+ */
+static bool is_resident(const struct ramjet_dirty_region *region, uint64_t from,
+			uint64_t end)
+{
+	struct rj_cachestat_range range = {
+		.offset = region->fd_offset + from * RAMJET_PAGE_BYTES,
+		.bytes = (end - from) * RAMJET_PAGE_BYTES,
+	};
+	struct rj_cachestat stat = { 0 };
+
+	return !syscall(RJ_NR_CACHESTAT, region->fd, &range, &stat, 0) &&
+	       !stat.evicted && stat.cached >= (end - from) / 2;
+}
+
+/* The first of the pages that is in memory, or `end`. */
+static uint64_t first_resident(const struct ramjet_dirty_region *region,
+			       uint64_t from, uint64_t end)
+{
+	unsigned char resident[RESIDENT_MAX];
+
+	for (uint64_t page = from; page < end; page += RESIDENT_MAX) {
+		const uint64_t some =
+			end - page < RESIDENT_MAX ? end - page : RESIDENT_MAX;
+
+		if (mincore(region->host + page * RAMJET_PAGE_BYTES,
+			    some * RAMJET_PAGE_BYTES, resident))
+			return page;
+		for (uint64_t i = 0; i < some; i++)
+			if (resident[i] & 1)
+				return page + i;
+	}
+	return end;
+}
+
+/* Are these pages known to be without data, though they may take room? Asked
+ * twice, as one that is swapped out shows in one, and in memory in the other. */
+static bool is_reserved(const struct ramjet_dirty_region *region, uint64_t from,
+			uint64_t end)
+{
+	return end - from >= RJ_CHUNK_PAGES && is_walked(region->fd) &&
+	       is_resident(region, from, end) &&
+	       first_resident(region, from, end) == end &&
+	       is_resident(region, from, end);
+}
+
 /* How many of `count` pages of the region from `first` on are in memory, up to
  * the first that is not: these have data. Looks at few at first, since extents
  * may be short. */
@@ -144,6 +197,27 @@ static bool may_be_told(int fd)
 	return !faccessat(AT_FDCWD, path, W_OK, AT_EACCESS);
 }
 
+int rj_extent_first(const struct ramjet_dirty_region *region, uint64_t from,
+		    uint64_t end, uint64_t *ret, struct ramjet_error *err)
+{
+	const uint64_t base = region->fd_offset;
+	const uint64_t limit = base + end * RAMJET_PAGE_BYTES;
+	uint64_t data = limit;
+	int rc;
+
+	if (is_reserved(region, from, end)) {
+		*ret = end;
+		return 0;
+	}
+	rc = seek(region->fd, base + from * RAMJET_PAGE_BYTES, limit, SEEK_DATA,
+		  &data);
+	if (rc)
+		return rj_fail_errno(err, rc, "SEEK_DATA");
+	/* Extents of a file may begin and end within a page. */
+	*ret = (data - base) / RAMJET_PAGE_BYTES;
+	return data < limit;
+}
+
 /* The first page at or after `first` that has no data; looks at none beyond
  * `end`. What is not in memory may have been swapped out. */
 static int find_hole(const struct ramjet_dirty_region *region, uint64_t first,
@@ -164,22 +238,6 @@ static int find_hole(const struct ramjet_dirty_region *region, uint64_t first,
 	}
 	*ret = page;
 	return 0;
-}
-
-int rj_extent_first(const struct ramjet_dirty_region *region, uint64_t from,
-		    uint64_t end, uint64_t *ret, struct ramjet_error *err)
-{
-	const uint64_t base = region->fd_offset;
-	const uint64_t limit = base + end * RAMJET_PAGE_BYTES;
-	uint64_t data = limit;
-	const int rc = seek(region->fd, base + from * RAMJET_PAGE_BYTES, limit,
-			    SEEK_DATA, &data);
-
-	if (rc)
-		return rj_fail_errno(err, rc, "SEEK_DATA");
-	/* Extents of a file may begin and end within a page. */
-	*ret = (data - base) / RAMJET_PAGE_BYTES;
-	return data < limit;
 }
 
 static int seek_hole(const struct ramjet_dirty_region *region, uint64_t first,

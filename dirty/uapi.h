@@ -52,6 +52,23 @@ struct rj_pm_scan_arg {
 	uint64_t return_mask;
 };
 
+/* linux/mman.h since 6.5: what of a part of a file is in memory; the same number
+ * on all machines */
+#define RJ_NR_CACHESTAT 451
+
+struct rj_cachestat_range {
+	uint64_t offset;
+	uint64_t bytes;
+};
+
+struct rj_cachestat {
+	uint64_t cached;
+	uint64_t dirty;
+	uint64_t writeback;
+	uint64_t evicted;
+	uint64_t recently_evicted;
+};
+
 #define RJ_PAGEMAP_SCAN _IOWR('f', 16, struct rj_pm_scan_arg)
 
 /* linux/fs.h since 6.11: PROCMAP_QUERY on /proc/PID/maps */

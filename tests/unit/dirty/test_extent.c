@@ -2,11 +2,13 @@
 /* Where a file has data, asked of a part of it. */
 #include "tests/unit/cmocka_all.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dirty/extent.h"
@@ -17,7 +19,7 @@
 static struct ramjet_dirty_region region;
 static bool has_data[PAGES];
 
-static unsigned holes_sought;
+static unsigned holes_sought, data_sought;
 
 off_t __real_lseek64(int fd, off_t offset, int whence);
 off_t __wrap_lseek64(int fd, off_t offset, int whence);
@@ -25,6 +27,7 @@ off_t __wrap_lseek64(int fd, off_t offset, int whence);
 off_t __wrap_lseek64(int fd, off_t offset, int whence)
 {
 	holes_sought += whence == SEEK_HOLE;
+	data_sought += whence == SEEK_DATA;
 	return __real_lseek64(fd, offset, whence);
 }
 
@@ -45,7 +48,7 @@ static void begin(int fd)
 		.fd = fd,
 	};
 	memset(has_data, 0, sizeof(has_data));
-	holes_sought = 0;
+	holes_sought = data_sought = 0;
 }
 
 static int setup(void **state)
@@ -179,6 +182,36 @@ static void of_other_files_holes_are_sought(void **state)
 		skip();
 }
 
+/* SEEK_DATA would walk reserved pages up to the file's end, for each part. */
+static void reserved_pages_are_not_searched(void **state)
+{
+	uint64_t at, last = 0;
+	int rc;
+
+	(void)state;
+	if (fallocate(region.fd, 0, 0, (off_t)PAGES * RAMJET_PAGE_BYTES))
+		skip();
+	if (syscall(451 /* cachestat */, -1, NULL, NULL, 0) &&
+	    errno == ENOSYS) {
+		print_message("this kernel has no cachestat()\n");
+		skip();
+	}
+	for (uint64_t from = 0; from + 1000 <= PAGES; from += 1000)
+		assert_int_equal(
+			rj_extent_first(&region, from, from + 1000, &at, NULL),
+			0);
+	assert_int_equal(data_sought, 0);
+	put(PAGES - 1, 1);
+	put(4321, 2);
+	while ((rc = rj_extent_first(&region, last, PAGES, &at, NULL)) > 0) {
+		assert_true(at == 4321 || at == 4322 || at == PAGES - 1);
+		last = at + 1;
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(last, PAGES);
+	expect_in_parts();
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -187,6 +220,7 @@ int main(void)
 		CASE(scattered_pages_are_told_apart),
 		CASE(a_file_without_holes_is_not_searched_for_one),
 		CASE(reserved_pages_are_holes),
+		CASE(reserved_pages_are_not_searched),
 		CASE(what_the_file_does_not_reach_is_a_hole),
 		CASE(of_other_files_holes_are_sought),
 	};
