@@ -116,7 +116,8 @@ struct ramjet_connector {
 	/*
 	 * A connection for this request, *taken* from a return of 0 on, whatever
 	 * becomes of it, unless it is none: one with both descriptor and
-	 * operations, or neither, fails the migration and is left alone.
+	 * operations, or neither, without `send` or `receive`, or of a size that
+	 * is not known, fails the migration and is left alone.
 	 * *ret is set up as with ramjet_connection_init().
 	 * Otherwise a negative errno, and the migration has failed with it, or
 	 * was cancelled. Called by the control thread as guest operations are.

@@ -73,9 +73,10 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 	/* Under a cap, frames wait at the governor instead of in a socket. */
 	const bool queued = now->queued || now->held;
 
-	if (now->acked > meter->moved || !meter->moved_us ||
-	    rj_wire_is_held_back(now)) {
+	if (now->acked > meter->moved || now->passed > meter->passed ||
+	    !meter->moved_us || rj_wire_is_held_back(now)) {
 		meter->moved = now->acked;
+		meter->passed = now->passed;
 		meter->moved_us = now_us;
 	}
 	if (busy && meter->since_us && now->acked >= meter->acked) {

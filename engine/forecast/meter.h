@@ -20,7 +20,8 @@ struct rj_meter {
 	} queued, busy;
 	unsigned measured; /* samples with a queue */
 	uint64_t moved;    /* acked bytes when last seen to grow */
-	uint64_t moved_us;
+	uint64_t passed;   /* likewise */
+	uint64_t moved_us; /* when either did */
 };
 
 struct rj_wire_now {
@@ -29,6 +30,7 @@ struct rj_wire_now {
 	uint64_t launched;      /* bytes given to the channels so far */
 	uint64_t in_hand_pages; /* claimed by workers, not launched */
 	bool held;              /* more would be launched but for the cap */
+	uint64_t passed;        /* pages found to need no sending, so far */
 };
 /* Nothing is under way, and the cap alone keeps more from being so. */
 static inline bool rj_wire_is_held_back(const struct rj_wire_now *wire)
@@ -46,6 +48,7 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
  * as long as little was measured; whatever went wrong before is mended by it. */
 void rj_meter_arrived(const struct rj_meter *meter, uint64_t bytes, uint64_t us,
 		      struct rj_smooth *capacity);
-/* How long no byte has been acknowledged, the cap permitting. */
+/* How long no byte has been acknowledged and no page passed by, the cap
+ * permitting. */
 uint64_t rj_meter_still_us(const struct rj_meter *meter, uint64_t now_us);
 #endif

@@ -84,9 +84,11 @@ static int check_pulse(struct rj_outgoing *out, struct ramjet_error *err)
 
 int rj_source_tick(struct rj_outgoing *out, bool busy, struct ramjet_error *err)
 {
-	const struct rj_wire_now wire = rj_lanes_look(&out->lanes);
+	struct rj_wire_now wire = rj_lanes_look(&out->lanes);
 	int rc;
 
+	/* Empty memory is passed by without a byte: that is no stall. */
+	wire.passed = rj_first_look_empty(&out->pages.first_look);
 	rj_forecast_look(&out->forecast, &wire, busy, rj_now_us());
 	follow_rounds(out);
 	rj_source_channels_tick(&out->lanes, &out->pages.rounds, &out->forecast,

@@ -231,6 +231,20 @@ static void stillness_is_counted_from_the_last_byte(void **state)
 	assert_int_equal(rj_meter_still_us(&w.meter, w.now_us), 0);
 }
 
+static void who_passes_empty_memory_is_not_still(void **state)
+{
+	struct wire w = { .now_us = 77 * SECOND_US };
+
+	(void)state;
+	pass(&w, 0, 0, true);
+	pass(&w, 3000, 0, true);
+	w.now.passed = 512;
+	pass(&w, 4000, 0, true);
+	assert_int_equal(rj_meter_still_us(&w.meter, w.now_us), 0);
+	pass(&w, 1000, 0, true);
+	assert_int_equal(rj_meter_still_us(&w.meter, w.now_us), 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +265,7 @@ int main(void)
 		cmocka_unit_test(short_spans_are_put_together),
 		cmocka_unit_test(a_count_that_goes_back_is_not_believed),
 		cmocka_unit_test(stillness_is_counted_from_the_last_byte),
+		cmocka_unit_test(who_passes_empty_memory_is_not_still),
 	};
 
 	return cmocka_run_group_tests_name("meter", tests, NULL, NULL);
