@@ -12,7 +12,7 @@
 /* 12 TiB in 100 ms. */
 #define CREW_MAX 64u
 /* Some 1 to 2 ms a GiB with protecting: a collect of 100 ms. On two CPUs two
- * threads took 1.3 to 4 times as long as one. */
+ * threads took 1.3 to 6 times as long as one. */
 #define RUNNING_BYTES_EACH (64 * GIB)
 /* Of the time between rehearsals. Chosen. */
 #define REHEARSAL_SHARE 0.1

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ringio/conn_ops.h"
+#include "util/compiler.h"
 
 /* ---- operations -------------------------------------------------------- */
 
@@ -201,16 +202,20 @@ void vmm_begin(struct vmm_conns *vmm)
 
 /* ---- nothing is left --------------------------------------------------- */
 
-static unsigned entries(const char *path)
+/* Descriptors. ThreadSanitizer opens some of its own, at the first report, even
+ * of what is suppressed (ringio/ring.c): other builds count them. */
+static unsigned descriptors(void)
 {
-	DIR *folder = opendir(path);
 	unsigned count = 0;
+#ifndef RJ_TSAN
+	DIR *folder = opendir("/proc/self/fd");
 
 	if (!folder)
 		abort();
 	while (readdir(folder))
 		count++;
 	(void)closedir(folder);
+#endif
 	return count;
 }
 
@@ -243,12 +248,12 @@ void vmm_done(struct vmm_conns *vmm)
 {
 	move_done(&vmm->move);
 	assert_int_equal(atomic_load(&vmm->opened), atomic_load(&vmm->closed));
-	assert_int_equal(entries("/proc/self/fd"), vmm->fds_before);
+	assert_int_equal(descriptors(), vmm->fds_before);
 	/* One that was joined may be listed for a moment. */
 	while (threads())
 		(void)sched_yield();
 	memset(vmm, 0, sizeof(*vmm));
-	vmm->fds_before = entries("/proc/self/fd");
+	vmm->fds_before = descriptors();
 }
 
 int vmm_setup(void **state)
@@ -258,7 +263,7 @@ int vmm_setup(void **state)
 	*state = vmm;
 	if (!vmm)
 		return -1;
-	vmm->fds_before = entries("/proc/self/fd");
+	vmm->fds_before = descriptors();
 	return 0;
 }
 
