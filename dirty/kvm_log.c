@@ -80,11 +80,23 @@ static bool is_beyond(const struct rj_kvm_slot *slot,
 	       slot->first_page >= part->first_page + part->page_count;
 }
 
-static struct rj_kvm_span overlap(const struct rj_kvm_slot *slot,
-				  const struct ramjet_dirty_part *part)
+/* The first slot from *index on that has pages of the part, and which pages of
+ * the slot these are; false: there is none any more. */
+static bool next_overlap(const struct kvm_log *l,
+			 const struct ramjet_dirty_part *part, size_t *index,
+			 struct rj_kvm_span *ret)
 {
-	return rj_kvm_slot_overlap(slot, part->region, part->first_page,
-				   part->page_count);
+	for (; *index < l->slots.count; ++*index) {
+		const struct rj_kvm_slot *slot = &l->slots.slots[*index];
+
+		if (is_beyond(slot, part))
+			return false;
+		*ret = rj_kvm_slot_overlap(slot, part->region, part->first_page,
+					   part->page_count);
+		if (ret->count)
+			return true;
+	}
+	return false;
 }
 
 /* ---- starting ---------------------------------------------------------- */
@@ -152,17 +164,12 @@ static int kvm_log_arm(void *user, const struct ramjet_dirty_part *part,
 		       struct ramjet_error *err)
 {
 	struct kvm_log *l = user;
-	size_t i = first_slot(l, part);
+	struct rj_kvm_span span;
 
-	for (; i < l->slots.count; i++) {
-		const struct rj_kvm_slot *slot = &l->slots.slots[i];
-		struct rj_kvm_span span;
-		int rc;
+	for (size_t i = first_slot(l, part); next_overlap(l, part, &i, &span);
+	     i++) {
+		const int rc = arm_slot(l, i, span, err);
 
-		if (is_beyond(slot, part))
-			break;
-		span = overlap(slot, part);
-		rc = span.count ? arm_slot(l, i, span, err) : 0;
 		if (rc)
 			return rc;
 	}
@@ -234,17 +241,12 @@ static int kvm_log_collect_part(void *user,
 				struct ramjet_error *err)
 {
 	struct kvm_log *l = user;
-	size_t i = first_slot(l, part);
+	struct rj_kvm_span span;
 
-	for (; i < l->slots.count; i++) {
-		const struct rj_kvm_slot *slot = &l->slots.slots[i];
-		struct rj_kvm_span span;
-		int rc;
+	for (size_t i = first_slot(l, part); next_overlap(l, part, &i, &span);
+	     i++) {
+		const int rc = mark_slot(l, i, span, sink, err);
 
-		if (is_beyond(slot, part))
-			break;
-		span = overlap(slot, part);
-		rc = span.count ? mark_slot(l, i, span, sink, err) : 0;
 		if (rc)
 			return rc;
 	}
@@ -279,19 +281,18 @@ static int kvm_log_rearm(void *user, unsigned region, uint64_t first_page,
 		.first_page = first_page,
 		.page_count = count * RJ_WORD_BITS,
 	};
-	size_t i = first_slot(l, &part);
-	int rc = 0;
+	struct rj_kvm_span span;
 
-	for (; !rc && i < l->slots.count; i++) {
-		const struct rj_kvm_slot *slot = &l->slots.slots[i];
+	for (size_t i = first_slot(l, &part); next_overlap(l, &part, &i, &span);
+	     i++) {
+		const int rc =
+			rj_kvm_clear_words(l->slots.vm_fd, &l->slots.slots[i],
+					   first_page, words, count, err);
 
-		if (is_beyond(slot, &part))
-			break;
-		if (overlap(slot, &part).count)
-			rc = rj_kvm_clear_words(l->slots.vm_fd, slot,
-						first_page, words, count, err);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	return 0;
 }
 
 static void kvm_log_stop(void *user)
