@@ -257,30 +257,6 @@ static int begin_parts(struct ramjet_dirty_source *source,
 	return result_of(source, "collect failed", rc, &own, err);
 }
 
-static int collect_chunks(struct part_job *job, unsigned member,
-			  unsigned region, struct rj_run chunks,
-			  struct ramjet_error *err)
-{
-	const uint64_t pages = job->set->regions[region].page_count;
-	struct ramjet_dirty_source *source = job->source;
-	struct ramjet_dirty_sink *sink = &job->sinks[member].sink;
-	struct ramjet_dirty_part part = {
-		.size = sizeof(part),
-		.region = region,
-		.flags = job->walk->last ? RAMJET_DIRTY_LAST : 0,
-		.first_page = chunks.first * RJ_CHUNK_PAGES,
-		.page_count = chunks.count * RJ_CHUNK_PAGES,
-	};
-	struct ramjet_error own = { 0 };
-	int rc;
-
-	if (part.page_count > pages - part.first_page)
-		part.page_count = pages - part.first_page;
-	rc = source->ops.collect_part(source->user, &part, sink, &own);
-	rc = result_of(source, "collect failed", rc, &own, err);
-	return rc ? rc : check_marks(source, sink, err);
-}
-
 static unsigned region_of(const struct rj_dirty_set *set, uint64_t piece)
 {
 	unsigned low = 0, high = set->region_count - 1;
@@ -321,25 +297,17 @@ struct ramjet_dirty_part rj_dirty_set_piece(const struct rj_dirty_set *set,
 static int collect_piece(void *user, unsigned member, uint64_t piece,
 			 struct ramjet_error *err)
 {
-	struct part_job *job = user;
-	const struct ramjet_dirty_part part =
-		rj_dirty_set_piece(job->set, piece);
-	const unsigned region = part.region;
-	const uint64_t first = part.first_page / RJ_CHUNK_PAGES;
-	const uint64_t end = rj_div_round_up(part.first_page + part.page_count,
-					     RJ_CHUNK_PAGES);
-	struct rj_run run = { .first = first, .count = end - first };
-	int rc = 0;
+	const struct part_job *job = user;
+	struct ramjet_dirty_source *source = job->source;
+	struct ramjet_dirty_sink *sink = &job->sinks[member].sink;
+	struct ramjet_dirty_part part = rj_dirty_set_piece(job->set, piece);
+	struct ramjet_error own = { 0 };
+	int rc;
 
-	if (!job->walk->armed || !job->source->ops.arm)
-		return collect_chunks(job, member, region, run, err);
-	for (uint64_t at = first; !rc; at = run.first + run.count) {
-		run = job->walk->armed(job->walk->user, region, at, end);
-		if (!run.count)
-			break;
-		rc = collect_chunks(job, member, region, run, err);
-	}
-	return rc;
+	part.flags = job->walk->last ? RAMJET_DIRTY_LAST : 0;
+	rc = source->ops.collect_part(source->user, &part, sink, &own);
+	rc = result_of(source, "collect failed", rc, &own, err);
+	return rc ? rc : check_marks(source, sink, err);
 }
 
 static int collect_parts(struct rj_dirty_set *set,

@@ -51,11 +51,6 @@ struct rj_dirty_set {
 struct rj_dirty_walk {
 	bool last;            /* RAMJET_DIRTY_LAST */
 	struct rj_crew *crew; /* who walks; NULL: the caller alone */
-	/* Which chunks are armed by now: the first run of them in [from, end),
-	 * of count 0 when there is none. Any thread. NULL: all. */
-	struct rj_run (*armed)(void *user, unsigned region, uint64_t from,
-			       uint64_t end);
-	void *user;
 };
 
 /* All start or none: those started are stopped on failure. `regions` and

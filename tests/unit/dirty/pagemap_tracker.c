@@ -71,6 +71,27 @@ uint64_t tracker_collect_as(struct tracker *t, const struct rj_dirty_walk *walk)
 	return marked;
 }
 
+uint64_t tracker_collect_chunks(struct tracker *t, uint64_t end)
+{
+	const struct ramjet_dirty_part part = {
+		.size = sizeof(part),
+		.page_count = end * RJ_CHUNK_PAGES,
+	};
+	struct rj_bitmap *bitmaps[] = { &t->map };
+	struct ramjet_dirty_sink sink = {
+		.bitmaps = bitmaps,
+		.regions = &t->memory.region,
+		.count = 1,
+	};
+
+	if (!end)
+		return 0;
+	assert_int_equal(t->source->ops.collect_part(t->source->user, &part,
+						     &sink, &t->err),
+			 0);
+	return sink.marked;
+}
+
 uint64_t tracker_collect(struct tracker *t)
 {
 	return tracker_collect_as(t, NULL);

@@ -34,6 +34,8 @@ void tracker_end(struct tracker *t);
 uint64_t tracker_collect_as(struct tracker *t,
 			    const struct rj_dirty_walk *walk);
 uint64_t tracker_collect(struct tracker *t);
+/* Only of chunks [0, end): of what is armed, say. */
+uint64_t tracker_collect_chunks(struct tracker *t, uint64_t end);
 void tracker_forget(struct tracker *t);
 
 void tracker_poke(struct tracker *t, uint64_t page);

@@ -28,19 +28,6 @@ struct armed {
 	_Atomic uint64_t end;
 };
 
-static struct rj_run armed_run(void *user, unsigned region, uint64_t from,
-			       uint64_t end)
-{
-	struct armed *armed = user;
-	const uint64_t armed_end = atomic_load(&armed->end);
-
-	(void)region;
-	from = from < armed->first ? armed->first : from;
-	end = end < armed_end ? end : armed_end;
-	return (struct rj_run){ .first = from,
-				.count = from < end ? end - from : 0 };
-}
-
 static void make_by_parts(struct guest *g)
 {
 	make(g);
@@ -52,20 +39,33 @@ static void make_by_parts(struct guest *g)
 					  &g->err));
 }
 
-static uint64_t collect_armed(struct guest *g, struct armed *armed,
-			      struct rj_crew *crew)
+/* Chunks [first, end). */
+static uint64_t part(struct guest *g, uint64_t first, uint64_t end)
 {
-	const struct rj_dirty_walk walk = {
-		.armed = armed_run,
-		.user = armed,
-		.crew = crew,
+	const struct ramjet_dirty_part want = {
+		.size = sizeof(want),
+		.first_page = first * RJ_CHUNK_PAGES,
+		.page_count = (end - first) * RJ_CHUNK_PAGES,
 	};
 	struct rj_bitmap *bitmaps[] = { &g->map };
-	uint64_t marked = 0;
+	struct ramjet_dirty_sink sink = {
+		.bitmaps = bitmaps,
+		.regions = &g->region,
+		.count = 1,
+	};
 
-	guest_check(g, rj_dirty_set_collect(&g->set, &walk, bitmaps, &marked,
-					    &g->err));
-	return marked;
+	if (first == end)
+		return 0;
+	guest_check(g, g->source->ops.collect_part(g->source->user, &want,
+						   &sink, &g->err));
+	return sink.marked;
+}
+
+/* As a collect beside the arming would: of what is armed, in one part. */
+static uint64_t collect_armed(struct guest *g, const struct armed *armed)
+{
+	g->source->ops.collect_begin(g->source->user, 0, &g->err);
+	return part(g, armed->first, atomic_load(&armed->end));
 }
 
 static void tracking_begins_where_it_is_armed(void **state)
@@ -77,10 +77,10 @@ static void tracking_begins_where_it_is_armed(void **state)
 	make_by_parts(&g);
 	memset(g.region.host, 1, GUEST_PAGES * RAMJET_PAGE_BYTES);
 	guest_check(&g, guest_arm(&g, 512, 512));
-	assert_int_equal(collect_armed(&g, &armed, NULL), 0);
+	assert_int_equal(collect_armed(&g, &armed), 0);
 	guest_write_edges(&g);
 	/* 600 to 1023, of two slots. */
-	assert_int_equal(collect_armed(&g, &armed, NULL), 9);
+	assert_int_equal(collect_armed(&g, &armed), 9);
 	guest_check(&g, guest_arm(&g, 0, 512));
 	guest_check(&g, guest_arm(&g, 1024, 1024));
 	/* Written before: who looks what is populated finds it. */
@@ -89,25 +89,6 @@ static void tracking_begins_where_it_is_armed(void **state)
 	assert_int_equal(guest_collect(&g), GUEST_EDGES - 9);
 	guest_check_edges(&g);
 	guest_free(&g);
-}
-
-static uint64_t part(struct guest *g, uint64_t chunk)
-{
-	const struct ramjet_dirty_part want = {
-		.size = sizeof(want),
-		.first_page = chunk * RJ_CHUNK_PAGES,
-		.page_count = RJ_CHUNK_PAGES,
-	};
-	struct rj_bitmap *bitmaps[] = { &g->map };
-	struct ramjet_dirty_sink sink = {
-		.bitmaps = bitmaps,
-		.regions = &g->region,
-		.count = 1,
-	};
-
-	guest_check(g, g->source->ops.collect_part(g->source->user, &want,
-						   &sink, &g->err));
-	return sink.marked;
 }
 
 /* Slots 3 and 4 lie in two chunks, slot 3 with a word in both. They are copied
@@ -121,10 +102,10 @@ static void nothing_is_written_just_because_it_is_armed(void **state)
 	guest_check(&g, guest_arm(&g, 512, 1024));
 	guest_write(&g, 0, 1023);
 	g.source->ops.collect_begin(g.source->user, 0, &g.err);
-	assert_int_equal(part(&g, 2), 0);
+	assert_int_equal(part(&g, 2, 3), 0);
 	guest_check(&g, guest_arm(&g, 1536, 512));
-	assert_int_equal(part(&g, 3), 0);
-	assert_int_equal(part(&g, 1), 1);
+	assert_int_equal(part(&g, 3, 4), 0);
+	assert_int_equal(part(&g, 1, 2), 1);
 	rj_dirty_set_stop(&g.set);
 	rj_bitmap_clear_run(&g.map, 0, GUEST_PAGES);
 
@@ -133,10 +114,10 @@ static void nothing_is_written_just_because_it_is_armed(void **state)
 	guest_check(&g, guest_arm(&g, 512, 512));
 	guest_write(&g, 0, 1023);
 	g.source->ops.collect_begin(g.source->user, 0, &g.err);
-	assert_int_equal(part(&g, 1), 1);
+	assert_int_equal(part(&g, 1, 2), 1);
 	guest_check(&g, guest_arm(&g, 1024, 1024));
 	guest_check(&g, guest_arm(&g, 0, 512));
-	assert_int_equal(part(&g, 2) + part(&g, 3) + part(&g, 0), 0);
+	assert_int_equal(part(&g, 2, 3) + part(&g, 3, 4) + part(&g, 0, 1), 0);
 	/* In the log it still is. */
 	rj_bitmap_clear_run(&g.map, 0, GUEST_PAGES);
 	assert_int_equal(guest_collect(&g), 1);
@@ -197,12 +178,10 @@ static void loses_nothing_while_it_is_armed(void **state)
 {
 	struct first_round r = { .copy = calloc(GUEST_PAGES, sizeof(*r.copy)) };
 	struct guest_writers writers;
-	struct rj_crew crew;
 	struct guest g;
 
 	(void)state;
 	make_by_parts(&g);
-	assert_int_equal(rj_crew_start(&crew, "rj/test", 2, NULL), 0);
 	r.guest = &g;
 	for (unsigned cycle = 0; cycle < 30; cycle++) {
 		pthread_t thread;
@@ -212,14 +191,14 @@ static void loses_nothing_while_it_is_armed(void **state)
 		assert_int_equal(
 			pthread_create(&thread, NULL, first_round_main, &r), 0);
 		while (atomic_load(&r.armed.end) < g.map.chunk_count) {
-			(void)collect_armed(&g, &r.armed, &crew);
+			(void)collect_armed(&g, &r.armed);
 			(void)guest_take(&g, r.copy);
 		}
 		assert_int_equal(pthread_join(thread, NULL), 0);
-		(void)collect_armed(&g, &r.armed, &crew);
+		(void)collect_armed(&g, &r.armed);
 		(void)guest_take(&g, r.copy);
 		guest_writers_stop(&writers);
-		(void)collect_armed(&g, &r.armed, &crew);
+		(void)collect_armed(&g, &r.armed);
 		(void)guest_take(&g, r.copy);
 		for (uint64_t page = 0; page < GUEST_PAGES; page++)
 			assert_int_equal(r.copy[page],
@@ -228,7 +207,6 @@ static void loses_nothing_while_it_is_armed(void **state)
 		guest_check(&g, rj_dirty_set_start(&g.set, &g.source, 1,
 						   &g.region, 1, &g.err));
 	}
-	rj_crew_stop(&crew);
 	free(r.copy);
 	guest_free(&g);
 }

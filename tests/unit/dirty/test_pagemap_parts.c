@@ -35,24 +35,9 @@ static void the_last_collect_is_repeated(void **state)
 	tracker_end(&t);
 }
 
-/* Chunks [0, *user) are armed. */
-static struct rj_run armed_until(void *user, unsigned region, uint64_t from,
-				 uint64_t end)
-{
-	const uint64_t until = *(const uint64_t *)user;
-
-	(void)region;
-	if (end > until)
-		end = until;
-	return (struct rj_run){ from, from < end ? end - from : 0 };
-}
-
 static void tracking_begins_part_by_part(void **state)
 {
 	enum memory_kind kind = *(const enum memory_kind *)*state;
-	uint64_t armed = 0;
-	const struct rj_dirty_walk walk = { .armed = armed_until,
-					    .user = &armed };
 	struct tracker t;
 
 	tracker_make(&t, kind, BYTES);
@@ -66,14 +51,13 @@ static void tracking_begins_part_by_part(void **state)
 		/* Neither tracked nor asked for; and once it is armed, whoever
 		 * reads it now finds this. */
 		tracker_poke(&t, first + 3);
-		assert_int_equal(tracker_collect_as(&t, &walk), 0);
+		assert_int_equal(tracker_collect_chunks(&t, chunk), 0);
 		assert_int_equal(rj_dirty_set_arm(&t.set, 0, first,
 						  RJ_CHUNK_PAGES, &t.err),
 				 0);
-		armed++;
-		assert_int_equal(tracker_collect_as(&t, &walk), 0);
+		assert_int_equal(tracker_collect_chunks(&t, chunk + 1), 0);
 		tracker_poke(&t, first + 7);
-		assert_int_equal(tracker_collect_as(&t, &walk),
+		assert_int_equal(tracker_collect_chunks(&t, chunk + 1),
 				 t.memory.unit_pages);
 		assert_true(rj_bitmap_test(&t.map, first + 7));
 		tracker_forget(&t);

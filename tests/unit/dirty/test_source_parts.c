@@ -217,49 +217,8 @@ static void parts_and_wholes_are_ored(void **state)
 	ramjet_dirty_free(sources[0]);
 }
 
-/* Of region 1 chunks 3 to 129 and 200, nothing of others. */
-static struct rj_run few(void *user, unsigned region, uint64_t from,
-			 uint64_t end)
-{
-	static const struct rj_run runs[] = { { 3, 127 }, { 200, 1 } };
-
-	(void)user;
-	for (unsigned i = 0; region == 1 && i < RJ_ARRAY_SIZE(runs); i++) {
-		const uint64_t past = runs[i].first + runs[i].count;
-		const uint64_t first =
-			runs[i].first > from ? runs[i].first : from;
-		const uint64_t last = past < end ? past : end;
-
-		if (first < last)
-			return (struct rj_run){ first, last - first };
-	}
-	return (struct rj_run){ end, 0 };
-}
-
-static void only_what_is_armed_is_asked_for(void **state)
-{
-	const struct rj_dirty_walk walk = { .crew = &stage.crew, .armed = few };
-	struct ramjet_dirty_ops ops = greedy_ops;
-	uint64_t marked = 0;
-
-	(void)state;
-	ops.arm = greedy_arm;
-	begin(&ops);
-	assert_true(rj_dirty_set_needs_arm(&stage.set));
-	assert_int_equal(rj_dirty_set_collect(&stage.set, &walk, stage.bitmaps,
-					      &marked, &stage.err),
-			 0);
-	assert_int_equal(marked, 128 * 512);
-	assert_int_equal(rj_bitmap_count(&stage.maps[1]), 128 * 512);
-	for (uint64_t chunk = 0; chunk < LARGE_PAGES / 512; chunk++)
-		assert_int_equal(rj_bitmap_test(&stage.maps[1], chunk * 512),
-				 (chunk >= 3 && chunk < 130) || chunk == 200);
-	assert_int_equal(stage.greedy.uneven, 0);
-}
-
 static void who_need_not_be_armed_is_asked_for_all(void **state)
 {
-	const struct rj_dirty_walk walk = { .armed = few };
 	uint64_t marked = 0;
 
 	(void)state;
@@ -268,7 +227,7 @@ static void who_need_not_be_armed_is_asked_for_all(void **state)
 	/* Nobody wants to know. */
 	assert_int_equal(rj_dirty_set_arm(&stage.set, 1, 1024, 512, &stage.err),
 			 0);
-	assert_int_equal(rj_dirty_set_collect(&stage.set, &walk, stage.bitmaps,
+	assert_int_equal(rj_dirty_set_collect(&stage.set, NULL, stage.bitmaps,
 					      &marked, &stage.err),
 			 0);
 	assert_int_equal(marked, ALL_PAGES);
@@ -281,6 +240,7 @@ static void arming_may_fail(void **state)
 	(void)state;
 	ops.arm = greedy_arm;
 	begin(&ops);
+	assert_true(rj_dirty_set_needs_arm(&stage.set));
 	assert_int_equal(rj_dirty_set_arm(&stage.set, 1, 1024, 512, &stage.err),
 			 0);
 	stage.greedy.result = -ENOSPC;
@@ -379,7 +339,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		on_stage(all_is_asked_for_once),
 		on_stage(parts_and_wholes_are_ored),
-		on_stage(only_what_is_armed_is_asked_for),
 		on_stage(who_need_not_be_armed_is_asked_for_all),
 		on_stage(arming_may_fail),
 		on_stage(a_bad_part_fails_the_collect),
