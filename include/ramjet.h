@@ -509,9 +509,8 @@ struct ramjet_fast_path_info {
 /* Which figures of a ramjet_info are known: a 0 that was measured is one with
  * its bit, a 0 without it says nothing. */
 enum ramjet_known {
-	RAMJET_KNOWN_REMAINING = 1 << 0, /* ram_remaining_bytes */
-	/* downtime_us: a guest has stood still, for good or for nothing */
-	RAMJET_KNOWN_DOWNTIME = 1 << 1,
+	RAMJET_KNOWN_REMAINING = 1 << 0,  /* ram_remaining_bytes */
+	RAMJET_KNOWN_DOWNTIME = 1 << 1,   /* downtime_us, failed or not */
 	RAMJET_KNOWN_PREDICTION = 1 << 2, /* downtime_p50_us, downtime_p90_us */
 	/* convergence_us: UINT64_MAX then is never */
 	RAMJET_KNOWN_CONVERGENCE = 1 << 3,
@@ -532,19 +531,17 @@ struct ramjet_info {
 	char uri[256];
 	uint64_t total_us;
 	uint64_t setup_us;
-	uint64_t
-		downtime_us; /* 0 until the switchover is over, or has failed */
+	uint64_t downtime_us;       /* 0 until the switchover is over */
 	uint64_t downtime_limit_us; /* 0: none */
 	uint64_t downtime_p50_us;   /* predicted pause, if it began now */
 	uint64_t downtime_p90_us;
 	uint64_t ram_total_bytes;       /* size of all blocks */
 	uint64_t ram_transferred_bytes; /* page payload sent (or received) */
 	uint64_t ram_wire_bytes;        /* all bytes on all connections */
-	uint64_t ram_remaining_bytes; /* dirty and unsent, this and next round;
-				     * a source's before the first: all */
-	uint64_t ram_normal_pages;    /* sent raw */
-	uint64_t ram_zero_pages;      /* sent as zero runs */
-	uint64_t ram_unpopulated_pages; /* never touched: not sent */
+	uint64_t ram_remaining_bytes;   /* dirty and unsent; at first a guess */
+	uint64_t ram_normal_pages;      /* sent raw */
+	uint64_t ram_zero_pages;        /* sent as zero runs */
+	uint64_t ram_unpopulated_pages; /* found untouched: not sent */
 	uint64_t ram_compressed_pages;
 	uint64_t ram_delta_pages;
 	uint64_t ram_resent_pages;       /* sent again after a lost channel */
@@ -604,7 +601,7 @@ struct ramjet_block_figures {
 	uint64_t bytes;
 	uint64_t normal_pages; /* as in ramjet_info, again and again */
 	uint64_t zero_pages;
-	uint64_t untouched_pages; /* source: when its first round was filled */
+	uint64_t untouched_pages; /* source: found in its first round, so far */
 };
 /* By the index that ramjet_guest_add_block() returned; -ENOENT beyond. Legal in
  * every state; the guest must not have been freed. */
