@@ -124,6 +124,38 @@ static void nothing_is_written_just_because_it_is_armed(void **state)
 	guest_free(&g);
 }
 
+/* By who asks for no parts. */
+static uint64_t whole(struct guest *g)
+{
+	struct rj_bitmap *bitmaps[] = { &g->map };
+	struct ramjet_dirty_sink sink = {
+		.bitmaps = bitmaps,
+		.regions = &g->region,
+		.count = 1,
+	};
+
+	guest_check(g, g->source->ops.collect(g->source->user, &sink, &g->err));
+	return sink.marked;
+}
+
+static void the_whole_is_copied_anew_each_time(void **state)
+{
+	struct guest g;
+
+	(void)state;
+	make_by_parts(&g);
+	/* No slot is logged yet: that is no error. */
+	assert_int_equal(whole(&g), 0);
+	guest_check(&g, guest_arm(&g, 0, GUEST_PAGES));
+	assert_int_equal(whole(&g), 0);
+	guest_write(&g, 0, 1023);
+	assert_int_equal(whole(&g), 1);
+	guest_write(&g, 0, 1022);
+	assert_int_equal(whole(&g), 1);
+	assert_int_equal(rj_bitmap_count(&g.map), 2);
+	guest_free(&g);
+}
+
 static void a_slot_that_is_gone_fails_the_collect(void **state)
 {
 	const struct ramjet_kvm_slot *slot = &guest_slots[2];
@@ -216,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tracking_begins_where_it_is_armed),
 		cmocka_unit_test(nothing_is_written_just_because_it_is_armed),
+		cmocka_unit_test(the_whole_is_copied_anew_each_time),
 		cmocka_unit_test(a_slot_that_is_gone_fails_the_collect),
 		cmocka_unit_test(loses_nothing_while_it_is_armed),
 	};

@@ -3,6 +3,8 @@
  * last time. */
 #include "tests/unit/cmocka_all.h"
 
+#include <sys/mman.h>
+
 #include "dirty/rehearsal.h"
 #include "tests/unit/dirty/pagemap_tracker.h"
 
@@ -31,6 +33,31 @@ static void the_last_collect_is_repeated(void **state)
 		}
 		assert_int_equal(tracker_collect_as(&t, &last), 0);
 		assert_int_equal(tracker_collect(&t), 0);
+	}
+	tracker_end(&t);
+}
+
+/* Shared pages leave the page table when the kernel likes, the last time too. */
+static void what_has_vanished_is_in_the_last_collect(void **state)
+{
+	static const struct rj_dirty_walk last = { .last = true };
+	struct tracker t;
+
+	(void)state;
+	tracker_make(&t, MEMORY_MEMFD, BYTES);
+	for (uint64_t page = 0; page < PAGES / 2; page++)
+		tracker_poke(&t, page);
+	tracker_begin(&t);
+	tracker_poke(&t, 100);
+	tracker_poke(&t, 3000);
+	assert_int_equal(madvise(t.memory.region.host, BYTES, MADV_DONTNEED),
+			 0);
+	for (unsigned again = 0; again < 2; again++) {
+		assert_true(tracker_collect_as(&t, &last) >= 2);
+		assert_true(rj_bitmap_test(&t.map, 100));
+		assert_true(rj_bitmap_test(&t.map, 3000));
+		assert_false(rj_bitmap_test(&t.map, 3001));
+		tracker_forget(&t);
 	}
 	tracker_end(&t);
 }
@@ -162,6 +189,7 @@ int main(void)
 		of_kind(the_last_collect_is_repeated, MEMORY_MEMFD_THP),
 		of_kind(the_last_collect_is_repeated, MEMORY_HUGETLB_ANON),
 		of_kind(the_last_collect_is_repeated, MEMORY_HUGETLB_MEMFD),
+		cmocka_unit_test(what_has_vanished_is_in_the_last_collect),
 		of_kind(tracking_begins_part_by_part, MEMORY_ANON),
 		of_kind(tracking_begins_part_by_part, MEMORY_THP),
 		of_kind(tracking_begins_part_by_part, MEMORY_MEMFD),

@@ -461,6 +461,23 @@ static void a_window_is_finished_by_the_others(void **state)
 	done(m);
 }
 
+/* However few pages are left for each: it is handed out once. */
+static void a_chunk_is_handed_out_as_a_whole(void **state)
+{
+	const uint64_t pages = RJ_CHUNK_PAGES;
+	struct rj_claim claim;
+	struct memory *m = make(&pages, 1, 5, 5, everything);
+
+	(void)state;
+	begin(m);
+	assert_int_equal(rj_rounds_claim(&m->rounds, 0, 0, &claim, NULL), 1);
+	assert_int_equal(claim.pages, pages);
+	note_claim(m, &claim);
+	assert_int_equal(rj_rounds_claim(&m->rounds, 1, 0, &claim, NULL), 0);
+	check_all(m);
+	done(m);
+}
+
 /* ---- what the VMM tells ---------------------------------------------------- */
 
 static void a_mark_from_before_comes_with_its_window(void **state)
@@ -517,6 +534,7 @@ int main(void)
 		cmocka_unit_test(a_stop_ends_the_wait),
 		cmocka_unit_test(what_fails_is_not_taken_for_complete),
 		cmocka_unit_test(a_window_is_finished_by_the_others),
+		cmocka_unit_test(a_chunk_is_handed_out_as_a_whole),
 		cmocka_unit_test(a_mark_from_before_comes_with_its_window),
 		cmocka_unit_test(a_mark_from_meanwhile_comes_in_the_next_round),
 	};
