@@ -118,7 +118,8 @@ struct ramjet_dirty_ops {
 };
 #define RAMJET_DIRTY_OPS_INIT .size = sizeof(struct ramjet_dirty_ops)
 
-/* Inside `collect` only. Out-of-range marks are ignored and reported. */
+/* Inside `collect` and `collect_part` only. Out-of-range marks are ignored and
+ * reported. */
 void ramjet_dirty_mark(struct ramjet_dirty_sink *sink, unsigned region,
 		       uint64_t first_page, uint64_t page_count);
 /* Bit i of words[] is page first_page + i; first_page a multiple of 64. */
