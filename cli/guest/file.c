@@ -266,7 +266,7 @@ static int has_room(const struct file_guest *guest, struct ramjet_error *err)
 	return rj_fail(err, -ENOMEM,
 		       "guest file %s: prealloc=1 would take %llu MiB of "
 		       "memory, %llu MiB are to be had (%s has %llu MiB, %llu "
-		       "in use)",
+		       "in use); wanted a smaller file, or no prealloc=1",
 		       guest->path, (unsigned long long)(more >> 20),
 		       (unsigned long long)(limit.available >> 20), limit.by,
 		       (unsigned long long)(limit.limit >> 20),

@@ -382,16 +382,21 @@ static int complete(struct parser *p, struct ramjet_error *err)
 			       spec->kind);
 	if (spec->used_bytes > spec->bytes)
 		return rj_fail(err, -ERANGE,
-			       "guest %s: used is larger than size",
+			       "guest %s: used is larger than size, wanted at "
+			       "most that",
 			       spec->kind);
 	if (!p->set_given)
 		spec->set_bytes = default_set(spec);
 	if (spec->used_bytes && spec->set_bytes > spec->used_bytes)
 		return rj_fail(err, -ERANGE,
-			       "guest %s: set is larger than used", spec->kind);
+			       "guest %s: set is larger than used, wanted at "
+			       "most that",
+			       spec->kind);
 	if (spec->set_bytes > spec->bytes)
 		return rj_fail(err, -ERANGE,
-			       "guest %s: set is larger than size", spec->kind);
+			       "guest %s: set is larger than size, wanted at "
+			       "most that",
+			       spec->kind);
 	if (spec->set_bytes / RAMJET_PAGE_BYTES < 2 * spec->threads &&
 	    spec->write_bytes_per_s)
 		return rj_fail(err, -ERANGE,

@@ -153,7 +153,7 @@ static int parse_guest(line_t *line, int argc, char **argv,
 	if (optind + 1 < argc)
 		return rj_fail(err, -EINVAL,
 			       "'%s': one guest is enough, there is '%s' "
-			       "already",
+			       "already; a URI goes after --to or --from",
 			       argv[optind + 1], text);
 	if (!text && line->command == RJ_CLI_DEMO)
 		text = DEMO_GUEST;

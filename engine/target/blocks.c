@@ -28,13 +28,13 @@ static int compare(const struct rj_wire_block *theirs,
 	if (theirs->bytes != ours->bytes)
 		return rj_fail(err, -EINVAL,
 			       "block %s: %llu bytes on the source, %llu on "
-			       "the target",
+			       "the target, wanted the same",
 			       theirs->name, (unsigned long long)theirs->bytes,
 			       (unsigned long long)ours->bytes);
 	if (theirs->kind != ours->kind)
 		return rj_fail(err, -EINVAL,
 			       "block %s: kind %u on the source, %u on the "
-			       "target",
+			       "target, wanted the same",
 			       theirs->name, theirs->kind, ours->kind);
 	return 0;
 }
