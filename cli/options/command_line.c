@@ -153,8 +153,13 @@ static int parse_guest(line_t *line, int argc, char **argv,
 	if (optind + 1 < argc)
 		return rj_fail(err, -EINVAL,
 			       "'%s': one guest is enough, there is '%s' "
-			       "already; a URI goes after --to or --from",
-			       argv[optind + 1], text);
+			       "already%s",
+			       argv[optind + 1], text,
+			       line->command == RJ_CLI_SEND
+				       ? "; a URI goes after --to"
+			       : line->command == RJ_CLI_RECV
+				       ? "; a URI goes after --from"
+				       : "");
 	if (!text && line->command == RJ_CLI_DEMO)
 		text = DEMO_GUEST;
 	if (!text)

@@ -219,6 +219,8 @@ static const struct {
 	{ RJ_CLI_RECV, "file:a --from defer", "--from defer: --monitor "
 	  "unix:PATH is missing" },
 	{ RJ_CLI_SEND, "file:a file:b --to fd:1", "'file:b': one guest is" },
+	{ RJ_CLI_SEND, "file:a tcp:b:1", "already; a URI goes after --to" },
+	{ RJ_CLI_RECV, "file:a tcp:b:1", "already; a URI goes after --from" },
 	{ RJ_CLI_FEATURES, "file:a", "'file:a': 'ramjet features' takes no" },
 	{ RJ_CLI_FEATURES, "--channels 1", "--channels: not an option of "
 	  "'ramjet features'" },
