@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "dirty/extent.h"
+#include "dirty/uapi.h"
 #include "util/compiler.h"
 
 #define PAGES 20000u
@@ -29,6 +31,46 @@ off_t __wrap_lseek64(int fd, off_t offset, int whence)
 	holes_sought += whence == SEEK_HOLE;
 	data_sought += whence == SEEK_DATA;
 	return __real_lseek64(fd, offset, whence);
+}
+
+/* A page that is swapped out, from this question about the cache on; the page is
+ * in memory all the same, but neither answer says so. 0: none. */
+static uint64_t swapped;
+static unsigned swapped_from, cache_asked;
+
+int __real_mincore(void *host, size_t bytes, unsigned char *resident);
+int __wrap_mincore(void *host, size_t bytes, unsigned char *resident);
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+int __wrap_mincore(void *host, size_t bytes, unsigned char *resident)
+{
+	const int rc = __real_mincore(host, bytes, resident);
+	const uint64_t first =
+		(uint64_t)((uint8_t *)host - region.host) / RAMJET_PAGE_BYTES;
+
+	if (swapped && swapped >= first &&
+	    swapped - first < bytes / RAMJET_PAGE_BYTES)
+		resident[swapped - first] = 0;
+	return rc;
+}
+
+long __wrap_syscall(long number, ...)
+{
+	struct rj_cachestat *stat;
+	long a[4], rc;
+	va_list args;
+
+	va_start(args, number);
+	for (unsigned i = 0; i < RJ_ARRAY_SIZE(a); i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	rc = __real_syscall(number, a[0], a[1], a[2], a[3]);
+	stat = (struct rj_cachestat *)a[2];
+	if (number == RJ_NR_CACHESTAT && !rc && swapped &&
+	    ++cache_asked >= swapped_from)
+		stat->evicted++;
+	return rc;
 }
 
 static void begin(int fd)
@@ -49,6 +91,7 @@ static void begin(int fd)
 	};
 	memset(has_data, 0, sizeof(has_data));
 	holes_sought = data_sought = 0;
+	swapped = 0;
 }
 
 static int setup(void **state)
@@ -212,6 +255,30 @@ static void reserved_pages_are_not_searched(void **state)
 	expect_in_parts();
 }
 
+/* It has data: whoever is asked first, and whenever it goes. */
+static void what_is_swapped_out_is_no_hole(void **state)
+{
+	uint64_t first, end;
+
+	(void)state;
+	put(5000, 1);
+	if (fallocate(region.fd, 0, 0, (off_t)PAGES * RAMJET_PAGE_BYTES))
+		skip();
+	swapped = 5000;
+	for (swapped_from = 1; swapped_from < 3; swapped_from++) {
+		cache_asked = 0;
+		assert_int_equal(
+			rj_extent_first(&region, 4096, 8192, &first, NULL), 1);
+		assert_int_equal(first, 5000);
+	}
+	put(4990, 20);
+	cache_asked = 0;
+	assert_int_equal(
+		rj_extent_next(&region, 4096, 8192, &first, &end, NULL), 1);
+	assert_int_equal(first, 4990);
+	assert_int_equal(end, 5010);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -221,6 +288,7 @@ int main(void)
 		CASE(a_file_without_holes_is_not_searched_for_one),
 		CASE(reserved_pages_are_holes),
 		CASE(reserved_pages_are_not_searched),
+		CASE(what_is_swapped_out_is_no_hole),
 		CASE(what_the_file_does_not_reach_is_a_hole),
 		CASE(of_other_files_holes_are_sought),
 	};

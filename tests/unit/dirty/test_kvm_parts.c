@@ -124,6 +124,40 @@ static void nothing_is_written_just_because_it_is_armed(void **state)
 	guest_free(&g);
 }
 
+/* Slots 2 and 3 are 600 to 729 and 1001 to 1037. */
+static void what_others_share_a_word_with_is_not_forgotten(void **state)
+{
+	static const struct {
+		uint64_t armed_later, count, kept[2];
+	} cases[] = {
+		/* To the end of slot 3, from its beginning, and in it. */
+		{ 1024, 1024, { 1023, 1001 } },
+		{ 512, 512, { 1024, 1037 } },
+		{ 1010, 5, { 1009, 1015 } },
+		/* From word to word of slot 2. */
+		{ 610, 100, { 609, 710 } },
+	};
+	struct guest g;
+
+	(void)state;
+	make_by_parts(&g);
+	guest_check(&g, guest_arm(&g, 0, GUEST_PAGES));
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(cases); i++) {
+		for (unsigned k = 0; k < 2; k++)
+			guest_write(&g, 0, cases[i].kept[k]);
+		g.source->ops.collect_begin(g.source->user, 0, &g.err);
+		(void)part(&g, 0, GUEST_PAGES / RJ_CHUNK_PAGES);
+		rj_bitmap_clear_run(&g.map, 0, GUEST_PAGES);
+		guest_check(&g, guest_arm(&g, cases[i].armed_later,
+					  cases[i].count));
+		(void)part(&g, 0, GUEST_PAGES / RJ_CHUNK_PAGES);
+		for (unsigned k = 0; k < 2; k++)
+			assert_true(rj_bitmap_test(&g.map, cases[i].kept[k]));
+		rj_bitmap_clear_run(&g.map, 0, GUEST_PAGES);
+	}
+	guest_free(&g);
+}
+
 /* By who asks for no parts. */
 static uint64_t whole(struct guest *g)
 {
@@ -248,6 +282,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tracking_begins_where_it_is_armed),
 		cmocka_unit_test(nothing_is_written_just_because_it_is_armed),
+		cmocka_unit_test(
+			what_others_share_a_word_with_is_not_forgotten),
 		cmocka_unit_test(the_whole_is_copied_anew_each_time),
 		cmocka_unit_test(a_slot_that_is_gone_fails_the_collect),
 		cmocka_unit_test(loses_nothing_while_it_is_armed),

@@ -125,6 +125,36 @@ static void bits_past_the_block_are_left_alone(void **state)
 	assert_int_equal(c->bits[WORDS - 1], UINT64_C(1) << (PAGES % 64));
 }
 
+static void another_blocks_parts_are_not_its_own(void **state)
+{
+	struct shared_case *c = *state;
+	struct ramjet_dirty_region two[2] = { c->region, c->region };
+	struct rj_bitmap *bitmaps[] = { &c->map, &c->map };
+	struct ramjet_dirty_sink sink = {
+		.bitmaps = bitmaps,
+		.regions = two,
+		.count = 2,
+	};
+	struct ramjet_dirty_part part = {
+		.size = sizeof(part),
+		.region = 1,
+		.page_count = 64,
+	};
+
+	assert_int_equal(make(c, "ram0", WORDS * 8), 0);
+	assert_int_equal(start(c), 0);
+	set_page(c, 7);
+	assert_int_equal(c->source->ops.collect_part(c->source->user, &part,
+						     &sink, NULL),
+			 0);
+	assert_int_equal(sink.marked, 0);
+	part.region = 0;
+	assert_int_equal(c->source->ops.collect_part(c->source->user, &part,
+						     &sink, NULL),
+			 0);
+	assert_int_equal(sink.marked, 1);
+}
+
 static void a_bitmap_too_small_is_refused(void **state)
 {
 	struct shared_case *c = *state;
@@ -220,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		shared_test(bits_set_by_others_are_collected_once),
 		shared_test(bits_past_the_block_are_left_alone),
+		shared_test(another_blocks_parts_are_not_its_own),
 		shared_test(a_bitmap_too_small_is_refused),
 		shared_test(an_unknown_block_is_refused),
 		shared_test(crooked_arguments_are_refused),

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "ringio/channel.h"
+#include "ringio/conn_ops.h"
+#include "ringio/given.h"
 #include "tests/unit/ringio/calls.h"
 #include "tests/unit/ringio/xor_conn.h"
 #include "util/clock.h"
@@ -40,6 +42,66 @@ static void close_two(struct rj_conn ends[2])
 {
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(rj_conn_close(&ends[i], 0, NULL), 0);
+}
+
+/* ---- what the VMM's own operations say ------------------------------------ */
+
+static ssize_t says; /* instead of moving anything */
+
+static ssize_t say_of_sending(void *user, const struct iovec *iov,
+			      unsigned count)
+{
+	(void)user, (void)iov, (void)count;
+	return says;
+}
+
+static ssize_t say_of_receiving(void *user, const struct iovec *iov,
+				unsigned count)
+{
+	return say_of_sending(user, iov, count);
+}
+
+static void close_nothing(void *user)
+{
+	(void)user;
+}
+
+/* Neither runs out of a buffer nor spins, whatever they say. */
+static void the_vmm_is_not_believed_all(void **state)
+{
+	static const struct {
+		ssize_t said, sent, received;
+	} cases[] = {
+		{ 4, 4, 4 },
+		{ 5, -EPROTO, -EPROTO },
+		{ -EINTR, -EAGAIN, -EAGAIN },
+		{ 0, -EAGAIN, 0 },
+		{ -EPIPE, -EPIPE, -EPIPE },
+	};
+	const struct ramjet_connection_ops ops = {
+		RAMJET_CONNECTION_OPS_INIT,
+		.send = say_of_sending,
+		.receive = say_of_receiving,
+		.close = close_nothing,
+	};
+	const struct ramjet_connection given = { RAMJET_CONNECTION_INIT,
+						 .ops = &ops };
+	uint8_t bytes[4] = { 0 };
+	const struct iovec iov[2] = {
+		{ .iov_base = bytes, .iov_len = 1 },
+		{ .iov_base = bytes + 1, .iov_len = 3 },
+	};
+	struct rj_conn conn;
+
+	(void)state;
+	assert_int_equal(rj_given_open(&given, &conn, NULL), 0);
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(cases); i++) {
+		says = cases[i].said;
+		assert_int_equal(conn.ops->send(&conn, iov, 2), cases[i].sent);
+		assert_int_equal(conn.ops->receive(&conn, iov, 2),
+				 cases[i].received);
+	}
+	assert_int_equal(rj_conn_close(&conn, 0, NULL), 0);
 }
 
 static const struct xor_options kinds[] = {
@@ -406,6 +468,7 @@ static void a_channel_ends_as_others_do(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_vmm_is_not_believed_all),
 		cmocka_unit_test(bytes_pass_both_ways),
 		cmocka_unit_test(bytes_go_through_the_operations),
 		cmocka_unit_test(what_is_deciphered_is_readable),

@@ -75,6 +75,51 @@ static void an_error_ends_the_job_not_the_crew(void **state)
 	rj_crew_stop(&crew);
 }
 
+struct failing {
+	struct rj_crew *crew;
+	atomic_uint done;
+};
+
+/* One member fails once all have a piece; the others end theirs when that is
+ * known. */
+static int fail_or_wait(void *user, unsigned member, uint64_t piece,
+			struct ramjet_error *err)
+{
+	struct failing *f = user;
+	bool is_known = false;
+
+	(void)member;
+	atomic_fetch_add(&f->done, 1);
+	while (atomic_load(&f->done) < rj_crew_size(f->crew))
+		(void)sched_yield();
+	if (!piece)
+		return rj_fail(err, -EIO, "piece of cake");
+	while (!is_known) {
+		(void)sched_yield();
+		rj_lock(&f->crew->lock);
+		is_known = f->crew->failure.code != 0;
+		rj_unlock(&f->crew->lock);
+	}
+	return 0;
+}
+
+static void nobody_begins_a_piece_after_an_error(void **state)
+{
+	struct rj_crew crew;
+	struct failing f = { .crew = &crew };
+
+	(void)state;
+	assert_int_equal(rj_crew_start(&crew, "rj/test", SIZE, NULL), 0);
+	for (unsigned round = 0; round < 100; round++) {
+		atomic_store(&f.done, 0);
+		assert_int_equal(
+			rj_crew_run(&crew, PIECES, fail_or_wait, &f, NULL),
+			-EIO);
+		assert_int_equal(atomic_load(&f.done), rj_crew_size(&crew));
+	}
+	rj_crew_stop(&crew);
+}
+
 static void fewer_may_be_asked_for(void **state)
 {
 	struct rj_crew crew;
@@ -136,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_pieces_once_by_all),
 		cmocka_unit_test(an_error_ends_the_job_not_the_crew),
+		cmocka_unit_test(nobody_begins_a_piece_after_an_error),
 		cmocka_unit_test(fewer_may_be_asked_for),
 		cmocka_unit_test(short_jobs_end_without_the_others),
 		cmocka_unit_test(alone_and_with_nothing_to_do),

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -168,9 +170,23 @@ static struct {
 	uint64_t pages;
 	const char *bad; /* a block */
 	bool held;       /* until it is looked once */
+	bool held_on;    /* until what the look said is known to all */
 } reads = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static _Atomic unsigned looks;
+static _Atomic unsigned looks, waits;
+
+int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *until);
+
+/* Who asked waits, having passed on what the look said. */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+				  const struct timespec *until)
+{
+	waits++;
+	return __real_pthread_cond_timedwait(cond, lock, until);
+}
 
 static const uint8_t *look(const struct rj_block *block, uint64_t page,
 			   uint32_t count, uint8_t *scratch,
@@ -178,7 +194,7 @@ static const uint8_t *look(const struct rj_block *block, uint64_t page,
 {
 	unsigned i = 0;
 
-	while (reads.held && !looks)
+	while ((reads.held && !looks) || (reads.held_on && !waits))
 		(void)sched_yield();
 	(void)pthread_mutex_lock(&reads.lock);
 	while (i < reads.thread_count &&
@@ -211,8 +227,8 @@ static struct rj_block_digest *watch(void)
 	reads.thread_count = 0;
 	reads.pages = 0;
 	reads.bad = NULL;
-	reads.held = false;
-	looks = 0;
+	reads.held = reads.held_on = false;
+	looks = waits = 0;
 	for (unsigned i = 0; i <= BLOCKS; i++) {
 		blocks[i].memory = &watched;
 		digests[i].of = RJ_DIGEST_OF_ALL;
@@ -255,6 +271,76 @@ static void an_error_names_its_block(void **state)
 	free(digests);
 }
 
+/* ---- memory in a file -------------------------------------------------------- */
+
+#define FILE_PAGES  (3 * UINT64_C(4096) + 5)
+#define FILE_OFFSET (7 * (uint64_t)RAMJET_PAGE_BYTES)
+
+static struct rj_block file_block(void)
+{
+	const uint64_t bytes = FILE_PAGES * RAMJET_PAGE_BYTES;
+	const int fd = memfd_create("digest", MFD_CLOEXEC);
+	struct rj_block block = {
+		.name = "file",
+		.bytes = bytes,
+		.page_count = FILE_PAGES,
+		.page_bytes = RAMJET_PAGE_BYTES,
+		.fd = fd,
+		.fd_offset = FILE_OFFSET,
+		.is_file = true,
+	};
+	void *host;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)(FILE_OFFSET + bytes)), 0);
+	host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    (off_t)FILE_OFFSET);
+	assert_true(host != MAP_FAILED);
+	block.host = host;
+	return block;
+}
+
+/* Where its data is, is asked of each piece; and where it ends, of each chunk. */
+static void a_file_is_asked_where_its_data_is(void **state)
+{
+	static const uint64_t filled[] = { 3, 4500, FILE_PAGES - 1 };
+	const struct rj_block block = file_block();
+	const struct guarded slice = { .host = block.host };
+	struct rj_block_digest digest = { .of = RJ_DIGEST_OF_ALL };
+	const struct rj_digest_ask ask = {
+		.blocks = &block,
+		.block_count = 1,
+		.wake_fd = -1,
+	};
+	struct rj_digest found, wanted = { 0 };
+	struct ramjet_error err = { 0 };
+	struct stat st;
+
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(filled); i++) {
+		XXH128_hash_t hash;
+
+		guarded_fill(&slice, filled[i], 1);
+		hash = XXH3_128bits_withSeed(
+			slice.host + filled[i] * RAMJET_PAGE_BYTES,
+			RAMJET_PAGE_BYTES, filled[i]);
+		wanted.low += hash.low64;
+		wanted.high += hash.high64;
+	}
+	assert_int_equal(rj_digest_block(&block, &found, NULL), 0);
+	assert_memory_equal(&found, &wanted, sizeof(found));
+	assert_int_equal(fstat(block.fd, &st), 0);
+	assert_int_equal(st.st_blocks * 512,
+			 RJ_ARRAY_SIZE(filled) * RAMJET_PAGE_BYTES);
+	assert_int_equal(ftruncate(block.fd, (off_t)FILE_OFFSET), 0);
+	assert_int_equal(rj_digest_blocks(&ask, &digest, &err), -EIO);
+	assert_memory_equal(err.message, "block file, offset 0: nothing", 29);
+	(void)munmap(block.host, block.bytes);
+	(void)close(block.fd);
+}
+
+/* ---- who ends it ------------------------------------------------------------- */
+
 static int refuse(void *user, struct ramjet_error *err)
 {
 	(void)user;
@@ -286,10 +372,12 @@ static void who_asks_may_end_it(void **state)
 	struct ramjet_error err = { 0 };
 
 	(void)state;
-	reads.held = true;
+	reads.held = reads.held_on = true;
 	assert_int_equal(rj_digest_blocks(&ask, digests, &err), -ECONNABORTED);
 	assert_string_equal(err.message, "the peer left");
 	assert_int_equal(looks, 1);
+	/* What each had in hand. */
+	assert_in_range(reads.pages, 0, 4 * (RJ_CHUNK_PAGES + 1));
 	free(digests);
 }
 
@@ -336,6 +424,7 @@ int main(void)
 		CASE(pieces_are_all_pages_once),
 		CASE(no_more_threads_than_asked_for),
 		CASE(an_error_names_its_block),
+		CASE(a_file_is_asked_where_its_data_is),
 		CASE(who_asks_may_end_it),
 		CASE(a_cancel_ends_it),
 	};
