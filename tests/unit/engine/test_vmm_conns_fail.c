@@ -173,6 +173,38 @@ static int late(struct vmm_conns *vmm,
 	return 0;
 }
 
+/* Until the time is over; then what was asked for. */
+static int overdue(struct vmm_conns *vmm,
+		   const struct ramjet_connect_request *request,
+		   struct ramjet_connection *ret, struct ramjet_error *err)
+{
+	struct ramjet_connection given;
+	int fds[2];
+
+	(void)poll(NULL, 0, (int)request->timeout_ms + 1);
+	vmm_pair(fds);
+	given = vmm_connection(vmm, fds[1]);
+	*ret = vmm_connection(vmm, fds[0]);
+	return ramjet_incoming_give(vmm->move.incoming, &given, err);
+}
+
+static void no_time_is_left_for_the_next(void **state)
+{
+	struct vmm_conns *vmm = *state;
+
+	vmm_init(vmm, 3);
+	vmm->move.source_params.connect_timeout_ms = 1000;
+	vmm->special_channel = 1;
+	vmm->special = overdue;
+	vmm_begin(vmm);
+	move_await(&vmm->move);
+	move_expect_stayed(&vmm->move);
+	move_expect_error(&vmm->move.source_err, -ETIMEDOUT, "no time is left");
+	/* Control, channels 0 and 1. */
+	assert_int_equal(vmm->request_count, 3);
+	vmm_done(vmm);
+}
+
 static void await_call(struct vmm_conns *vmm)
 {
 	while (!atomic_load(&vmm->called))
@@ -430,6 +462,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		VMM_TEST(no_control_link),
 		VMM_TEST(no_third_channel),
+		VMM_TEST(no_time_is_left_for_the_next),
 		VMM_TEST(a_slow_one_is_cancelled),
 		VMM_TEST(a_slow_one_is_freed),
 		VMM_TEST(no_limit_is_said_by_0),
