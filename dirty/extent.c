@@ -150,13 +150,17 @@ static uint64_t first_resident(const struct ramjet_dirty_region *region,
 }
 
 /* Are these pages known to be without data, though they may take room? Asked
- * twice, as one that is swapped out shows in one, and in memory in the other. */
+ * twice, as one that is swapped out shows in one, and in memory in the other.
+ * Before that a few only: cachestat() walks all that there is. */
 static bool is_reserved(const struct ramjet_dirty_region *region, uint64_t from,
 			uint64_t end)
 {
+	const uint64_t few = from + RESIDENT_MIN;
+
 	return end - from >= RJ_CHUNK_PAGES && is_walked(region->fd) &&
+	       first_resident(region, from, few) == few &&
 	       is_resident(region, from, end) &&
-	       first_resident(region, from, end) == end &&
+	       first_resident(region, few, end) == end &&
 	       is_resident(region, from, end);
 }
 
