@@ -129,12 +129,33 @@ static void verify_all_of_what_is_equal(void **state)
 	assert_true(move->info->verified);
 }
 
+/* From what round 0 has found: there is no other source of it. */
+static void digests_are_predicted(void **state)
+{
+	struct move *move = *state;
+	uint64_t predicted_us = 0;
+
+	move_init(move, &move_machine);
+	move_begin(move, MOVE_UNIX);
+	move_await(move);
+	assert_true(move->info->verified);
+	for (size_t i = 0; i < move->info->term_count; i++) {
+		const struct ramjet_term_info *term =
+			RAMJET_AT(move->info->terms, i);
+
+		if (!strcmp(term->name, "digests"))
+			predicted_us = term->predicted_us;
+	}
+	assert_true(predicted_us > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		MOVE_TEST(verify_takes_the_maps_word),
 		MOVE_TEST(verify_all_does_not),
 		MOVE_TEST(verify_all_of_what_is_equal),
+		MOVE_TEST(digests_are_predicted),
 	};
 
 	return cmocka_run_group_tests_name("verify_all", tests, NULL, NULL);
