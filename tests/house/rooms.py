@@ -17,7 +17,8 @@ ORDER = {
     "engine": [["wire"], ["stats"], ["guest"], ["link"], ["page"],
                ["migration"], ["placement"], ["send", "receive"], ["forecast"],
                ["source", "target"], [""]],
-    "cli": [["base"], ["guest"], ["kvm", "options", "qmp"], ["report"],
+    "cli": [["base"], ["guest"], ["kvm", "options", "qmp"],
+            ["report", "attach"],
             ["monitor"], ["session"], ["remote"], [""], ["commands"]],
 }
 PICTURE = "docs/rooms.md"
