@@ -49,6 +49,9 @@ struct ramjet_dirty_region {
 	uint32_t page_bytes; /* backing page size */
 	int fd;
 	uint64_t fd_offset;
+	/* As in struct ramjet_block: `host` is NULL with it. */
+	const struct ramjet_memory_ops *memory;
+	void *memory_user;
 };
 
 /* The guest is stopped. What is reported now may be reported once more, should

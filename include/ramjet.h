@@ -69,6 +69,7 @@ const char *ramjet_version(void);
 /* ---- guests ------------------------------------------------------------ */
 
 struct ramjet_guest;
+struct ramjet_memory_ops; /* ramjet-remote.h */
 
 /* Given to save_state_stream() and load_state_stream(), for their own thread
  * and until they return. Writing: 0, or a negative errno, to be returned in
@@ -153,6 +154,11 @@ struct ramjet_block {
 	uint64_t fd_offset;  /* where in fd the block starts */
 	uint32_t kind;       /* enum ramjet_block_kind */
 	uint32_t flags;      /* enum ramjet_block_flags */
+	/* Instead of `host`, for memory that is not mapped here: how it is
+	 * reached (ramjet-remote.h), borrowed as `host`. Then host is NULL, fd
+	 * -1, and not RAMJET_BLOCK_PINNABLE. */
+	const struct ramjet_memory_ops *memory;
+	void *memory_user;
 };
 #define RAMJET_BLOCK_INIT .size = sizeof(struct ramjet_block), .fd = -1
 
@@ -623,25 +629,9 @@ void ramjet_params_init(struct ramjet_params *o, size_t size);
 #define ramjet_block_init(o)     ramjet_block_init(o, sizeof *(o))
 #define ramjet_params_init(o)    ramjet_params_init(o, sizeof *(o))
 
-/* ---- what this machine offers ------------------------------------------ */
-
-struct ramjet_feature {
-	size_t size;
-	const char *name; /* e.g. "io_uring", "pagemap_scan" */
-	bool available;
-	const char *result;  /* what the probe saw */
-	const char *enables; /* what ramjet does with it */
-};
-/* Probes for real (takes some ms). The array is *returned*:
- * ramjet_features_free(). */
-int ramjet_features(struct ramjet_feature **ret, size_t *ret_count);
-/* As a migration with this enum ramjet_backend would find it: with SYSCALLS,
- * no system call of io_uring is made. */
-int ramjet_features_with(uint32_t backend, struct ramjet_feature **ret,
-			 size_t *ret_count);
-void ramjet_features_free(struct ramjet_feature *features, size_t count);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "ramjet-features.h"
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A guest's blocks and dirty sources. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,63 @@
 #include "util/error.h"
 #include "util/options.h"
 #include "util/utf8.h"
+
+/* Of the struct as it was first published. */
+#define FIRST_SIZE                              \
+	(offsetof(struct ramjet_block, flags) + \
+	 sizeof(((struct ramjet_block *)NULL)->flags))
+
+static int check_mapped(const struct ramjet_block *block,
+			struct ramjet_error *err)
+{
+	if (!block->host || (uintptr_t)block->host % RAMJET_PAGE_BYTES)
+		return rj_fail(err, -EINVAL,
+			       "block %s: host address %p is not page aligned",
+			       block->name, block->host);
+	if (block->bytes - 1 > UINTPTR_MAX - (uintptr_t)block->host)
+		return rj_fail(err, -EINVAL,
+			       "block %s: %llu bytes from %p on wrap around",
+			       block->name, (unsigned long long)block->bytes,
+			       block->host);
+	return 0;
+}
+
+/* Memory that is not mapped here has nothing that could be given to the kernel
+ * in its place. */
+static int check_foreign(const struct ramjet_block *block,
+			 struct ramjet_error *err)
+{
+	struct ramjet_memory_ops memory = { RAMJET_MEMORY_OPS_INIT };
+	int rc;
+
+	/* The caller's stay in use: all that were ever published are there. */
+	rc = rj_options_copy("memory ops", &memory, sizeof(memory),
+			     sizeof(memory), block->memory, err);
+	if (rc)
+		return rc;
+	if (!memory.name || !*memory.name)
+		return rj_fail(err, -EINVAL, "block %s: memory: no name",
+			       block->name);
+	if (!memory.read && !memory.write)
+		return rj_fail(err, -EINVAL,
+			       "block %s: memory: neither read nor write",
+			       block->name);
+	if (block->host)
+		return rj_fail(
+			err, -EINVAL,
+			"block %s: host is %p beside memory, wanted NULL",
+			block->name, block->host);
+	if (block->fd >= 0)
+		return rj_fail(err, -EINVAL,
+			       "block %s: fd is %d beside memory, wanted -1",
+			       block->name, block->fd);
+	if (block->flags & RAMJET_BLOCK_PINNABLE)
+		return rj_fail(err, -EINVAL,
+			       "block %s: flags has RAMJET_BLOCK_PINNABLE "
+			       "beside memory, which cannot be pinned",
+			       block->name);
+	return 0;
+}
 
 static int check_block(const struct ramjet_block *block,
 		       struct ramjet_error *err)
@@ -35,15 +93,6 @@ static int check_block(const struct ramjet_block *block,
 			       "its backing page of %u",
 			       block->name, (unsigned long long)block->bytes,
 			       block->page_bytes);
-	if (!block->host || (uintptr_t)block->host % RAMJET_PAGE_BYTES)
-		return rj_fail(err, -EINVAL,
-			       "block %s: host address %p is not page aligned",
-			       block->name, block->host);
-	if (block->bytes - 1 > UINTPTR_MAX - (uintptr_t)block->host)
-		return rj_fail(err, -EINVAL,
-			       "block %s: %llu bytes from %p on wrap around",
-			       block->name, (unsigned long long)block->bytes,
-			       block->host);
 	if (block->bytes / RAMJET_PAGE_BYTES > UINT64_C(1) << RJ_RUN_PAGE_BITS)
 		return rj_fail(err, -EINVAL, "block %s: larger than 4 PiB",
 			       block->name);
@@ -51,7 +100,8 @@ static int check_block(const struct ramjet_block *block,
 		return rj_fail(err, -EOPNOTSUPP,
 			       "block %s: kind %u is not supported, only RAM",
 			       block->name, block->kind);
-	return 0;
+	return block->memory ? check_foreign(block, err)
+			     : check_mapped(block, err);
 }
 
 /* The same memory twice would be moved twice, by workers that do not know of
@@ -72,6 +122,8 @@ static int check_distinct_locked(const struct ramjet_guest *guest,
 				       block->name);
 		/* Written without sums of address and size, which might wrap
 		 * around. */
+		if (!host || !other->host)
+			continue; /* nobody knows where it lies */
 		if (host >= other->host
 			    ? (uint64_t)(host - other->host) < other->bytes
 			    : (uint64_t)(other->host - host) < block->bytes)
@@ -121,6 +173,8 @@ static int add_block_locked(struct ramjet_guest *guest,
 		.fd_offset = block->fd_offset,
 		.kind = block->kind,
 		.flags = block->flags,
+		.foreign = block->memory,
+		.foreign_user = block->memory_user,
 	};
 	memcpy(added->name, block->name, strlen(block->name) + 1);
 	rj_hearing_add_block(&guest->hearing, block->bytes);
@@ -137,8 +191,8 @@ RAMJET_API int ramjet_guest_add_block(struct ramjet_guest *guest,
 	rj_error_clear(err);
 	if (!guest)
 		return rj_fail(err, -EINVAL, "block: no guest");
-	rc = rj_options_copy("block", &known, sizeof(known), sizeof(known),
-			     block, err);
+	rc = rj_options_copy("block", &known, sizeof(known), FIRST_SIZE, block,
+			     err);
 	if (rc)
 		return rc;
 	if (!known.page_bytes)

@@ -11,6 +11,7 @@
 #include "engine/stats/state_costs.h"
 #include "engine/wire/wire.h"
 #include "ramjet-helper.h"
+#include "ramjet-remote.h"
 #include "util/mutex.h"
 
 struct rj_node_view;
@@ -27,7 +28,10 @@ struct rj_block {
 	uint32_t flags;
 	unsigned index; /* in its guest */
 	bool is_file; /* a shared mapping of fd: noted when a session begins */
-	const struct rj_memory_ops *memory; /* NULL: mapped, at `host` */
+	const struct rj_memory_ops *memory; /* NULL: by the next, or mapped */
+	/* The VMM's operations; NULL: mapped, at `host`. */
+	const struct ramjet_memory_ops *foreign;
+	void *foreign_user;
 };
 
 static inline bool rj_block_holds(const struct rj_block *block, const void *at)

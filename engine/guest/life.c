@@ -66,6 +66,15 @@ RAMJET_API int ramjet_guest_free(struct ramjet_guest *guest)
 	return 0;
 }
 
+static bool has_foreign_locked(const struct ramjet_guest *guest)
+	RJ_REQUIRES(guest->lock)
+{
+	for (unsigned i = 0; i < guest->block_count; i++)
+		if (guest->blocks[i].foreign)
+			return true;
+	return false;
+}
+
 int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
 {
 	int rc = 0;
@@ -76,6 +85,10 @@ int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
 			     "guest: another migration of it is under way");
 	else if (!guest->block_count)
 		rc = rj_fail(err, -EINVAL, "guest: has no memory block");
+	else if (has_foreign_locked(guest))
+		rc = rj_fail(err, -EOPNOTSUPP,
+			     "guest: memory that is not mapped here cannot be "
+			     "moved yet");
 	else
 		guest->busy = true;
 	if (!rc) {

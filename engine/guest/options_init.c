@@ -3,6 +3,7 @@
 #include "ramjet-dirty.h"
 #include "ramjet-helper.h"
 #include "ramjet-kvm.h"
+#include "ramjet-remote.h"
 #include "util/options.h"
 
 /* In brackets, since a macro of the same name adds the size. */
@@ -22,6 +23,7 @@ INIT(dirty_bitmap, RAMJET_DIRTY_BITMAP_INIT)
 INIT(kvm_slot, RAMJET_KVM_SLOT_INIT)
 INIT(dirty_kvm_log, RAMJET_DIRTY_KVM_LOG_INIT)
 INIT(dirty_kvm_ring, RAMJET_DIRTY_KVM_RING_INIT)
+INIT(memory_ops, RAMJET_MEMORY_OPS_INIT)
 INIT(connection_ops, RAMJET_CONNECTION_OPS_INIT)
 INIT(connection, RAMJET_CONNECTION_INIT)
 INIT(connector, RAMJET_CONNECTOR_INIT)

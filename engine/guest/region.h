@@ -17,6 +17,8 @@ static inline struct ramjet_dirty_region rj_block_region(
 		.page_bytes = block->page_bytes,
 		.fd = block->fd,
 		.fd_offset = block->fd_offset,
+		.memory = block->foreign,
+		.memory_user = block->foreign_user,
 	};
 }
 

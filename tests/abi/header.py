@@ -29,6 +29,7 @@ struct ramjet_connection_ops operations = { RAMJET_CONNECTION_OPS_INIT };
 struct ramjet_connection connection = { RAMJET_CONNECTION_INIT };
 struct ramjet_connector connector = { RAMJET_CONNECTOR_INIT };
 struct ramjet_params params = { RAMJET_PARAMS_INIT };
+struct ramjet_memory_ops memory = { RAMJET_MEMORY_OPS_INIT };
 struct ramjet_helper_options helpers = { RAMJET_HELPER_OPTIONS_INIT };
 """
 

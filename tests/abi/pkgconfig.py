@@ -41,8 +41,9 @@ def main(build, example, cc, meson):
         assert libraries, "libramjet.so is not installed"
         headers = sorted(os.path.basename(path) for path in glob.glob(
             root + "/**/include/**/*.h", recursive=True))
-        assert headers == ["ramjet-connect.h", "ramjet-dirty.h", "ramjet-helper.h", "ramjet-kvm.h",
-                           "ramjet.h"], \
+        assert headers == [
+            "ramjet-connect.h", "ramjet-dirty.h", "ramjet-features.h",
+            "ramjet-helper.h", "ramjet-kvm.h", "ramjet-remote.h", "ramjet.h"], \
             f"installed headers: {headers}"
         print(call(program, LD_LIBRARY_PATH=":".join(libraries)))
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RAMJET_REMOTE_H
+#define RAMJET_REMOTE_H
+/*
+ * For guests that run in another process: moved from outside, by an agent beside
+ * their VMM (docs/attach.md). Their memory is mapped here where it is shared, and
+ * reached by memory operations where it is not; what they write is tracked in
+ * their own address space. The rules are ramjet.h's.
+ */
+#include "ramjet-dirty.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- memory that is not mapped here -------------------------------------- */
+
+/* Bytes [offset, offset + bytes) of a block: whole pages. The struct stays as it
+ * is for ever, so that arrays are plain. */
+struct ramjet_memory_range {
+	uint64_t offset;
+	uint64_t bytes;
+};
+
+/* Not 0: tell no more, and return that. */
+typedef int ramjet_memory_tell_fn(void *context,
+				  const struct ramjet_memory_range *range);
+
+/*
+ * How the content of a block is reached (ramjet_block.memory, with `host` NULL).
+ * All functions are called by several threads at once, with the block's
+ * `memory_user`, and return 0 or a negative errno (and fill err, or its message
+ * alone). Ranges are in ascending order, never empty, inside the block, and do not
+ * overlap. A block has `read` (a source, and `verify` at a target) and `write`
+ * (a target); -EINVAL without.
+ */
+struct ramjet_memory_ops {
+	size_t size;
+	const char *name; /* "process", for reports; static */
+	/* Copy the content of the ranges, one after another, to `data`, which is
+	 * page-aligned. The guest may write meanwhile: what comes of that is sent
+	 * again, so any mixture will do. What was never touched reads as zero,
+	 * and need not be populated by it. */
+	int (*read)(void *user, const struct ramjet_memory_range *ranges,
+		    size_t count, void *data, struct ramjet_error *err);
+	/* Make the ranges hold `data`, likewise. */
+	int (*write)(void *user, const struct ramjet_memory_range *ranges,
+		     size_t count, const void *data, struct ramjet_error *err);
+	/* Optional. Tell every part of `range` that may hold anything but zeros,
+	 * in ascending order: what is not told is neither read nor sent, nor
+	 * cleared at a target. A page that is populated while this runs may be
+	 * missed: its dirty source reports it. NULL: all of it. */
+	int (*populated)(void *user, const struct ramjet_memory_range *range,
+			 ramjet_memory_tell_fn *tell, void *context,
+			 struct ramjet_error *err);
+	/* Optional. Make the ranges read as zero. NULL: zeros are written where
+	 * they are populated. */
+	int (*clear)(void *user, const struct ramjet_memory_range *ranges,
+		     size_t count, struct ramjet_error *err);
+};
+#define RAMJET_MEMORY_OPS_INIT .size = sizeof(struct ramjet_memory_ops)
+
+/* All defaults, to be changed by assignment: see ramjet.h. */
+void ramjet_memory_ops_init(struct ramjet_memory_ops *o, size_t size);
+#define ramjet_memory_ops_init(o) ramjet_memory_ops_init(o, sizeof *(o))
+
+#ifdef __cplusplus
+}
+#endif
+#endif
