@@ -22,6 +22,16 @@ static int open_pagemap(struct ramjet_error *err)
 	return fd < 0 ? rj_fail_errno(err, -errno, "/proc/self/pagemap") : fd;
 }
 
+static int duplicate(int fd, struct ramjet_error *err)
+{
+	const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy < 0 ? rj_fail_errno(err, -errno,
+					"page scan: a copy of "
+					"the pagemap's descriptor")
+			: copy;
+}
+
 static int allocate(struct rj_pagescan *scan, struct ramjet_error *err)
 {
 	/* Mapped anew, so zeroed where it is used and only there: valgrind does
@@ -43,16 +53,28 @@ static void release(struct rj_pagescan *scan)
 	scan->vec = NULL;
 }
 
-int rj_pagescan_open(struct rj_pagescan *scan, struct ramjet_error *err)
+/* `fd` is taken; negative: it could not be had. */
+static int open_with(struct rj_pagescan *scan, int fd, struct ramjet_error *err)
 {
 	*scan = (struct rj_pagescan)RJ_PAGESCAN_NONE;
-	scan->fd = open_pagemap(err);
-	if (scan->fd < 0)
-		return scan->fd;
+	scan->fd = fd;
+	if (fd < 0)
+		return fd;
 	if (!allocate(scan, err))
 		return 0;
 	rj_close_fd(&scan->fd);
 	return -ENOMEM;
+}
+
+int rj_pagescan_open(struct rj_pagescan *scan, struct ramjet_error *err)
+{
+	return open_with(scan, open_pagemap(err), err);
+}
+
+int rj_pagescan_open_at(struct rj_pagescan *scan, int pagemap_fd,
+			struct ramjet_error *err)
+{
+	return open_with(scan, duplicate(pagemap_fd, err), err);
 }
 
 void rj_pagescan_close(struct rj_pagescan *scan)
@@ -171,15 +193,24 @@ int rj_pagescan_first(struct rj_pagescan *scan,
 
 /* ---- a pool ------------------------------------------------------------ */
 
-int rj_scan_pool_open(struct rj_scan_pool *pool, struct ramjet_error *err)
+static int open_pool(struct rj_scan_pool *pool, int fd)
 {
-	const int fd = open_pagemap(err);
-
 	if (fd < 0)
 		return fd;
 	*pool = (struct rj_scan_pool){ .fd = fd, .opened = true };
 	rj_mutex_init(&pool->lock);
 	return 0;
+}
+
+int rj_scan_pool_open(struct rj_scan_pool *pool, struct ramjet_error *err)
+{
+	return open_pool(pool, open_pagemap(err));
+}
+
+int rj_scan_pool_open_at(struct rj_scan_pool *pool, int pagemap_fd,
+			 struct ramjet_error *err)
+{
+	return open_pool(pool, duplicate(pagemap_fd, err));
 }
 
 static void free_scan(struct rj_pagescan *scan)

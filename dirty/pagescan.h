@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #ifndef RJ_DIRTY_PAGESCAN_H
 #define RJ_DIRTY_PAGESCAN_H
-/* PAGEMAP_SCAN of this process: runs of pages of certain categories. */
+/* PAGEMAP_SCAN of this process, or of another: runs of pages of certain
+ * categories. */
 #include <stdbool.h>
 
 #include "dirty/uapi.h"
@@ -10,7 +11,7 @@
 #include "util/mutex.h"
 
 struct rj_pagescan {
-	int fd; /* /proc/self/pagemap */
+	int fd; /* /proc/self/pagemap, or another process's */
 	struct rj_page_region *vec;
 	/* While fn runs: the categories of its run, of those to be told. */
 	uint64_t categories;
@@ -37,6 +38,9 @@ typedef int rj_pagescan_fn(void *user, uint64_t first_page, uint64_t count,
 
 RJ_NODISCARD int rj_pagescan_open(struct rj_pagescan *scan,
 				  struct ramjet_error *err);
+/* Of another process: its pagemap, dup'd; every `host` is an address there. */
+RJ_NODISCARD int rj_pagescan_open_at(struct rj_pagescan *scan, int pagemap_fd,
+				     struct ramjet_error *err);
 /* Safe on RJ_PAGESCAN_NONE. */
 void rj_pagescan_close(struct rj_pagescan *scan);
 
@@ -68,6 +72,9 @@ struct rj_scan_pool {
 
 RJ_NODISCARD int rj_scan_pool_open(struct rj_scan_pool *pool,
 				   struct ramjet_error *err);
+/* As rj_pagescan_open_at(). */
+RJ_NODISCARD int rj_scan_pool_open_at(struct rj_scan_pool *pool, int pagemap_fd,
+				      struct ramjet_error *err);
 /* All must have been given back. Safe on a zeroed struct. */
 void rj_scan_pool_close(struct rj_scan_pool *pool);
 /* Any thread. NULL, with an error, when there is no memory. */
