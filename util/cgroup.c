@@ -46,9 +46,9 @@ static bool lists(const char *list, const char *word)
 }
 
 /* "ID:CONTROLLERS:PATH", version 2: "0::PATH". */
-static bool find_group(const char *root, struct hierarchy *h)
+static bool find_group(const char *root, const char *task, struct hierarchy *h)
 {
-	FILE *file = open_below(root, "/proc/self", "cgroup");
+	FILE *file = open_below(root, task, "cgroup");
 	char line[LINE_MAX_BYTES];
 	bool found = false;
 
@@ -97,7 +97,7 @@ static bool find_mount(const char *root, struct hierarchy *h)
 	return found;
 }
 
-/* Our group's path below the mount point. */
+/* The group's path below the mount point; NULL: mounted from elsewhere. */
 static const char *group_below(const struct hierarchy *h)
 {
 	const size_t length = strlen(h->top);
@@ -107,8 +107,7 @@ static const char *group_below(const struct hierarchy *h)
 	if (!strncmp(h->group, h->top, length) &&
 	    (h->group[length] == '/' || !h->group[length]))
 		return h->group + length;
-	/* Mounted from elsewhere: what is on top there is what we can know. */
-	return "";
+	return NULL;
 }
 
 /* From our group up to the one that is mounted. */
@@ -117,12 +116,15 @@ static void visit(const char *root, struct hierarchy *h, rj_cgroup_fn *fn,
 {
 	struct rj_cgroup group = { root, NULL, h->version2 };
 	char *folder;
+	const char *below;
 	size_t top;
 
-	if (!find_group(root, h) || !find_mount(root, h))
+	if (!find_group(root, "/proc/self", h) || !find_mount(root, h))
 		return;
 	top = strlen(h->mount);
-	if (asprintf(&folder, "%s%s", h->mount, group_below(h)) < 0)
+	/* Mounted from elsewhere: what is on top there is what we can know. */
+	below = group_below(h);
+	if (asprintf(&folder, "%s%s", h->mount, below ? below : "") < 0)
 		return;
 	group.folder = folder;
 	for (;;) {
@@ -149,6 +151,27 @@ void rj_cgroup_visit(const char *root, const char *controller, rj_cgroup_fn *fn,
 	*h = (struct hierarchy){ .controller = controller };
 	visit(root, h, fn, user);
 	free(h);
+}
+
+char *rj_cgroup_find(const char *root, const char *task, bool version2,
+		     const char *controller)
+{
+	struct hierarchy *h = malloc(sizeof(*h));
+	const char *below;
+	char *folder = NULL;
+
+	if (!h)
+		return NULL;
+	*h = (struct hierarchy){ .version2 = version2,
+				 .controller = controller };
+	if (find_group(root, task, h) && find_mount(root, h)) {
+		below = group_below(h);
+		if (!below || asprintf(&folder, "%s%s%s", root, h->mount,
+				       strcmp(below, "/") ? below : "") < 0)
+			folder = NULL;
+	}
+	free(h);
+	return folder;
 }
 
 bool rj_cgroup_read(const struct rj_cgroup *group, const char *name,

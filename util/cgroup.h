@@ -23,4 +23,11 @@ void rj_cgroup_visit(const char *root, const char *controller, rj_cgroup_fn *fn,
 /* The first two words of a group's file; false when it is not there. */
 bool rj_cgroup_read(const struct rj_cgroup *group, const char *name,
 		    char words[2][RJ_CGROUP_WORD_BYTES]);
+/*
+ * The folder of the group that `task` ("/proc/12/task/13") is in: of version 2,
+ * or of the hierarchy of `controller` in version 1. *returned*; NULL when there
+ * is no such group, or it cannot be seen from here.
+ */
+char *rj_cgroup_find(const char *root, const char *task, bool version2,
+		     const char *controller);
 #endif

@@ -27,31 +27,10 @@
  * Calls from any thread, but start and end. Marks cost some ten nanoseconds
  * and a system call.
  */
-#include <stdbool.h>
-#include <sys/types.h>
-
-#include "ramjet.h"
+#include "cli/attach/guardian_page.h"
 #include "util/compiler.h"
 
 struct rj_guardian;
-
-struct rj_guardian_order {
-	const char *qmp_path; /* the VMM's monitor, a unix socket */
-	pid_t vmm_pid;
-	const char *folder;   /* of the page; NULL: rj_guardian_folder() */
-	unsigned patience_ms; /* for the monitor to be free; 0: the usual */
-	/* What this program is to be called to become the guardian; NULL:
-	 * /proc/self/exe, whose main() asks rj_guardian_is_meant(). */
-	const char *program;
-};
-
-/* What an earlier ramjet left of the same VMM. */
-enum rj_guardian_left {
-	RJ_GUARDIAN_LEFT_NOTHING,
-	RJ_GUARDIAN_LEFT_RESUMED, /* it died in the pause; the guest went on */
-	RJ_GUARDIAN_LEFT_PAUSED,  /* it died in the pause; nobody resumed it */
-	RJ_GUARDIAN_LEFT_COMMITTED, /* a person has to decide where it runs */
-};
 
 /*
  * Begins to watch this process; the guardian is ready on return. Before the
@@ -98,12 +77,4 @@ RJ_NODISCARD int rj_guardian_undo(struct rj_guardian *guardian,
  * that did not come about. Frees. NULL ok.
  */
 int rj_guardian_end(struct rj_guardian *guardian, struct ramjet_error *err);
-
-/* main() begins with this: is it called to be a guardian? Then main() is. */
-bool rj_guardian_is_meant(int argc, char **argv);
-int rj_guardian_main(int argc, char **argv);
-
-/* Where pages lie: /run/ramjet for root, $XDG_RUNTIME_DIR/ramjet, else
- * /tmp/ramjet-UID. */
-void rj_guardian_folder(char *path, size_t bytes);
 #endif

@@ -62,5 +62,5 @@ void rj_slow_free(struct rj_slow *slow);
 
 /* Put back what a ramjet that is dead had changed for `pid`. 1: there was
  * something, 0: nothing. Only while no other ramjet is at work with it. */
-RJ_NODISCARD int rj_slow_mend(pid_t pid, struct ramjet_error *err);
+int rj_slow_mend(pid_t pid, struct ramjet_error *err);
 #endif

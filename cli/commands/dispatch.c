@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/attach/guardian_watch.h"
 #include "cli/base/exit_status.h"
 #include "cli/base/signals.h"
 #include "cli/base/terminal.h"
@@ -122,6 +123,8 @@ int rj_cli_main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	if (rj_guardian_is_meant(argc, argv))
+		return rj_guardian_main();
 	fill_streams();
 	rj_cli_signals_begin();
 	if (!name) {

@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "util/cleanup.h"
 #include "util/compiler.h"
 #include "util/error.h"
+
+/* A listener that accepts nobody (QEMU serves one client at a time, and lets
+ * two wait) keeps a connect waiting; so does one that doesn't read, a send. */
+#define CONNECT_S 15
 
 const char *rj_qmp_path(const char *address)
 {
@@ -40,8 +45,11 @@ static int set_address(const char *path, struct sockaddr_un *ret,
 static int connect_to(const struct sockaddr_un *address)
 {
 	rj_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct timeval patience = { .tv_sec = CONNECT_S };
 
 	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+		       sizeof(patience)) ||
 	    connect(fd, (const struct sockaddr *)address, sizeof(*address)))
 		return -errno;
 	return rj_steal_fd(&fd);
