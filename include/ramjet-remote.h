@@ -60,6 +60,13 @@ struct ramjet_memory_ops {
 };
 #define RAMJET_MEMORY_OPS_INIT .size = sizeof(struct ramjet_memory_ops)
 
+/* ---- blocks that a target names when it has heard --------------------------- */
+
+/* Forget all blocks. -EBUSY while a migration of the guest is not freed, but
+ * inside its `accept`. Nobody tells of discards and marks meanwhile. */
+int ramjet_guest_drop_blocks(struct ramjet_guest *guest,
+			     struct ramjet_error *err);
+
 /* All defaults, to be changed by assignment: see ramjet.h. */
 void ramjet_memory_ops_init(struct ramjet_memory_ops *o, size_t size);
 #define ramjet_memory_ops_init(o) ramjet_memory_ops_init(o, sizeof *(o))

@@ -110,6 +110,16 @@ struct ramjet_guest_ops {
 	 * by then. */
 	int (*load_state_stream)(void *user, ramjet_read_fn *read,
 				 void *context, struct ramjet_error *err);
+	/* Source, as a session begins, guest running: what the target's VMM must
+	 * know before memory moves, malloc()ed, *returned*; at most 512 KiB. */
+	int (*describe)(void *user, void **ret_data, size_t *ret_bytes,
+			struct ramjet_error *err);
+	/* Target: what `describe` gave (borrowed; NULL and 0: nothing), and not 0
+	 * refuses the session. Blocks may be added here, and dropped
+	 * (ramjet-remote.h), to name them as the source does: there need be
+	 * none before. */
+	int (*accept)(void *user, const void *data, size_t bytes,
+		      struct ramjet_error *err);
 };
 #define RAMJET_GUEST_OPS_INIT .size = sizeof(struct ramjet_guest_ops)
 
@@ -163,7 +173,7 @@ struct ramjet_block {
 #define RAMJET_BLOCK_INIT .size = sizeof(struct ramjet_block), .fd = -1
 
 /* Returns the block's index (0, 1, ...). Not while a migration is alive
- * (-EBUSY). Blocks share no memory (-EINVAL, naming both). */
+ * (-EBUSY), but in `accept`. Blocks share no memory (-EINVAL, naming both). */
 int ramjet_guest_add_block(struct ramjet_guest *guest,
 			   const struct ramjet_block *block,
 			   struct ramjet_error *err);

@@ -95,8 +95,25 @@ static int load_state_stream(void *user, ramjet_read_fn *read, void *context,
 						      err);
 }
 
+static int describe(void *user, void **ret_data, size_t *ret_bytes,
+		    struct ramjet_error *err)
+{
+	struct rj_cli_monitor_guest *m = user;
+
+	return m->guest->kind->ops->describe(m->guest, ret_data, ret_bytes,
+					     err);
+}
+
+static int accept_guest(void *user, const void *data, size_t bytes,
+			struct ramjet_error *err)
+{
+	struct rj_cli_monitor_guest *m = user;
+
+	return m->guest->kind->ops->accept(m->guest, data, bytes, err);
+}
+
 static_assert(sizeof(struct ramjet_guest_ops) ==
-		      sizeof(size_t) + 7 * sizeof(void (*)(void)),
+		      sizeof(size_t) + 9 * sizeof(void (*)(void)),
 	      "pass the new callback on");
 
 void rj_cli_monitor_guest_init(struct rj_cli_monitor_guest *m,
@@ -117,8 +134,9 @@ void rj_cli_monitor_guest_init(struct rj_cli_monitor_guest *m,
 			 .save_state = inner->save_state ? save_state : NULL,
 			 .load_state = inner->load_state ? load_state : NULL,
 			 .save_state_stream = saves ? save_state_stream : NULL,
-			 .load_state_stream =
-				 loads ? load_state_stream : NULL },
+			 .load_state_stream = loads ? load_state_stream : NULL,
+			 .describe = inner->describe ? describe : NULL,
+			 .accept = inner->accept ? accept_guest : NULL },
 		.changed = changed,
 		.user = user,
 	};

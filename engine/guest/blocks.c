@@ -146,7 +146,7 @@ static int add_block_locked(struct ramjet_guest *guest,
 	struct rj_block *grown, *added;
 	int rc;
 
-	if (guest->busy)
+	if (guest->busy && !guest->naming)
 		return rj_fail(err, -EBUSY,
 			       "block %s: the guest is being migrated",
 			       block->name);
@@ -202,6 +202,37 @@ RAMJET_API int ramjet_guest_add_block(struct ramjet_guest *guest,
 		return rc;
 	rj_lock(&guest->lock);
 	rc = add_block_locked(guest, &known, err);
+	rj_unlock(&guest->lock);
+	return rc;
+}
+
+/* Figures of migrations, and whoever is under way, go by the blocks' indexes. */
+static int drop_blocks_locked(struct ramjet_guest *guest,
+			      struct ramjet_error *err) RJ_REQUIRES(guest->lock)
+{
+	const unsigned ours = guest->naming ? 1 : 0;
+
+	if (guest->handles > ours)
+		return rj_fail(err, -EBUSY,
+			       "blocks: a migration of this guest has not been "
+			       "freed, wanted none");
+	free(guest->blocks);
+	guest->blocks = NULL;
+	guest->block_count = 0;
+	rj_hearing_drop_blocks(&guest->hearing);
+	return 0;
+}
+
+RAMJET_API int ramjet_guest_drop_blocks(struct ramjet_guest *guest,
+					struct ramjet_error *err)
+{
+	int rc;
+
+	rj_error_clear(err);
+	if (!guest)
+		return rj_fail(err, -EINVAL, "blocks: no guest");
+	rj_lock(&guest->lock);
+	rc = drop_blocks_locked(guest, err);
 	rj_unlock(&guest->lock);
 	return rc;
 }

@@ -55,6 +55,7 @@ struct ramjet_guest {
 	bool has_helpers;
 	struct ramjet_helper_options helpers; /* strings owned */
 	bool busy;                            /* a migration is under way */
+	bool naming;      /* blocks may change all the same: inside accept */
 	unsigned handles; /* migrations that are not freed, over or not */
 	struct rj_state_costs costs; /* of earlier tries */
 	/* by its owner: ramjet does not start it */
@@ -74,9 +75,11 @@ struct ramjet_guest {
 /* ---- life.c ---- */
 
 /* Take the guest for a migration: -EBUSY while another one has it, -EINVAL
- * without blocks. */
-RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest,
+ * without blocks, but for a target whose VMM names them later. */
+RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest, bool is_source,
 				  struct ramjet_error *err);
+/* Its VMM may, or may not any more, change the blocks of a guest that is taken. */
+void rj_guest_open_blocks(struct ramjet_guest *guest, bool open);
 /* It is over. */
 void rj_guest_release(struct ramjet_guest *guest);
 /* Its handle is freed: the last use of the guest. */

@@ -118,6 +118,12 @@ void rj_hearing_add_block(struct rj_hearing *hearing, uint64_t bytes)
 	atomic_store_explicit(&hearing->count, count + 1, memory_order_release);
 }
 
+void rj_hearing_drop_blocks(struct rj_hearing *hearing)
+{
+	/* release: as above */
+	atomic_store_explicit(&hearing->count, 0, memory_order_release);
+}
+
 void rj_hearing_listen(struct rj_hearing *hearing,
 		       const struct rj_page_listener *listener, void *user)
 {

@@ -42,8 +42,8 @@ struct rj_hearing {
 	_Atomic(const struct rj_page_listener *) listener; /* or NULL */
 	void *user; /* changes only while there is no listener, and no call */
 	_Atomic bool sealed; /* handed over: marks come too late */
-	/* Blocks are never taken away, so that the first `count` stay as they
-	 * are once that is written. */
+	/* The first `count` stay as they are once that is written: blocks are
+	 * taken away only while nobody tells. */
 	_Atomic unsigned count;
 	uint64_t bytes[RJ_BLOCKS_MAX];
 };
@@ -67,6 +67,8 @@ RJ_NODISCARD int rj_hearing_tell(struct rj_hearing *hearing, enum rj_note note,
 
 /* One more block; at most RJ_BLOCKS_MAX (asserted). */
 void rj_hearing_add_block(struct rj_hearing *hearing, uint64_t bytes);
+/* No blocks any more. No call is under way, nor comes meanwhile. */
+void rj_hearing_drop_blocks(struct rj_hearing *hearing);
 /* From now on `listener` hears (NULL: nobody, and no call to the last one is
  * under way any more). Not one instead of another. */
 void rj_hearing_listen(struct rj_hearing *hearing,

@@ -75,7 +75,8 @@ static bool has_foreign_locked(const struct ramjet_guest *guest)
 	return false;
 }
 
-int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
+int rj_guest_acquire(struct ramjet_guest *guest, bool is_source,
+		     struct ramjet_error *err)
 {
 	int rc = 0;
 
@@ -83,7 +84,7 @@ int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
 	if (guest->busy)
 		rc = rj_fail(err, -EBUSY,
 			     "guest: another migration of it is under way");
-	else if (!guest->block_count)
+	else if (!guest->block_count && (is_source || !guest->ops.accept))
 		rc = rj_fail(err, -EINVAL, "guest: has no memory block");
 	else if (has_foreign_locked(guest))
 		rc = rj_fail(err, -EOPNOTSUPP,
@@ -97,6 +98,13 @@ int rj_guest_acquire(struct ramjet_guest *guest, struct ramjet_error *err)
 	}
 	rj_unlock(&guest->lock);
 	return rc;
+}
+
+void rj_guest_open_blocks(struct ramjet_guest *guest, bool open)
+{
+	rj_lock(&guest->lock);
+	guest->naming = open;
+	rj_unlock(&guest->lock);
 }
 
 void rj_guest_release(struct ramjet_guest *guest)

@@ -34,6 +34,8 @@ static const struct row {
 	int next;        /* what it leads to */
 	enum often often;
 } table[] = {
+	/* Leads to where we are: so that it is known to have come. */
+	{ RJ_FRAME_GUEST, RJ_TALK_SOURCE, IN(OFFER), RJ_TALK_OFFER, ONCE },
 	{ RJ_FRAME_BLOCKS, RJ_TALK_SOURCE, IN(OFFER), STAYS, AGAIN },
 	{ RJ_FRAME_ACCEPT, RJ_TALK_TARGET, IN(OFFER), RJ_TALK_ROUNDS, AGAIN },
 	{ RJ_FRAME_APPLIED, RJ_TALK_TARGET, WHILE_MOVING, STAYS, AGAIN },
@@ -89,13 +91,19 @@ static bool may_say(const struct rj_talk *talk, enum rj_talk_side from,
 	return row->from & from && phases & 1u << talk->phase;
 }
 
-/* The bit of what may come once only, or 0. There are few kinds of records: one
- * that is not known is OPTIONAL, and may come as often as it likes. */
+/* Kinds of records that are told apart: the bits below those of ONCE. There are
+ * few; one that is not known is OPTIONAL, and may come as often as it likes. */
+#define KINDS      62u
+#define KINDS_MASK ((UINT64_C(1) << KINDS) - 1)
+
+/* The bit of what may come once only, or 0. */
 static uint64_t bit_of(const struct row *row, uint32_t kind)
 {
 	if (row->often == ONCE)
-		return UINT64_C(1) << 63;
-	return row->often == ONCE_A_KIND && kind < 63 ? UINT64_C(1) << kind : 0;
+		return UINT64_C(1)
+		       << (row->type == RJ_FRAME_GUEST ? KINDS : KINDS + 1);
+	return row->often == ONCE_A_KIND && kind < KINDS ? UINT64_C(1) << kind
+							 : 0;
 }
 
 static bool fits_record(const struct rj_talk *talk,
@@ -118,9 +126,7 @@ static const char *of_which_kind(const struct rj_talk *talk,
 		return "";
 	if (talk->phase == RJ_TALK_RECORD)
 		return " of the same kind";
-	return talk->come & ~bit_of(row_of(RJ_FRAME_DIGESTS), 0)
-		       ? " of another kind"
-		       : "";
+	return talk->come & KINDS_MASK ? " of another kind" : "";
 }
 
 /* "STATE, DIGESTS or SWITCHOVER": what may come in this phase. FAILED and

@@ -81,6 +81,31 @@ int rj_call_save_state(const struct rj_vmm *vmm, void **ret_data,
 		   err);
 }
 
+int rj_call_describe(const struct rj_vmm *vmm, void **ret_data,
+		     size_t *ret_bytes, struct ramjet_error *err)
+{
+	const struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
+
+	return end(&call, "guest: describe",
+		   guest->ops.describe(guest->user, ret_data, ret_bytes,
+				       &call.err),
+		   err);
+}
+
+int rj_call_accept(const struct rj_vmm *vmm, const void *data, size_t bytes,
+		   struct ramjet_error *err)
+{
+	struct ramjet_guest *guest = vmm->guest;
+	struct call call = begin(vmm);
+	int rc;
+
+	rj_guest_open_blocks(guest, true);
+	rc = guest->ops.accept(guest->user, data, bytes, &call.err);
+	rj_guest_open_blocks(guest, false);
+	return end(&call, "guest: accept", rc, err);
+}
+
 int rj_call_load_state(const struct rj_vmm *vmm, const void *data, size_t bytes,
 		       struct ramjet_error *err)
 {

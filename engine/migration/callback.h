@@ -33,6 +33,11 @@ RJ_NODISCARD int rj_call_throttle(const struct rj_vmm *vmm, unsigned percent,
 RJ_NODISCARD int rj_call_save_state(const struct rj_vmm *vmm, void **ret_data,
 				    size_t *ret_bytes,
 				    struct ramjet_error *err);
+/* The VMM may name its blocks within accept. */
+RJ_NODISCARD int rj_call_describe(const struct rj_vmm *vmm, void **ret_data,
+				  size_t *ret_bytes, struct ramjet_error *err);
+RJ_NODISCARD int rj_call_accept(const struct rj_vmm *vmm, const void *data,
+				size_t bytes, struct ramjet_error *err);
 RJ_NODISCARD int rj_call_load_state(const struct rj_vmm *vmm, const void *data,
 				    size_t bytes, struct ramjet_error *err);
 

@@ -42,8 +42,10 @@ RAMJET_API int ramjet_block_figures(const struct ramjet_migration *migration,
 
 	if (!migration || !ret || ret->size < sizeof(ret->size))
 		return -EINVAL;
-	/* Blocks are never taken away; later ones were not moved. */
-	if (index >= migration->block_count)
+	/* Blocks stay as long as the migration; later ones were not moved. */
+	/* acquire: pairs with rj_migration_count_blocks() */
+	if (index >=
+	    atomic_load_explicit(&migration->block_count, memory_order_acquire))
 		return -ENOENT;
 	name_block(migration->guest, index, &figures);
 	add_workers(migration, index, &figures);

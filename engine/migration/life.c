@@ -72,11 +72,22 @@ static void warned(void *m)
 	rj_news_tell(m);
 }
 
+void rj_migration_count_blocks(struct ramjet_migration *m)
+{
+	/* release: pairs with the acquire in ramjet_block_figures() */
+	atomic_store_explicit(&m->block_count, m->guest->block_count,
+			      memory_order_release);
+}
+
+/* Where the VMM names its blocks later, their number is not known yet. */
 static int alloc_figures(struct ramjet_migration *m, struct ramjet_error *err)
 {
-	m->block_count = m->guest->block_count;
-	m->untouched_pages =
-		calloc(m->block_count, sizeof(*m->untouched_pages));
+	const bool later = !m->outgoing && m->guest->ops.accept;
+	const unsigned count = later ? RJ_BLOCKS_MAX : m->guest->block_count;
+
+	m->untouched_pages = calloc(count, sizeof(*m->untouched_pages));
+	if (!later)
+		rj_migration_count_blocks(m);
 	if (m->untouched_pages)
 		return 0;
 	rj_guest_release(m->guest);
@@ -149,7 +160,7 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 	if (!rc && side->outgoing)
 		rc = check_blockers(guest, err);
 	if (!rc)
-		rc = rj_guest_acquire(guest, err);
+		rc = rj_guest_acquire(guest, side->outgoing, err);
 	if (!rc)
 		rc = alloc_figures(m, err);
 	if (rc) {
@@ -236,9 +247,11 @@ int rj_migration_begin(const struct rj_side *side, struct ramjet_guest *guest,
 int rj_migration_alloc_counters(struct ramjet_migration *m, unsigned channels,
 				struct ramjet_error *err)
 {
-	const size_t row =
-		rj_div_round_up(m->block_count, RJ_BLOCK_COUNTERS_STEP) *
-		RJ_BLOCK_COUNTERS_STEP;
+	/* relaxed: this thread wrote it, or saw it written */
+	const unsigned blocks =
+		atomic_load_explicit(&m->block_count, memory_order_relaxed);
+	const size_t row = rj_div_round_up(blocks, RJ_BLOCK_COUNTERS_STEP) *
+			   RJ_BLOCK_COUNTERS_STEP;
 	const size_t bytes = channels * row * sizeof(*m->block_counters);
 
 	m->counters = aligned_alloc(64, channels * sizeof(*m->counters));

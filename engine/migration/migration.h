@@ -61,7 +61,8 @@ struct ramjet_migration {
 	struct rj_counters *counters;
 	_Atomic unsigned counter_count;
 	struct rj_block_counters *block_counters; /* theirs */
-	unsigned block_count; /* of the guest while it was ours */
+	/* Of the guest while it was ours; 0 until its VMM has named them. */
+	_Atomic unsigned block_count;
 	/* A block; by the control thread, relaxed. */
 	_Atomic uint64_t *untouched_pages;
 
@@ -112,6 +113,8 @@ RJ_NODISCARD int rj_migration_begin(const struct rj_side *side,
 				    struct ramjet_error *err);
 /* Is the caller one of its threads, in a callback? It can't wait for the end. */
 bool rj_migration_is_inside(const struct ramjet_migration *m);
+/* The guest's blocks will not change until this one is over. */
+void rj_migration_count_blocks(struct ramjet_migration *m);
 /* Counters for `channels` workers. */
 RJ_NODISCARD int rj_migration_alloc_counters(struct ramjet_migration *m,
 					     unsigned channels,

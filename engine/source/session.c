@@ -153,6 +153,33 @@ static int connect_one(struct rj_source_session *session,
 	return rc;
 }
 
+/* What the target's VMM must know before memory moves. It is asked for before
+ * anybody is disturbed: see rj_session_connect(). */
+static int describe(const struct rj_vmm *vmm, void **ret_data,
+		    size_t *ret_bytes, struct ramjet_error *err)
+{
+	int rc = rj_call_describe(vmm, ret_data, ret_bytes, err);
+
+	if (!rc && *ret_bytes > RJ_GUEST_BODY_MAX)
+		rc = rj_fail(err, -EMSGSIZE,
+			     "guest: describe: %zu bytes, at most %u allowed",
+			     *ret_bytes, RJ_GUEST_BODY_MAX);
+	return rc;
+}
+
+static int send_description(struct rj_source_session *session, const void *data,
+			    size_t bytes, const struct rj_env *env,
+			    struct ramjet_error *err)
+{
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_GUEST,
+		.payload_bytes = (uint32_t)bytes,
+	};
+
+	return rj_link_send(&session->link, &frame, data,
+			    rj_env_reply_deadline(env), err);
+}
+
 static int send_blocks(struct rj_source_session *session,
 		       const struct ramjet_guest *guest,
 		       const struct rj_env *env, struct ramjet_error *err)
@@ -186,9 +213,14 @@ int rj_session_connect(struct rj_source_session *session,
 		       struct rj_source_lanes *lanes, const struct rj_vmm *vmm,
 		       const struct rj_env *env, struct ramjet_error *err)
 {
+	const bool describes = vmm->guest->ops.describe;
 	struct rj_hello *hello = &session->hello;
-	int rc;
+	rj_autofree void *data = NULL;
+	size_t bytes = 0;
+	int rc = describes ? describe(vmm, &data, &bytes, err) : 0;
 
+	if (rc)
+		return rc;
 	hello->version_min = hello->version_max = RJ_WIRE_VERSION;
 	if (getrandom(hello->session, sizeof(hello->session), 0) !=
 		    sizeof(hello->session) ||
@@ -199,6 +231,8 @@ int rj_session_connect(struct rj_source_session *session,
 		rc = connect_many(session, lanes, vmm, env, err);
 	else
 		rc = connect_one(session, lanes, vmm, env, err);
+	if (!rc && describes)
+		rc = send_description(session, data, bytes, env, err);
 	return rc ? rc : send_blocks(session, vmm->guest, env, err);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Compares the blocks of both guests. */
+/* Compares the blocks of both guests, and has our VMM compare the rest. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "engine/guest/backing.h"
+#include "engine/migration/callback.h"
 #include "engine/target/incoming.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -93,6 +94,36 @@ static int match_blocks(struct ramjet_migration *m,
 	return find_missing(m->guest, theirs, count, err);
 }
 
+int rj_target_take_guest(struct ramjet_migration *m, struct rj_message *message,
+			 struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+
+	if (!m->guest->ops.accept)
+		return rj_fail(err, -EOPNOTSUPP,
+			       "guest: the source's VMM describes it (%u "
+			       "bytes), the target's takes no description: "
+			       "wanted the same kind of guest on both sides",
+			       message->frame.payload_bytes);
+	in->description = message->payload;
+	in->description_bytes = message->frame.payload_bytes;
+	message->payload = NULL;
+	return 0;
+}
+
+static int ask_vmm(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	const struct rj_vmm vmm = rj_vmm_of(m);
+	struct rj_incoming *in = m->in;
+	int rc;
+
+	if (!m->guest->ops.accept)
+		return 0;
+	rc = rj_call_accept(&vmm, in->description, in->description_bytes, err);
+	rj_migration_count_blocks(m);
+	return rc;
+}
+
 int rj_target_take_blocks(struct ramjet_migration *m,
 			  struct rj_message *message, struct ramjet_error *err)
 {
@@ -107,5 +138,6 @@ int rj_target_take_blocks(struct ramjet_migration *m,
 		return rc;
 	}
 	/* A sound BLOCKS counts as heard, even if our guest differs from it. */
-	return match_blocks(m, blocks, count, err);
+	rc = ask_vmm(m, err);
+	return rc ? rc : match_blocks(m, blocks, count, err);
 }

@@ -43,7 +43,9 @@ struct rj_incoming {
 	bool one_way;   /* nothing can be answered */
 	struct rj_receiver *receivers;
 	unsigned channel_count;
-	uint64_t hello_bytes;    /* read from each data connection so far */
+	uint64_t hello_bytes; /* read from each data connection so far */
+	uint8_t *description; /* of the source's guest, or NULL */
+	size_t description_bytes;
 	struct rj_block *blocks; /* the guest's, in the source's order */
 	unsigned block_count;
 
@@ -78,7 +80,11 @@ RJ_NODISCARD int rj_target_open_session(struct ramjet_migration *m,
 /* There will be no session: tell connections that wait to be accepted why. */
 void rj_target_turn_away(struct ramjet_migration *m,
 			 const struct ramjet_error *why);
-/* blocks.c: fill in->blocks from the source's BLOCKS, or say how the two
+/* blocks.c: keep what the source's VMM says of its guest. */
+RJ_NODISCARD int rj_target_take_guest(struct ramjet_migration *m,
+				      struct rj_message *message,
+				      struct ramjet_error *err);
+/* Show that to our VMM, which may name its blocks now; fill in->blocks from the source's BLOCKS, or say how the two
  * differ. */
 RJ_NODISCARD int rj_target_take_blocks(struct ramjet_migration *m,
 				       struct rj_message *message,

@@ -145,13 +145,15 @@ static bool is_refusal(const struct rj_message *message, int rc)
 	const uint8_t type = message->frame.type;
 
 	return rc != -ECANCELED && type != RJ_FRAME_FAILED &&
-	       type != RJ_FRAME_CANCEL && type != RJ_FRAME_BLOCKS;
+	       type != RJ_FRAME_CANCEL && type != RJ_FRAME_BLOCKS &&
+	       type != RJ_FRAME_GUEST;
 }
 
 int rj_target_take(struct ramjet_migration *m, struct rj_message *message,
 		   struct ramjet_error *err)
 {
 	static take_fn *const takes[] = {
+		[RJ_FRAME_GUEST] = rj_target_take_guest,
 		[RJ_FRAME_BLOCKS] = rj_target_take_blocks,
 		[RJ_FRAME_STATE] = take_state,
 		[RJ_FRAME_DIGESTS] = take_digests,

@@ -42,6 +42,7 @@ static void free_incoming(struct ramjet_migration *m)
 	rj_fences_done(&in->fences);
 	free(in->receivers);
 	free(in->blocks);
+	free(in->description);
 	rj_helpers_free(in->helpers);
 	free(in->device.data);
 	free(in->helper_states.data);

@@ -304,18 +304,23 @@ static int answer_accept(struct ramjet_migration *m, struct ramjet_error *err)
 			    rj_migration_reply_deadline(m), err);
 }
 
+/* Up to BLOCKS: what its VMM says of the guest may come before. */
 static int read_blocks(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
 	struct rj_message message = { 0 };
-	int rc = rj_link_wait(&in->link,
-			      in->one_way ? 0 : rj_migration_reply_deadline(m),
-			      &message, err);
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	rc = rj_target_take(m, &message, err);
-	rj_message_done(&message);
+	while (!rc && !in->blocks) {
+		rc = rj_link_wait(&in->link,
+				  in->one_way ? 0
+					      : rj_migration_reply_deadline(m),
+				  &message, err);
+		if (rc)
+			return rc;
+		rc = rj_target_take(m, &message, err);
+		rj_message_done(&message);
+	}
 	return rc;
 }
 

@@ -48,6 +48,7 @@ static const struct shape shapes[] = {
 	[RJ_FRAME_CANCEL] = { SHAPE("CANCEL", 0, 0) },
 	[RJ_FRAME_PING] = { SHAPE("PING", RJ_PING_BYTES, RJ_PING_BYTES) },
 	[RJ_FRAME_PONG] = { SHAPE("PONG", RJ_PING_BYTES, RJ_PING_BYTES) },
+	[RJ_FRAME_GUEST] = { SHAPE("GUEST", 0, RJ_GUEST_BODY_MAX) },
 	[RJ_FRAME_PAGES] = { SHAPE("PAGES", 0, RJ_PAGES_PAYLOAD_MAX),
 			     .flags = RJ_FLAG_CHECKED, .runs = true,
 			     .round = true },

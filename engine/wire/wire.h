@@ -20,14 +20,16 @@
 #define RJ_WIRE_MAGIC 0x314a4d52u
 
 /* What docs/protocol.md fixes. 1023 runs and a header are as many pieces as the
- * kernel takes in one call (UIO_MAXIOV, 1024). 4 MiB of pages and 1 MiB of control
- * message are what a receiver must have room for: chosen. */
+ * kernel takes in one call (UIO_MAXIOV, 1024). 4 MiB of pages, 1 MiB of control
+ * message and half of it to describe a guest are what a receiver must have room
+ * for: chosen. */
 #define RJ_HEADER_BYTES      32u
 #define RJ_RUN_BYTES         8u
 #define RJ_RUNS_MAX          1023u
 #define RJ_TABLE_BYTES_MAX   (RJ_RUNS_MAX * RJ_RUN_BYTES)
 #define RJ_PAGES_PAYLOAD_MAX (4u << 20)
 #define RJ_CONTROL_BODY_MAX  (1u << 20)
+#define RJ_GUEST_BODY_MAX    (512u << 10)
 #define RJ_BLOCKS_MAX        1024u
 #define RJ_BLOCK_NAME_MAX    63u
 #define RJ_RUN_PAGE_BITS     40u
@@ -42,6 +44,7 @@ enum rj_frame_type {
 	RJ_FRAME_CANCEL = 0x05,
 	RJ_FRAME_PING = 0x06,
 	RJ_FRAME_PONG = 0x07,
+	RJ_FRAME_GUEST = 0x0a,
 	RJ_FRAME_PAGES = 0x10,
 	RJ_FRAME_FENCE = 0x14,
 	RJ_FRAME_STATE = 0x20,

@@ -76,6 +76,8 @@ GOOD = {
     "blocks_three": frame("BLOCKS", body=blocks(
         block("ram0", 3 * TIB, 1 << 30), block("pc.ram \u00e9", PAGE),
         block("n" * 63, 6 << 20, 2 << 20))),
+    "guest": frame("GUEST", body=[(b"\0what the VMM says", "the guest's description")]),
+    "guest_empty": frame("GUEST"),
     "accept": accept(4),
     "accept_most": accept(256),
     "ping": token("PING", 0x0123456789abcdef),
@@ -129,6 +131,13 @@ GOOD = {
         state(b"device", 1) +
         frame("DIGESTS", body=digest(1, 2) + digest(3, 4)) +
         frame("SWITCHOVER", round_=1) + commit(),
+    "one_way_described":
+        hello_frame(ONE_WAY) +
+        frame("GUEST", body=[(b"what the VMM says", "the guest's description")]) +
+        frame("BLOCKS", body=blocks(block("ram0", 4 * PAGE))) +
+        checked(body=pages(1), table=[run(1, 1, RAW)]) +
+        frame("FENCE", round_=0, flags=FINAL) +
+        frame("SWITCHOVER", round_=0) + commit(),
 }
 
 
@@ -169,6 +178,9 @@ ERRORS = {
                       "HELLO frame: payload of 32 bytes, wanted 40 to 40"),
     "payload_unwanted": (frame("FENCE", body=[u8(0, "?")]),
                          "FENCE frame: payload of 1 bytes, wanted 0 to 0"),
+    "guest_too_large": (
+        frame("GUEST", size=(512 << 10) + 1),
+        "GUEST frame: payload of 524289 bytes, wanted 0 to 524288"),
     "state_piece_too_large": (
         frame("STATE", aux=1, size=(1 << 20) + 1),
         "STATE frame: payload of 1048577 bytes, wanted 0 to 1048576"),

@@ -258,11 +258,11 @@ static void a_guest_is_taken_once_at_a_time_and_then_fixed(void **state)
 	};
 
 	assert_int_equal(ramjet_dirty_shared_new(&bitmap, &source, NULL), 0);
-	assert_int_equal(rj_guest_acquire(guest, &err), -EINVAL);
+	assert_int_equal(rj_guest_acquire(guest, true, &err), -EINVAL);
 	assert_true(*err.message);
 	add(guest, "ram0", 0);
-	assert_int_equal(rj_guest_acquire(guest, NULL), 0);
-	assert_int_equal(rj_guest_acquire(guest, NULL), -EBUSY);
+	assert_int_equal(rj_guest_acquire(guest, true, NULL), 0);
+	assert_int_equal(rj_guest_acquire(guest, true, NULL), -EBUSY);
 	refuse(guest, &block, -EBUSY);
 	err.code = 0;
 	assert_int_equal(ramjet_guest_add_dirty_source(guest, source, &err),
@@ -271,7 +271,7 @@ static void a_guest_is_taken_once_at_a_time_and_then_fixed(void **state)
 	rj_guest_release(guest);
 	assert_int_equal(ramjet_guest_add_dirty_source(guest, source, NULL), 0);
 	assert_int_equal(ramjet_guest_add_block(guest, &block, NULL), 1);
-	assert_int_equal(rj_guest_acquire(guest, NULL), 0);
+	assert_int_equal(rj_guest_acquire(guest, true, NULL), 0);
 	rj_guest_release(guest);
 	/* Two handles, though nothing is under way. */
 	assert_int_equal(ramjet_guest_free(guest), -EBUSY);

@@ -14,6 +14,7 @@ static const struct {
 	const char *from_source, *from_target;
 } legal[] = {
 	{ RJ_FRAME_HELLO, "........", "........" },
+	{ RJ_FRAME_GUEST, "x.......", "........" },
 	{ RJ_FRAME_BLOCKS, "x.......", "........" },
 	{ RJ_FRAME_ACCEPT, "........", "x......." },
 	{ RJ_FRAME_FAILED, "xxxxxxx.", "xxxxxxx." },
@@ -78,6 +79,7 @@ static void a_session_goes_from_phase_to_phase(void **state)
 	struct rj_talk t = { 0 };
 
 	(void)state;
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_GUEST, 0, RJ_TALK_OFFER);
 	take(&t, RJ_TALK_SOURCE, RJ_FRAME_BLOCKS, 0, RJ_TALK_OFFER);
 	take(&t, RJ_TALK_TARGET, RJ_FRAME_ACCEPT, 0, RJ_TALK_ROUNDS);
 	take(&t, RJ_TALK_TARGET, RJ_FRAME_APPLIED, 0, RJ_TALK_ROUNDS);
@@ -193,6 +195,23 @@ static void digests_come_once(void **state)
 	assert_int_equal(try(&t, RJ_FRAME_STATE, 1, 0, &said), 0);
 }
 
+static void a_guest_is_described_once(void **state)
+{
+	struct rj_talk t = { 0 };
+	const char *said;
+
+	(void)state;
+	assert_int_equal(try(&t, RJ_FRAME_GUEST, 0, 0, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_GUEST, 0, 0, &said), -EPROTO);
+	assert_string_equal(said, "a GUEST frame from the source comes a "
+				  "second time before ACCEPT, wanted BLOCKS");
+	/* It is no record of the switchover. */
+	rj_talk_said(&t, RJ_FRAME_ACCEPT);
+	assert_int_equal(try(&t, RJ_FRAME_COMMIT, 0, 0, &said), -EPROTO);
+	assert_non_null(strstr(said, "wanted STATE, DIGESTS or SWITCHOVER"));
+	assert_int_equal(try(&t, RJ_FRAME_DIGESTS, 0, 0, &said), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +223,7 @@ int main(void)
 		cmocka_unit_test(
 			records_come_one_after_another_and_once_a_kind),
 		cmocka_unit_test(digests_come_once),
+		cmocka_unit_test(a_guest_is_described_once),
 	};
 
 	return cmocka_run_group_tests_name("talk", tests, NULL, NULL);

@@ -125,7 +125,7 @@ static void helpers_do_not_change_while_the_guest_is_moved(void **state)
 {
 	struct ramjet_error err = { 0 };
 
-	assert_int_equal(rj_guest_acquire(*state, NULL), 0);
+	assert_int_equal(rj_guest_acquire(*state, true, NULL), 0);
 	assert_int_equal(ramjet_guest_set_helpers(*state, NULL, &err), -EBUSY);
 	assert_true(err.message[0]);
 	rj_guest_release(*state);
