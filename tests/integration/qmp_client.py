@@ -23,9 +23,14 @@ class QmpError(Exception):
 
 class Client:
     def __init__(self, path, negotiate=True):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        """`path`: where the server listens, or a connection to it."""
+        if isinstance(path, socket.socket):
+            self.socket = path
+        else:
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(DEADLINE_S)
-        self.socket.connect(path)
+        if self.socket is not path:
+            self.socket.connect(path)
         self.buffer = b""
         self.events = []  # in the order they came, not yet looked at
         self.greeting = self.receive()

@@ -37,24 +37,40 @@ static uint64_t *page_at(const struct writer *writer, size_t page)
 	return writer->pages + page * PAGE_WORDS;
 }
 
+static bool check_page(const struct writer *writer, size_t page)
+{
+	return pattern_check("memory page", page_at(writer, page), PAGE_WORDS,
+			     pattern_head(PATTERN_MEMORY, writer->first + page,
+					  writer->generations[page]));
+}
+
+/* What is overwritten can't be checked later.  Its first word and one other
+ * are enough for a page that is lost, old or another's. */
+static void glance_at_page(const struct writer *writer, size_t page)
+{
+	const uint64_t *words = page_at(writer, page);
+	uint32_t generation = writer->generations[page];
+	uint64_t head =
+		pattern_head(PATTERN_MEMORY, writer->first + page, generation);
+	size_t other = 1 + generation % (PAGE_WORDS - 1);
+
+	if (generation > 0 &&
+	    (words[0] != head || words[other] != pattern_word(head, other)))
+		check_page(writer, page);
+}
+
 static void write_page(struct writer *writer)
 {
 	size_t page = writer->next_write++;
 
 	if (writer->next_write == writer->count)
 		writer->next_write = 0;
+	glance_at_page(writer, page);
 	writer->generations[page]++;
 	writer->writes++;
 	pattern_fill(page_at(writer, page), PAGE_WORDS,
 		     pattern_head(PATTERN_MEMORY, writer->first + page,
 				  writer->generations[page]));
-}
-
-static bool check_page(const struct writer *writer, size_t page)
-{
-	return pattern_check("memory page", page_at(writer, page), PAGE_WORDS,
-			     pattern_head(PATTERN_MEMORY, writer->first + page,
-					  writer->generations[page]));
 }
 
 /* Pages and generations could be old together; their sum can't. */

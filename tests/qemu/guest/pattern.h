@@ -26,10 +26,16 @@ static inline uint64_t pattern_head(enum pattern_kind kind, uint64_t number,
 	       (generation & ((1u << GENERATION_BITS) - 1));
 }
 
-static inline void pattern_fill(uint64_t *words, size_t count, uint64_t head)
+/* The word at `index`, above 0, of a unit with this head. */
+static inline uint64_t pattern_word(uint64_t head, size_t index)
 {
 	/* An odd number spreads neighbouring heads over all bits. */
-	uint64_t base = head * 0x9e3779b97f4a7c15u;
+	return head * 0x9e3779b97f4a7c15u + index;
+}
+
+static inline void pattern_fill(uint64_t *words, size_t count, uint64_t head)
+{
+	uint64_t base = pattern_word(head, 0);
 
 	words[0] = head;
 	for (size_t i = 1; i < count; i++)
@@ -40,7 +46,7 @@ static inline void pattern_fill(uint64_t *words, size_t count, uint64_t head)
 static inline bool pattern_check(const char *what, const uint64_t *words,
 				 size_t count, uint64_t head)
 {
-	uint64_t base = head * 0x9e3779b97f4a7c15u;
+	uint64_t base = pattern_word(head, 0);
 	size_t i = 0;
 	uint64_t number_mask = (1ull << NUMBER_BITS) - 1;
 	uint64_t generation_mask = (1ull << GENERATION_BITS) - 1;
