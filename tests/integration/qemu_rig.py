@@ -13,6 +13,7 @@ import subprocess
 import qmp_client
 import rig
 from qemu_console import Console
+from qemu_disks import Disk, all_options  # noqa: F401: tests take Disk here
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -57,42 +58,6 @@ def memory_options(backing, mib, folder, name):
             ",memory-backend=ram")
 
 
-class Disk:
-    """An image that source and target share. `how`: what the guest does with
-    it (see tests/qemu/guest/main.c), without the device's name."""
-
-    def __init__(self, path, how=":direct:readers=2", kind="disk", mib=32,
-                 aio="threads", direct=True, form="raw", bus="virtio-blk-pci"):
-        self.path = path
-        self.how = how
-        self.kind = kind
-        self.aio = aio
-        self.direct = "on" if direct else "off"
-        self.form = form
-        self.bus = bus
-        if form == "raw":
-            with open(path, "wb") as file:
-                file.truncate(mib * rig.MIB)
-        else:
-            subprocess.run(["qemu-img", "create", "-q", "-f", form, path,
-                            f"{mib}M"], check=True)
-
-    def options(self, number):
-        node = f"disk{number}"
-        options = ["-blockdev",
-                   f"driver={self.form},node-name={node},cache.direct="
-                   f"{self.direct},file.driver=file,file.filename={self.path},"
-                   f"file.aio={self.aio},file.cache.direct={self.direct}"]
-        if self.bus == "scsi-hd" and number == 0:
-            options += ["-device", "virtio-scsi-pci"]
-        return options + ["-device", f"{self.bus},drive={node}"]
-
-    def asked_for(self, number):
-        letter = "abcdefgh"[number]
-        device = ("/dev/sd" if self.bus == "scsi-hd" else "/dev/vd") + letter
-        return f"wait={device} {self.kind}={device}{self.how}"
-
-
 class Qemu:
     """One QEMU. `twin` starts another of the same kind, to be a target."""
 
@@ -111,22 +76,21 @@ class Qemu:
         self.errors = case.path(name + ".err")
         servers = {which: self.server(f"{name}.{which}")
                    for which in ("monitor", "console")}
+        disk_options, disks_asked = all_options(disks)
         options = ["-accel", accel, "-cpu", cpu or "max", "-nodefaults",
                    "-display", "none"]
         memory_is, machine_too = memory_options(backing, memory, case.folder,
                                                 name)
         options += memory_is + ["-machine", machine + machine_too]
         options += ["-kernel", os.path.join(LAB, "vmlinuz"), "-initrd",
-                    case.initrd(), "-append", " ".join(
-                        [COMMAND_LINE, asks, *(disk.asked_for(i) for i, disk
-                                               in enumerate(disks))])]
+                    case.initrd(), "-append",
+                    " ".join([COMMAND_LINE, asks, *disks_asked])]
         options += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
         for which, (path, _) in servers.items():
             options += ["-chardev", f"socket,id={which},path={path}"]
         options += ["-mon", "chardev=monitor,mode=control", "-serial",
                     "chardev:console"]
-        for i, disk in enumerate(disks):
-            options += disk.options(i)
+        options += disk_options
         if sandbox:
             options += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,"
                         "spawn=deny,resourcecontrol=deny"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The small Linux and its rig, without ramjet: a guest that is moved by hand
 goes on, and says so when a single page of it was lost or is old."""
+import fcntl
 import mmap
 import os
 import struct
@@ -55,6 +56,8 @@ class ByHand(qemu_rig.Case):
                   machine + state[HEADER_BYTES:] +
                   struct.pack(">BI", SECTION_VMDESCRIPTION, 2) + b"{}")
         receiving, sending = os.pipe()
+        # Whole, before anybody reads.
+        fcntl.fcntl(sending, fcntl.F_SETPIPE_SZ, 1 << 20)
         os.set_blocking(sending, False)
         self.assertEqual(os.write(sending, stream), len(stream))
         os.close(sending)
