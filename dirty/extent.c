@@ -71,6 +71,9 @@ enum rj_backing rj_backing_of(const struct ramjet_dirty_region *region)
 	struct look look = { .region = region };
 	struct stat st;
 
+	/* Not mapped here (ramjet-remote.h). */
+	if (!region->host)
+		return RJ_BACKING_SHARED_OTHER;
 	if (region->fd >= 0 && !fstat(region->fd, &st))
 		look.st = &st;
 	return rj_mappings_of(from, end, look_at, &look)

@@ -117,6 +117,11 @@ static int place(struct rj_kvm_slot *slot,
 							    slot->page_count),
 				       slot->block,
 				       (unsigned long long)region->page_count);
+		if (region->memory)
+			return rj_fail(err, -EINVAL,
+				       "KVM slot %u: block %s is not mapped "
+				       "here",
+				       slot->slot, slot->block);
 		slot->region = i;
 		slot->host =
 			region->host + slot->first_page * RAMJET_PAGE_BYTES;

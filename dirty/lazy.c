@@ -52,7 +52,7 @@ static void note_flags(const struct ramjet_dirty_region *regions,
 		const uint64_t bytes =
 			regions[i].page_count * RAMJET_PAGE_BYTES;
 
-		if (at[0] >= begin + bytes || at[1] <= begin)
+		if (!begin || at[0] >= begin + bytes || at[1] <= begin)
 			continue;
 		if (is_lazy)
 			reasons[i] = filled;
@@ -70,7 +70,8 @@ static uint64_t end_of_all(const struct ramjet_dirty_region *regions,
 		const uint64_t end = (uintptr_t)regions[i].host +
 				     regions[i].page_count * RAMJET_PAGE_BYTES;
 
-		last = end > last ? end : last;
+		if (regions[i].host && end > last)
+			last = end;
 	}
 	return last;
 }
@@ -86,7 +87,8 @@ static bool none_is_registered(const struct ramjet_dirty_region *regions,
 	for (unsigned i = 0; none && i < count; i++) {
 		const uint64_t from = (uintptr_t)regions[i].host;
 
-		none = rj_uffd_owner_is_none(&owner, from,
+		none = !from ||
+		       rj_uffd_owner_is_none(&owner, from,
 					     from + regions[i].page_count *
 							     RAMJET_PAGE_BYTES);
 	}
@@ -123,7 +125,7 @@ void rj_lazy_look(const struct ramjet_dirty_region *regions, unsigned count,
 	const bool none = none_is_registered(regions, count);
 
 	for (unsigned i = 0; i < count; i++)
-		ret_reasons[i] = none ? NULL : not_told;
+		ret_reasons[i] = none || !regions[i].host ? NULL : not_told;
 	if (!none)
 		read_smaps(regions, count, ret_reasons);
 }

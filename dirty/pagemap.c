@@ -394,6 +394,10 @@ static int pagemap_start(void *user, const struct ramjet_dirty_region *regions,
 	rc = try_on_own_memory(p, err);
 	p->regions = regions;
 	for (; !rc && p->count < count; p->count++) {
+		if (!regions[p->count].host)
+			return rj_fail(err, -EINVAL,
+				       "pagemap: block %s is not mapped here",
+				       regions[p->count].name);
 		p->backing[p->count] = rj_backing_of(&regions[p->count]);
 		rc = enlist(p, &regions[p->count], err);
 	}

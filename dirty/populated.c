@@ -19,6 +19,7 @@
 
 #include "dirty/extent.h"
 #include "dirty/pagescan.h"
+#include "ramjet-remote.h"
 #include "util/error.h"
 
 const char *rj_populated_method_name(enum rj_populated_method method)
@@ -32,6 +33,8 @@ const char *rj_populated_method_name(enum rj_populated_method method)
 		return "seek_data";
 	case RJ_POPULATED_UFFD_CONTINUE:
 		return "uffd_continue";
+	case RJ_POPULATED_ASKED:
+		return "vmm";
 	}
 	return "invalid";
 }
@@ -62,6 +65,12 @@ static const char *choose(const struct ramjet_dirty_region *region,
 			  enum rj_populated_method *ret_method)
 {
 	*ret_method = RJ_POPULATED_ALL;
+	if (region->memory && !region->memory->populated)
+		return "the block's memory has no operation `populated`";
+	if (region->memory) {
+		*ret_method = RJ_POPULATED_ASKED;
+		return NULL;
+	}
 	switch (rj_backing_of(region)) {
 	case RJ_BACKING_PRIVATE_ANON:
 		*ret_method = RJ_POPULATED_PAGEMAP_SCAN;
@@ -115,6 +124,7 @@ static bool is_usable(struct rj_populated *look, struct ramjet_error *err)
 	case RJ_POPULATED_UFFD_CONTINUE:
 		return !rj_hugetlb_open(&look->hugetlb, look->region, err);
 	case RJ_POPULATED_SEEK_DATA:
+	case RJ_POPULATED_ASKED:
 	case RJ_POPULATED_ALL:
 		return true;
 	case RJ_POPULATED_PAGEMAP_SCAN:
@@ -223,6 +233,82 @@ static int look_at_file(const struct rj_populated *look, uint64_t first_page,
 	return rc;
 }
 
+/* ---- asked of the VMM -------------------------------------------------- */
+
+struct asked {
+	const struct ramjet_dirty_region *region;
+	struct ramjet_memory_range range;
+	struct rj_bitmap *bm; /* NULL: the first page alone is wanted */
+	uint64_t first;       /* that */
+};
+
+/* The engine's, and no errno of the VMM's: the first page was told. */
+#define FOUND 1
+
+static int told(void *context, const struct ramjet_memory_range *range)
+{
+	struct asked *asked = context;
+	const uint64_t base = asked->region->fd_offset;
+	const uint64_t end = asked->range.offset + asked->range.bytes;
+
+	if (range->offset % RAMJET_PAGE_BYTES ||
+	    range->bytes % RAMJET_PAGE_BYTES || !range->bytes ||
+	    range->offset < asked->range.offset || range->offset >= end ||
+	    range->bytes > end - range->offset)
+		return -ERANGE;
+	asked->first = (range->offset - base) / RAMJET_PAGE_BYTES;
+	if (!asked->bm)
+		return FOUND;
+	(void)rj_bitmap_set_run(asked->bm, asked->first,
+				range->bytes / RAMJET_PAGE_BYTES);
+	return 0;
+}
+
+/* FOUND, 0, or a negative errno. */
+static int ask(struct asked *asked, uint64_t first_page, uint64_t count,
+	       struct ramjet_error *err)
+{
+	const struct ramjet_dirty_region *region = asked->region;
+	struct ramjet_error own = { 0 };
+	int rc;
+
+	asked->range = (struct ramjet_memory_range){
+		region->fd_offset + first_page * RAMJET_PAGE_BYTES,
+		count * RAMJET_PAGE_BYTES,
+	};
+	rc = region->memory->populated(region->memory_user, &asked->range, told,
+				       asked, &own);
+	if (!rc || (rc == FOUND && !asked->bm))
+		return rc;
+	if (rc == -ERANGE && !own.message[0])
+		(void)rj_fail(
+			&own, rc,
+			"populated: told pages that it was not asked for");
+	rc = rj_callback_result(&own, "populated", rc);
+	return rj_fail(err, rc, "block %s: its memory (%s): %s", region->name,
+		       region->memory->name, own.message);
+}
+
+static int look_asked(const struct rj_populated *look, uint64_t first_page,
+		      uint64_t count, struct rj_bitmap *bm,
+		      struct ramjet_error *err)
+{
+	struct asked asked = { .region = look->region, .bm = bm };
+
+	return ask(&asked, first_page, count, err);
+}
+
+static int first_asked(const struct rj_populated *look, uint64_t first_page,
+		       uint64_t count, uint64_t *ret_page)
+{
+	struct asked asked = { .region = look->region };
+	const int rc = ask(&asked, first_page, count, NULL);
+
+	if (rc == FOUND)
+		*ret_page = asked.first;
+	return rc < 0 ? rc : 0;
+}
+
 int rj_populated_look(struct rj_populated *look, uint64_t first_page,
 		      uint64_t count, struct rj_bitmap *bm,
 		      const char **ret_reason, struct ramjet_error *err)
@@ -243,6 +329,9 @@ int rj_populated_look(struct rj_populated *look, uint64_t first_page,
 		rc = rj_hugetlb_look(&look->hugetlb, first_page, count, bm,
 				     &why);
 		break;
+	case RJ_POPULATED_ASKED:
+		/* Were all of it to count, all of it would be populated. */
+		return look_asked(look, first_page, count, bm, err);
 	case RJ_POPULATED_ALL:
 		(void)rj_bitmap_set_run(bm, first_page, count);
 		return 0;
@@ -290,6 +379,9 @@ uint64_t rj_populated_first(struct rj_populated *look, uint64_t first_page,
 	case RJ_POPULATED_UFFD_CONTINUE:
 		rc = rj_hugetlb_first(&look->hugetlb, first_page, count, &page,
 				      NULL);
+		break;
+	case RJ_POPULATED_ASKED:
+		rc = first_asked(look, first_page, count, &page);
 		break;
 	case RJ_POPULATED_ALL:
 		return first_page;

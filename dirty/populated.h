@@ -10,6 +10,7 @@
  *                       populated through another mapping)
  *   hugetlbfs           UFFDIO_CONTINUE on a mapping of our own
  *   filled lazily       every page counts (lazy.h)
+ *   not mapped here     what its operations say (ramjet-remote.h)
  *
  * Run it after dirty tracking has started: what is populated later then
  * appears as dirty.
@@ -26,6 +27,7 @@ enum rj_populated_method {
 	RJ_POPULATED_PAGEMAP_SCAN,
 	RJ_POPULATED_SEEK_DATA,
 	RJ_POPULATED_UFFD_CONTINUE,
+	RJ_POPULATED_ASKED,
 };
 
 /* Set a bit in `bm` for every populated page of `region`. *ret_method says

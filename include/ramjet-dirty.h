@@ -49,7 +49,8 @@ struct ramjet_dirty_region {
 	uint32_t page_bytes; /* backing page size */
 	int fd;
 	uint64_t fd_offset;
-	/* As in struct ramjet_block: `host` is NULL with it. */
+	/* As in struct ramjet_block: `host` is NULL with it, fd -1, and
+	 * fd_offset is where in that memory the region starts. */
 	const struct ramjet_memory_ops *memory;
 	void *memory_user;
 };

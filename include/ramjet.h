@@ -166,7 +166,7 @@ struct ramjet_block {
 	uint32_t flags;      /* enum ramjet_block_flags */
 	/* Instead of `host`, for memory that is not mapped here: how it is
 	 * reached (ramjet-remote.h), borrowed as `host`. Then host is NULL, fd
-	 * -1, and not RAMJET_BLOCK_PINNABLE. */
+	 * -1, fd_offset 0, and not RAMJET_BLOCK_PINNABLE. */
 	const struct ramjet_memory_ops *memory;
 	void *memory_user;
 };

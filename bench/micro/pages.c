@@ -58,7 +58,8 @@ static void build_frame(struct rj_bench *bench, int64_t run_pages)
 		uint64_t page = 0;
 
 		rj_out_frame_reset(frame);
-		while (rj_out_frame_add(frame, 0, region, page,
+		while (rj_out_frame_add(frame, 0,
+					region + page * RAMJET_PAGE_BYTES, page,
 					(uint32_t)run_pages,
 					RJ_RUN_RAW) == run_pages)
 			page += 2 * (uint64_t)run_pages;

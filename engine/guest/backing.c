@@ -19,7 +19,8 @@ void rj_backing_note(struct rj_block *block)
 {
 	const struct ramjet_dirty_region region = rj_block_region(block);
 
-	block->is_file = rj_backing_of(&region) == RJ_BACKING_SHARED_FD;
+	block->is_file =
+		block->host && rj_backing_of(&region) == RJ_BACKING_SHARED_FD;
 }
 
 int rj_backing_check(const struct rj_block *block, uint64_t first_page,

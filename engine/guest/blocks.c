@@ -61,6 +61,12 @@ static int check_foreign(const struct ramjet_block *block,
 		return rj_fail(err, -EINVAL,
 			       "block %s: fd is %d beside memory, wanted -1",
 			       block->name, block->fd);
+	if (block->fd_offset)
+		return rj_fail(err, -EINVAL,
+			       "block %s: fd_offset is %llu beside memory, "
+			       "wanted 0",
+			       block->name,
+			       (unsigned long long)block->fd_offset);
 	if (block->flags & RAMJET_BLOCK_PINNABLE)
 		return rj_fail(err, -EINVAL,
 			       "block %s: flags has RAMJET_BLOCK_PINNABLE "

@@ -36,7 +36,7 @@ struct rj_block {
 
 static inline bool rj_block_holds(const struct rj_block *block, const void *at)
 {
-	return (const uint8_t *)at >= block->host &&
+	return block->host && (const uint8_t *)at >= block->host &&
 	       (const uint8_t *)at < block->host + block->bytes;
 }
 
@@ -80,6 +80,10 @@ RJ_NODISCARD int rj_guest_acquire(struct ramjet_guest *guest, bool is_source,
 				  struct ramjet_error *err);
 /* Its VMM may, or may not any more, change the blocks of a guest that is taken. */
 void rj_guest_open_blocks(struct ramjet_guest *guest, bool open);
+/* Can its memory be moved away from here, or to here? -EINVAL: a block lacks the
+ * operation for it. */
+RJ_NODISCARD int rj_guest_check_memory(struct ramjet_guest *guest,
+				       bool outgoing, struct ramjet_error *err);
 /* It is over. */
 void rj_guest_release(struct ramjet_guest *guest);
 /* Its handle is freed: the last use of the guest. */

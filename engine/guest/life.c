@@ -66,15 +66,6 @@ RAMJET_API int ramjet_guest_free(struct ramjet_guest *guest)
 	return 0;
 }
 
-static bool has_foreign_locked(const struct ramjet_guest *guest)
-	RJ_REQUIRES(guest->lock)
-{
-	for (unsigned i = 0; i < guest->block_count; i++)
-		if (guest->blocks[i].foreign)
-			return true;
-	return false;
-}
-
 int rj_guest_acquire(struct ramjet_guest *guest, bool is_source,
 		     struct ramjet_error *err)
 {
@@ -86,10 +77,6 @@ int rj_guest_acquire(struct ramjet_guest *guest, bool is_source,
 			     "guest: another migration of it is under way");
 	else if (!guest->block_count && (is_source || !guest->ops.accept))
 		rc = rj_fail(err, -EINVAL, "guest: has no memory block");
-	else if (has_foreign_locked(guest))
-		rc = rj_fail(err, -EOPNOTSUPP,
-			     "guest: memory that is not mapped here cannot be "
-			     "moved yet");
 	else
 		guest->busy = true;
 	if (!rc) {
@@ -105,6 +92,27 @@ void rj_guest_open_blocks(struct ramjet_guest *guest, bool open)
 	rj_lock(&guest->lock);
 	guest->naming = open;
 	rj_unlock(&guest->lock);
+}
+
+int rj_guest_check_memory(struct ramjet_guest *guest, bool outgoing,
+			  struct ramjet_error *err)
+{
+	int rc = 0;
+
+	rj_lock(&guest->lock);
+	for (unsigned i = 0; !rc && i < guest->block_count; i++) {
+		const struct rj_block *block = &guest->blocks[i];
+		const struct ramjet_memory_ops *memory = block->foreign;
+
+		if (memory && (outgoing ? !memory->read : !memory->write))
+			rc = rj_fail(err, -EINVAL,
+				     "block %s: its memory (%s) has no "
+				     "operation `%s`",
+				     block->name, memory->name,
+				     outgoing ? "read" : "write");
+	}
+	rj_unlock(&guest->lock);
+	return rc;
 }
 
 void rj_guest_release(struct ramjet_guest *guest)

@@ -6,7 +6,9 @@
  * written where it lies; what is not (a disk, memory of another process) has
  * operations of its own. Whatever reads, judges or writes content outside the
  * fast path asks for it through these: engine/page/memory.h. The fast path sends
- * and receives in place, and takes mapped blocks only.
+ * and receives mapped blocks in place; what the VMM reaches by operations of its
+ * own goes through memory of the lanes, in batches
+ * (engine/page/foreign_memory.h).
  */
 #include <stdint.h>
 
@@ -18,7 +20,7 @@ struct rj_block;
 struct rj_memory_ops {
 	const char *name;
 	/* The content of `count` pages, to be read: where it lies, or copied into
-	 * `scratch`, which has room for it. It may be written meanwhile. NULL:
+	 * `scratch`, which has room for it and is page-aligned. It may be written meanwhile. NULL:
 	 * an error. */
 	const uint8_t *(*look)(const struct rj_block *block, uint64_t page,
 			       uint32_t count, uint8_t *scratch,

@@ -22,6 +22,20 @@ static inline struct ramjet_dirty_region rj_block_region(
 	};
 }
 
+/* Some pages of it, as a region. With operations instead of `host`, fd_offset says
+ * where in the block that is. */
+static inline struct ramjet_dirty_region rj_block_region_part(
+	const struct rj_block *block, uint64_t first_page, uint64_t page_count)
+{
+	struct ramjet_dirty_region region = rj_block_region(block);
+
+	if (region.host)
+		region.host += first_page * RAMJET_PAGE_BYTES;
+	region.fd_offset += first_page * RAMJET_PAGE_BYTES;
+	region.page_count = page_count;
+	return region;
+}
+
 /* Where missing pages are filled at the first touch, an absent page need not be
  * zero: (*ret)[i] then says why of blocks[i], else it is NULL (dirty/lazy.h).
  * *ret is to be free()d, its strings are static. One call for all blocks, since

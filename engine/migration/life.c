@@ -160,6 +160,8 @@ static int new_migration(const struct rj_side *side, struct ramjet_guest *guest,
 	if (!rc && side->outgoing)
 		rc = check_blockers(guest, err);
 	if (!rc)
+		rc = rj_guest_check_memory(guest, side->outgoing, err);
+	if (!rc)
 		rc = rj_guest_acquire(guest, side->outgoing, err);
 	if (!rc)
 		rc = alloc_figures(m, err);

@@ -14,10 +14,14 @@ void rj_page_codec_init(struct rj_page_codec *codec, uint32_t frame_bytes)
 
 void rj_page_codec_done(struct rj_page_codec *codec)
 {
+	if (codec->staging != codec->copies)
+		free(codec->staging);
 	free(codec->copies);
 	free(codec->coded);
 	free(codec->pieces);
 	free(codec->received);
+	free(codec->pages);
+	free(codec->ranges);
 	*codec = (struct rj_page_codec){ 0 };
 }
 
@@ -34,6 +38,14 @@ int rj_page_codec_copy(struct rj_page_codec *codec, struct ramjet_error *err)
 	return codec->copies ? 0 : rj_fail(err, -ENOMEM, "out of memory");
 }
 
+int rj_page_codec_stage(struct rj_page_codec *codec, struct ramjet_error *err)
+{
+	if (!codec->staging)
+		codec->staging =
+			codec->copies ? codec->copies : new_frames(codec);
+	return codec->staging ? 0 : rj_fail(err, -ENOMEM, "out of memory");
+}
+
 uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame)
 {
 	if (!codec->coded)
@@ -42,33 +54,68 @@ uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame)
 			    : NULL;
 }
 
-static int have_room(struct rj_page_codec *codec, struct ramjet_error *err)
+static int have_pieces(struct rj_page_codec *codec, struct ramjet_error *err)
 {
 	if (!codec->pieces)
 		codec->pieces = calloc(RJ_RUNS_MAX, sizeof(*codec->pieces));
+	return codec->pieces ? 0 : rj_fail(err, -ENOMEM, "out of memory");
+}
+
+static int have_received(struct rj_page_codec *codec, struct ramjet_error *err)
+{
 	if (!codec->received)
 		codec->received = calloc(1, RJ_PAGES_PAYLOAD_MAX);
-	return codec->pieces && codec->received
-		       ? 0
+	return codec->received ? have_pieces(codec, err)
+			       : rj_fail(err, -ENOMEM, "out of memory");
+}
+
+static int have_pages(struct rj_page_codec *codec, struct ramjet_error *err)
+{
+	if (!codec->pages)
+		codec->pages =
+			aligned_alloc(RAMJET_PAGE_BYTES, RJ_PAGES_PAYLOAD_MAX);
+	if (!codec->ranges)
+		codec->ranges = calloc(RJ_RUNS_MAX, sizeof(*codec->ranges));
+	return codec->pages && codec->ranges
+		       ? have_pieces(codec, err)
 		       : rj_fail(err, -ENOMEM, "out of memory");
+}
+
+/* Its payload comes behind the `*used` bytes of `memory` that are taken. */
+static void expect(struct rj_page_codec *codec,
+		   const struct rj_run_piece *piece, uint8_t *memory,
+		   uint32_t *used, struct iovec *ret)
+{
+	struct rj_run_piece *mine;
+
+	assert(codec->piece_count < RJ_RUNS_MAX);
+	assert(piece->bytes <= RJ_PAGES_PAYLOAD_MAX - *used);
+	mine = &codec->pieces[codec->piece_count++];
+	*mine = *piece;
+	mine->payload = memory + *used;
+	*ret = (struct iovec){ memory + *used, piece->bytes };
+	*used += piece->bytes;
 }
 
 int rj_page_codec_expect(struct rj_page_codec *codec,
 			 const struct rj_run_piece *piece, struct iovec *ret,
 			 struct ramjet_error *err)
 {
-	struct rj_run_piece *mine;
-	const int rc = have_room(codec, err);
+	const int rc = have_received(codec, err);
 
-	if (rc)
-		return rc;
-	assert(codec->piece_count < RJ_RUNS_MAX);
-	assert(piece->bytes <= RJ_PAGES_PAYLOAD_MAX - codec->received_bytes);
-	mine = &codec->pieces[codec->piece_count++];
-	*mine = *piece;
-	mine->payload = codec->received + codec->received_bytes;
-	*ret = (struct iovec){ codec->received + codec->received_bytes,
-			       piece->bytes };
-	codec->received_bytes += piece->bytes;
-	return 0;
+	if (!rc)
+		expect(codec, piece, codec->received, &codec->received_bytes,
+		       ret);
+	return rc;
+}
+
+int rj_page_codec_expect_pages(struct rj_page_codec *codec,
+			       const struct rj_run_piece *piece,
+			       struct iovec *ret, struct ramjet_error *err)
+{
+	const int rc = have_pages(codec, err);
+
+	if (!rc)
+		expect(codec, piece, codec->pages, &codec->pages_bytes, ret);
+	return rc;
 }

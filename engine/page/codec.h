@@ -18,13 +18,19 @@ struct rj_page_codec {
 	/* the source's */
 	uint32_t frame_bytes; /* a frame's payload, at most */
 	uint8_t *copies;      /* of frames' pages, or NULL: see below */
-	uint8_t *coded;       /* frames' coded payloads, once there are any */
+	/* of pages that are not mapped here, or NULL; may be `copies` */
+	uint8_t *staging;
+	uint8_t *coded; /* frames' coded payloads, once there are any */
 
 	/* the target's: runs of the frame at hand whose payload comes here */
 	struct rj_run_piece *pieces; /* RJ_RUNS_MAX, once there are any */
 	unsigned piece_count;
 	uint8_t *received; /* RJ_PAGES_PAYLOAD_MAX, likewise */
 	uint32_t received_bytes;
+	/* As many, likewise: pages of blocks that are not mapped here. */
+	uint8_t *pages;
+	uint32_t pages_bytes;
+	struct ramjet_memory_range *ranges; /* RJ_RUNS_MAX: where they go */
 };
 
 /* At a source, for frames of up to so much payload; at a target 0. */
@@ -48,6 +54,17 @@ static inline uint8_t *rj_page_codec_copies(const struct rj_page_codec *codec,
 		       : NULL;
 }
 
+/* From now on there is memory for pages that are read before they are sent. After
+ * rj_page_codec_copy(), if that is wanted. */
+RJ_NODISCARD int rj_page_codec_stage(struct rj_page_codec *codec,
+				     struct ramjet_error *err);
+/* A frame's part of it: as much as its payload, page-aligned. */
+static inline uint8_t *rj_page_codec_staging(const struct rj_page_codec *codec,
+					     unsigned frame)
+{
+	return codec->staging + (size_t)frame * codec->frame_bytes;
+}
+
 /* Room for a frame's coded payload, likewise; NULL: out of memory. */
 uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame);
 
@@ -57,7 +74,7 @@ uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame);
 static inline void rj_page_codec_begin(struct rj_page_codec *codec)
 {
 	codec->piece_count = 0;
-	codec->received_bytes = 0;
+	codec->received_bytes = codec->pages_bytes = 0;
 }
 /* This run of it (without payload yet) is to be placed when its payload has
  * come: where to receive that in *ret. The frame's table was checked. */
@@ -65,4 +82,10 @@ RJ_NODISCARD int rj_page_codec_expect(struct rj_page_codec *codec,
 				      const struct rj_run_piece *piece,
 				      struct iovec *ret,
 				      struct ramjet_error *err);
+/* The same, of a run whose payload is its pages, in a block that is not mapped
+ * here. */
+RJ_NODISCARD int rj_page_codec_expect_pages(struct rj_page_codec *codec,
+					    const struct rj_run_piece *piece,
+					    struct iovec *ret,
+					    struct ramjet_error *err);
 #endif

@@ -77,8 +77,8 @@ static enum rj_populated_method method_of(struct job *job, unsigned block)
 static int find_pages(struct job *job, const struct rj_digest_piece *piece,
 		      struct rj_bitmap *ret, struct ramjet_error *err)
 {
-	struct ramjet_dirty_region region =
-		rj_block_region(&job->ask->blocks[piece->block]);
+	const struct ramjet_dirty_region region = rj_block_region_part(
+		&job->ask->blocks[piece->block], piece->first, piece->count);
 	const char *reason;
 	int rc = 0;
 
@@ -90,9 +90,6 @@ static int find_pages(struct job *job, const struct rj_digest_piece *piece,
 		(void)rj_bitmap_set_run(ret, 0, piece->count);
 		return 0;
 	}
-	region.host += piece->first * RAMJET_PAGE_BYTES;
-	region.fd_offset += piece->first * RAMJET_PAGE_BYTES;
-	region.page_count = piece->count;
 	return rj_populated_scan_as(method_of(job, piece->block), &region, ret,
 				    &reason, err);
 }

@@ -14,6 +14,30 @@
 /* Chosen: memory is what limits beyond so many threads. */
 #define GAIN_MAX 16u
 
+/* False: its pages could not be read. */
+static bool try_chunk(struct rj_digest_trial *trial,
+		      struct rj_page_sums *ignored,
+		      const struct rj_block *block,
+		      const struct rj_bitmap *populated, uint64_t chunk)
+{
+	const uint64_t end = (chunk + 1) * RJ_CHUNK_PAGES;
+	uint64_t i = chunk * RJ_CHUNK_PAGES;
+
+	while (i < end && i < populated->page_count) {
+		struct ramjet_error none = { 0 };
+		uint64_t count = 0;
+
+		while (i + count < end && i + count < populated->page_count &&
+		       rj_bitmap_test(populated, i + count))
+			count++;
+		if (count && rj_page_sums_add(ignored, block, i, count, &none))
+			return false;
+		trial->pages += count;
+		i += count ? count : 1;
+	}
+	return true;
+}
+
 void rj_digest_try(struct rj_digest_trial *trial, const struct rj_block *block,
 		   const struct rj_bitmap *populated)
 {
@@ -29,19 +53,8 @@ void rj_digest_try(struct rj_digest_trial *trial, const struct rj_block *block,
 	       (chunk = rj_bitmap_next_chunk(populated, chunk,
 					     populated->chunk_count)) <
 		       populated->chunk_count) {
-		const uint64_t first = chunk++ * RJ_CHUNK_PAGES;
-
-		for (uint64_t i = first;
-		     i < first + RJ_CHUNK_PAGES && i < populated->page_count;
-		     i++) {
-			struct ramjet_error none = { 0 };
-
-			if (!rj_bitmap_test(populated, i))
-				continue;
-			if (rj_page_sums_add(&ignored, block, i, 1, &none))
-				return;
-			trial->pages++;
-		}
+		if (!try_chunk(trial, &ignored, block, populated, chunk++))
+			return;
 	}
 	trial->us += rj_now_us() - began_us;
 }

@@ -4,14 +4,17 @@
 /* The content of a block's pages, wherever it is: see engine/guest/memory.h. */
 #include "engine/guest/guest.h"
 #include "engine/guest/memory.h"
+#include "engine/page/foreign_memory.h"
 
 /* Memory that is mapped into this process: what a block has that names nothing
- * else. */
+ * else, and is not the VMM's to reach. */
 extern const struct rj_memory_ops rj_mapped_memory;
 
 static inline const struct rj_memory_ops *rj_block_memory(
 	const struct rj_block *block)
 {
+	if (rj_unlikely(block->foreign != NULL))
+		return &rj_foreign_memory;
 	return block->memory ? block->memory : &rj_mapped_memory;
 }
 

@@ -229,6 +229,12 @@ void rj_machine_query(void *user, const struct rj_block *block,
 	struct question q = { .count = count };
 
 	(void)user;
+	if (!block->host) {
+		/* Not mapped here: nobody to ask. */
+		for (size_t i = 0; i < count; i++)
+			ret[i] = (struct rj_page_place){ .node = RJ_NODE_ANY };
+		return;
+	}
 	for (size_t i = 0; i < count; i++)
 		q.at[i] = block->host + pages[i] * RAMJET_PAGE_BYTES;
 	ask_kernel(&q);

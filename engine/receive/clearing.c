@@ -96,6 +96,28 @@ static void set_hold(struct rj_clearing *c, unsigned self,
 	rj_unlock(&c->lock);
 }
 
+/* Those of these pages that have not arrived, as many at once as lie side by
+ * side. */
+static int clear_run(struct rj_clearing *c, const struct piece *piece,
+		     uint64_t first, uint64_t count, struct ramjet_error *err)
+{
+	struct rj_bitmap *received = &c->received[piece->index];
+	const uint64_t end = first + count;
+	int rc = 0;
+
+	while (!rc && first < end) {
+		uint32_t some = 0;
+
+		while (first + some < end &&
+		       rj_bitmap_set_run(received, first + some, 1))
+			some++;
+		if (some)
+			rc = rj_pages_clear(piece->block, first, some, err);
+		first += some ? some : 1;
+	}
+	return rc;
+}
+
 /* Those of the chunk's pages that hold something and have not arrived. */
 static int clear_chunk(struct rj_clearing *c, unsigned self,
 		       const struct piece *piece, uint64_t base,
@@ -115,11 +137,7 @@ static int clear_chunk(struct rj_clearing *c, unsigned self,
 	while (!rc &&
 	       (run = rj_words_next_run(words, RJ_CHUNK_PAGES, from)).count) {
 		from = run.first + run.count;
-		for (uint64_t i = run.first; !rc && i < from; i++)
-			if (rj_bitmap_set_run(&c->received[piece->index],
-					      base + i, 1))
-				rc = rj_pages_clear(piece->block, base + i, 1,
-						    err);
+		rc = clear_run(c, piece, base + run.first, run.count, err);
 	}
 	set_hold(c, self, (struct rj_clearing_hold){ 0 });
 	return rc;
@@ -128,15 +146,13 @@ static int clear_chunk(struct rj_clearing *c, unsigned self,
 static int clear_piece(struct rj_clearing *c, unsigned self,
 		       const struct piece *piece, struct ramjet_error *err)
 {
-	struct ramjet_dirty_region region = rj_block_region(piece->block);
+	const struct ramjet_dirty_region region =
+		rj_block_region_part(piece->block, piece->first, piece->count);
 	struct rj_bitmap populated = { 0 };
 	uint64_t chunk = 0;
 	const char *reason;
 	int rc;
 
-	region.host += piece->first * RAMJET_PAGE_BYTES;
-	region.fd_offset += piece->first * RAMJET_PAGE_BYTES;
-	region.page_count = piece->count;
 	rc = rj_bitmap_init(&populated, piece->count, err);
 	if (!rc)
 		rc = rj_populated_scan_as(piece->method, &region, &populated,

@@ -59,6 +59,8 @@ static const char *why_in_place(const struct rj_block *block)
 	const struct ramjet_dirty_region region = rj_block_region(block);
 	struct stat st;
 
+	if (block->foreign)
+		return "not mapped here: written by operations";
 	if (rj_backing_of(&region) != RJ_BACKING_SHARED_FD)
 		return "not a shared mapping of the block's fd";
 	if (fstat(block->fd, &st) ||
@@ -82,7 +84,8 @@ int rj_first_touch_init(struct rj_first_touch *touch,
 	rj_mutex_init(&touch->writing);
 	touch->why = why_in_place(block);
 	touch->by_file = !touch->why;
-	touch->small_pages = block->page_bytes == RAMJET_PAGE_BYTES;
+	touch->small_pages =
+		block->page_bytes == RAMJET_PAGE_BYTES && !block->foreign;
 	if (touch->by_file)
 		touch->why = "shared memory in small pages";
 	touch->chunks = calloc(chunks, 1);

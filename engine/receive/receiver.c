@@ -161,6 +161,19 @@ static int expect_sum(struct rj_receiver *r, const struct rj_frame *frame,
 	return 0;
 }
 
+/* Is there memory for the pages? What lies in another process is that one's to
+ * have. */
+static int have_memory(struct rj_receiver *r, unsigned block,
+		       const struct rj_scatter *scatter,
+		       struct ramjet_error *err)
+{
+	return r->memory->blocks[block].foreign
+		       ? 0
+		       : rj_headroom_take(&r->memory->headroom,
+					  &r->memory->blocks[block],
+					  scatter->iov, scatter->count, err);
+}
+
 /* Take the pages, and the next header with the same receive. */
 static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		      struct ramjet_error *err)
@@ -188,9 +201,7 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 					    r->buffers->table, &scatter, err);
 	if (rc)
 		return rc;
-	rc = rj_headroom_take(&r->memory->headroom,
-			      &r->memory->blocks[frame->block], scatter.iov,
-			      scatter.count, err);
+	rc = have_memory(r, frame->block, &scatter, err);
 	if (rc)
 		return rc;
 	r->frame_offset = stream_offset(r) + frame->payload_bytes;

@@ -99,6 +99,39 @@ static int place_coded(struct rj_target_memory *memory,
 	return rc;
 }
 
+/* With the bits set it will not be cleared any more; but it may be being cleared
+ * right now. */
+static void claim_run(struct rj_target_memory *memory, unsigned block,
+		      const struct rj_wire_run *run)
+{
+	if (rj_run_rows[run->kind].fills)
+		(void)rj_bitmap_set_run(&memory->received[block], run->page,
+					run->count);
+	rj_clearing_avoid(&memory->clearing, block, run->page, run->count);
+}
+
+/* A run of a block that is not mapped here: no payload goes where it lies. */
+static int place_foreign(struct rj_target_memory *memory,
+			 struct rj_page_codec *codec, unsigned block,
+			 struct rj_run_piece *piece, struct rj_scatter *ret,
+			 struct ramjet_error *err)
+{
+	const struct rj_run_row *row = &rj_run_rows[piece->run.kind];
+	struct iovec entry;
+	int rc;
+
+	claim_run(memory, block, &piece->run);
+	ret->pages[piece->run.kind] += piece->run.count;
+	if (!piece->bytes)
+		return row->place(codec, piece, err);
+	rc = row->in_place
+		     ? rj_page_codec_expect_pages(codec, piece, &entry, err)
+		     : rj_page_codec_expect(codec, piece, &entry, err);
+	if (!rc)
+		add_entry(ret, entry, false);
+	return rc;
+}
+
 static int place_run(struct rj_target_memory *memory,
 		     struct rj_page_codec *codec, unsigned block,
 		     struct rj_run_piece *piece, struct rj_scatter *ret,
@@ -115,11 +148,7 @@ static int place_run(struct rj_target_memory *memory,
 		row->in_place && !rj_bitmap_test(received, run->page) &&
 		rj_first_touch_is_due(&memory->first_touch[block], run->page);
 
-	/* With the bits set it will not be cleared any more; but it may be
-	 * being cleared right now. */
-	if (row->fills)
-		(void)rj_bitmap_set_run(received, run->page, run->count);
-	rj_clearing_avoid(&memory->clearing, block, run->page, run->count);
+	claim_run(memory, block, run);
 	ret->pages[run->kind] += run->count;
 	if (!row->in_place)
 		return place_coded(memory, codec, piece, &pages, ret, err);
@@ -162,7 +191,8 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 			break;
 		piece.bytes =
 			(uint32_t)rj_run_payload_bytes(table, i, &piece.run);
-		rc = place_run(memory, codec, frame->block, &piece, ret, err);
+		rc = (piece.block->foreign ? place_foreign : place_run)(
+			memory, codec, frame->block, &piece, ret, err);
 	}
 	return rc;
 }

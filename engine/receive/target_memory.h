@@ -55,7 +55,7 @@ struct rj_scatter {
  * Check the whole table of a PAGES frame against the block and the payload,
  * and only then act on it: runs without payload are applied, the others become
  * the iovec to receive into (or whose file to write): guest memory where the
- * payload is the pages, else the codec's. Nothing outside the block is ever
+ * payload is the pages and the block is mapped here, else the codec's. Nothing outside the block is ever
  * named. When the payload is there, rj_page_place() does the rest.
  */
 RJ_NODISCARD int rj_target_memory_place(struct rj_target_memory *memory,

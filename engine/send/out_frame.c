@@ -14,6 +14,10 @@ void rj_out_frame_init(struct rj_out_frame *frame, struct rj_page_codec *codec,
 	frame->payload_max = RJ_OUT_PAYLOAD_BYTES;
 	frame->codec = codec;
 	frame->index = index;
+	frame->entries_max = 1;
+	for (unsigned kind = 0; kind < RJ_RUN_KINDS; kind++)
+		if (rj_run_entries(kind) > frame->entries_max)
+			frame->entries_max = rj_run_entries(kind);
 	rj_out_frame_reset(frame);
 }
 
@@ -21,7 +25,7 @@ void rj_out_frame_reset(struct rj_out_frame *frame)
 {
 	frame->iov_count = 1;
 	frame->run_count = 0;
-	frame->payload_bytes = frame->coded_bytes = 0;
+	frame->payload_bytes = frame->coded_bytes = frame->staged_pages = 0;
 	memset(frame->pages, 0, sizeof(frame->pages));
 	frame->last = (struct rj_wire_run){ 0 };
 	frame->iov[0] = (struct iovec){ .iov_base = frame->head };
@@ -84,15 +88,43 @@ static void add_run(struct rj_out_frame *frame, const struct rj_wire_run *run,
 	frame->pages[run->kind] += run->count;
 }
 
+static uint32_t payload_room(const struct rj_out_frame *frame)
+{
+	return frame->payload_max > frame->payload_bytes
+		       ? (frame->payload_max - frame->payload_bytes) /
+				 RAMJET_PAGE_BYTES
+		       : 0;
+}
+
+/* Of another block, or does it come before what the frame has? */
+static bool is_astray(const struct rj_out_frame *frame, unsigned block,
+		      uint64_t page)
+{
+	return frame->run_count &&
+	       (frame->block != block ||
+		page < frame->last.page + frame->last.count);
+}
+
+uint32_t rj_out_frame_room(const struct rj_out_frame *frame, unsigned block,
+			   uint64_t page)
+{
+	const uint32_t staging = frame->codec->frame_bytes / RAMJET_PAGE_BYTES -
+				 frame->staged_pages;
+	const uint32_t entries =
+		(RJ_OUT_RUNS_MAX - frame->run_count) / frame->entries_max;
+	uint32_t room = payload_room(frame);
+
+	if (is_astray(frame, block, page))
+		return 0;
+	room = room < staging ? room : staging;
+	return room < entries ? room : entries;
+}
+
 /* So many pages at most, whatever becomes of them. */
 static uint32_t room_for(const struct rj_out_frame *frame, uint32_t count,
 			 enum rj_run_kind kind)
 {
-	const uint32_t room =
-		frame->payload_max > frame->payload_bytes
-			? (frame->payload_max - frame->payload_bytes) /
-				  RAMJET_PAGE_BYTES
-			: 0;
+	const uint32_t room = payload_room(frame);
 
 	if (rj_run_row_has_payload(&rj_run_rows[kind]) && count > room)
 		count = room;
@@ -100,23 +132,21 @@ static uint32_t room_for(const struct rj_out_frame *frame, uint32_t count,
 }
 
 uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
-			  const uint8_t *host, uint64_t page, uint32_t count,
+			  const uint8_t *pages, uint64_t page, uint32_t count,
 			  enum rj_run_kind kind)
 {
 	struct rj_page_payload payload;
 	struct rj_wire_run run;
 	bool extends;
 
-	if (frame->run_count && (frame->block != block ||
-				 page < frame->last.page + frame->last.count))
+	if (is_astray(frame, block, page))
 		return 0;
 	count = room_for(frame, count, kind);
 	extends = extends_last(frame, page, count, kind);
 	if (!count || !fits(frame, kind, extends))
 		return 0;
-	payload = rj_page_payload_of(
-		frame->codec, frame->index, frame->coded_bytes,
-		host + page * RAMJET_PAGE_BYTES, count, kind);
+	payload = rj_page_payload_of(frame->codec, frame->index,
+				     frame->coded_bytes, pages, count, kind);
 	if (rj_unlikely(payload.kind != kind)) {
 		extends = extends_last(frame, page, count, payload.kind);
 		if (!fits(frame, payload.kind, extends))
@@ -154,14 +184,23 @@ static void copy_pages(uint8_t *to, const uint8_t *from, size_t bytes)
 }
 #endif
 
+/* Copies they are already, of memory that is not mapped here, and move forward to
+ * where others end: coded payload, too, is never longer than its pages were. */
+static void move_pages(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+	if (to != from)
+		memmove(to, from, bytes);
+}
+
 /* One copy of the whole payload, in place of it; returns its sum. */
 static uint64_t stage(struct rj_out_frame *frame, uint8_t *copies)
 {
 	size_t at = 0;
 
 	for (unsigned i = 1; i < frame->iov_count; i++) {
-		copy_pages(copies + at, frame->iov[i].iov_base,
-			   frame->iov[i].iov_len);
+		(frame->staged_pages ? move_pages : copy_pages)(
+			copies + at, frame->iov[i].iov_base,
+			frame->iov[i].iov_len);
 		at += frame->iov[i].iov_len;
 	}
 	if (at) {

@@ -29,6 +29,8 @@ struct rj_out_frame {
 	struct rj_page_codec *codec; /* borrowed: of the lane */
 	unsigned index;              /* which of its frames: init only */
 	uint32_t coded_bytes;        /* of the payload: from the codec */
+	uint32_t staged_pages;       /* of the codec's staging: in use */
+	uint32_t entries_max;        /* of the table, for one run: init only */
 	uint8_t head[RJ_HEADER_BYTES + RJ_TABLE_BYTES_MAX];
 	uint8_t fence[RJ_HEADER_BYTES];
 };
@@ -43,12 +45,23 @@ static inline bool rj_out_frame_is_empty(const struct rj_out_frame *frame)
 {
 	return !frame->run_count;
 }
-/* Add up to `count` pages of one kind from `page` on; returns how many went in:
- * fewer mean the frame is full (or of another block, or beyond `page`) and
- * must be sent first. An empty frame takes at least one. */
+/* Add up to `count` pages of one kind from `page` on, which lie at `pages`; returns
+ * how many went in: fewer mean the frame is full (or of another block, or beyond
+ * `page`) and must be sent first. An empty frame takes at least one. */
 uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
-			  const uint8_t *host, uint64_t page, uint32_t count,
+			  const uint8_t *pages, uint64_t page, uint32_t count,
 			  enum rj_run_kind kind);
+/* So many pages from `page` on surely fit, whatever kinds they are cut into, and
+ * have room in the staging memory; 0: the frame must be sent first. */
+uint32_t rj_out_frame_room(const struct rj_out_frame *frame, unsigned block,
+			   uint64_t page);
+/* Page `at` of the frame's staging memory. */
+static inline uint8_t *rj_out_frame_staging(const struct rj_out_frame *frame,
+					    uint32_t at)
+{
+	return rj_page_codec_staging(frame->codec, frame->index) +
+	       (size_t)at * RAMJET_PAGE_BYTES;
+}
 /* Write header and table: the iovec is complete then. Where the codec copies,
  * the pages as they are now are what is sent. */
 void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round);

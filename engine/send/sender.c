@@ -154,8 +154,9 @@ static int add_pages(struct rj_sender *s, unsigned block, uint64_t page,
 	int rc;
 
 	while (count) {
-		const uint32_t added = rj_out_frame_add(filling(s), block, host,
-							page, count, kind);
+		const uint32_t added = rj_out_frame_add(
+			filling(s), block, host + page * RAMJET_PAGE_BYTES,
+			page, count, kind);
 
 		page += added;
 		count -= added;
@@ -187,12 +188,44 @@ static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
 	return rc;
 }
 
+/* The claim's pages, from where they lie. */
+static int send_mapped(struct rj_sender *s, const struct rj_claim *claim)
+{
+	struct rj_run run = { 0 };
+	uint64_t from = 0;
+	int rc = 0;
+
+	while (!rc) {
+		run = rj_words_next_run(claim->words, RJ_CHUNK_PAGES, from);
+		if (!run.count)
+			break;
+		from = run.first + run.count;
+		rc = add_run(s, claim->block, claim->first_page + run.first,
+			     run.count);
+	}
+	return rc;
+}
+
+/* Likewise, of a block that is not mapped here. */
+static int send_staged(struct rj_sender *s, const struct rj_block *block,
+		       const struct rj_claim *claim, struct ramjet_error *err)
+{
+	uint64_t from = 0;
+	int rc;
+
+	while ((rc = rj_staging_add(s->staging, filling(s), block, claim, &from,
+				    err)) > 0) {
+		rc = flush(s);
+		if (rc)
+			break;
+	}
+	return rc;
+}
+
 static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 		      struct ramjet_error *err)
 {
 	const struct rj_block *block = &s->rounds->blocks[claim->block];
-	struct rj_run run = { 0 };
-	uint64_t from = 0;
 	int rc;
 
 	rj_count(&s->counters->claimed_pages, claim->pages);
@@ -203,14 +236,10 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 		rc = rj_dirty_set_rearm(s->dirty, claim->block,
 					claim->first_page, claim->words,
 					RJ_CHUNK_WORDS, err);
-	while (!rc) {
-		run = rj_words_next_run(claim->words, RJ_CHUNK_PAGES, from);
-		if (!run.count)
-			break;
-		from = run.first + run.count;
-		rc = add_run(s, claim->block, claim->first_page + run.first,
-			     run.count);
-	}
+	if (!rc)
+		rc = rj_unlikely(block->foreign != NULL)
+			     ? send_staged(s, block, claim, err)
+			     : send_mapped(s, claim);
 	/* The kernel goes on with the last frame while we scan. */
 	(void)rj_channel_send_pending(s->channel);
 	return rc;
@@ -430,8 +459,25 @@ static int open_path(struct rj_sender *s, struct ramjet_error *err)
 	return rc;
 }
 
+/* For blocks that are not mapped here, if there are any. */
+static int open_staging(struct rj_sender *s, struct ramjet_error *err)
+{
+	bool wanted = false;
+
+	for (unsigned i = 0; i < s->rounds->block_count; i++)
+		wanted |= s->rounds->blocks[i].foreign != NULL;
+	if (!wanted)
+		return 0;
+	s->staging = malloc(sizeof(*s->staging));
+	if (!s->staging)
+		return rj_fail(err, -ENOMEM, "out of memory");
+	return rj_page_codec_stage(&s->codec, err);
+}
+
 static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 {
+	int rc;
+
 	rj_page_codec_init(&s->codec, RJ_OUT_PAYLOAD_BYTES);
 	for (unsigned i = 0; i < RJ_CODEC_FRAMES; i++) {
 		s->frames[i] = malloc(sizeof(*s->frames[i]));
@@ -441,7 +487,8 @@ static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 	}
 	/* One way, a damaged page can't be asked for again: each frame carries
 	 * a checksum of its payload. */
-	return s->one_way ? rj_page_codec_copy(&s->codec, err) : 0;
+	rc = s->one_way ? rj_page_codec_copy(&s->codec, err) : 0;
+	return rc ? rc : open_staging(s, err);
 }
 
 static int open_channel(struct rj_sender *s, struct ramjet_error *err)
@@ -499,6 +546,7 @@ static void *sender_thread(void *arg)
 	rj_channel_free(s->channel);
 	free(s->frames[0]);
 	free(s->frames[1]);
+	free(s->staging);
 	rj_page_codec_done(&s->codec);
 	if (rc) {
 		blame_block(s, rc);

@@ -19,6 +19,7 @@
 #include "engine/send/out_frame.h"
 #include "engine/send/rounds.h"
 #include "engine/send/send_path.h"
+#include "engine/send/staging.h"
 #include "engine/stats/counters.h"
 #include "ringio/channel.h"
 #include "ringio/endpoint.h"
@@ -52,8 +53,9 @@ struct rj_sender {
 	struct ramjet_error err;
 	struct rj_page_codec codec;
 	struct rj_out_frame *frames[RJ_CODEC_FRAMES];
-	unsigned filling; /* index of the frame being built */
-	uint64_t rate;    /* the cap this channel's pace is for */
+	unsigned filling;           /* index of the frame being built */
+	struct rj_staging *staging; /* NULL: all blocks are mapped here */
+	uint64_t rate;              /* the cap this channel's pace is for */
 	uint32_t round;
 };
 

@@ -112,6 +112,7 @@ static uint64_t guess(const struct rj_first_look *look)
 			pages += lesser(region->page_count,
 					pages_of_file(region->fd));
 			break;
+		case RJ_POPULATED_ASKED: /* would take a look at all */
 		case RJ_POPULATED_ALL:
 			pages += region->page_count;
 			break;

@@ -139,5 +139,8 @@ int rj_target_take_blocks(struct ramjet_migration *m,
 	}
 	/* A sound BLOCKS counts as heard, even if our guest differs from it. */
 	rc = ask_vmm(m, err);
+	/* Also of blocks that were named just now. */
+	if (!rc)
+		rc = rj_guest_check_memory(m->guest, false, err);
 	return rc ? rc : match_blocks(m, blocks, count, err);
 }

@@ -295,7 +295,12 @@ static void add_blocks(struct small_vm *vm)
 
 		assert_int_equal(guarded_map(&vm->ram[i], vm->is.bytes[i]), 0);
 		block.name = block_name(i);
-		block.host = vm->ram[i].host;
+		vm->own[i].ram = &vm->ram[i];
+		block.memory = vm->is.memory;
+		if (block.memory)
+			block.memory_user = &vm->own[i];
+		else
+			block.host = vm->ram[i].host;
 		block.bytes = vm->is.bytes[i];
 		block.flags = vm->is.fresh ? RAMJET_BLOCK_FRESH : 0;
 		assert_int_equal(
@@ -381,8 +386,10 @@ void small_vm_expect_equal(const struct small_vm *a, const struct small_vm *b)
 static void expect_intact(const struct small_vm *vm)
 {
 	for (unsigned i = 0; i < SMALL_VM_BLOCKS; i++)
-		if (vm->ram[i].map)
+		if (vm->ram[i].map) {
 			assert_true(guarded_is_intact(&vm->ram[i]));
+			assert_false(atomic_load(&vm->own[i].is_wrong));
+		}
 }
 
 static void expect_order(const struct small_vm *vm)

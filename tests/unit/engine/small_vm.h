@@ -12,6 +12,7 @@
 
 #include "ramjet.h"
 #include "tests/unit/engine/guarded.h"
+#include "tests/unit/engine/ops_memory.h"
 
 #define SMALL_VM_BLOCKS     2u
 #define SMALL_VM_STATES_MAX 64u
@@ -41,6 +42,8 @@ struct small_vm_options {
 	uint64_t state_bytes;            /* 0: no device state */
 	enum vm_dirty dirty;
 	bool fresh;
+	/* NULL: its blocks are mapped, and ramjet is told where. */
+	const struct ramjet_memory_ops *memory;
 };
 
 struct small_vm {
@@ -48,6 +51,7 @@ struct small_vm {
 	struct small_vm_options is;
 	struct small_vm *other; /* must not run when this one does */
 	struct guarded ram[SMALL_VM_BLOCKS];
+	struct ops_memory own[SMALL_VM_BLOCKS]; /* with is.memory */
 	uint64_t *bits[SMALL_VM_BLOCKS];
 	struct ramjet_guest *guest;
 	int notifier;

@@ -113,8 +113,10 @@ static int teardown(void **state)
 static uint32_t add(struct scene *s, uint64_t page, uint32_t count,
 		    enum more_kinds kind)
 {
-	return rj_out_frame_add(&s->frame, 0, (const uint8_t *)s->memory, page,
-				count, (enum rj_run_kind)kind);
+	return rj_out_frame_add(&s->frame, 0,
+				(const uint8_t *)s->memory +
+					page * RAMJET_PAGE_BYTES,
+				page, count, (enum rj_run_kind)kind);
 }
 
 static void runs_grow_unless_their_payload_is_for_the_whole(void **state)

@@ -39,7 +39,8 @@ static int teardown(void **state)
 static uint32_t add(struct rj_out_frame *f, uint64_t page, uint32_t count,
 		    enum rj_run_kind kind)
 {
-	return rj_out_frame_add(f, BLOCK, host, page, count, kind);
+	return rj_out_frame_add(f, BLOCK, host + page * RAMJET_PAGE_BYTES, page,
+				count, kind);
 }
 
 /* What the receiver would make of it: runs, and what is sent for them. */
@@ -139,8 +140,10 @@ static void pages_of_another_block_or_from_before_wait(void **state)
 	struct rj_out_frame *f = *state;
 
 	assert_int_equal(add(f, 8, 4, RJ_RUN_RAW), 4);
-	assert_int_equal(
-		rj_out_frame_add(f, BLOCK + 1, host, 12, 1, RJ_RUN_RAW), 0);
+	assert_int_equal(rj_out_frame_add(f, BLOCK + 1,
+					  host + (size_t)12 * RAMJET_PAGE_BYTES,
+					  12, 1, RJ_RUN_RAW),
+			 0);
 	assert_int_equal(add(f, 11, 1, RJ_RUN_RAW), 0);
 	assert_int_equal(add(f, 0, 1, RJ_RUN_ZERO), 0);
 	expect(f, 0, runs, 1);
@@ -299,9 +302,12 @@ static void where_the_codec_copies_the_pages_are_summed(void **state)
 	memcpy(want + RAMJET_PAGE_BYTES, guest + 5 * RAMJET_PAGE_BYTES,
 	       2 * RAMJET_PAGE_BYTES);
 	assert_int_equal(rj_page_codec_copy(&codec, NULL), 0);
-	(void)rj_out_frame_add(f, BLOCK, guest, 1, 1, RJ_RUN_RAW);
-	(void)rj_out_frame_add(f, BLOCK, guest, 2, 3, RJ_RUN_ZERO);
-	(void)rj_out_frame_add(f, BLOCK, guest, 5, 2, RJ_RUN_RAW);
+	(void)rj_out_frame_add(f, BLOCK, guest + RAMJET_PAGE_BYTES, 1, 1,
+			       RJ_RUN_RAW);
+	(void)rj_out_frame_add(f, BLOCK, guest + (size_t)2 * RAMJET_PAGE_BYTES,
+			       2, 3, RJ_RUN_ZERO);
+	(void)rj_out_frame_add(f, BLOCK, guest + (size_t)5 * RAMJET_PAGE_BYTES,
+			       5, 2, RJ_RUN_RAW);
 	rj_out_frame_seal(f, 4);
 	memset(guest, 0xee, 8 * (size_t)RAMJET_PAGE_BYTES);
 	assert_int_equal(rj_frame_decode(f->head, &header, NULL), 0);

@@ -151,8 +151,9 @@ static void arrives(struct scene *s, uint64_t page, uint32_t pages)
 	pthread_t thread;
 
 	rj_out_frame_reset(&s->frame);
-	assert_int_equal(rj_out_frame_add(&s->frame, 0, s->memory, page, pages,
-					  RJ_RUN_RAW),
+	assert_int_equal(rj_out_frame_add(&s->frame, 0,
+					  s->memory + page * RAMJET_PAGE_BYTES,
+					  page, pages, RJ_RUN_RAW),
 			 pages);
 	rj_out_frame_seal(&s->frame, 0);
 	s->bytes = rj_iov_of(s->frame.iov, s->frame.iov_count).bytes;
