@@ -9,6 +9,8 @@
 #define RJ_UNUSED        __attribute__((unused))
 #define RJ_CACHE_ALIGNED __attribute__((aligned(64)))
 #define RJ_COLD          __attribute__((cold, noinline))
+/* Only for what is preloaded into programs that don't call it. */
+#define RJ_AT_LOAD __attribute__((constructor))
 /* Only where a benchmark, named beside it, shows why. */
 #define RJ_ALWAYS_INLINE static inline __attribute__((always_inline))
 /* Compiled for more than the base instruction set: only to be called where

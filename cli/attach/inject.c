@@ -36,6 +36,7 @@ struct injection {
 	unsigned steps;
 	int mem_fd;
 	int their_fd; /* in the tracee; -1: none (or none any more) */
+	int fetch_rc;
 	bool seccomp_checked;
 	struct rj_attach_injected *result;
 	struct ramjet_error *err;
@@ -143,7 +144,7 @@ static int make_call(struct injection *in, long number, long argument,
 		rc = rj_tracee_wait(&in->tracee);
 	if (rc >= 0 && rc != RJ_TRACEE_SYSCALL)
 		rc = -EPROTO;
-	if (!rc || rc == RJ_TRACEE_SYSCALL)
+	if (rc == RJ_TRACEE_SYSCALL)
 		rc = rj_inject_net_result(&in->tracee, ret);
 	return rc ? fail(in, rc, "result") : 0;
 }
@@ -170,11 +171,9 @@ static int create(struct injection *in)
 				     (int)in->tracee.pid);
 	in->their_fd = (int)fd;
 	step(in, "descriptor");
+	/* Also without success it is closed there. */
 	in->result->uffd = pidfd_getfd(in->tracee.pidfd, in->their_fd, 0);
-	/* It is closed there all the same. */
-	if (in->result->uffd < 0)
-		in->rc = rj_fail_errno(in->err, -errno, "pidfd_getfd of %d",
-				       (int)in->tracee.pid);
+	in->fetch_rc = in->result->uffd < 0 ? -errno : 0;
 	return 0;
 }
 
@@ -198,14 +197,12 @@ static int check_seccomp(struct injection *in)
 		  .args = { UFFD_FLAGS | UFFD_USER_MODE_ONLY } },
 		{ .number = SYS_close, .args = { 100 } },
 	};
-	int rc;
 
 	if (in->seccomp_checked)
 		return 0;
 	in->seccomp_checked = true;
-	rc = rj_seccomp_check(in->tracee.pid, calls, RJ_ARRAY_SIZE(calls),
-			      in->err);
-	return rc;
+	return rj_seccomp_check(in->tracee.pid, calls, RJ_ARRAY_SIZE(calls),
+				in->err);
 }
 
 /* Halted: 0 when all is done, AGAIN, or an error. */
@@ -220,6 +217,8 @@ static int attempt(struct injection *in)
 		rc = create(in);
 	if (!rc && in->their_fd >= 0)
 		rc = close_theirs(in);
+	if (!rc && in->fetch_rc)
+		rc = fail(in, in->fetch_rc, "fetching a descriptor");
 	return rc;
 }
 
@@ -279,8 +278,7 @@ static void *run(void *user)
 	rc = inject(in);
 	rj_tracee_detach(&in->tracee);
 	in->result->held_us = rj_now_us() - begin_us;
-	if (rc && !in->rc)
-		in->rc = rc;
+	in->rc = rc;
 	return NULL;
 }
 

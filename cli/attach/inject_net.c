@@ -180,19 +180,41 @@ static int get_state(struct frame *f, pid_t pid, size_t *ret_bytes)
 #define ERESTARTNOHAND        514
 #define ERESTART_RESTARTBLOCK 516
 #define SYSCALL_CODE_BYTES    2
+#define MOV_EAX               0xb8 /* and four bytes */
+
+/* Those that wait for a time are continued by restart_syscall(), which sigreturn
+ * makes fail with EINTR. Their own number is then in the code alone. */
+static uint64_t number_before(const struct user_regs_struct *r, int mem_fd)
+{
+	static const uint32_t numbers[] = { SYS_poll, SYS_nanosleep,
+					    SYS_clock_nanosleep, SYS_futex };
+	uint32_t number;
+	uint8_t code[1 + sizeof(number) + SYSCALL_CODE_BYTES];
+
+	if (pread(mem_fd, code, sizeof(code), (off_t)(r->rip - sizeof(code))) !=
+		    sizeof(code) ||
+	    code[0] != MOV_EAX)
+		return r->orig_rax;
+	memcpy(&number, code + 1, sizeof(number));
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(numbers); i++)
+		if (number == numbers[i])
+			return number;
+	return r->orig_rax;
+}
 
 /* As the kernel does it: sigreturn won't, so the call is made again from its
  * beginning. */
-static void restart(struct user_regs_struct *r)
+static void restart(struct user_regs_struct *r, int mem_fd)
 {
 	const long result = -(long)r->rax;
 
-	if ((long)r->orig_rax >= 0 &&
-	    (result == ERESTARTSYS || result == ERESTARTNOINTR ||
-	     result == ERESTARTNOHAND || result == ERESTART_RESTARTBLOCK)) {
-		r->rax = r->orig_rax;
-		r->rip -= SYSCALL_CODE_BYTES;
-	}
+	if ((long)r->orig_rax < 0 ||
+	    (result != ERESTARTSYS && result != ERESTARTNOINTR &&
+	     result != ERESTARTNOHAND && result != ERESTART_RESTARTBLOCK))
+		return;
+	r->rax = r->orig_rax == SYS_restart_syscall ? number_before(r, mem_fd)
+						    : r->orig_rax;
+	r->rip -= SYSCALL_CODE_BYTES;
 }
 
 static void put_registers(ucontext_t *context, const struct user_regs_struct *r)
@@ -222,7 +244,7 @@ static void put_registers(ucontext_t *context, const struct user_regs_struct *r)
 }
 
 static int fill(struct frame *f, const struct rj_inject_net *net, pid_t pid,
-		size_t *ret_bytes)
+		int mem_fd, size_t *ret_bytes)
 {
 	struct user_regs_struct regs = net->found;
 	uint64_t mask = 0;
@@ -233,7 +255,7 @@ static int fill(struct frame *f, const struct rj_inject_net *net, pid_t pid,
 		return rc;
 	if (ptrace(PTRACE_GETSIGMASK, pid, (long)sizeof(mask), &mask))
 		return -errno;
-	restart(&regs);
+	restart(&regs, mem_fd);
 	f->return_at = net->return_at;
 	f->context.uc_flags = UC_FLAGS;
 	f->context.uc_stack.ss_flags = NO_ALTSTACK;
@@ -260,7 +282,7 @@ int rj_inject_net_lay(struct rj_inject_net *net, const struct rj_tracee *tracee,
 			       "ptrace of process %d: it runs 32-bit code, "
 			       "wanted 64-bit (or via=preload)",
 			       (int)tracee->pid);
-	rc = fill(f, net, tracee->pid, &bytes);
+	rc = fill(f, net, tracee->pid, mem_fd, &bytes);
 	if (rc)
 		return rj_fail_errno(err, rc, "ptrace: state of %d",
 				     (int)tracee->pid);
