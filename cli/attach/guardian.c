@@ -35,7 +35,6 @@ struct rj_guardian {
 	pid_t pid RJ_GUARDED_BY(lock);   /* 0: none */
 	int life_fd RJ_GUARDED_BY(lock); /* its other end is the guardian's;
 					  * ours closes when we die */
-	unsigned undo_next RJ_GUARDED_BY(lock);
 };
 
 /* In the child, before exec: only what may follow fork() where there are
@@ -75,6 +74,9 @@ static int await_ready(int fd, struct ramjet_error *err)
 
 static void forget_locked(struct rj_guardian *g) RJ_REQUIRES(g->lock)
 {
+	/* Also where somebody was forked meanwhile, and has a copy. */
+	if (g->life_fd >= 0)
+		(void)shutdown(g->life_fd, SHUT_RDWR);
 	rj_close_fd(&g->life_fd);
 	if (g->pid)
 		while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
@@ -172,6 +174,16 @@ enum rj_guardian_left rj_guardian_earlier(const struct rj_guardian *g,
 	if (ret_words)
 		*ret_words = g->left_words;
 	return g->left;
+}
+
+pid_t rj_guardian_pid(struct rj_guardian *g)
+{
+	pid_t pid;
+
+	rj_lock(&g->lock);
+	pid = lives_locked(g) ? g->pid : 0;
+	rj_unlock(&g->lock);
+	return pid;
 }
 
 static void mark(struct rj_guardian *g, uint32_t bits)

@@ -44,6 +44,9 @@ RJ_NODISCARD int rj_guardian_start(const struct rj_guardian_order *order,
 enum rj_guardian_left rj_guardian_earlier(const struct rj_guardian *guardian,
 					  const char **ret_words);
 
+/* The guardian's process; 0: it has been found dead. */
+pid_t rj_guardian_pid(struct rj_guardian *guardian);
+
 /* Before `stop` is sent, or anything else that makes the guest stand still.
  * Fails when there is no guardian any more, and no new one can be started:
  * then the guest must not be stopped. */

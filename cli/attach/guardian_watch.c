@@ -16,6 +16,7 @@
 #include "cli/qmp/caller.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/compiler.h"
 
 /* The lowest numbers that are not standard streams. */
 #define ABOVE_STREAMS 3
@@ -24,8 +25,9 @@
 
 struct watch {
 	struct rj_guardian_file file;
-	int life_fd; /* closed at its other end when ramjet ends */
-	int vmm_fd;  /* pidfd; -1: not to be had */
+	int life_fd;   /* closed at its other end when ramjet ends */
+	int ramjet_fd; /* pidfd: a copy that it forked may hold that end */
+	int vmm_fd;    /* pidfd; -1: not to be had */
 	struct rj_slow_groups groups; /* where throttled vCPUs' groups are */
 	struct rj_qmp_caller monitor;
 };
@@ -56,6 +58,7 @@ static bool take(struct watch *w)
 	    rj_guardian_file_take(page_fd, &w->file))
 		return false;
 	(void)close(null_fd);
+	w->ramjet_fd = pidfd_open(w->file.page->ramjet_pid, 0);
 	w->vmm_fd = pidfd_open(w->file.page->vmm_pid, 0);
 	if (rj_guardian_born(w->file.page->vmm_pid) != w->file.page->vmm_born)
 		return false;
@@ -63,14 +66,21 @@ static bool take(struct watch *w)
 	return true;
 }
 
-/* Nothing is ever said there by ramjet: what comes is its end. */
+/* Nothing is ever said there by ramjet: what comes is its end, or the
+ * dismissal. */
 static void await_end(const struct watch *w)
 {
-	char byte = 'r';
+	struct pollfd ends[] = {
+		{ .fd = w->life_fd, .events = POLLIN },
+		{ .fd = w->ramjet_fd, .events = POLLIN },
+	};
+	const char ready = 'r';
 
-	if (write(w->life_fd, &byte, 1) != 1)
+	/* No longer its child: it is dead, and its number may be another's. */
+	if (write(w->life_fd, &ready, 1) != 1 ||
+	    getppid() != w->file.page->ramjet_pid)
 		return;
-	while (read(w->life_fd, &byte, 1) < 0 && errno == EINTR)
+	while (poll(ends, RJ_ARRAY_SIZE(ends), -1) < 0 && errno == EINTR)
 		;
 }
 
