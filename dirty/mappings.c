@@ -97,25 +97,42 @@ static void fclosep(FILE **file)
 		(void)fclose(*file);
 }
 
-bool rj_mappings_read(uint64_t from, uint64_t end, rj_mapping_fn *fn,
-		      void *user)
+static int read_file(const char *path, uint64_t from, uint64_t end,
+		     rj_mapping_fn *fn, void *user)
 {
-	rj_cleanup(fclosep) FILE *maps = fopen("/proc/self/maps", "re");
+	rj_cleanup(fclosep) FILE *maps = fopen(path, "re");
 	rj_autofree char *line = NULL;
 	struct rj_mapping m;
 	uint64_t at = from;
 	size_t room = 0;
 
-	while (maps && at < end && getline(&line, &room, maps) > 0) {
+	if (!maps)
+		return -errno;
+	while (at < end && getline(&line, &room, maps) > 0) {
 		if (!parse_line(line, &m))
-			return false;
+			return 0;
 		if (m.end <= at)
 			continue;
 		if (m.start > at || !fn(user, &m))
-			return false;
+			return 0;
 		at = m.end;
 	}
 	return at >= end;
+}
+
+bool rj_mappings_read(uint64_t from, uint64_t end, rj_mapping_fn *fn,
+		      void *user)
+{
+	return read_file("/proc/self/maps", from, end, fn, user) > 0;
+}
+
+int rj_mappings_of_process(int pid, uint64_t from, uint64_t end,
+			   rj_mapping_fn *fn, void *user)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	return read_file(path, from, end, fn, user);
 }
 
 bool rj_mappings_of(uint64_t from, uint64_t end, rj_mapping_fn *fn, void *user)

@@ -2,7 +2,7 @@
 #ifndef RJ_DIRTY_MAPPINGS_H
 #define RJ_DIRTY_MAPPINGS_H
 /*
- * What this process has mapped where. Asked of the kernel by address (Linux
+ * What this process, or another, has mapped where. Asked of the kernel by address (Linux
  * 6.11); before that all of /proc/self/maps is read each time, which with a
  * thousand blocks takes seconds.
  */
@@ -26,6 +26,9 @@ typedef bool rj_mapping_fn(void *user, const struct rj_mapping *mapping);
 /* Calls `fn` with the mappings that [from, end) is made of, in order. True when
  * they leave no gap, and `fn` wanted them all. */
 bool rj_mappings_of(uint64_t from, uint64_t end, rj_mapping_fn *fn, void *user);
+/* The same of another process: 1, 0, or a negative errno where it does not tell. */
+int rj_mappings_of_process(int pid, uint64_t from, uint64_t end,
+			   rj_mapping_fn *fn, void *user);
 /* As on an older kernel. */
 bool rj_mappings_read(uint64_t from, uint64_t end, rj_mapping_fn *fn,
 		      void *user);

@@ -3,8 +3,8 @@
 #define RJ_DIRTY_PAGEMAP_ENTRIES_H
 /*
  * The entries of a process's pagemap, eight bytes a page: what there is to ask
- * before Linux 6.7, and what tells that the process is gone. Of such a one
- * PAGEMAP_SCAN says that nothing is populated.
+ * before Linux 6.7, and what tells that the process is gone, whose pages are all
+ * absent then.
  */
 #include <stdint.h>
 

@@ -67,9 +67,48 @@ struct ramjet_memory_ops {
 int ramjet_guest_drop_blocks(struct ramjet_guest *guest,
 			     struct ramjet_error *err);
 
+/* Built in: memory of another process, by process_vm_readv() and
+ * process_vm_writev(), or by reading and writing its /proc/PID/mem. */
+struct ramjet_process_memory;
+
+struct ramjet_process_memory_options {
+	size_t size;
+	int pid; /* with a right to ptrace it, unless both descriptors are given */
+	/* Its /proc/PID/mem and /proc/PID/pagemap, *dup'd*; -1: the first is not
+	 * used, the second opened here. */
+	int mem_fd;
+	int pagemap_fd;
+	uint64_t address; /* of the block in that process; page-aligned */
+	uint64_t bytes;
+};
+#define RAMJET_PROCESS_MEMORY_OPTIONS_INIT                              \
+	.size = sizeof(struct ramjet_process_memory_options), .pid = 0, \
+	.mem_fd = -1, .pagemap_fd = -1
+
+/*
+ * *ret is a block's `memory_user`, whose `memory` are
+ * ramjet_process_memory_ops(); *returned*. Of private memory without a file only
+ * what is populated there is read, and what was reported as written since: a page
+ * that was discarded meanwhile then maps the zero page, which takes no memory but
+ * page tables. Of other memory all is read, as absent pages may hold something, and
+ * where /proc/PID/maps cannot be read, too. -EPERM: no right to it; -ESRCH: there
+ * is no such process; -EFAULT: not all of it is mapped there.
+ */
+int ramjet_process_memory_new(
+	const struct ramjet_process_memory_options *options,
+	struct ramjet_process_memory **ret, struct ramjet_error *err);
+/* Static. */
+const struct ramjet_memory_ops *ramjet_process_memory_ops(void);
+/* After ramjet_guest_free() of its guest. NULL ok. */
+void ramjet_process_memory_free(struct ramjet_process_memory *memory);
+
 /* All defaults, to be changed by assignment: see ramjet.h. */
 void ramjet_memory_ops_init(struct ramjet_memory_ops *o, size_t size);
+void ramjet_process_memory_options_init(struct ramjet_process_memory_options *o,
+					size_t size);
 #define ramjet_memory_ops_init(o) ramjet_memory_ops_init(o, sizeof *(o))
+#define ramjet_process_memory_options_init(o) \
+	ramjet_process_memory_options_init(o, sizeof *(o))
 
 #ifdef __cplusplus
 }

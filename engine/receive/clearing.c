@@ -239,7 +239,9 @@ static void *clear_thread(void *arg)
 	rc = look(c, self, &err) ? 0 : -ECANCELED;
 	while (!rc && next_piece(c, &piece)) {
 		rc = clear_piece(c, self, &piece, &err);
-		if (rc)
+		if (rc && !strncmp(err.message, "block ", 6))
+			rj_error_prefix(&err, "clearing");
+		else if (rc)
 			rj_error_prefix(&err, "clearing block %s",
 					piece.block->name);
 	}

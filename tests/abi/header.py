@@ -30,6 +30,8 @@ struct ramjet_connection connection = { RAMJET_CONNECTION_INIT };
 struct ramjet_connector connector = { RAMJET_CONNECTOR_INIT };
 struct ramjet_params params = { RAMJET_PARAMS_INIT };
 struct ramjet_memory_ops memory = { RAMJET_MEMORY_OPS_INIT };
+struct ramjet_process_memory_options process = {
+    RAMJET_PROCESS_MEMORY_OPTIONS_INIT };
 struct ramjet_helper_options helpers = { RAMJET_HELPER_OPTIONS_INIT };
 """
 

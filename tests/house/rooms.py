@@ -14,7 +14,7 @@ from tree import ROOT, Source, c_sources, run
 # Bottom to top; those in one list do not see each other. "": what lies in the
 # folder itself.
 ORDER = {
-    "engine": [["wire"], ["stats"], ["guest"], ["link"], ["page"],
+    "engine": [["process", "wire"], ["stats"], ["guest"], ["link"], ["page"],
                ["migration"], ["placement"], ["send", "receive"], ["forecast"],
                ["source", "target"], [""]],
     "cli": [["base"], ["guest"], ["kvm", "options", "qmp"],
