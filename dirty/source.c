@@ -171,6 +171,17 @@ static int count_pieces(struct rj_dirty_set *set, struct ramjet_error *err)
 	return 0;
 }
 
+/* No source has started. */
+static int hold_marks(struct rj_dirty_set *set, unsigned source_count,
+		      struct ramjet_error *err)
+{
+	for (unsigned i = 0; i < source_count; i++)
+		if (set->sources[i]->ops.settle)
+			return rj_held_init(&set->held, set->regions,
+					    set->region_count, err);
+	return 0;
+}
+
 int rj_dirty_set_start(struct rj_dirty_set *set,
 		       struct ramjet_dirty_source **sources,
 		       unsigned source_count,
@@ -189,6 +200,11 @@ int rj_dirty_set_start(struct rj_dirty_set *set,
 	rc = count_pieces(set, err);
 	if (rc)
 		return rc;
+	rc = hold_marks(set, source_count, err);
+	if (rc) {
+		rj_dirty_set_stop(set);
+		return rc;
+	}
 	for (unsigned i = 0; i < source_count; i++) {
 		struct ramjet_dirty_source *source = sources[i];
 		struct ramjet_error own = { 0 };
@@ -344,35 +360,76 @@ static int collect_parts(struct rj_dirty_set *set,
 	return rc;
 }
 
-int rj_dirty_set_collect(struct rj_dirty_set *set,
-			 const struct rj_dirty_walk *walk,
-			 struct rj_bitmap *const *bitmaps, uint64_t *ret_marked,
-			 struct ramjet_error *err)
+static int ask_all(struct rj_dirty_set *set, const struct rj_dirty_walk *walk,
+		   struct ramjet_dirty_sink *sink, struct ramjet_error *err)
 {
-	static const struct rj_dirty_walk plain;
-	struct ramjet_dirty_sink sink = {
-		.bitmaps = bitmaps,
-		.regions = set->regions,
-		.count = set->region_count,
-	};
-
-	if (!walk)
-		walk = &plain;
-	rj_error_clear(err);
 	set->alike_ns = 0;
 	for (unsigned i = 0; i < set->started; i++) {
 		struct ramjet_dirty_source *source = set->sources[i];
 		const uint64_t began_ns = rj_now_ns();
 		int rc = source->ops.collect_part && set->region_count
-				 ? collect_parts(set, walk, source, &sink, err)
-				 : collect_whole(source, &sink, err);
+				 ? collect_parts(set, walk, source, sink, err)
+				 : collect_whole(source, sink, err);
 
 		if (rc)
 			return rc;
 		if (!source->last_differs)
 			set->alike_ns += rj_now_ns() - began_ns;
 	}
-	*ret_marked = sink.marked;
+	return 0;
+}
+
+/* ---- what is written unseen -------------------------------------------- */
+
+bool rj_dirty_set_needs_settle(const struct rj_dirty_set *set)
+{
+	return set->held.maps;
+}
+
+int rj_dirty_set_settle(struct rj_dirty_set *set, struct ramjet_error *err)
+{
+	const uint64_t began_ns = rj_now_ns();
+
+	for (unsigned i = 0; i < set->started; i++) {
+		struct ramjet_dirty_source *source = set->sources[i];
+		struct ramjet_error own = { 0 };
+		int rc;
+
+		if (!source->ops.settle)
+			continue;
+		rc = source->ops.settle(source->user, &own);
+		rc = result_of(source, "settle failed", rc, &own, err);
+		if (rc)
+			return rc;
+	}
+	set->settled_ns = rj_now_ns() - began_ns;
+	return 0;
+}
+
+int rj_dirty_set_collect(struct rj_dirty_set *set,
+			 const struct rj_dirty_walk *walk,
+			 struct rj_bitmap *const *bitmaps, uint64_t *ret_marked,
+			 struct ramjet_error *err)
+{
+	static const struct rj_dirty_walk plain;
+	const bool held = rj_dirty_set_needs_settle(set);
+	struct ramjet_dirty_sink sink = {
+		.bitmaps = held ? set->held.sinks : bitmaps,
+		.regions = set->regions,
+		.count = set->region_count,
+	};
+	int rc;
+
+	if (!walk)
+		walk = &plain;
+	rj_error_clear(err);
+	set->settled_ns = 0;
+	rc = ask_all(set, walk, &sink, err);
+	if (!rc && held && !walk->last)
+		rc = rj_dirty_set_settle(set, err);
+	if (rc)
+		return rc;
+	*ret_marked = held ? rj_held_release(&set->held, bitmaps) : sink.marked;
 	return 0;
 }
 
@@ -467,5 +524,6 @@ void rj_dirty_set_stop(struct rj_dirty_set *set)
 		source->ops.stop(source->user);
 	}
 	free(set->pieces_until);
+	rj_held_done(&set->held);
 	*set = (struct rj_dirty_set){ 0 };
 }

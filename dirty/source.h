@@ -7,6 +7,7 @@
  * engine drives any of them. One `rj_dirty_set` per migration OR-s several.
  */
 #include "dirty/bitmap.h"
+#include "dirty/held.h"
 #include "ramjet-dirty.h"
 #include "util/crew.h"
 
@@ -42,9 +43,12 @@ struct rj_dirty_set {
 	unsigned region_count;
 	uint64_t piece_pages;   /* whole chunks */
 	uint64_t *pieces_until; /* of each region and those before it */
+	struct rj_held held;    /* where a source settles */
 	/* Of the latest collect: in sources to which the last one is as any
 	 * other. */
 	uint64_t alike_ns;
+	/* Of the latest collect, how long it took to settle. */
+	uint64_t settled_ns;
 };
 
 /* How to collect. */
@@ -88,6 +92,28 @@ bool rj_dirty_set_needs_rearm(const struct rj_dirty_set *set);
 RJ_NODISCARD int rj_dirty_set_rearm(struct rj_dirty_set *set, unsigned region,
 				    uint64_t first_page, const uint64_t *words,
 				    size_t count, struct ramjet_error *err);
+/* True when a source has writes that nobody sees to be waited for. */
+bool rj_dirty_set_needs_settle(const struct rj_dirty_set *set);
+/*
+ * Wait until the writes have ended that go through pages pinned earlier: a
+ * collect does so by itself, before it gives away what it marked; who arms, once
+ * all is armed and nothing has been read. Why no such write is lost:
+ *
+ * A read of the disk R pins its pages at a, which breaks their protection as a
+ * write does, and they are written until it ends at b. Let c be a copy of one of
+ * these pages, read before a write of R's at w < b, and s the latest collect (or
+ * arming) of the page before c. What s reported is read only after it settled;
+ * had R been under way at s, it would have ended by then, so a > s: R pinned
+ * the page after s protected it. So the page counts as written, and the next
+ * collect, s', reports it. It is read again after s' has settled, when R has
+ * ended if it was under way at s'. The last collect comes after the guest's
+ * stop, which has waited for all.
+ *
+ * So marks must not be acted on before the collect has settled, and workers do
+ * act on a map that is being filled (engine/send/rounds.c): hence struct rj_held.
+ */
+RJ_NODISCARD int rj_dirty_set_settle(struct rj_dirty_set *set,
+				     struct ramjet_error *err);
 /* What the first write to a tracked page costs the guest, as far as known. */
 uint64_t rj_dirty_set_write_cost_ns(const struct rj_dirty_set *set);
 void rj_dirty_set_stop(struct rj_dirty_set *set);

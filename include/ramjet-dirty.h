@@ -119,6 +119,13 @@ struct ramjet_dirty_ops {
 	 * together only. `flags` as in struct ramjet_dirty_part. */
 	int (*collect_begin)(void *user, uint32_t flags,
 			     struct ramjet_error *err);
+	/* Optional. For writes that no source sees, through pages pinned before
+	 * they were protected (again): return once those have ended that were
+	 * under way when this was called. It is called when all sources have
+	 * been asked, before a page that they reported is read; and when all
+	 * memory is armed, before any is read. Not with RAMJET_DIRTY_LAST:
+	 * whoever stops the guest has waited for them. */
+	int (*settle)(void *user, struct ramjet_error *err);
 };
 #define RAMJET_DIRTY_OPS_INIT .size = sizeof(struct ramjet_dirty_ops)
 

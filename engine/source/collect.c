@@ -118,7 +118,9 @@ int rj_collect(struct rj_source_pages *pages, struct rj_estimate *estimate,
 		return rc;
 	rj_rounds_filled(&pages->rounds, marked);
 	pages->sync_interval_us = began_us - pages->synced_us;
-	learn(pages, estimate, marked, rj_now_us() - began_us, last);
+	/* The last collect doesn't settle: the guest's stop has. */
+	learn(pages, estimate, marked,
+	      rj_now_us() - began_us - pages->dirty.settled_ns / 1000, last);
 	pages->synced_us = began_us;
 	/* It may ask the VMM: not under the lock. */
 	stall_ns = marked * rj_dirty_set_write_cost_ns(&pages->dirty);

@@ -10,10 +10,13 @@
 #include "engine/stats/counters.h"
 #include "util/error.h"
 
-/* Protected as a whole or not at all: no window is. */
-static bool is_gigantic(const struct rj_first_look *look, unsigned block)
+/* All of the block at the beginning, and no window of it: huge pages that are
+ * larger are protected as a whole or not at all. And to settle, which may take
+ * as long as a disk does, after each window would take for ever. */
+static bool is_armed_at_once(const struct rj_first_look *look, unsigned block)
 {
-	return look->regions[block].page_bytes > RJ_CHUNK_BYTES;
+	return look->regions[block].page_bytes > RJ_CHUNK_BYTES ||
+	       rj_dirty_set_needs_settle(look->dirty);
 }
 
 /* ---- asked by workers -------------------------------------------------- */
@@ -23,7 +26,7 @@ static int arm(void *user, unsigned block, uint64_t first_page, uint64_t count,
 {
 	struct rj_first_look *look = user;
 
-	return is_gigantic(look, block)
+	return is_armed_at_once(look, block)
 		       ? 0
 		       : rj_dirty_set_arm(look->dirty, block, first_page, count,
 					  err);
@@ -139,7 +142,8 @@ static int open_block(struct rj_first_look *look, unsigned index,
 		return rc;
 	rj_env_path(look->env, "populated map",
 		    rj_populated_method_name(populated->method), reason);
-	return rj_dirty_set_needs_arm(look->dirty) && is_gigantic(look, index)
+	return rj_dirty_set_needs_arm(look->dirty) &&
+			       is_armed_at_once(look, index)
 		       ? rj_dirty_set_arm(look->dirty, index, 0,
 					  look->regions[index].page_count, err)
 		       : 0;
@@ -167,6 +171,8 @@ int rj_first_look_open(struct rj_first_look *look, struct rj_rounds *rounds,
 	look->opened = true;
 	for (unsigned i = 0; !rc && i < look->block_count; i++)
 		rc = open_block(look, i, err);
+	if (!rc)
+		rc = rj_dirty_set_settle(look->dirty, err);
 	if (rc)
 		return rc;
 	look->guessed_pages = guess(look);

@@ -32,7 +32,7 @@ struct rj_first_look {
 };
 
 /* All is borrowed, and set up to `untouched_pages`. `rounds` takes round 0 from
- * here. Takes no time in proportion to memory. */
+ * here. Takes no time in proportion to memory, unless a source settles. */
 RJ_NODISCARD int rj_first_look_open(struct rj_first_look *look,
 				    struct rj_rounds *rounds,
 				    struct ramjet_error *err);
