@@ -106,6 +106,89 @@ static void blocks_count_from_zero(void **state)
 	add(*state, "Speicher \xc3\xa4", 3);
 }
 
+static int no_memory(void *user, const struct ramjet_memory_range *ranges,
+		     size_t count, void *data, struct ramjet_error *err)
+{
+	(void)user, (void)ranges, (void)count, (void)data, (void)err;
+	return 0;
+}
+
+static const struct ramjet_memory_ops readable = {
+	RAMJET_MEMORY_OPS_INIT,
+	.name = "readable",
+	.read = no_memory,
+};
+
+static void refuse_naming(struct ramjet_guest *guest,
+			  const struct ramjet_block *block, const char *part)
+{
+	struct ramjet_error err = { 0 };
+
+	assert_int_equal(ramjet_guest_add_block(guest, block, &err), -EINVAL);
+	if (!strstr(err.message, part))
+		fail_msg("\"%s\" does not say \"%s\"", err.message, part);
+}
+
+static void memory_by_operations_has_no_address(void **state)
+{
+	struct ramjet_memory_ops other = readable;
+	struct ramjet_block block = block_named("ram");
+
+	block.memory = &readable;
+	refuse_naming(*state, &block, "host");
+	block.host = NULL;
+	block.fd = 0;
+	refuse_naming(*state, &block, "fd is 0");
+	block.fd = -1;
+	block.fd_offset = RAMJET_PAGE_BYTES;
+	refuse_naming(*state, &block, "fd_offset");
+	block.fd_offset = 0;
+	block.flags = RAMJET_BLOCK_PINNABLE;
+	refuse_naming(*state, &block, "PINNABLE");
+	block.flags = RAMJET_BLOCK_FRESH;
+	block.memory = &other;
+	other.name = NULL;
+	refuse_naming(*state, &block, "name");
+	other = readable;
+	other.read = NULL;
+	refuse_naming(*state, &block, "neither read nor write");
+	other.size = 8;
+	refuse_naming(*state, &block, "memory ops");
+	block.memory = &readable;
+	assert_int_equal(ramjet_guest_add_block(*state, &block, NULL), 0);
+	/* Nobody knows where these lie. */
+	block.name = "ram1";
+	assert_int_equal(ramjet_guest_add_block(*state, &block, NULL), 1);
+	add(*state, "mapped", 2);
+}
+
+static void memory_has_an_operation_for_the_way_it_goes(void **state)
+{
+	struct ramjet_block block = block_named("ram");
+	struct ramjet_error err = { 0 };
+
+	block.host = NULL;
+	block.memory = &readable;
+	add(*state, "mapped", 0);
+	assert_int_equal(ramjet_guest_add_block(*state, &block, NULL), 1);
+	assert_int_equal(rj_guest_check_memory(*state, true, &err), 0);
+	assert_int_equal(rj_guest_check_memory(*state, false, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "block ram: its memory (readable) "
+					    "has no operation `write`"));
+}
+
+/* One of a time before there were operations. */
+static void a_block_may_be_shorter(void **state)
+{
+	struct ramjet_block block = block_named("ram");
+
+	block.size = offsetof(struct ramjet_block, memory);
+	block.memory = (const void *)0x1000;
+	assert_int_equal(ramjet_guest_add_block(*state, &block, NULL), 0);
+	block.size -= 4;
+	refuse(*state, &block, -EINVAL);
+}
+
 static void names_are_unique_and_of_a_sensible_length(void **state)
 {
 	char name[RJ_BLOCK_NAME_MAX + 2];
@@ -375,6 +458,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_guest_needs_stop_and_start),
 		CASE(blocks_count_from_zero),
+		CASE(memory_by_operations_has_no_address),
+		CASE(memory_has_an_operation_for_the_way_it_goes),
+		CASE(a_block_may_be_shorter),
 		CASE(names_are_unique_and_of_a_sensible_length),
 		CASE(the_name_is_a_copy),
 		CASE(sizes_and_addresses_are_whole_pages),
