@@ -30,22 +30,14 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "dirty/extent.h"
 #include "dirty/mark_batch.h"
-#include "dirty/pagescan.h"
 #include "dirty/source.h"
 #include "dirty/uffd.h"
+#include "dirty/write_protect.h"
 #include "util/cleanup.h"
-#include "util/clock.h"
 #include "util/error.h"
-
-#define FEATURES_WANTED                                           \
-	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_ASYNC | \
-	 UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 
 struct pagemap {
 	/* immutable from start to stop */
@@ -71,53 +63,28 @@ struct walk {
 
 /* ---- setting up -------------------------------------------------------- */
 
-/* The handshake failed: find out what this kernel does not offer. */
-static int features_missing(int rc, struct ramjet_error *err)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	rj_autoclose int fd = rj_uffd_open(NULL);
-
-	if (fd >= 0 && !ioctl(fd, UFFDIO_API, &api) &&
-	    ~api.features & FEATURES_WANTED)
-		return rj_fail(
-			err, -EOPNOTSUPP,
-			"userfaultfd: this kernel lacks the features "
-			"%#llx, asynchronous write protection (Linux "
-			"6.7) is wanted",
-			(unsigned long long)(~api.features & FEATURES_WANTED));
-	return rj_fail_errno(err, rc, "userfaultfd: UFFDIO_API");
-}
-
 static int attach(struct pagemap *p, struct ramjet_error *err)
 {
-	struct uffdio_api api = { .api = UFFD_API,
-				  .features = FEATURES_WANTED };
+	int rc;
 
 	p->uffd = rj_uffd_open(err);
 	if (p->uffd < 0)
 		return p->uffd;
-	if (ioctl(p->uffd, UFFDIO_API, &api))
-		return features_missing(-errno, err);
-	return rj_scan_pool_open(&p->scans, err);
+	rc = rj_wp_handshake(p->uffd, RJ_WP_ASYNC, err);
+	return rc ? rc : rj_scan_pool_open(&p->scans, err);
 }
 
-static struct uffdio_range range_of(const struct ramjet_dirty_region *region,
-				    uint64_t first, uint64_t count)
+static uint64_t address_of(const struct ramjet_dirty_region *region,
+			   uint64_t page)
 {
-	return (struct uffdio_range){
-		.start = (uintptr_t)region->host + first * RAMJET_PAGE_BYTES,
-		.len = count * RAMJET_PAGE_BYTES,
-	};
+	return (uintptr_t)region->host + page * RAMJET_PAGE_BYTES;
 }
 
 static int enlist(struct pagemap *p, const struct ramjet_dirty_region *region,
 		  struct ramjet_error *err)
 {
-	struct uffdio_register reg = {
-		.range = range_of(region, 0, region->page_count),
-		.mode = UFFDIO_REGISTER_MODE_WP,
-	};
-	int rc = ioctl(p->uffd, UFFDIO_REGISTER, &reg) ? -errno : 0;
+	int rc = rj_wp_register(p->uffd, address_of(region, 0),
+				region->page_count * RAMJET_PAGE_BYTES, NULL);
 
 	if (rc == -EBUSY)
 		return rj_fail(err, rc,
@@ -133,14 +100,6 @@ static int enlist(struct pagemap *p, const struct ramjet_dirty_region *region,
 }
 
 /* ---- walking ----------------------------------------------------------- */
-
-/* What was written, which is protected on the way. */
-static const struct rj_pagescan_query protecting = {
-	.flags = RJ_PM_SCAN_WP_MATCHING | RJ_PM_SCAN_CHECK_WPASYNC,
-	.mask = RJ_PAGE_IS_WRITTEN,
-	.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
-	.told = RJ_PAGE_IS_HUGE,
-};
 
 static bool is_shared(const struct walk *w)
 {
@@ -160,24 +119,9 @@ static void report(struct walk *w, uint64_t first, uint64_t count)
 static int protect(struct walk *w, uint64_t first, uint64_t count,
 		   struct ramjet_error *err)
 {
-	const struct ramjet_dirty_region *region = &w->p->regions[w->region];
-	struct uffdio_writeprotect wp = {
-		.range = range_of(region, first, count),
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
-	int rc;
-
-	/* EAGAIN: the address space is being changed right now. */
-	do {
-		rc = ioctl(w->p->uffd, UFFDIO_WRITEPROTECT, &wp) ? -errno : 0;
-	} while (rc == -EAGAIN || rc == -EINTR);
-	if (rc)
-		return rj_fail_errno(err, rc,
-				     "UFFDIO_WRITEPROTECT of %llu pages at "
-				     "page %llu",
-				     (unsigned long long)count,
-				     (unsigned long long)first);
-	return 0;
+	return rj_wp_protect(w->p->uffd,
+			     address_of(&w->p->regions[w->region], first),
+			     count * RAMJET_PAGE_BYTES, err);
 }
 
 /* Protect first, then report: a write in between is in what is reported. */
@@ -264,7 +208,8 @@ static int walk_and_protect(struct walk *w, uint64_t page_count,
 		.inverted = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
 		.mask = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
 	};
-	int rc = scan(w, &protecting, page_count, on_written, err);
+	int rc = scan(w, &rj_wp_written_and_protect, page_count, on_written,
+		      err);
 
 	if (!rc && is_shared(w))
 		rc = scan(w, &absent, page_count, on_absent, err);
@@ -320,66 +265,6 @@ static int walk_part(struct pagemap *p, const struct ramjet_dirty_part *part,
 
 /* ---- the source -------------------------------------------------------- */
 
-#define TRIAL_PAGES 256u
-
-/* One byte a page of the trial memory; nanoseconds it took. */
-static uint64_t touch_all(uint8_t *memory)
-{
-	const uint64_t began = rj_now_ns();
-
-	for (unsigned i = 0; i < TRIAL_PAGES; i++)
-		*(volatile uint8_t *)&memory[i * RAMJET_PAGE_BYTES] = 1;
-	return rj_now_ns() - began;
-}
-
-/*
- * What tracking costs the guest: the first write to a protected page against
- * another to the same page, tried on memory of our own. -EOPNOTSUPP where the
- * kernel cannot protect by PAGEMAP_SCAN.
- */
-static int try_it(struct pagemap *p, uint8_t *memory, struct ramjet_error *err)
-{
-	const struct ramjet_dirty_region region = {
-		.name = "trial",
-		.host = memory,
-		.page_count = TRIAL_PAGES,
-	};
-	uint64_t first_ns, again_ns;
-	struct rj_pagescan *scan;
-	int rc;
-
-	(void)touch_all(memory);
-	if (enlist(p, &region, NULL))
-		return 0;
-	scan = rj_scan_pool_take(&p->scans, err);
-	if (!scan)
-		return -ENOMEM;
-	rc = rj_pagescan_run(scan, &protecting, memory, TRIAL_PAGES, NULL, NULL,
-			     err);
-	rj_scan_pool_give(&p->scans, scan);
-	if (rc)
-		return rc;
-	first_ns = touch_all(memory);
-	again_ns = touch_all(memory);
-	if (first_ns > again_ns)
-		p->write_cost_ns = (first_ns - again_ns) / TRIAL_PAGES;
-	return 0;
-}
-
-static int try_on_own_memory(struct pagemap *p, struct ramjet_error *err)
-{
-	const size_t bytes = TRIAL_PAGES * (size_t)RAMJET_PAGE_BYTES;
-	uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int rc;
-
-	if (memory == MAP_FAILED)
-		return rj_fail_errno(err, -errno, "pagemap: memory to try");
-	rc = try_it(p, memory, err);
-	(void)munmap(memory, bytes);
-	return rc;
-}
-
 static int pagemap_start(void *user, const struct ramjet_dirty_region *regions,
 			 unsigned count, struct ramjet_error *err)
 {
@@ -391,7 +276,7 @@ static int pagemap_start(void *user, const struct ramjet_dirty_region *regions,
 	p->backing = calloc(count ? count : 1, sizeof(*p->backing));
 	if (!p->backing)
 		return rj_fail(err, -ENOMEM, "pagemap: out of memory");
-	rc = try_on_own_memory(p, err);
+	rc = rj_wp_try(p->uffd, &p->scans, &p->write_cost_ns, err);
 	p->regions = regions;
 	for (; !rc && p->count < count; p->count++) {
 		if (!regions[p->count].host)
