@@ -21,41 +21,39 @@
 #define RESIDENT_MIN 16u
 #define RESIDENT_MAX 4096u
 
-static bool is_of_region(const struct rj_mapping *m,
-			 const struct ramjet_dirty_region *region,
-			 const struct stat *st)
-{
-	uint64_t host = (uintptr_t)region->host;
-
-	/* host + (offset - fd_offset) == start, without negative numbers */
-	return m->inode == st->st_ino && m->major == major(st->st_dev) &&
-	       m->minor == minor(st->st_dev) &&
-	       m->offset + host == region->fd_offset + m->start;
-}
-
-static enum rj_backing classify(const struct rj_mapping *m,
-				const struct ramjet_dirty_region *region,
-				const struct stat *st)
-{
-	if (!m->shared)
-		return m->anonymous ? RJ_BACKING_PRIVATE_ANON
-				    : RJ_BACKING_PRIVATE_FILE;
-	return st && is_of_region(m, region, st) ? RJ_BACKING_SHARED_FD
-						 : RJ_BACKING_SHARED_OTHER;
-}
-
-/* What the mappings of a region have in common. */
+/* What the mappings of a part of a region have in common. */
 struct look {
-	const struct ramjet_dirty_region *region;
+	uint64_t address;   /* of the part */
+	uint64_t fd_offset; /* likewise */
 	const struct stat *st;
 	enum rj_backing backing;
 	bool some;
 };
 
+static bool is_of_region(const struct rj_mapping *m, const struct look *look)
+{
+	const struct stat *st = look->st;
+
+	/* address + (offset - fd_offset) == start, without negative numbers */
+	return m->inode == st->st_ino && m->major == major(st->st_dev) &&
+	       m->minor == minor(st->st_dev) &&
+	       m->offset + look->address == look->fd_offset + m->start;
+}
+
+static enum rj_backing classify(const struct rj_mapping *m,
+				const struct look *look)
+{
+	if (!m->shared)
+		return m->anonymous ? RJ_BACKING_PRIVATE_ANON
+				    : RJ_BACKING_PRIVATE_FILE;
+	return look->st && is_of_region(m, look) ? RJ_BACKING_SHARED_FD
+						 : RJ_BACKING_SHARED_OTHER;
+}
+
 static bool look_at(void *user, const struct rj_mapping *m)
 {
 	struct look *look = user;
-	const enum rj_backing now = classify(m, look->region, look->st);
+	const enum rj_backing now = classify(m, look);
 
 	if (look->some && now != look->backing)
 		return false;
@@ -64,21 +62,41 @@ static bool look_at(void *user, const struct rj_mapping *m)
 	return true;
 }
 
-enum rj_backing rj_backing_of(const struct ramjet_dirty_region *region)
+/* `pid` 0: of this process. */
+static enum rj_backing backing_in(int pid, uint64_t address,
+				  const struct ramjet_dirty_region *region,
+				  uint64_t first_page, uint64_t page_count)
 {
-	const uint64_t from = (uintptr_t)region->host;
-	const uint64_t end = from + region->page_count * RAMJET_PAGE_BYTES;
-	struct look look = { .region = region };
+	const uint64_t end = address + page_count * RAMJET_PAGE_BYTES;
+	struct look look = {
+		.address = address,
+		.fd_offset = region->fd_offset + first_page * RAMJET_PAGE_BYTES,
+	};
 	struct stat st;
+	bool whole;
 
 	/* Not mapped here (ramjet-remote.h). */
 	if (!region->host)
 		return RJ_BACKING_SHARED_OTHER;
 	if (region->fd >= 0 && !fstat(region->fd, &st))
 		look.st = &st;
-	return rj_mappings_of(from, end, look_at, &look)
-		       ? look.backing
-		       : RJ_BACKING_SHARED_OTHER;
+	whole = pid ? rj_mappings_of_process(pid, address, end, look_at,
+					     &look) > 0
+		    : rj_mappings_of(address, end, look_at, &look);
+	return whole ? look.backing : RJ_BACKING_SHARED_OTHER;
+}
+
+enum rj_backing rj_backing_of(const struct ramjet_dirty_region *region)
+{
+	return backing_in(0, (uintptr_t)region->host, region, 0,
+			  region->page_count);
+}
+
+enum rj_backing rj_backing_in(int pid, uint64_t address,
+			      const struct ramjet_dirty_region *region,
+			      uint64_t first_page, uint64_t page_count)
+{
+	return backing_in(pid, address, region, first_page, page_count);
 }
 
 bool rj_extent_knows_holes(int fd)

@@ -25,6 +25,12 @@ enum rj_backing {
  * nothing is assumed. */
 enum rj_backing rj_backing_of(const struct ramjet_dirty_region *region);
 
+/* The same of `page_count` pages from `first_page` on, which process `pid` has
+ * mapped at `address`. */
+enum rj_backing rj_backing_in(int pid, uint64_t address,
+			      const struct ramjet_dirty_region *region,
+			      uint64_t first_page, uint64_t page_count);
+
 /* Whether holes of fd can be told from data: not so on hugetlbfs. */
 bool rj_extent_knows_holes(int fd);
 

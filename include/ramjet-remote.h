@@ -102,13 +102,76 @@ const struct ramjet_memory_ops *ramjet_process_memory_ops(void);
 /* After ramjet_guest_free() of its guest. NULL ok. */
 void ramjet_process_memory_free(struct ramjet_process_memory *memory);
 
+/* ---- what another process writes ------------------------------------------ */
+
+/* Where a process has (a part of) a block. */
+struct ramjet_remote_range {
+	size_t size;
+	const char *block; /* copied */
+	uint64_t offset;   /* in the block; page-aligned, as the others */
+	uint64_t address;  /* in that process */
+	uint64_t bytes;    /* 0: up to the end of the block */
+};
+#define RAMJET_REMOTE_RANGE_INIT .size = sizeof(struct ramjet_remote_range)
+
+enum ramjet_remote_mode {
+	/* Asynchronous where the kernel has it (Linux 6.7), else synchronous. */
+	RAMJET_REMOTE_AUTO = 0,
+	RAMJET_REMOTE_ASYNC,
+	/* Each first write waits for a thread of ours (Linux 5.19). */
+	RAMJET_REMOTE_SYNC,
+};
+
+/*
+ * Built in: as ramjet_dirty_pagemap_new(), in the address space of another
+ * process: writes through the page tables of that process, by itself and by the
+ * kernel in its name. What it discards (MADV_DONTNEED, holes punched into a
+ * file) is reported, too, once it was sent: nobody else tells. Pages that are in
+ * no range are not tracked. A range that is unmapped, moved or mapped anew, or
+ * whose process ends, fails the migration.
+ * A process that has the same memory mapped, too, has page tables of its own: a
+ * source each; several are OR-ed. Pages that were pinned before a collect, and
+ * are written after it (O_DIRECT reads in flight), are seen by nobody:
+ * docs/attach.md.
+ */
+struct ramjet_dirty_remote {
+	size_t size;
+	/* A userfaultfd that was made in that process, and no UFFDIO_API asked of
+	 * it yet; *taken*. It should be the only descriptor of it: its last close
+	 * ends all protection. */
+	int userfaultfd;
+	int pagemap_fd; /* its /proc/PID/pagemap; *dup'd* */
+	/* For messages; and where its /proc/PID/maps may be read, it tells which
+	 * memory is private and which is a block's `fd`. */
+	int pid;
+	uint32_t mode;                            /* enum ramjet_remote_mode */
+	const struct ramjet_remote_range *ranges; /* copied */
+	size_t range_count;
+};
+#define RAMJET_DIRTY_REMOTE_INIT                                       \
+	.size = sizeof(struct ramjet_dirty_remote), .userfaultfd = -1, \
+	.pagemap_fd = -1
+
+/* -EOPNOTSUPP: the kernel cannot (before Linux 5.19). On failure `userfaultfd` is
+ * still the caller's. Starting fails with -EBUSY where a range is registered with
+ * a userfaultfd of the process's own (post-copy, a background snapshot). May be
+ * started again once stopped: stopping unregisters all ranges, freeing closes the
+ * descriptor. */
+int ramjet_dirty_remote_new(const struct ramjet_dirty_remote *remote,
+			    struct ramjet_dirty_source **ret,
+			    struct ramjet_error *err);
+
 /* All defaults, to be changed by assignment: see ramjet.h. */
 void ramjet_memory_ops_init(struct ramjet_memory_ops *o, size_t size);
 void ramjet_process_memory_options_init(struct ramjet_process_memory_options *o,
 					size_t size);
+void ramjet_remote_range_init(struct ramjet_remote_range *o, size_t size);
+void ramjet_dirty_remote_init(struct ramjet_dirty_remote *o, size_t size);
 #define ramjet_memory_ops_init(o) ramjet_memory_ops_init(o, sizeof *(o))
 #define ramjet_process_memory_options_init(o) \
 	ramjet_process_memory_options_init(o, sizeof *(o))
+#define ramjet_remote_range_init(o) ramjet_remote_range_init(o, sizeof *(o))
+#define ramjet_dirty_remote_init(o) ramjet_dirty_remote_init(o, sizeof *(o))
 
 #ifdef __cplusplus
 }

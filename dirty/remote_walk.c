@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What was written is found as in pagemap.c. What is not found that way is a
+ * page that the process has discarded (MADV_DONTNEED, a hole in a file): here
+ * nobody tells. It is absent then, as are pages never touched, which must cost
+ * nothing. Which of the absent ones matter:
+ *
+ * - Those that were sent (sent_map.h): the target has a copy of what they held.
+ * - Of shared memory, those that have data in the file: they were written and
+ *   have lost their entry, as in pagemap.c.
+ *
+ * An absent page has no entry, or one that says "absent and protected", a
+ * marker. None is left where memory is private and anonymous, and where the page
+ * was not protected. A marker is left where a protected page of a file, or of
+ * hugetlb, has lost its entry, whether it was discarded or merely unmapped; the
+ * file tells these two apart where it can. PAGEMAP_SCAN calls a marker "swapped";
+ * so, where markers are left behind, is a page that was really swapped out.
+ *
+ * What is reported as absent gets a marker, so that it is not reported at the
+ * next collect again. In anonymous memory that is enough: another discard removes
+ * it. Elsewhere discards leave markers themselves, so it is noted which of them
+ * are known already ("gone"), until the page is present again; unless it is not
+ * known whether they have data: then they are reported until they are present.
+ *
+ * Decision 036 has what the kernel does in each case.
+ */
+#include "dirty/remote_walk.h"
+
+#include <errno.h>
+
+#include "dirty/pagemap_entries.h"
+#include "dirty/write_protect.h"
+#include "util/error.h"
+
+#define THERE (RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED)
+
+/* Entries vanish while the content lives on in a file. */
+static bool is_shared(const struct rj_remote_walk *w)
+{
+	return w->range->backing == RJ_BACKING_SHARED_FD ||
+	       w->range->backing == RJ_BACKING_SHARED_OTHER;
+}
+
+/* Does the block's file tell what was discarded? */
+static bool file_tells(const struct rj_remote_walk *w)
+{
+	return w->range->backing == RJ_BACKING_SHARED_FD &&
+	       !w->range->is_hugetlb;
+}
+
+/* May a marker mean that a page was discarded? */
+static bool leaves_markers(const struct rj_remote_walk *w)
+{
+	return w->range->backing != RJ_BACKING_PRIVATE_ANON ||
+	       w->range->is_hugetlb;
+}
+
+/* Does an absent page stay as it is while its marker stays? Not where it may be
+ * absent although it has data. */
+static bool keeps_gone(const struct rj_remote_walk *w)
+{
+	return leaves_markers(w) && (!is_shared(w) || file_tells(w));
+}
+
+static void report(struct rj_remote_walk *w, uint64_t first, uint64_t count)
+{
+	if (!w->arms)
+		rj_mark_batch_add(w->marks, first, count);
+}
+
+/* Protect first, then report: a write in between is in what is reported. */
+static int protect_and_report(struct rj_remote_walk *w, uint64_t first,
+			      uint64_t count, struct ramjet_error *err)
+{
+	int rc = w->last ? 0
+			 : rj_wp_protect(w->uffd,
+					 rj_remote_address(w->range, first),
+					 count * RAMJET_PAGE_BYTES, err);
+
+	if (!rc)
+		report(w, first, count);
+	return rc;
+}
+
+/* ---- discarded --------------------------------------------------------- */
+
+/* Reported as absent; `marked`: it has a marker. */
+static int report_gone(struct rj_remote_walk *w, uint64_t first, uint64_t count,
+		       bool marked, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	if (marked)
+		report(w, first, count);
+	else
+		rc = protect_and_report(w, first, count, err);
+	if (!rc && !w->last && keeps_gone(w))
+		rj_sent_map_set_gone(&w->range->sent, first, count);
+	return rc;
+}
+
+/* Of pages that are absent, and of which the file has no data: those sent. */
+static int on_holes(struct rj_remote_walk *w, uint64_t first, uint64_t end,
+		    bool marked, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	while (!rc && !w->arms) {
+		const struct rj_page_run run =
+			rj_sent_map_next(&w->range->sent, first, end, !marked);
+
+		if (!run.count)
+			break;
+		first = run.first + run.count;
+		rc = report_gone(w, run.first, run.count, marked, err);
+	}
+	return rc;
+}
+
+/* With an entry, protected, but not present. */
+static int on_marked(struct rj_remote_walk *w, uint64_t first, uint64_t end,
+		     struct ramjet_error *err)
+{
+	uint64_t data, hole = first;
+	int rc = 0;
+
+	if (!leaves_markers(w))
+		return 0;
+	if (!file_tells(w))
+		return on_holes(w, first, end, true, err);
+	while (!rc && !w->arms) {
+		const struct rj_page_run run =
+			rj_sent_map_next(&w->range->sent, first, end, false);
+
+		if (!run.count)
+			break;
+		first = run.first + run.count;
+		for (hole = run.first; !rc && hole < first;) {
+			const uint64_t from = hole;
+
+			rc = rj_extent_next(w->region, from, first, &data,
+					    &hole, err);
+			if (rc < 0)
+				break;
+			if (!rc)
+				data = hole = first;
+			rc = on_holes(w, from, data, true, err);
+		}
+	}
+	return rc;
+}
+
+/* Without an entry. */
+static int on_absent(struct rj_remote_walk *w, uint64_t first, uint64_t end,
+		     struct ramjet_error *err)
+{
+	uint64_t data, from = first;
+	int rc;
+
+	if (!is_shared(w))
+		return on_holes(w, first, end, false, err);
+	if (!file_tells(w))
+		return protect_and_report(w, first, end - first, err);
+	while ((rc = rj_extent_next(w->region, from, end, &data, &first, err)) >
+	       0) {
+		rc = on_holes(w, from, data, false, err);
+		if (!rc)
+			rc = protect_and_report(w, data, first - data, err);
+		if (rc)
+			return rc;
+		from = first;
+	}
+	return rc ? rc : on_holes(w, from, end, false, err);
+}
+
+/* ---- walking ----------------------------------------------------------- */
+
+/* Protected already, by the scan. But a huge page of a file would stay one,
+ * be dropped as a whole when it is written, come back unprotected, and count
+ * as a whole, every time: protected once more it is split. */
+static int on_written(void *user, uint64_t first, uint64_t count,
+		      struct ramjet_error *err)
+{
+	struct rj_remote_walk *w = user;
+
+	first += w->first_page;
+	if (w->scan->categories & RJ_PAGE_IS_HUGE && is_shared(w))
+		return protect_and_report(w, first, count, err);
+	report(w, first, count);
+	return 0;
+}
+
+/* In order, but where the kernel goes back: having filled its own buffer on the
+ * way it tells a walk_end that is too low (6.18), and the rest comes twice. */
+static void note_seen(struct rj_remote_walk *w, uint64_t first, uint64_t count)
+{
+	const uint64_t end = first + count;
+	const uint64_t from = first > w->seen_until ? first : w->seen_until;
+
+	if (end <= w->seen_until)
+		return;
+	w->seen += end - from;
+	w->seen_until = end;
+}
+
+/* All pages that are mapped come by here. */
+static int on_any(void *user, uint64_t first, uint64_t count,
+		  struct ramjet_error *err)
+{
+	struct rj_remote_walk *w = user;
+	const uint64_t is = w->scan->categories;
+
+	first += w->first_page;
+	note_seen(w, first, count);
+	if (!(is & THERE))
+		return on_absent(w, first, first + count, err);
+	/* Before the last collect written pages were reported already, and what
+	 * was written since then is a later one's. */
+	if (is & RJ_PAGE_IS_WRITTEN) {
+		if (w->last)
+			report(w, first, count);
+	} else if (!(is & RJ_PAGE_IS_PRESENT)) {
+		return on_marked(w, first, first + count, err);
+	}
+	if (!w->last)
+		rj_sent_map_clear_gone(&w->range->sent, first, count);
+	return 0;
+}
+
+static int scan(struct rj_remote_walk *w, const struct rj_pagescan_query *query,
+		uint64_t count, rj_pagescan_fn *fn, struct ramjet_error *err)
+{
+	/* Not ours: an address in that process. */
+	const void *at = (const void *)(uintptr_t)rj_remote_address(
+		w->range, w->first_page);
+
+	return rj_pagescan_run(w->scan, query, at, count, fn, w, err);
+}
+
+/* Nothing is said of memory that is not mapped at all: neither of a part that
+ * was unmapped, nor of a process that is gone. */
+static int check_seen(struct rj_remote_walk *w, uint64_t count,
+		      struct ramjet_error *err)
+{
+	if (w->seen == count)
+		return 0;
+	return rj_fail(
+		err, -EFAULT,
+		"of %llu pages at %#llx of process %d only %llu are "
+		"mapped (was the memory unmapped, or moved?)",
+		(unsigned long long)count,
+		(unsigned long long)rj_remote_address(w->range, w->first_page),
+		w->pid, (unsigned long long)w->seen);
+}
+
+int rj_remote_walk(struct rj_remote_walk *w, const struct rj_page_run *pages,
+		   struct ramjet_error *err)
+{
+	static const struct rj_pagescan_query all = {
+		.flags = RJ_PM_SCAN_CHECK_WPASYNC,
+		.told = THERE | RJ_PAGE_IS_WRITTEN,
+	};
+	int rc = 0;
+
+	w->first_page = pages->first;
+	w->seen = 0;
+	w->seen_until = pages->first;
+	if (!w->last)
+		rc = scan(w, &rj_wp_written_and_protect, pages->count,
+			  on_written, err);
+	/* An entry that vanishes between the two scans is found by the second: so
+	 * it comes second. */
+	if (!rc)
+		rc = scan(w, &all, pages->count, on_any, err);
+	return rc ? rc : check_seen(w, pages->count, err);
+}

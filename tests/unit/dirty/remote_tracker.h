@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_TESTS_REMOTE_TRACKER_H
+#define RJ_TESTS_REMOTE_TRACKER_H
+/* A child whose memory is tracked, and a copy of it that is kept as a migration
+ * keeps its target's: by what is reported, and by nothing else. */
+#include "dirty/source.h"
+#include "ramjet-remote.h"
+#include "tests/unit/dirty/remote_child.h"
+
+#define BYTES (UINT64_C(16) << 20)
+#define PAGES (BYTES / RAMJET_PAGE_BYTES)
+
+struct remote_tracker {
+	struct child child;
+	struct ramjet_dirty_source *source;
+	struct rj_dirty_set set;
+	struct rj_bitmap map;
+	struct ramjet_error err;
+	uint8_t *copy; /* of the first byte of each page */
+};
+
+/* Child and source; skips the test where the machine has no such memory. */
+void remote_make(struct remote_tracker *t, enum memory_kind kind,
+		 uint32_t mode);
+/* The same of a child that was started, by these ranges. */
+void remote_make_of(struct remote_tracker *t, uint32_t mode,
+		    const struct ramjet_remote_range *ranges, size_t count);
+/* Start and arm; as ramjet_dirty_ops.start fails. */
+int remote_start(struct remote_tracker *t);
+void remote_begin(struct remote_tracker *t);
+/* Pages marked. */
+uint64_t remote_collect_as(struct remote_tracker *t, bool last);
+uint64_t remote_collect(struct remote_tracker *t);
+/* Fails with this, and a message that has `part`. */
+void remote_collect_fails(struct remote_tracker *t, int rc, const char *part);
+/* What is marked, or these pages: as a sender does it. */
+void remote_send(struct remote_tracker *t);
+void remote_send_pages(struct remote_tracker *t, uint64_t first,
+		       uint64_t count);
+/* collect and send until nothing is reported: at most `rounds` times. */
+void remote_settle(struct remote_tracker *t, unsigned rounds);
+void remote_forget(struct remote_tracker *t);
+bool remote_is_marked(const struct remote_tracker *t, uint64_t page);
+/* The copy is as the child's memory is. */
+void remote_check_copy(struct remote_tracker *t);
+void remote_end(struct remote_tracker *t);
+#endif

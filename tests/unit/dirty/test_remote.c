@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What another process writes and discards, tracked in its own address space. */
+#include "tests/unit/cmocka_all.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "tests/unit/dirty/remote_tracker.h"
+
+struct how {
+	enum memory_kind kind;
+	uint32_t mode;
+};
+
+static bool is_thp(const struct how *how)
+{
+	return how->kind == MEMORY_THP || how->kind == MEMORY_MEMFD_THP;
+}
+
+static void begin(struct remote_tracker *t, const struct how *how)
+{
+	remote_make(t, how->kind, how->mode);
+	/* Half of it is never touched, but where the first touch makes a huge
+	 * page. */
+	child_do(&t->child, CHILD_WRITE, 0, is_thp(how) ? PAGES : PAGES / 2, 1);
+	remote_begin(t);
+	remote_send_pages(t, 0, is_thp(how) ? PAGES : PAGES / 2);
+}
+
+/* Discards as the kinds of memory are discarded. */
+static void discard(struct remote_tracker *t, uint64_t page, uint64_t count)
+{
+	if (t->child.region.fd >= 0)
+		child_do(&t->child, CHILD_PUNCH, page, count, 0);
+	child_do(&t->child, CHILD_DONTNEED, page, count, 0);
+}
+
+static void reports_exactly_what_was_written(void **state)
+{
+	static const uint64_t written[] = { 0,    1,    2,    511,  512, 1023,
+					    1500, 2047, 2048, 2600, 4095 };
+	struct how *how = *state;
+	struct remote_tracker t;
+	uint64_t unit;
+
+	begin(&t, how);
+	unit = t.child.unit_pages;
+	assert_int_equal(remote_collect(&t), 0);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < RJ_ARRAY_SIZE(written); i++)
+			child_do(&t.child, CHILD_WRITE, written[i], 1,
+				 round + 2);
+		assert_true(remote_collect(&t) > 0);
+		for (uint64_t page = 0; page < PAGES; page++) {
+			bool wanted = false;
+
+			for (unsigned i = 0; i < RJ_ARRAY_SIZE(written); i++)
+				wanted |= written[i] / unit == page / unit;
+			assert_int_equal(remote_is_marked(&t, page), wanted);
+		}
+		remote_send(&t);
+		assert_int_equal(remote_collect(&t), 0);
+	}
+	/* Reading what is populated is no write. */
+	child_do(&t.child, CHILD_READ, 0, PAGES / 2, 0);
+	assert_int_equal(remote_collect(&t), 0);
+	remote_check_copy(&t);
+	remote_end(&t);
+}
+
+static void what_is_discarded_is_reported_once(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+	uint64_t unit;
+
+	begin(&t, how);
+	unit = t.child.unit_pages;
+	discard(&t, unit, 2 * unit);
+	assert_int_equal(remote_collect(&t), 2 * unit);
+	assert_true(remote_is_marked(&t, unit));
+	assert_true(remote_is_marked(&t, 3 * unit - 1));
+	remote_send(&t);
+	assert_int_equal(t.copy[unit], 0);
+	/* Sending may have populated it again, which is no change. */
+	remote_settle(&t, 1);
+	/* Again, of pages that were written, and that were not. */
+	child_do(&t.child, CHILD_WRITE, unit, 1, 7);
+	discard(&t, unit, 2 * unit);
+	assert_true(remote_collect(&t) >= unit);
+	assert_true(remote_is_marked(&t, unit));
+	remote_send(&t);
+	remote_settle(&t, 1);
+	remote_check_copy(&t);
+	remote_end(&t);
+}
+
+static void what_is_discarded_and_written_again_is_reported(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+	uint64_t unit;
+
+	begin(&t, how);
+	unit = t.child.unit_pages;
+	for (unsigned round = 0; round < 3; round++) {
+		discard(&t, 3 * unit, unit);
+		if (round == 1)
+			assert_true(remote_collect(&t) >= unit);
+		child_do(&t.child, CHILD_WRITE, 3 * unit, 1, 20 + round);
+		assert_true(remote_collect(&t) >= (round == 1 ? 0 : 1));
+		assert_true(remote_is_marked(&t, 3 * unit));
+		remote_send(&t);
+		assert_int_equal(t.copy[3 * unit], 20 + round);
+	}
+	remote_settle(&t, 1);
+	remote_end(&t);
+}
+
+/* It is absent when tracking begins, written, sent at once, and discarded before
+ * any collect has seen it. */
+static void what_came_and_went_between_two_looks_is_reported(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+	const uint64_t page = PAGES / 2 + 512;
+
+	begin(&t, how);
+	child_do(&t.child, CHILD_WRITE, page, 1, 9);
+	remote_send_pages(&t, page, t.child.unit_pages);
+	assert_int_equal(t.copy[page], 9);
+	discard(&t, page, t.child.unit_pages);
+	assert_true(remote_collect(&t) >= 1);
+	assert_true(remote_is_marked(&t, page));
+	remote_send(&t);
+	assert_int_equal(t.copy[page], 0);
+	remote_end(&t);
+}
+
+/* Nothing is protected in the last one, and the guest may run on. */
+static void the_last_collect_is_repeated(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+	uint64_t unit;
+
+	begin(&t, how);
+	unit = t.child.unit_pages;
+	assert_int_equal(remote_collect_as(&t, true), 0);
+	child_do(&t.child, CHILD_WRITE, unit, 1, 7);
+	discard(&t, 2 * unit, unit);
+	for (unsigned again = 0; again < 3; again++) {
+		assert_int_equal(remote_collect_as(&t, again < 2), 2 * unit);
+		assert_true(remote_is_marked(&t, unit));
+		assert_true(remote_is_marked(&t, 2 * unit));
+		remote_forget(&t);
+	}
+	/* Sent, or hugetlb's pages, which may have data, are told until then. */
+	remote_send_pages(&t, unit, 2 * unit);
+	assert_int_equal(remote_collect_as(&t, true), 0);
+	assert_int_equal(remote_collect(&t), 0);
+	remote_end(&t);
+}
+
+/* Entries of shared memory may vanish at any time, the data stays. */
+static void what_only_left_the_page_table_is_not_lost(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	begin(&t, how);
+	child_do(&t.child, CHILD_WRITE, 100, 1, 7);
+	child_do(&t.child, CHILD_DONTNEED, 0, PAGES, 0);
+	assert_int_equal(remote_collect(&t), 1);
+	assert_true(remote_is_marked(&t, 100));
+	remote_send(&t);
+	assert_int_equal(t.copy[100], 7);
+	assert_int_equal(remote_collect(&t), 0);
+	remote_check_copy(&t);
+	remote_end(&t);
+}
+
+static void random_rounds(struct remote_tracker *t, unsigned rounds)
+{
+	/* A huge page that is discarded while it is read here takes another one
+	 * out of the pool. */
+	child_do(&t->child, CHILD_MISBEHAVE, 0,
+		 t->child.unit_pages > 1 ? PAGES / 2 : PAGES, 1);
+	for (unsigned i = 0; i < rounds; i++) {
+		(void)remote_collect_as(t, i % 16 == 15);
+		remote_send(t);
+	}
+	child_do(&t->child, CHILD_STOP, 0, 0, 0);
+	(void)remote_collect_as(t, true);
+	remote_send(t);
+	remote_check_copy(t);
+}
+
+static void loses_nothing_in_random_rounds(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	begin(&t, how);
+	random_rounds(&t, 200);
+	remote_end(&t);
+}
+
+static void starts_again_after_a_stop(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	begin(&t, how);
+	rj_dirty_set_stop(&t.set);
+	child_do(&t.child, CHILD_WRITE, 5, 1, 5);
+	discard(&t, t.child.unit_pages, t.child.unit_pages);
+	remote_begin(&t);
+	/* Of what was before nothing is known. */
+	assert_int_equal(remote_collect(&t), 0);
+	child_do(&t.child, CHILD_WRITE, 2 * t.child.unit_pages, 1, 6);
+	assert_int_equal(remote_collect(&t), t.child.unit_pages);
+	assert_true(remote_is_marked(&t, 2 * t.child.unit_pages));
+	remote_end(&t);
+}
+
+/* What a fork shares with its parent is protected, too: against either. */
+static void a_fork_changes_nothing(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	begin(&t, how);
+	child_do(&t.child, CHILD_FORK, 0, 0, 0);
+	assert_int_equal(remote_collect(&t), 0);
+	child_do(&t.child, CHILD_WRITE, 5, 1, 5);
+	assert_int_equal(remote_collect(&t), 1);
+	assert_true(remote_is_marked(&t, 5));
+	remote_end(&t);
+}
+
+/* ---- what fails -------------------------------------------------------- */
+
+static void memory_that_is_unmapped_is_told(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	begin(&t, how);
+	child_do(&t.child, CHILD_UNMAP, 512, 512, 0);
+	remote_collect_fails(&t, -EFAULT, "only 3584 are mapped");
+	remote_end(&t);
+}
+
+static void memory_that_is_moved_is_told(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	begin(&t, how);
+	child_do(&t.child, CHILD_MOVE, 512, 1, 0);
+	remote_collect_fails(&t, -EFAULT, "only 4095 are mapped");
+	remote_end(&t);
+}
+
+static void memory_that_is_mapped_anew_is_told(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	begin(&t, how);
+	child_do(&t.child, CHILD_MAP_ANEW, 512, 1, 0);
+	remote_collect_fails(&t, -EPERM, "was it mapped anew?");
+	remote_end(&t);
+}
+
+static void a_process_that_is_gone_is_told(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	begin(&t, how);
+	child_kill(&t.child);
+	remote_collect_fails(&t, -ESRCH, "is gone");
+	rj_dirty_set_stop(&t.set);
+	assert_true(remote_start(&t) < 0);
+	remote_end(&t);
+}
+
+static void a_process_may_be_killed_in_a_collect(void **state)
+{
+	struct how *how = *state;
+
+	for (unsigned i = 0; i < 20; i++) {
+		struct remote_tracker t;
+		struct rj_bitmap *bitmaps[] = { &t.map };
+		uint64_t marked;
+		int rc = 0;
+
+		begin(&t, how);
+		child_do(&t.child, CHILD_MISBEHAVE, 0, PAGES, 1);
+		assert_int_equal(kill(t.child.pid, SIGKILL), 0);
+		for (unsigned n = 0; !rc && n < 1000000; n++)
+			rc = rj_dirty_set_collect(&t.set, NULL, bitmaps,
+						  &marked, &t.err);
+		assert_true(rc == -ESRCH || rc == -EFAULT || rc == -EPERM);
+		assert_int_equal(waitpid(t.child.pid, NULL, 0), t.child.pid);
+		t.child.pid = 0;
+		remote_end(&t);
+	}
+}
+
+static void a_userfaultfd_of_its_own_is_told(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	remote_make(&t, how->kind, how->mode);
+	child_do(&t.child, CHILD_REGISTER, 100, 2, 0);
+	assert_int_equal(remote_start(&t), -EBUSY);
+	assert_non_null(strstr(t.err.message,
+			       "block ram0: its memory is registered with a "
+			       "userfaultfd of process"));
+	assert_non_null(strstr(t.err.message, "itself (post-copy"));
+	remote_end(&t);
+}
+
+/* ---- several ranges, several processes --------------------------------- */
+
+static void ranges_may_begin_anywhere(void **state)
+{
+	struct how *how = *state;
+	struct ramjet_remote_range ranges[] = {
+		{ RAMJET_REMOTE_RANGE_INIT, .block = "ram0" },
+		{ RAMJET_REMOTE_RANGE_INIT, .block = "ram0" },
+	};
+	struct remote_tracker t;
+
+	memset(&t, 0, sizeof(t));
+	if (!child_start(&t.child, how->kind, BYTES, -1))
+		skip();
+	/* [100, 701) and [1000, end), of which 1000 to 1005 the other way. */
+	ranges[0].address = t.child.address + 100 * RAMJET_PAGE_BYTES;
+	ranges[0].offset = 100 * RAMJET_PAGE_BYTES;
+	ranges[0].bytes = 601 * RAMJET_PAGE_BYTES;
+	ranges[1].address = t.child.address + 1000 * RAMJET_PAGE_BYTES;
+	ranges[1].offset = 1000 * RAMJET_PAGE_BYTES;
+	remote_make_of(&t, how->mode, ranges, 2);
+	child_do(&t.child, CHILD_WRITE, 0, PAGES, 1);
+	remote_begin(&t);
+	remote_send_pages(&t, 0, PAGES);
+	child_do(&t.child, CHILD_WRITE, 0, PAGES, 2);
+	assert_int_equal(remote_collect(&t), 601 + PAGES - 1000);
+	assert_false(remote_is_marked(&t, 99));
+	assert_true(remote_is_marked(&t, 100));
+	assert_true(remote_is_marked(&t, 700));
+	assert_false(remote_is_marked(&t, 701));
+	assert_true(remote_is_marked(&t, 1000));
+	remote_send(&t);
+	discard(&t, 0, PAGES);
+	assert_int_equal(remote_collect(&t), 601 + PAGES - 1000);
+	assert_true(remote_is_marked(&t, 700));
+	assert_false(remote_is_marked(&t, 701));
+	assert_false(remote_is_marked(&t, 999));
+	assert_true(remote_is_marked(&t, PAGES - 1));
+	remote_end(&t);
+}
+
+/* Its page tables are its own: attached to one process, the other's writes are
+ * not seen; attached to both, all are. */
+static void a_second_process_needs_a_source_of_its_own(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t, other;
+	struct ramjet_remote_range all = { RAMJET_REMOTE_RANGE_INIT,
+					   .block = "ram0" };
+
+	begin(&t, how);
+	memset(&other, 0, sizeof(other));
+	if (!child_start(&other.child, how->kind, BYTES, t.child.region.fd))
+		skip();
+	child_do(&other.child, CHILD_WRITE, 3, 1, 3);
+	assert_int_equal(remote_collect(&t), 0);
+	all.address = other.child.address;
+	remote_make_of(&other, how->mode, &all, 1);
+	remote_begin(&other);
+	child_do(&other.child, CHILD_WRITE, 4, 1, 4);
+	child_do(&t.child, CHILD_WRITE, 5, 1, 5);
+	assert_int_equal(remote_collect(&t), 1);
+	assert_true(remote_is_marked(&t, 5));
+	assert_int_equal(remote_collect(&other), 1);
+	assert_true(remote_is_marked(&other, 4));
+	remote_end(&other);
+	remote_end(&t);
+}
+
+static void says_what_is_wrong(void **state)
+{
+	struct how *how = *state;
+	struct ramjet_remote_range range = { RAMJET_REMOTE_RANGE_INIT,
+					     .block = "ram1" };
+	struct ramjet_dirty_remote remote = { RAMJET_DIRTY_REMOTE_INIT };
+	struct ramjet_dirty_source *source;
+	struct remote_tracker t;
+
+	memset(&t, 0, sizeof(t));
+	if (!child_start(&t.child, how->kind, BYTES, -1))
+		skip();
+	assert_int_equal(ramjet_dirty_remote_new(NULL, &source, NULL), -EINVAL);
+	assert_int_equal(ramjet_dirty_remote_new(&remote, &source, NULL),
+			 -EINVAL);
+	remote.userfaultfd = t.child.uffd;
+	assert_int_equal(ramjet_dirty_remote_new(&remote, &source, NULL),
+			 -EINVAL);
+	remote.pagemap_fd = t.child.pagemap_fd;
+	assert_int_equal(ramjet_dirty_remote_new(&remote, &source, &t.err),
+			 -EINVAL);
+	assert_string_equal(t.err.message, "remote: no ranges are given");
+	remote.ranges = &range;
+	remote.range_count = 1;
+	assert_int_equal(ramjet_dirty_remote_new(&remote, &source, NULL),
+			 -EINVAL);
+	range.address = t.child.address + 1;
+	assert_int_equal(ramjet_dirty_remote_new(&remote, &source, NULL),
+			 -EINVAL);
+	range.address = t.child.address;
+	remote.mode = 3;
+	assert_int_equal(ramjet_dirty_remote_new(&remote, &source, NULL),
+			 -EINVAL);
+	remote_make_of(&t, how->mode, &range, 1);
+	assert_int_equal(remote_start(&t), -ENOENT);
+	assert_non_null(strstr(t.err.message, "no block is named \"ram1\""));
+	t.child.region.name = "ram1";
+	t.child.region.page_count = 0;
+	assert_int_equal(remote_start(&t), -ERANGE);
+	remote_end(&t);
+}
+
+#define of_kind(test, kind, mode)                                    \
+	{                                                            \
+#test "/" #kind, test, NULL, NULL, &hows[kind][mode] \
+	}
+#define of_kinds(test, mode)                                               \
+	of_kind(test, MEMORY_ANON, mode), of_kind(test, MEMORY_THP, mode), \
+		of_kind(test, MEMORY_MEMFD, mode),                         \
+		of_kind(test, MEMORY_MEMFD_THP, mode),                     \
+		of_kind(test, MEMORY_HUGETLB_ANON, mode),                  \
+		of_kind(test, MEMORY_HUGETLB_MEMFD, mode)
+#define of_some(test, mode) \
+	of_kind(test, MEMORY_ANON, mode), of_kind(test, MEMORY_MEMFD, mode)
+
+int main(void)
+{
+	static struct how hows[MEMORY_KINDS_][RAMJET_REMOTE_SYNC + 1];
+	const struct CMUnitTest tests[] = {
+		of_kinds(reports_exactly_what_was_written, RAMJET_REMOTE_ASYNC),
+		of_kinds(what_is_discarded_is_reported_once,
+			 RAMJET_REMOTE_ASYNC),
+		of_kinds(what_is_discarded_and_written_again_is_reported,
+			 RAMJET_REMOTE_ASYNC),
+		of_some(what_came_and_went_between_two_looks_is_reported,
+			RAMJET_REMOTE_ASYNC),
+		of_kinds(the_last_collect_is_repeated, RAMJET_REMOTE_ASYNC),
+		of_kind(what_only_left_the_page_table_is_not_lost, MEMORY_MEMFD,
+			RAMJET_REMOTE_ASYNC),
+		of_kinds(loses_nothing_in_random_rounds, RAMJET_REMOTE_ASYNC),
+		of_kinds(starts_again_after_a_stop, RAMJET_REMOTE_ASYNC),
+		of_kind(a_fork_changes_nothing, MEMORY_ANON,
+			RAMJET_REMOTE_ASYNC),
+		of_some(memory_that_is_unmapped_is_told, RAMJET_REMOTE_ASYNC),
+		of_some(memory_that_is_moved_is_told, RAMJET_REMOTE_ASYNC),
+		of_some(memory_that_is_mapped_anew_is_told,
+			RAMJET_REMOTE_ASYNC),
+		of_some(a_process_that_is_gone_is_told, RAMJET_REMOTE_ASYNC),
+		of_some(a_process_may_be_killed_in_a_collect,
+			RAMJET_REMOTE_ASYNC),
+		of_kind(a_userfaultfd_of_its_own_is_told, MEMORY_ANON,
+			RAMJET_REMOTE_ASYNC),
+		of_some(ranges_may_begin_anywhere, RAMJET_REMOTE_ASYNC),
+		of_kind(a_second_process_needs_a_source_of_its_own,
+			MEMORY_MEMFD, RAMJET_REMOTE_ASYNC),
+		of_kind(says_what_is_wrong, MEMORY_ANON, RAMJET_REMOTE_ASYNC),
+	};
+
+	for (unsigned i = 0; i < MEMORY_KINDS_; i++)
+		for (unsigned mode = 0; mode <= RAMJET_REMOTE_SYNC; mode++)
+			hows[i][mode] =
+				(struct how){ (enum memory_kind)i, mode };
+	return cmocka_run_group_tests_name("remote", tests, NULL, NULL);
+}
