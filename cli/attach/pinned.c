@@ -212,7 +212,7 @@ int rj_pinned_source(struct rj_pinned *pinned, struct ramjet_dirty_source **ret,
 
 /* ---- for people --------------------------------------------------------- */
 
-enum rj_pinned_way rj_pinned_way(const struct rj_pinned *pinned)
+enum rj_pinned_way rj_pinned_found(const struct rj_pinned *pinned)
 {
 	return pinned->now.way;
 }

@@ -47,7 +47,7 @@ RJ_NODISCARD int rj_pinned_source(struct rj_pinned *pinned,
 				  struct ramjet_dirty_source **ret,
 				  struct ramjet_error *err);
 /* As it was found last. */
-enum rj_pinned_way rj_pinned_way(const struct rj_pinned *pinned);
+enum rj_pinned_way rj_pinned_found(const struct rj_pinned *pinned);
 /* For people: who, and what is done about it. "": nothing. */
 const char *rj_pinned_words(const struct rj_pinned *pinned);
 struct rj_pinned_figures rj_pinned_figures(const struct rj_pinned *pinned);

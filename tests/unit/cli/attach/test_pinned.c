@@ -131,7 +131,7 @@ static int look_as(bool no_drain)
 static void finds(enum rj_pinned_way way)
 {
 	assert_int_equal(look_as(false), 0);
-	assert_int_equal(rj_pinned_way(qemu.pinned), way);
+	assert_int_equal(rj_pinned_found(qemu.pinned), way);
 }
 
 static void is_refused(const char *words)
@@ -225,7 +225,7 @@ static void qemus_nobody_has_tried_stand_still(void **state)
 	qemu.nodes = DIRECT_NODES;
 	qemu.major = 7;
 	assert_int_equal(look_as(true), 0);
-	assert_int_equal(rj_pinned_way(qemu.pinned), RJ_PINNED_QUIET);
+	assert_int_equal(rj_pinned_found(qemu.pinned), RJ_PINNED_QUIET);
 	track();
 	assert_int_equal(settle(), 0);
 	assert_int_equal(qemu.drained, 0);
@@ -243,7 +243,7 @@ static void who_will_not_drain_stands_still(void **state)
 	assert_int_equal(settle(), 0);
 	assert_int_equal(qemu.drained, 1);
 	assert_int_equal(qemu.quieted, 2);
-	assert_int_equal(rj_pinned_way(qemu.pinned), RJ_PINNED_QUIET);
+	assert_int_equal(rj_pinned_found(qemu.pinned), RJ_PINNED_QUIET);
 }
 
 static void a_monitor_that_fails_fails_the_collect(void **state)
