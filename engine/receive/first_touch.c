@@ -60,7 +60,7 @@ static const char *why_in_place(const struct rj_block *block)
 	struct stat st;
 
 	if (block->foreign)
-		return "not mapped here: written by operations";
+		return "not mapped here";
 	if (rj_backing_of(&region) != RJ_BACKING_SHARED_FD)
 		return "not a shared mapping of the block's fd";
 	if (fstat(block->fd, &st) ||
@@ -104,17 +104,19 @@ struct rj_first_touch_summary rj_first_touch_summary(
 	const struct rj_first_touch *touch, unsigned count)
 {
 	const struct rj_first_touch *example = touch;
-	unsigned by_file = 0;
+	unsigned by_file = 0, foreign = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		by_file += touch[i].by_file;
+		foreign += touch[i].block->foreign != NULL;
 		if (example->by_file)
 			example = &touch[i];
 	}
 	return (struct rj_first_touch_summary){
-		.chosen = by_file == count ? "by file"
-			  : by_file        ? "mixed"
-					   : "in place",
+		.chosen = by_file == count     ? "by file"
+			  : foreign == count   ? "by operations"
+			  : by_file || foreign ? "mixed"
+					       : "in place",
 		.example = example,
 	};
 }

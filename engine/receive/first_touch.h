@@ -43,8 +43,9 @@ RJ_NODISCARD int rj_first_touch_init(struct rj_first_touch *touch,
 /* Safe on a zeroed struct. */
 void rj_first_touch_done(struct rj_first_touch *touch);
 
-/* How all blocks get their first pages: "by file", "in place", or "mixed", and
- * a block that shows why; the first in place, if any. */
+/* How all blocks get their first pages: "by file", "in place", "by operations" (not
+ * mapped here), or "mixed", and a block that shows why; the first that is not by
+ * file, if any. */
 struct rj_first_touch_summary {
 	const char *chosen;
 	const struct rj_first_touch *example;

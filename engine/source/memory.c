@@ -2,6 +2,7 @@
 #include "engine/source/memory.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/guest/backing.h"
@@ -158,6 +159,29 @@ static int place_workers(struct rj_outgoing *out, struct ramjet_error *err)
 	return 0;
 }
 
+/* What is not mapped here is copied before it is sent. */
+static void report_memory(const struct ramjet_guest *guest,
+			  const struct rj_env *env)
+{
+	const struct rj_block *example = NULL;
+	unsigned foreign = 0;
+	char reason[128];
+
+	for (unsigned i = 0; i < guest->block_count; i++) {
+		if (!guest->blocks[i].foreign)
+			continue;
+		if (!foreign++)
+			example = &guest->blocks[i];
+	}
+	if (!example)
+		return;
+	(void)snprintf(reason, sizeof(reason), "block %s: %s", example->name,
+		       example->foreign->name);
+	rj_env_path(env, "memory",
+		    foreign == guest->block_count ? "by operations" : "mixed",
+		    reason);
+}
+
 int rj_memory_prepare(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	struct ramjet_guest *guest = out->vmm.guest;
@@ -172,6 +196,7 @@ int rj_memory_prepare(struct rj_outgoing *out, struct ramjet_error *err)
 		rc = place_workers(out, err);
 	if (rc)
 		return rc;
+	report_memory(guest, &out->env);
 	rj_rounds_listen(&out->pages.rounds, guest);
 	/* Tracking first: what is populated later then shows up as dirty. */
 	rc = start_tracking(&out->pages, guest, err);

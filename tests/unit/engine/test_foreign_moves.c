@@ -51,6 +51,14 @@ static void init(struct move *move, const struct ramjet_memory_ops *source,
 	move_init_two(move, &from, &to);
 }
 
+static const char *chosen(const struct ramjet_info *info, const char *path)
+{
+	for (size_t i = 0; i < info->fast_path_count; i++)
+		if (!strcmp(RAMJET_AT(info->fast_paths, i)->name, path))
+			return RAMJET_AT(info->fast_paths, i)->chosen;
+	return "none";
+}
+
 static void from_operations(void **state)
 {
 	struct move *move = *state;
@@ -58,6 +66,10 @@ static void from_operations(void **state)
 	init(move, &ops_memory_ops, NULL, true);
 	go(move, MOVE_UNIX);
 	expect_batches(&move->source, OPS_READ);
+	assert_string_equal(chosen(move->info, "memory"), "by operations");
+	assert_string_equal(chosen(move->info, "populated map"), "vmm");
+	assert_string_equal(chosen(move->target_info, "first touch"),
+			    "in place");
 }
 
 static void to_operations(void **state)
@@ -67,6 +79,9 @@ static void to_operations(void **state)
 	init(move, NULL, &ops_memory_ops, true);
 	go(move, MOVE_UNIX);
 	expect_batches(&move->target, OPS_WRITE);
+	assert_string_equal(chosen(move->info, "memory"), "none");
+	assert_string_equal(chosen(move->target_info, "first touch"),
+			    "by operations");
 }
 
 static void both(void **state)

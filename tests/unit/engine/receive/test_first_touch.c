@@ -234,6 +234,8 @@ static void a_limit_of_file_sizes_is_kept_clear_of(void **state)
 
 /* ---- the report ---- */
 
+static const struct ramjet_memory_ops nobodys;
+
 static void the_summary_names_the_block_that_stands_out(void **state)
 {
 	struct scene *s = *state;
@@ -252,6 +254,17 @@ static void the_summary_names_the_block_that_stands_out(void **state)
 	assert_ptr_equal(summary.example, &both[1]);
 	summary = rj_first_touch_summary(&both[1], 1);
 	assert_string_equal(summary.chosen, "in place");
+	rj_first_touch_done(&both[1]);
+	other.foreign = &nobodys;
+	other.host = NULL;
+	other.fd = -1;
+	assert_int_equal(rj_first_touch_init(&both[1], &other, &s->err), 0);
+	assert_false(both[1].by_file || both[1].small_pages);
+	summary = rj_first_touch_summary(&both[1], 1);
+	assert_string_equal(summary.chosen, "by operations");
+	summary = rj_first_touch_summary(both, 2);
+	assert_string_equal(summary.chosen, "mixed");
+	assert_ptr_equal(summary.example, &both[1]);
 	rj_first_touch_done(&both[0]);
 	rj_first_touch_done(&both[1]);
 }
