@@ -13,6 +13,7 @@
 #include <ramjet-dirty.h>
 #include <ramjet-helper.h>
 #include <ramjet-kvm.h>
+#include <ramjet-remote.h>
 
 #define RAM_BYTES (1u << 20)
 #define BYTES     RAM_BYTES
@@ -45,7 +46,9 @@ extern struct ramjet_migration *migration, *incoming, *outgoing;
 extern struct ramjet_dirty_source *dirty;
 extern struct ramjet_info *info;
 extern struct vm *vm, *m, *source, *target;
-extern int rc, is_source, accepted_fd;
+extern int rc, is_source, accepted_fd, pid;
+extern struct ramjet_block block;
+extern uint64_t address_there;
 extern void *ram_address;
 extern const void *data;
 extern uint64_t ram_bytes, page, at, bytes, offset;
