@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Guests whose reads with O_DIRECT are under way while they are moved. The host's
+kernel writes into pages that it pinned before they were protected."""
+import fcntl
+import struct
+import termios
+import threading
+import time
+
+import qemu_rig
+import rig
+from qemu_disks import Disk
+from slow_file import SlowFile
+
+WAYS = (("threads", "virtio-blk-pci"), ("native", "virtio-blk-pci"),
+        ("io_uring", "scsi-hd"))
+
+
+class SlowDisk(Disk):
+    """What the guest reads all the time, four readers at once."""
+
+    def __init__(self, slow, **how):
+        super().__init__(slow.path, ":direct:writer:readers=4", **how)
+
+
+def unread(connection):
+    """Bytes that the peer has not read yet."""
+    answer = fcntl.ioctl(connection, termios.TIOCOUTQ, struct.pack("i", 0))
+    return struct.unpack("i", answer)[0]
+
+
+class Draining(qemu_rig.Case):
+    """What cli/attach/pinned.c relies on, of QEMU alone."""
+
+    def boot_slow(self, aio, bus):
+        slow = SlowFile(self, f"slow-{aio}-{bus}")
+        return slow, self.boot(f"source-{aio}-{bus}", disks=[SlowDisk(slow, aio=aio, bus=bus)],
+                               asks="write=0 set=0")
+
+    def waits(self, slow, qemu, command, **arguments):
+        slow.hold()
+        answers = []
+
+        def ask():
+            qemu.execute(command, **arguments)
+            answers.append(command)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        while unread(qemu.monitor.socket):
+            time.sleep(0.001)
+        # It has the command. A machine on which it begins late makes this
+        # less strict, never wrong.
+        asking.join(0.2)
+        self.assertEqual(answers, [])
+        slow.release()
+        asking.join(rig.DEADLINE_S)
+        self.assertEqual(answers, [command])
+
+    def test_an_empty_transaction_waits_for_reads(self):
+        for aio, bus in WAYS:
+            with self.subTest(aio=aio, bus=bus):
+                slow, qemu = self.boot_slow(aio, bus)
+                self.waits(slow, qemu, "transaction", actions=[])
+                self.assertEqual(qemu.status(), "running")
+                self.waits(slow, qemu, "stop")
+                qemu.close()
+
+    def test_with_an_iothread_too(self):
+        slow = SlowFile(self)
+        disk = SlowDisk(slow, aio="native",
+                        bus="virtio-blk-pci,iothread=thread")
+        qemu = self.boot(disks=[disk], asks="write=0 set=0",
+                         more=["-object", "iothread,id=thread"])
+        self.waits(slow, qemu, "transaction", actions=[])
+
+
+class Draining10(Draining):
+    version = "10"
+
+
+if __name__ == "__main__":
+    rig.main()
