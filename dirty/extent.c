@@ -75,9 +75,6 @@ static enum rj_backing backing_in(int pid, uint64_t address,
 	struct stat st;
 	bool whole;
 
-	/* Not mapped here (ramjet-remote.h). */
-	if (!region->host)
-		return RJ_BACKING_SHARED_OTHER;
 	if (region->fd >= 0 && !fstat(region->fd, &st))
 		look.st = &st;
 	whole = pid ? rj_mappings_of_process(pid, address, end, look_at,
@@ -88,6 +85,9 @@ static enum rj_backing backing_in(int pid, uint64_t address,
 
 enum rj_backing rj_backing_of(const struct ramjet_dirty_region *region)
 {
+	/* Not mapped here (ramjet-remote.h). */
+	if (!region->host)
+		return RJ_BACKING_SHARED_OTHER;
 	return backing_in(0, (uintptr_t)region->host, region, 0,
 			  region->page_count);
 }

@@ -6,14 +6,10 @@
 
 #include "util/error.h"
 
-/* Documentation/admin-guide/mm/pagemap.rst */
-#define PRESENT (UINT64_C(1) << 63)
-#define SWAPPED (UINT64_C(1) << 62)
-
 #define ENTRIES 1024u /* at once: 8 KiB on the stack, 4 MiB of memory */
 
-static int read_entries(int fd, uint64_t page, uint64_t *entries, size_t count,
-			struct ramjet_error *err)
+int rj_pagemap_entries_read(int fd, uint64_t page, uint64_t *entries,
+			    size_t count, struct ramjet_error *err)
 {
 	ssize_t n;
 
@@ -40,7 +36,8 @@ static int tell_runs(const uint64_t *entries, size_t count, uint64_t base,
 
 	for (size_t i = 0, first; rc >= 0 && i < count; i++) {
 		first = i;
-		while (i < count && entries[i] & (PRESENT | SWAPPED))
+		while (i < count &&
+		       entries[i] & (RJ_ENTRY_PRESENT | RJ_ENTRY_SWAPPED))
 			i++;
 		if (i > first)
 			rc = fn(user, base + first, i - first, err);
@@ -59,9 +56,9 @@ int rj_pagemap_entries_run(int pagemap_fd, uint64_t address,
 		const uint64_t left = page_count - done;
 		const size_t wanted = left < ENTRIES ? (size_t)left : ENTRIES;
 
-		rc = read_entries(pagemap_fd,
-				  address / RAMJET_PAGE_BYTES + done, entries,
-				  wanted, err);
+		rc = rj_pagemap_entries_read(pagemap_fd,
+					     address / RAMJET_PAGE_BYTES + done,
+					     entries, wanted, err);
 		if (rc <= 0)
 			break;
 		done += (uint64_t)rc;
@@ -74,7 +71,7 @@ int rj_pagemap_entries_run(int pagemap_fd, uint64_t address,
 int rj_pagemap_entries_alive(int pagemap_fd, struct ramjet_error *err)
 {
 	uint64_t entry;
-	const int rc = read_entries(pagemap_fd, 0, &entry, 1, err);
+	const int rc = rj_pagemap_entries_read(pagemap_fd, 0, &entry, 1, err);
 
 	return rc < 0 ? rc : 0;
 }

@@ -11,6 +11,17 @@
 #include "ramjet.h"
 #include "util/compiler.h"
 
+/* Documentation/admin-guide/mm/pagemap.rst */
+#define RJ_ENTRY_PRESENT (UINT64_C(1) << 63)
+#define RJ_ENTRY_SWAPPED (UINT64_C(1) << 62)
+#define RJ_ENTRY_WP      (UINT64_C(1) << 57) /* protected by a userfaultfd */
+
+/* The entries of `count` pages from `page` (of the address space) on: how many
+ * were read, 1 or more, or -ESRCH, or another negative errno. */
+RJ_NODISCARD int rj_pagemap_entries_read(int pagemap_fd, uint64_t page,
+					 uint64_t *entries, size_t count,
+					 struct ramjet_error *err);
+
 /* May return a negative errno, which ends the walk. */
 typedef int rj_pagemap_entries_fn(void *user, uint64_t first_page,
 				  uint64_t count, struct ramjet_error *err);

@@ -113,6 +113,30 @@ static int place(struct rj_remote_range *range,
 	return 0;
 }
 
+/* Huge pages of hugetlb are protected as a whole or not at all, so they must be
+ * known. */
+static int note_unit(struct rj_remote_range *range,
+		     const struct ramjet_dirty_region *region,
+		     struct ramjet_error *err)
+{
+	const uint64_t unit =
+		range->is_hugetlb ? region->page_bytes : RAMJET_PAGE_BYTES;
+
+	if (range->is_hugetlb &&
+	    (unit <= RAMJET_PAGE_BYTES ||
+	     (range->address | range->page_count * RAMJET_PAGE_BYTES) % unit))
+		return rj_fail(err, -EINVAL,
+			       "block %s: %#llx bytes at %#llx are huge pages "
+			       "there, whole pages of %llu bytes are wanted",
+			       range->block,
+			       (unsigned long long)range->page_count *
+				       RAMJET_PAGE_BYTES,
+			       (unsigned long long)range->address,
+			       (unsigned long long)unit);
+	range->unit = unit;
+	return 0;
+}
+
 static int enlist(struct rj_remote_range *range, int uffd, int pid,
 		  struct ramjet_error *err)
 {
@@ -164,6 +188,9 @@ int rj_remote_ranges_start(struct rj_remote_ranges *ranges, int uffd, int pid,
 			return rc;
 		}
 		ranges->registered++;
+		rc = note_unit(range, &regions[range->region], err);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -200,6 +227,19 @@ bool rj_remote_range_of_part(const struct rj_remote_range *range,
 		return false;
 	*ret = (struct rj_page_run){ .first = first, .count = end - first };
 	return true;
+}
+
+int rj_remote_unmapped(const struct rj_remote_range *range,
+		       const struct rj_page_run *pages, int pid,
+		       struct ramjet_error *err)
+{
+	return rj_fail(
+		err, -EFAULT,
+		"not all of %llu pages at %#llx are mapped in process "
+		"%d (was the memory unmapped, or moved?)",
+		(unsigned long long)pages->count,
+		(unsigned long long)rj_remote_address(range, pages->first),
+		pid);
 }
 
 uint64_t rj_remote_address(const struct rj_remote_range *range, uint64_t page)

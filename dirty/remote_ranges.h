@@ -18,6 +18,7 @@ struct rj_remote_range {
 	uint64_t page_count;
 	enum rj_backing backing;
 	bool is_hugetlb;
+	uint64_t unit; /* bytes; what is protected as a whole */
 	struct rj_sent_map sent;
 };
 
@@ -49,6 +50,10 @@ int rj_remote_ranges_stop(struct rj_remote_ranges *ranges, int uffd);
 bool rj_remote_range_of_part(const struct rj_remote_range *range,
 			     const struct ramjet_dirty_part *part,
 			     struct rj_page_run *ret);
+/* -EFAULT: not all of these pages are mapped in the process. */
+RJ_COLD int rj_remote_unmapped(const struct rj_remote_range *range,
+			       const struct rj_page_run *pages, int pid,
+			       struct ramjet_error *err);
 /* Where it has this page of the block. */
 uint64_t rj_remote_address(const struct rj_remote_range *range, uint64_t page);
 #endif

@@ -26,11 +26,7 @@
  */
 #include "dirty/remote_walk.h"
 
-#include <errno.h>
-
-#include "dirty/pagemap_entries.h"
 #include "dirty/write_protect.h"
-#include "util/error.h"
 
 #define THERE (RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED)
 
@@ -68,18 +64,29 @@ static void report(struct rj_remote_walk *w, uint64_t first, uint64_t count)
 		rj_mark_batch_add(w->marks, first, count);
 }
 
+typedef int protect_fn(int uffd, uint64_t address, uint64_t bytes,
+		       struct ramjet_error *err);
+
 /* Protect first, then report: a write in between is in what is reported. */
-static int protect_and_report(struct rj_remote_walk *w, uint64_t first,
-			      uint64_t count, struct ramjet_error *err)
+static int protect_as(struct rj_remote_walk *w, protect_fn *protect,
+		      uint64_t first, uint64_t count, struct ramjet_error *err)
 {
-	int rc = w->last ? 0
-			 : rj_wp_protect(w->uffd,
-					 rj_remote_address(w->range, first),
-					 count * RAMJET_PAGE_BYTES, err);
+	/* A huge page as a whole: a run may be a part of it. */
+	const uint64_t mask = w->range->unit - 1;
+	const uint64_t from = rj_remote_address(w->range, first) & ~mask;
+	const uint64_t end =
+		(rj_remote_address(w->range, first + count) + mask) & ~mask;
+	int rc = w->last ? 0 : protect(w->uffd, from, end - from, err);
 
 	if (!rc)
 		report(w, first, count);
 	return rc;
+}
+
+static int protect_and_report(struct rj_remote_walk *w, uint64_t first,
+			      uint64_t count, struct ramjet_error *err)
+{
+	return protect_as(w, rj_wp_protect, first, count, err);
 }
 
 /* ---- discarded --------------------------------------------------------- */
@@ -93,7 +100,10 @@ static int report_gone(struct rj_remote_walk *w, uint64_t first, uint64_t count,
 	if (marked)
 		report(w, first, count);
 	else
-		rc = protect_and_report(w, first, count, err);
+		rc = protect_as(w,
+				leaves_markers(w) ? rj_wp_protect
+						  : w->ways->protect_absent,
+				first, count, err);
 	if (!rc && !w->last && keeps_gone(w))
 		rj_sent_map_set_gone(&w->range->sent, first, count);
 	return rc;
@@ -175,19 +185,29 @@ static int on_absent(struct rj_remote_walk *w, uint64_t first, uint64_t end,
 
 /* ---- walking ----------------------------------------------------------- */
 
-/* Protected already, by the scan. But a huge page of a file would stay one,
- * be dropped as a whole when it is written, come back unprotected, and count
- * as a whole, every time: protected once more it is split. */
-static int on_written(void *user, uint64_t first, uint64_t count,
-		      struct ramjet_error *err)
+/* Protected already. But a huge page of a file would stay one, be dropped as a
+ * whole when it is written, come back unprotected, and count as a whole, every
+ * time: protected once more it is split. */
+static int on_taken(struct rj_remote_walk *w, uint64_t first, uint64_t count,
+		    uint64_t is, struct ramjet_error *err)
 {
-	struct rj_remote_walk *w = user;
-
-	first += w->first_page;
-	if (w->scan->categories & RJ_PAGE_IS_HUGE && is_shared(w))
+	if (is & RJ_PAGE_IS_HUGE && is_shared(w))
 		return protect_and_report(w, first, count, err);
 	report(w, first, count);
 	return 0;
+}
+
+static int on_written(struct rj_remote_walk *w, uint64_t first, uint64_t count,
+		      struct ramjet_error *err)
+{
+	if (w->last) {
+		report(w, first, count);
+		return 0;
+	}
+	/* Taken before: what was written since then is a later collect's. */
+	if (w->ways->take_written)
+		return 0;
+	return protect_and_report(w, first, count, err);
 }
 
 /* In order, but where the kernel goes back: having filled its own buffer on the
@@ -203,74 +223,46 @@ static void note_seen(struct rj_remote_walk *w, uint64_t first, uint64_t count)
 	w->seen_until = end;
 }
 
-/* All pages that are mapped come by here. */
-static int on_any(void *user, uint64_t first, uint64_t count,
-		  struct ramjet_error *err)
+/* All pages come by here. */
+static int on_any(struct rj_remote_walk *w, uint64_t first, uint64_t count,
+		  uint64_t is, struct ramjet_error *err)
 {
-	struct rj_remote_walk *w = user;
-	const uint64_t is = w->scan->categories;
+	int rc = 0;
 
-	first += w->first_page;
 	note_seen(w, first, count);
 	if (!(is & THERE))
 		return on_absent(w, first, first + count, err);
-	/* Before the last collect written pages were reported already, and what
-	 * was written since then is a later one's. */
-	if (is & RJ_PAGE_IS_WRITTEN) {
-		if (w->last)
-			report(w, first, count);
-	} else if (!(is & RJ_PAGE_IS_PRESENT)) {
+	if (is & RJ_PAGE_IS_WRITTEN)
+		rc = on_written(w, first, count, err);
+	else if (!(is & RJ_PAGE_IS_PRESENT))
 		return on_marked(w, first, first + count, err);
-	}
-	if (!w->last)
+	if (!rc && !w->last)
 		rj_sent_map_clear_gone(&w->range->sent, first, count);
-	return 0;
-}
-
-static int scan(struct rj_remote_walk *w, const struct rj_pagescan_query *query,
-		uint64_t count, rj_pagescan_fn *fn, struct ramjet_error *err)
-{
-	/* Not ours: an address in that process. */
-	const void *at = (const void *)(uintptr_t)rj_remote_address(
-		w->range, w->first_page);
-
-	return rj_pagescan_run(w->scan, query, at, count, fn, w, err);
+	return rc;
 }
 
 /* Nothing is said of memory that is not mapped at all: neither of a part that
  * was unmapped, nor of a process that is gone. */
-static int check_seen(struct rj_remote_walk *w, uint64_t count,
-		      struct ramjet_error *err)
+static int check_seen(const struct rj_remote_walk *w,
+		      const struct rj_page_run *pages, struct ramjet_error *err)
 {
-	if (w->seen == count)
+	if (w->seen == pages->count)
 		return 0;
-	return rj_fail(
-		err, -EFAULT,
-		"of %llu pages at %#llx of process %d only %llu are "
-		"mapped (was the memory unmapped, or moved?)",
-		(unsigned long long)count,
-		(unsigned long long)rj_remote_address(w->range, w->first_page),
-		w->pid, (unsigned long long)w->seen);
+	return rj_remote_unmapped(w->range, pages, w->pid, err);
 }
 
 int rj_remote_walk(struct rj_remote_walk *w, const struct rj_page_run *pages,
 		   struct ramjet_error *err)
 {
-	static const struct rj_pagescan_query all = {
-		.flags = RJ_PM_SCAN_CHECK_WPASYNC,
-		.told = THERE | RJ_PAGE_IS_WRITTEN,
-	};
 	int rc = 0;
 
-	w->first_page = pages->first;
 	w->seen = 0;
 	w->seen_until = pages->first;
-	if (!w->last)
-		rc = scan(w, &rj_wp_written_and_protect, pages->count,
-			  on_written, err);
-	/* An entry that vanishes between the two scans is found by the second: so
-	 * it comes second. */
+	if (!w->last && w->ways->take_written)
+		rc = w->ways->take_written(w, pages, on_taken, err);
+	/* An entry that vanishes between the two is found by the second: so it
+	 * comes second. */
 	if (!rc)
-		rc = scan(w, &all, pages->count, on_any, err);
-	return rc ? rc : check_seen(w, pages->count, err);
+		rc = w->ways->tell_all(w, pages, on_any, err);
+	return rc ? rc : check_seen(w, pages, err);
 }

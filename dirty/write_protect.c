@@ -63,6 +63,13 @@ int rj_wp_unregister(int uffd, uint64_t address, uint64_t bytes)
 	return ioctl(uffd, UFFDIO_UNREGISTER, &range) ? -errno : 0;
 }
 
+void rj_wp_wake(int uffd, uint64_t address, uint64_t bytes)
+{
+	struct uffdio_range range = { .start = address, .len = bytes };
+
+	(void)ioctl(uffd, UFFDIO_WAKE, &range);
+}
+
 /* ---- protecting -------------------------------------------------------- */
 
 const struct rj_pagescan_query rj_wp_written_and_protect = {
@@ -71,6 +78,18 @@ const struct rj_pagescan_query rj_wp_written_and_protect = {
 	.anyof = RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED,
 	.told = RJ_PAGE_IS_HUGE,
 };
+
+static int protect_failed(int rc, const char *what, uint64_t address,
+			  struct ramjet_error *err)
+{
+	if (rc == -ENOENT)
+		return rj_fail(err, rc,
+			       "%s at %#llx: not registered for write "
+			       "protection (was it mapped anew?)",
+			       what, (unsigned long long)address);
+	return rj_fail_errno(err, rc, "%s at %#llx", what,
+			     (unsigned long long)address);
+}
 
 int rj_wp_protect(int uffd, uint64_t address, uint64_t bytes,
 		  struct ramjet_error *err)
@@ -85,14 +104,53 @@ int rj_wp_protect(int uffd, uint64_t address, uint64_t bytes,
 	do {
 		rc = ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) ? -errno : 0;
 	} while (rc == -EAGAIN || rc == -EINTR);
+	return rc ? protect_failed(rc, "UFFDIO_WRITEPROTECT", address, err) : 0;
+}
+
+void rj_wp_lift(int uffd, uint64_t address, uint64_t bytes)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { .start = address, .len = bytes },
+	};
+	int rc;
+
+	do {
+		rc = ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) ? -errno : 0;
+	} while (rc == -EAGAIN || rc == -EINTR);
+	/* Not registered any more, say: nothing is protected then. */
 	if (rc)
-		return rj_fail_errno(
-			err, rc,
-			"UFFDIO_WRITEPROTECT of %llu pages at "
-			"%#llx",
-			(unsigned long long)(bytes / RAMJET_PAGE_BYTES),
-			(unsigned long long)address);
-	return 0;
+		rj_wp_wake(uffd, address, bytes);
+}
+
+/* At `from`, as far as nothing is there. */
+static int fill_zero(int uffd, uint64_t from, uint64_t end, uint64_t *ret_bytes)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = from, .len = end - from },
+	};
+	const int rc = ioctl(uffd, UFFDIO_ZEROPAGE, &zero) ? -errno : 0;
+
+	*ret_bytes = zero.zeropage > 0 ? (uint64_t)zero.zeropage : 0;
+	return *ret_bytes ? 0 : rc;
+}
+
+int rj_wp_protect_zero(int uffd, uint64_t address, uint64_t bytes,
+		       struct ramjet_error *err)
+{
+	const uint64_t end = address + bytes;
+	uint64_t at = address, done;
+
+	while (at < end) {
+		const int rc = fill_zero(uffd, at, end, &done);
+
+		/* Somebody has touched the page in between. */
+		if (rc == -EEXIST)
+			done = RAMJET_PAGE_BYTES;
+		else if (rc && rc != -EAGAIN && rc != -EINTR)
+			return protect_failed(rc, "UFFDIO_ZEROPAGE", at, err);
+		at += done;
+	}
+	return rj_wp_protect(uffd, address, bytes, err);
 }
 
 /* ---- what it costs ----------------------------------------------------- */
@@ -110,22 +168,31 @@ static uint64_t touch_all(uint8_t *memory)
 	return rj_now_ns() - began;
 }
 
-static int try_on(int uffd, struct rj_scan_pool *scans, uint8_t *memory,
-		  uint64_t *ret_cost_ns, struct ramjet_error *err)
+static int scan_and_protect(struct rj_scan_pool *scans, const uint8_t *memory,
+			    struct ramjet_error *err)
 {
-	uint64_t first_ns, again_ns;
-	struct rj_pagescan *scan;
+	struct rj_pagescan *scan = rj_scan_pool_take(scans, err);
 	int rc;
 
-	(void)touch_all(memory);
-	if (rj_wp_register(uffd, (uintptr_t)memory, TRIAL_BYTES, NULL))
-		return 0;
-	scan = rj_scan_pool_take(scans, err);
 	if (!scan)
 		return -ENOMEM;
 	rc = rj_pagescan_run(scan, &rj_wp_written_and_protect, memory,
 			     TRIAL_PAGES, NULL, NULL, err);
 	rj_scan_pool_give(scans, scan);
+	return rc;
+}
+
+static int try_on(int uffd, struct rj_scan_pool *scans, uint8_t *memory,
+		  uint64_t *ret_cost_ns, struct ramjet_error *err)
+{
+	uint64_t first_ns, again_ns;
+	int rc;
+
+	(void)touch_all(memory);
+	if (rj_wp_register(uffd, (uintptr_t)memory, TRIAL_BYTES, NULL))
+		return 0;
+	rc = scans ? scan_and_protect(scans, memory, err)
+		   : rj_wp_protect(uffd, (uintptr_t)memory, TRIAL_BYTES, err);
 	if (rc)
 		return rc;
 	first_ns = touch_all(memory);
