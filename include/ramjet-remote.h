@@ -29,10 +29,10 @@ typedef int ramjet_memory_tell_fn(void *context,
 /*
  * How the content of a block is reached (ramjet_block.memory, with `host` NULL).
  * All functions are called by several threads at once, with the block's
- * `memory_user`, and return 0 or a negative errno (and fill err, or its message
- * alone). Ranges are in ascending order, never empty, inside the block, and do not
- * overlap. A block has `read` (a source, and `verify` at a target) and `write`
- * (a target); -EINVAL without.
+ * `memory_user` and stacks of 512 KiB, and return 0 or a negative errno (and fill
+ * err, or its message alone). Ranges are in ascending order, never empty, inside
+ * the block, and do not overlap. A block has `read` (a source, and `verify` at a
+ * target) and `write` (a target); -EINVAL without.
  */
 struct ramjet_memory_ops {
 	size_t size;

@@ -206,15 +206,18 @@ static void write_kinds(const struct guarded *ram)
 	}
 }
 
-static void run(struct move *move, enum move_over over, enum vm_dirty dirty,
-		bool zero_copy)
+static void run_from(struct move *move, enum move_over over,
+		     enum vm_dirty dirty, bool zero_copy,
+		     const struct ramjet_memory_ops *memory)
 {
+	const struct small_vm_options target = move_machine;
 	struct small_vm_options is = move_machine;
 
 	memset((void *)more_placed, 0, sizeof(more_placed));
 	more_given_up = 0;
 	is.dirty = dirty;
-	move_init(move, &is);
+	is.memory = memory;
+	move_init_two(move, &is, &target);
 	small_vm_power_off(&move->source);
 	write_kinds(&move->source.ram[0]);
 	write_kinds(&move->source.ram[1]);
@@ -227,6 +230,12 @@ static void run(struct move *move, enum move_over over, enum vm_dirty dirty,
 	move_await(move);
 	move_expect_done(move);
 	assert_true(move->target_info->verified);
+}
+
+static void run(struct move *move, enum move_over over, enum vm_dirty dirty,
+		bool zero_copy)
+{
+	run_from(move, over, dirty, zero_copy, NULL);
 }
 
 static void a_guest_arrives_whole_by_all_kinds(void **state)
@@ -261,6 +270,22 @@ static void a_guest_that_writes_meanwhile_arrives_whole(void **state)
 
 	for (unsigned i = 0; i < 4; i++) {
 		run(move, i % 2 ? MOVE_TCP : MOVE_PIPE, VM_DIRTY_SHARED, i > 2);
+		move_done(move);
+	}
+}
+
+/* Pages are cut and coded where they were read to. */
+static void a_guest_that_is_not_mapped_arrives_whole(void **state)
+{
+	struct move *move = *state;
+
+	for (unsigned over = 0; over < MOVE_OVER_COUNT_; over++) {
+		run_from(move, over, over % 2 ? VM_DIRTY_NONE : VM_DIRTY_SHARED,
+			 false, &ops_memory_ops);
+		assert_true(more_placed[MORE_SHORT] > 100);
+		assert_true(more_given_up > 50);
+		if (over % 2)
+			small_vm_expect_equal(&move->source, &move->target);
 		move_done(move);
 	}
 }
@@ -334,6 +359,7 @@ int main(void)
 			teardown),
 		MOVE_TEST(a_guest_arrives_whole_by_all_kinds),
 		MOVE_TEST(a_guest_that_writes_meanwhile_arrives_whole),
+		MOVE_TEST(a_guest_that_is_not_mapped_arrives_whole),
 		FAKE_SOURCE_TEST(a_payload_that_no_encoder_made_is_not_placed),
 	};
 

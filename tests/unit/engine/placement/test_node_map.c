@@ -322,6 +322,25 @@ static bool kernel_tells(void)
 }
 
 /* One page, of memory whose policy is `mode` for the nodes in `mask`. */
+static void memory_that_is_not_mapped_is_nowhere(void **state)
+{
+	static const struct ramjet_memory_ops operations;
+	const struct rj_block block = {
+		.fd = -1,
+		.page_count = 8,
+		.foreign = &operations,
+	};
+	const uint64_t pages[] = { 0, 7 };
+	struct rj_page_place places[2];
+
+	(void)state;
+	rj_machine_query(NULL, &block, pages, 2, places);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_false(places[i].populated);
+		assert_int_equal(places[i].node, RJ_NODE_ANY);
+	}
+}
+
 static int node_under_policy(int mode, unsigned long mask)
 {
 	const uint64_t page = 0;
@@ -402,6 +421,7 @@ int main(void)
 		MAP_TEST(many_blocks_are_one_list),
 		MAP_TEST(many_large_blocks_share_the_samples),
 		cmocka_unit_test(asking_this_machine_populates_nothing),
+		cmocka_unit_test(memory_that_is_not_mapped_is_nowhere),
 		cmocka_unit_test(a_policy_tells_where_absent_pages_will_be),
 		cmocka_unit_test(
 			a_file_of_others_is_seen_without_filling_its_holes),
