@@ -474,7 +474,8 @@ int ramjet_migration_free(struct ramjet_migration *migration);
  * it (the control thread). `err` is NULL unless new is failed, cancelled or
  * unconfirmed. `migration` is the handle, borrowed, which the caller of
  * ramjet_migrate() or ramjet_incoming() may not have seen returned yet.
- * Notifiers may be added and removed at any time, also inside a callback.
+ * Notifiers may be added and removed at any time, also inside a callback. The
+ * source's of `committed` have returned before COMMIT leaves.
  */
 typedef void ramjet_notify_fn(void *user, enum ramjet_state old_state,
 			      enum ramjet_state new_state,

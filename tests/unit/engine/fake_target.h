@@ -5,6 +5,8 @@
  * A real source, and a target played by the test, which behaves up to a step
  * and then does as it likes.
  */
+#include <semaphore.h>
+
 #include "tests/unit/engine/move.h"
 #include "tests/unit/engine/wire_peer.h"
 
@@ -23,6 +25,9 @@ struct fake_target {
 	struct move move; /* only its source is used */
 	struct wire_peer peer;
 	uint8_t token[RJ_COMMIT_BYTES]; /* of COMMIT */
+	/* for a notifier of a test's */
+	sem_t committed;
+	bool commit_was_early;
 };
 
 /* For cmocka: *state is a struct fake_target. */

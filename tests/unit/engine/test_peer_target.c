@@ -6,6 +6,7 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,6 +243,48 @@ static void a_target_that_cancels_is_named(void **state)
 	}
 }
 
+/* What has come so far; nothing more does while the control thread is in a
+ * notifier, but PINGs. */
+static void on_committed(void *user, enum ramjet_state old_state,
+			 enum ramjet_state state,
+			 const struct ramjet_error *err,
+			 struct ramjet_migration *migration)
+{
+	struct fake_target *s = user;
+	struct pollfd control = { .fd = s->peer.control, .events = POLLIN };
+	struct rj_frame frame;
+
+	(void)old_state;
+	(void)err;
+	(void)migration;
+	if (state != RAMJET_STATE_COMMITTED)
+		return;
+	while (poll(&control, 1, 0) == 1 &&
+	       wire_peer_read(control.fd, &frame, NULL, 0))
+		s->commit_was_early |= frame.type == RJ_FRAME_COMMIT;
+	(void)sem_post(&s->committed);
+}
+
+/* Whoever marks that there is no way back does so in time. */
+static void commit_leaves_once_the_notifiers_have_returned(void **state)
+{
+	struct fake_target *s = *state;
+	struct rj_frame frame;
+
+	fake_target_begin(s);
+	fake_target_reach(s, STEP_APPLIED);
+	assert_int_equal(sem_init(&s->committed, 0, 0), 0);
+	assert_true(ramjet_notify(s->move.source.guest, on_committed, s, NULL) >
+		    0);
+	assert_true(wire_peer_send_ready(s->peer.control, 1));
+	while (sem_wait(&s->committed))
+		;
+	assert_false(s->commit_was_early);
+	assert_true(wire_peer_await(s->peer.control, RJ_FRAME_COMMIT, &frame));
+	wire_peer_hang_up(&s->peer);
+	fake_target_expect_handed_over(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +302,7 @@ int main(void)
 		PEER_TEST(the_reason_comes_a_moment_after_the_break),
 		PEER_TEST(what_a_target_says_cannot_control_a_terminal),
 		PEER_TEST(a_target_that_cancels_is_named),
+		PEER_TEST(commit_leaves_once_the_notifiers_have_returned),
 	};
 
 	return cmocka_run_group_tests_name("peer target", tests, NULL, NULL);
