@@ -58,6 +58,15 @@ def memory_options(backing, mib, folder, name):
             ",memory-backend=ram")
 
 
+def connected(path):
+    """A monitor's only client that says nothing."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(rig.DEADLINE_S)
+    client.connect(path)
+    client.recv(4096)  # the greeting: QEMU serves it, and nobody else
+    return client
+
+
 class Qemu:
     """One QEMU. `twin` starts another of the same kind, to be a target."""
 
@@ -65,6 +74,7 @@ class Qemu:
                  memory=256, backing="private", asks="write=50M set=32M",
                  disks=(), sandbox=False, incoming=False, more=(), env=None,
                  accel="tcg", without=()):
+        """`without`: options that are left out, each with its value."""
         self.case = case
         self.name = name
         self.settings = {

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Moves of a QEMU that go wrong: each time the source runs on, at full speed
+and unprotected, with every setting as it was; only what could be handed over
+already is left to people."""
+import os
+import signal
+import time
+
+import qemu_rig
+import rig
+from qmp_relay import Relay
+
+SLOW = ["--bandwidth", "20M"]  # the first round takes seconds
+NET = ["-device", "virtio-net-pci,id=more"]
+
+
+class Failures(qemu_rig.Case):
+    """One source for all of them: it must survive."""
+
+    def test_source_runs_on(self):
+        source = self.boot()
+        found = source.as_found()
+        for name in sorted(dir(self)):
+            if name.startswith("fails_"):
+                with self.subTest(name):
+                    getattr(self, name)(source)
+                    self.runs_on(source, found)
+        # After all that it can still be moved.
+        self.move_qemu(source)
+
+    # ---- a target that doesn't fit
+
+    def refused(self, source, target, *needles, options=()):
+        send, recv = self.start_move(source, target, *options)
+        self.ends(send, 1, *needles)
+        self.ends(recv, 1)
+        target.quit()
+
+    def fails_with_a_device_missing(self, source):
+        other = source.settings["more"]
+        with_net = source.twin(more=[*other, *NET])
+        self.refused(source, with_net, "more|virtio-net")
+
+    def fails_with_another_device(self, source):
+        self.refused(source, source.twin(more=["-device", "virtio-rng-pci"]),
+                     "virtio-rng")
+
+    def fails_with_other_memory(self, source):
+        self.refused(source, source.twin(memory=128), "pc.ram")
+
+    def fails_with_another_machine(self, source):
+        self.refused(source, source.twin(machine="pc"), "pc|q35|machine")
+
+    def fails_with_more_processors(self, source):
+        self.refused(source, source.twin(more=["-smp", "2"]), ".")
+
+    def target_refused(self, source, target, *needles):
+        """By recv, before there is any connection."""
+        recv = self.migrating("recv", target.guest, "--from",
+                              f"unix:{self.path('never')}")
+        self.ends(recv, 1, *needles)
+        target.quit()
+
+    def fails_with_a_running_target(self, source):
+        target = source.twin(without=("-S",))
+        self.target_refused(source, target, "-S")
+
+    def fails_without_incoming(self, source):
+        target = source.twin(without=("-incoming", "defer"))
+        self.target_refused(source, target, "-incoming defer")
+
+    def fails_with_another_incoming(self, source):
+        target = source.twin(
+            without=("-incoming", "defer"),
+            more=["-incoming", f"unix:{self.path('incoming')}"])
+        self.target_refused(source, target, "-incoming defer")
+
+    # ---- ends
+
+    def fails_when_target_dies_at_load(self, source):
+        target = source.twin()
+        relay = Relay(self, target)
+        relay.before("migrate-incoming", target.kill)
+        send, recv = self.start_move(source, relay)
+        self.ends(send, 1)
+        self.ends(recv, 1)
+
+    def fails_when_target_dies_in_a_round(self, source):
+        target = source.twin()
+        send, recv = self.start_move(source, target, *SLOW)
+        send.wait_for("active")
+        target.kill()
+        self.ends(send, 1)
+        self.ends(recv, 1)
+
+    def killed(self, source, relay_of, command, victim, *options):
+        """kill -9 of one side before its QEMU gets `command`; -> the other
+        side, ended."""
+        target = source.twin()
+        relays = {which: Relay(self, qemu)
+                  for which, qemu in (("send", source), ("recv", target))}
+        sides = {}
+        relays[relay_of].before(command, lambda: sides[victim].kill())
+        sides["recv"] = self.recv(relays["recv"].guest,
+                                  f"unix:{self.path(command)}{self.count}")
+        sides["send"] = self.send(relays["send"].guest, sides["recv"].uri,
+                                  *options)
+        self.assertEqual(sides[victim].wait(), -signal.SIGKILL,
+                         sides["send"].story() + sides["recv"].story())
+        survivor = sides["recv" if victim == "send" else "send"]
+        survivor.wait()
+        for relay in relays.values():
+            relay.close()
+        return survivor, target
+
+    def fails_when_send_is_killed_in_a_round(self, source):
+        target = source.twin()
+        send, recv = self.start_move(source, target, *SLOW)
+        send.wait_for("active")
+        send.kill()
+        self.ends(recv, 1)
+        self.assertNotEqual(target.status(), "running")
+        target.quit()
+
+    def fails_when_recv_is_killed_in_a_round(self, source):
+        target = source.twin()
+        send, recv = self.start_move(source, target, *SLOW)
+        send.wait_for("active")
+        recv.kill()
+        self.ends(send, 1)
+        target.quit()
+
+    def resumes(self, source):
+        """Somebody other than the dead ramjet says `cont`."""
+        end = time.monotonic() + rig.DEADLINE_S
+        while source.status() != "running" and time.monotonic() < end:
+            source.monitor.wait_event("RESUME")
+
+    def fails_when_send_is_killed_before_the_pause(self, source):
+        survivor, target = self.killed(source, "send", "stop", "send")
+        self.ends(survivor, 1)
+        self.resumes(source)
+        target.quit()
+
+    def fails_when_send_is_killed_in_the_pause(self, source):
+        survivor, target = self.killed(
+            source, "send", "xen-save-devices-state", "send")
+        self.ends(survivor, 1)
+        self.resumes(source)
+        target.quit()
+
+    def fails_when_recv_is_killed_at_load(self, source):
+        survivor, target = self.killed(source, "recv", "migrate-incoming",
+                                       "recv")
+        self.ends(survivor, 1)
+        target.quit()
+
+    # ---- monitors
+
+    def fails_without_a_monitor(self, source):
+        send = self.send(f"qemu:{self.path('nobody')}",
+                         f"unix:{self.path('nowhere')}")
+        self.ends(send, 1, "nobody")
+
+    def fails_with_a_busy_monitor(self, source):
+        target = source.twin()
+        with qemu_rig.connected(source.qmp):
+            recv = self.recv(target.guest, f"unix:{self.path('busy')}")
+            send = self.send(source.guest, recv.uri)
+            self.ends(send, 1, "monitor")
+        recv.interrupt()
+        recv.wait()
+        target.quit()
+
+    def fails_when_the_monitor_closes(self, source):
+        target = source.twin()
+        relay = Relay(self, source)
+        send, recv = self.start_move(relay, target, *SLOW)
+        send.wait_for("active")
+        relay.close()
+        self.ends(send, 1)
+        self.ends(recv, 1)
+        target.quit()
+
+
+class Devices(qemu_rig.Case):
+    def test_a_device_that_cannot_migrate_is_named(self):
+        image = self.path("image")
+        with open(image, "wb") as file:
+            file.truncate(rig.MIB)
+        source = self.boot(more=[
+            "-drive", f"file={image},if=none,id=d,format=raw",
+            "-device", "nvme,drive=d,serial=1"])
+        target = source.twin(more=[])
+        recv = self.recv(target.guest, f"unix:{self.path('move')}")
+        send = self.send(source.guest, recv.uri)
+        self.ends(send, 1, "nvme")
+        self.runs_on(source)
+        recv.interrupt()
+        recv.wait()
+
+
+class LateKills(qemu_rig.Case):
+    """Past the point of no return: nobody resumes the source by itself."""
+
+    def kill_at_cont(self, victim):
+        """`cont` of the target says that COMMIT has arrived."""
+        source = self.boot()
+        target = source.twin()
+        relay = Relay(self, target)
+        sides = {}
+        relay.before("cont", lambda: sides[victim].kill())
+        sides["recv"] = self.recv(relay.guest, f"unix:{self.path('move')}")
+        sides["send"] = self.send(source.guest, sides["recv"].uri)
+        sides[victim].wait()
+        return source, target, sides
+
+    def test_send_is_killed_once_the_target_starts(self):
+        source, target, sides = self.kill_at_cont("send")
+        sides["recv"].wait()
+        self.assertEqual(target.status(), "running", sides["recv"].story())
+        target.console.wait_passes()
+        target.console.check()
+        self.no_trouble(source, target)
+        self.assertNotEqual(source.status(), "running")
+
+    def test_recv_is_killed_as_it_starts_the_target(self):
+        source, target, sides = self.kill_at_cont("recv")
+        self.ends(sides["send"], 3)
+        # Its guardian had the mark: the guest goes on there.
+        if target.status() != "running":
+            target.monitor.wait_event("RESUME")
+        target.console.wait_passes()
+        target.console.check()
+        self.no_trouble(source, target)
+        self.assertNotEqual(source.status(), "running")
+
+    def test_source_qemu_is_killed_in_a_round(self):
+        source = self.boot()
+        target = source.twin()
+        send, recv = self.start_move(source, target, *SLOW)
+        send.wait_for("active")
+        source.kill()
+        self.ends(send, 1)
+        self.ends(recv, 1)
+        self.assertNotEqual(target.status(), "running")
+
+
+if __name__ == "__main__":
+    rig.main()
