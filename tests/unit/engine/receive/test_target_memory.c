@@ -7,8 +7,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "engine/page/coding.h"
 #include "engine/receive/target_memory.h"
 #include "tests/unit/engine/guarded.h"
+#include "tests/unit/engine/ops_memory.h"
 
 #define PAGES 1100u
 
@@ -23,6 +25,7 @@ struct scene {
 	bool untouched[RJ_RUNS_MAX];
 	struct rj_scatter scatter;
 	struct ramjet_error err;
+	struct ops_memory own; /* block 1's, in one test */
 };
 
 static int setup(void **state)
@@ -48,7 +51,10 @@ static int teardown(void **state)
 {
 	struct scene *s = *state;
 
+	rj_page_codec_done(&s->codec);
 	rj_target_memory_done(&s->memory);
+	assert_true(guarded_is_intact(&s->ram[1]));
+	assert_false(atomic_load(&s->own.is_wrong));
 	guarded_unmap(&s->ram[0]);
 	guarded_unmap(&s->ram[1]);
 	free(s);
@@ -354,6 +360,91 @@ static void fresh_blocks_need_no_clearing(void **state)
 	assert_int_equal(s->memory.clearing.started, 0);
 }
 
+/* ---- memory that is not mapped here -------------------------------------- */
+
+static void hide(struct scene *s)
+{
+	s->own.ram = &s->ram[1];
+	s->blocks[1].host = NULL;
+	s->blocks[1].foreign = &ops_memory_ops;
+	s->blocks[1].foreign_user = &s->own;
+}
+
+static unsigned calls(const struct scene *s)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < OPS_CALLS; i++)
+		sum += atomic_load(&s->own.calls[i]);
+	return sum;
+}
+
+/* A frame's pages are written once they are all there, with one call. */
+static void hidden_pages_are_written_at_once(void **state)
+{
+	struct scene *s = *state;
+
+	hide(s);
+	begin(s, 1);
+	add(s, 0, 2, RJ_RUN_RAW);
+	add(s, 2, 3, RJ_RUN_ZERO);
+	add(s, 700, 1, RJ_RUN_RAW);
+	add(s, PAGES - 5, 5, RJ_RUN_RAW);
+	assert_int_equal(place(s), 0);
+	assert_int_equal(s->scatter.count, 3);
+	assert_int_equal(s->scatter.untouched_count, 0);
+	assert_int_equal(s->scatter.pages[RJ_RUN_RAW], 8);
+	receive(s, 7);
+	/* Should the frame turn out to be damaged, nothing has come of it. */
+	assert_int_equal(calls(s), 0);
+	assert_int_equal(guarded_resident(&s->ram[1], 0, PAGES), 0);
+	assert_int_equal(rj_page_place(&s->codec, &s->err), 0);
+	assert_int_equal(calls(s), 1);
+	assert_int_equal(atomic_load(&s->own.pages[OPS_WRITE]), 8);
+	assert_int_equal(guarded_resident(&s->ram[1], 0, PAGES), 8);
+	expect_page(s, 1, 1, 7);
+	expect_page(s, 1, 700, 7);
+	expect_page(s, 1, PAGES - 1, 7);
+}
+
+/* Zeros, where something is; where nothing came they are for free. */
+static void hidden_pages_are_cleared(void **state)
+{
+	struct scene *s = *state;
+
+	hide(s);
+	begin(s, 1);
+	add(s, 0, 4, RJ_RUN_RAW);
+	assert_int_equal(place(s), 0);
+	receive(s, 7);
+	assert_int_equal(rj_page_place(&s->codec, &s->err), 0);
+	begin(s, 1);
+	add(s, 2, 600, RJ_RUN_ZERO);
+	assert_int_equal(place(s), 0);
+	assert_int_equal(s->scatter.count, 0);
+	assert_int_equal(calls(s), 2);
+	assert_int_equal(atomic_load(&s->own.pages[OPS_CLEAR]), 2);
+	expect_page(s, 1, 1, 7);
+	expect_page(s, 1, 2, 0);
+	expect_page(s, 1, 3, 0);
+}
+
+static void nothing_outside_a_hidden_block_is_named(void **state)
+{
+	struct scene *s = *state;
+
+	hide(s);
+	begin(s, 1);
+	add(s, 0, 1, RJ_RUN_RAW);
+	add(s, PAGES - 1, 2, RJ_RUN_RAW);
+	assert_int_equal(place(s), -EPROTO);
+	begin(s, 1);
+	add(s, 5, 1, RJ_RUN_RAW);
+	add(s, 4, 1, RJ_RUN_ZERO);
+	assert_int_equal(place(s), -EPROTO);
+	assert_int_equal(calls(s), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -371,6 +462,9 @@ int main(void)
 		CASE(clearing_zeroes_what_is_there_and_touches_nothing_else),
 		CASE(what_has_arrived_is_not_cleared),
 		CASE(fresh_blocks_need_no_clearing),
+		CASE(hidden_pages_are_written_at_once),
+		CASE(hidden_pages_are_cleared),
+		CASE(nothing_outside_a_hidden_block_is_named),
 	};
 
 	return cmocka_run_group_tests_name("target_memory", tests, NULL, NULL);
