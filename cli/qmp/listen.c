@@ -68,6 +68,12 @@ int rj_qmp_connect(const char *path, struct ramjet_error *err)
 			       "monitor %s: nobody listens there, wanted the "
 			       "socket of a 'ramjet send|recv|demo --monitor'",
 			       path);
+	if (fd == -EAGAIN)
+		return rj_fail(
+			err, -EBUSY,
+			"monitor %s: other clients wait there, wanted to "
+			"be the only one",
+			path);
 	if (fd < 0)
 		return rj_fail_errno(err, fd, "monitor %s: connect", path);
 	return fd;
