@@ -15,7 +15,7 @@
 struct rj_qemu {
 	struct rj_qmp_caller monitor;
 	char *path; /* of the socket */
-	pid_t pid;  /* whose socket it is; 0: it listens in another namespace */
+	pid_t pid;  /* who made the socket listen, see rj_qmp_caller_peer() */
 	unsigned version[3]; /* 7, 2, 22 */
 	char machine[64];    /* its type: "pc-q35-7.2" */
 	json_t *commands;    /* an object: its keys are known commands */
@@ -44,6 +44,24 @@ void rj_qemu_close(struct rj_qemu *qemu);
 RJ_NODISCARD int rj_qemu_call(struct rj_qemu *qemu, const char *command,
 			      json_t *arguments, json_t **ret,
 			      struct ramjet_error *err);
+/* As above, with a descriptor (-1: none) that goes along, borrowed, and a
+ * deadline of its own. */
+RJ_NODISCARD int rj_qemu_call_within(struct rj_qemu *qemu, const char *command,
+				     json_t *arguments, int fd, int timeout_ms,
+				     json_t **ret, struct ramjet_error *err);
+/* As the first one, on a way out, where an error could be told to nobody. */
+void rj_qemu_tell(struct rj_qemu *qemu, const char *command, json_t *arguments);
+/* What HMP prints for `line`, *returned*, to be freed. Its errors are text
+ * like any other. */
+RJ_NODISCARD int rj_qemu_human(struct rj_qemu *qemu, const char *line,
+			       char **ret, struct ramjet_error *err);
+/* A property of an object, "type" of "/machine" say; *returned*. */
+RJ_NODISCARD int rj_qemu_property(struct rj_qemu *qemu, const char *object,
+				  const char *name, json_t **ret,
+				  struct ramjet_error *err);
+/* Its version is that one or a later one. */
+bool rj_qemu_is_from(const struct rj_qemu *qemu, unsigned major,
+		     unsigned minor);
 bool rj_qemu_knows(const struct rj_qemu *qemu, const char *command);
 RJ_NODISCARD int rj_qemu_status(struct rj_qemu *qemu,
 				struct rj_qemu_status *ret,
