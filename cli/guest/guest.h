@@ -3,7 +3,7 @@
 #define RJ_CLI_GUEST_GUEST_H
 /*
  * The seam between the command and the guests it can move: file, process,
- * kvm. A kind embeds `struct rj_cli_guest` as its first member.
+ * kvm, qemu. A kind embeds `struct rj_cli_guest` as its first member.
  *
  * Life on the source: create (memory is filled), attach, run; then the
  * engine calls ops->stop, save_state and, after a failure, start.
@@ -33,6 +33,9 @@ struct rj_cli_guest_check {
 	uint64_t first_write;  /* number of this process's first one */
 	uint64_t trial_writes; /* during rj_cli_guest_trial() */
 };
+
+/* `ok`: nothing is missing there. `line` is borrowed. */
+typedef void rj_cli_finding_fn(void *user, bool ok, const char *line);
 
 struct rj_cli_guest_kind {
 	const char *name; /* "process" */
@@ -70,6 +73,19 @@ struct rj_cli_guest_kind {
 	/* Guest is stopped. A digest of whatever its program changes: equal
 	 * digests, quiet memory. */
 	uint64_t (*digest)(const struct rj_cli_guest *guest);
+	/* The rest is for guests that are somebody else's, NULL otherwise. */
+	/* What a person should know before it is moved; "": nothing. */
+	const char *(*notice)(const struct rj_cli_guest *guest);
+	/* Its migration has ended so. What there is to be known of it here, for
+	 * people; "": nothing. `dismiss`: a source that has been handed over is
+	 * to end; if it can't be ended that is an error. */
+	int (*outcome)(struct rj_cli_guest *guest, enum ramjet_state state,
+		       bool dismiss, char *text, size_t bytes,
+		       struct ramjet_error *err);
+	/* Tell what stands in the way of moving such a guest; nothing is
+	 * changed by it. False: something does. */
+	bool (*findings)(const struct rj_cli_guest_spec *spec,
+			 rj_cli_finding_fn *tell, void *user);
 	/* Stops it if need be. NULL ok. */
 	void (*free)(struct rj_cli_guest *guest);
 };

@@ -249,12 +249,48 @@ static int key_calm(struct parser *p, const char *value,
 	return rj_parse_rate(p->what, value, &p->spec.calm_bytes_per_s, err);
 }
 
+static int key_pid(struct parser *p, const char *value,
+		   struct ramjet_error *err)
+{
+	return rj_cli_qemu_pid(&p->spec.qemu, p->what, value, err);
+}
+
+static int key_via(struct parser *p, const char *value,
+		   struct ramjet_error *err)
+{
+	return rj_cli_qemu_via(&p->spec.qemu, p->what, value, err);
+}
+
+static int key_also(struct parser *p, const char *value,
+		    struct ramjet_error *err)
+{
+	return rj_cli_qemu_also(&p->spec.qemu, p->what, value, err);
+}
+
+static int key_kernel(struct parser *p, const char *value,
+		      struct ramjet_error *err)
+{
+	return rj_cli_qemu_file(p->spec.qemu.kernel,
+				sizeof(p->spec.qemu.kernel), p->what, value,
+				err);
+}
+
+static int key_initrd(struct parser *p, const char *value,
+		      struct ramjet_error *err)
+{
+	return rj_cli_qemu_file(p->spec.qemu.initrd,
+				sizeof(p->spec.qemu.initrd), p->what, value,
+				err);
+}
+
 enum {
 	FILE_KEY = 1,
 	PROCESS_KEY = 2,
 	KVM_KEY = 4,
 	LIVE = 6,
-	ALL = 7
+	ALL = 7,
+	QEMU_KEY = 8,
+	AGAIN = 16, /* a key that may come more than once */
 };
 
 /* clang-format off */
@@ -263,6 +299,7 @@ static const struct kind {
 	unsigned bit;
 } kinds[] = {
 	{ "file", FILE_KEY }, { "process", PROCESS_KEY }, { "kvm", KVM_KEY },
+	{ "qemu", QEMU_KEY },
 };
 
 static const struct key {
@@ -288,6 +325,11 @@ static const struct key {
 	{ "bursts", PROCESS_KEY, key_bursts },
 	{ "storm", PROCESS_KEY, key_storm },
 	{ "calm", PROCESS_KEY, key_calm },
+	{ "pid", QEMU_KEY, key_pid },
+	{ "via", QEMU_KEY, key_via },
+	{ "also", QEMU_KEY | AGAIN, key_also },
+	{ "kernel", QEMU_KEY, key_kernel },
+	{ "initrd", QEMU_KEY, key_initrd },
 };
 /* clang-format on */
 
@@ -307,6 +349,8 @@ static int unknown_key(const char *kind, unsigned bit, const char *name,
 		       kind, name, wanted);
 }
 
+#define BEGINS_WITH_PATH (FILE_KEY | QEMU_KEY)
+
 /* One "key=value"; `item` is cut in two. */
 static int parse_item(struct parser *p, unsigned bit, char *item,
 		      unsigned *seen, struct ramjet_error *err)
@@ -317,12 +361,13 @@ static int parse_item(struct parser *p, unsigned bit, char *item,
 		return rj_fail(
 			err, -EINVAL, "guest %s: '%s' is not KEY=VALUE%s",
 			p->spec.kind, item,
-			bit == FILE_KEY ? " (a path can't hold a comma)" : "");
+			bit & BEGINS_WITH_PATH ? " (a path can't hold a comma)"
+					       : "");
 	*value++ = '\0';
 	for (unsigned i = 0; i < RJ_ARRAY_SIZE(keys); i++) {
 		if (strcmp(keys[i].name, item) || !(keys[i].kinds & bit))
 			continue;
-		if (*seen & 1u << i)
+		if (*seen & 1u << i && !(keys[i].kinds & AGAIN))
 			return rj_fail(err, -EINVAL,
 				       "guest %s: %s is given twice",
 				       p->spec.kind, item);
@@ -425,8 +470,16 @@ static int parse_kind(const char *text, struct rj_cli_guest_spec *spec,
 	}
 	return rj_fail(err, -EINVAL,
 		       "guest '%s': unknown kind, wanted file:PATH, "
-		       "process:KEY=VALUE,... or kvm:KEY=VALUE,...",
+		       "process:KEY=VALUE,..., kvm:KEY=VALUE,... or "
+		       "qemu:QMP_SOCKET",
 		       text);
+}
+
+/* `demo qemu:` starts QEMUs of its own: no socket is named. */
+static bool is_demo_key(const char *text, unsigned bit)
+{
+	return bit == QEMU_KEY &&
+	       (!strncmp(text, "kernel=", 7) || !strncmp(text, "initrd=", 7));
 }
 
 int rj_cli_guest_spec_parse(const char *text, struct rj_cli_guest_spec *ret,
@@ -453,9 +506,10 @@ int rj_cli_guest_spec_parse(const char *text, struct rj_cli_guest_spec *ret,
 	if (rc)
 		return rc;
 	(void)snprintf(copy, sizeof(copy), "%s", rest);
-	if (bit == FILE_KEY) {
+	if (bit & BEGINS_WITH_PATH && !is_demo_key(copy, bit)) {
 		item = strsep(&next, ",");
-		if (!*item || strlen(item) >= sizeof(p.spec.path))
+		if ((!*item && bit == FILE_KEY) ||
+		    strlen(item) >= sizeof(p.spec.path))
 			return rj_fail(err, -EINVAL,
 				       "guest '%s': wanted file:PATH", text);
 		(void)snprintf(p.spec.path, sizeof(p.spec.path), "%s", item);
@@ -465,7 +519,7 @@ int rj_cli_guest_spec_parse(const char *text, struct rj_cli_guest_spec *ret,
 		if (rc)
 			return rc;
 	}
-	if (bit != FILE_KEY) {
+	if (bit & LIVE) {
 		rc = complete(&p, err);
 		if (rc)
 			return rc;

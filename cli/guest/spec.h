@@ -3,6 +3,7 @@
 #define RJ_CLI_GUEST_SPEC_H
 /* KIND:key=value,... of the command line, parsed (docs/man/ramjet.1,
  * GUESTS). */
+#include "cli/guest/spec_qemu.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 
@@ -33,8 +34,8 @@ enum rj_cli_dirty {
 #define RJ_CLI_THREADS_MAX 64u
 
 struct rj_cli_guest_spec {
-	char kind[16];   /* "file", "process", "kvm" */
-	char path[4096]; /* file: */
+	char kind[16];   /* "file", "process", "kvm", "qemu" */
+	char path[4096]; /* file:, and the socket of qemu: */
 	char text[4352]; /* as it was given */
 	bool unlocked;   /* file: no lock on it */
 	uint64_t bytes;  /* 0: not given (file: its size; else 1 GiB) */
@@ -57,6 +58,7 @@ struct rj_cli_guest_spec {
 	uint64_t storm_us;
 	uint64_t calm_bytes_per_s;
 	uint64_t used_bytes; /* live: so much holds anything; 0: all */
+	struct rj_cli_qemu_spec qemu;
 };
 
 /* -EINVAL or -ERANGE with a message that names the key and what was wanted.

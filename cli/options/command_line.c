@@ -35,7 +35,7 @@ static const struct command_row {
 	},
 	{ RJ_CLI_RECV, "recv", "GUEST --from URI [options]",
 	  "Waits for a guest and runs it once it has arrived." },
-	{ RJ_CLI_FEATURES, "features", "[--json FILE]",
+	{ RJ_CLI_FEATURES, "features", "[--json FILE] [--guest GUEST]",
 	  "What this kernel and this build offer; everything is tried, not "
 	  "guessed." },
 };
@@ -165,7 +165,8 @@ static int parse_guest(line_t *line, int argc, char **argv,
 	if (!text)
 		return rj_fail(err, -EINVAL,
 			       "no guest is given, wanted file:PATH, "
-			       "process:KEY=VALUE,... or kvm:KEY=VALUE,...");
+			       "process:KEY=VALUE,..., kvm:KEY=VALUE,... or "
+			       "qemu:QMP_SOCKET");
 	line->has_guest = true;
 	return rj_cli_guest_spec_parse(text, &line->guest, err);
 }
@@ -286,10 +287,10 @@ static const char guest_help[] =
 #ifdef RJ_CLI_KVM
 	"       kvm: the same keys and [,dirty=log|ring]   a KVM virtual machine\n"
 #endif
-	"       for tests, process: burst=SIZE writes that much more in its "
-	"first\n          [bursts=1] stops, so that they take too long; storm=TIME "
-	"writes at\n          `write` for that long, then at [calm=0]\n"
-	"       all: prealloc=1 populates the memory before the clock starts\n"
+	"       qemu:QMP_SOCKET[,pid=N][,via=ptrace|preload][,also=PID]   a running "
+	"QEMU\n"
+	"       for tests, process: burst= bursts= storm= calm= (man ramjet)\n"
+	"       all but qemu: prealloc=1 populates the memory before the clock starts\n"
 	"URI    tcp:HOST:PORT unix:PATH vsock:CID:PORT";
 static const char closing_help[] =
 	"\n"

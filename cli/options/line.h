@@ -44,5 +44,7 @@ struct rj_cli_command_line {
 	enum rj_cli_progress_style progress;
 	int log_level; /* enum rj_log_level */
 	int ready_fd;  /* -1: none */
+	/* A guest of somebody else's ends here once it runs elsewhere. */
+	bool quit_source;
 };
 #endif

@@ -105,6 +105,21 @@ static int set_helper_timeout(const struct rj_cli_setting *s,
 				     err);
 }
 
+static int set_quit_source(const struct rj_cli_setting *s,
+			   struct ramjet_error *err)
+{
+	(void)err;
+	s->line->quit_source = true;
+	return 0;
+}
+
+/* `features`: could this one be moved? */
+static int set_guest(const struct rj_cli_setting *s, struct ramjet_error *err)
+{
+	s->line->has_guest = true;
+	return rj_cli_guest_spec_parse(s->value, &s->line->guest, err);
+}
+
 static int set_no_helpers(const struct rj_cli_setting *s,
 			  struct ramjet_error *err)
 {
@@ -566,6 +581,10 @@ static const struct rj_cli_option options[] = {
 	  "messages of the library (warning)" },
 	{ "ready-fd", "N", RJ_CLI_RECV, set_ready_fd,
 	  "for scripts: write the URI bound to this descriptor" },
+	{ "quit-source", NULL, RJ_CLI_SEND, set_quit_source,
+	  "qemu: end the source QEMU once its guest has moved" },
+	{ "guest", "GUEST", RJ_CLI_FEATURES, set_guest,
+	  "qemu: could it be moved, and what is missing?" },
 	{ "help", NULL, EVERYWHERE, set_help, NULL },
 };
 /* clang-format on */

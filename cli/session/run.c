@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/session/run.h"
 
+#include <errno.h>
+
 #include "cli/session/monitor_session.h"
+#include "util/error.h"
 
 static int set_helpers(struct rj_cli_session *s, struct ramjet_error *err)
 {
@@ -23,6 +26,15 @@ static int new_handle(struct rj_cli_session *s, struct ramjet_error *err)
 	return ramjet_guest_new(s->guest->kind->ops, s->guest, &s->handle, err);
 }
 
+static void say_notice(struct rj_cli_session *s)
+{
+	const struct rj_cli_guest_kind *kind = s->guest->kind;
+	const char *text = kind->notice ? kind->notice(s->guest) : "";
+
+	if (*text)
+		rj_cli_progress_note(&s->progress, "ramjet: %s", text);
+}
+
 int rj_cli_session_open(struct rj_cli_session *s,
 			rj_cli_guest_new_fn *new_guest)
 {
@@ -32,12 +44,19 @@ int rj_cli_session_open(struct rj_cli_session *s,
 	if (s->exit_status)
 		return s->error.code;
 	rc = new_guest(&s->line->guest, s->role, &s->guest, &error);
+	if (rc >= 0 && s->line->quit_source && !s->guest->kind->outcome)
+		rc = rj_fail(&error, -EINVAL,
+			     "--quit-source: a %s guest ends with this command "
+			     "anyhow, wanted qemu:SOCKET",
+			     s->guest->kind->name);
 	if (rc >= 0)
 		rc = new_handle(s, &error);
 	if (rc >= 0)
 		rc = s->guest->kind->attach(s->guest, s->handle, &error);
 	if (rc >= 0)
 		rc = set_helpers(s, &error);
+	if (rc >= 0)
+		say_notice(s);
 	return rj_cli_session_keep(s, rc, &error);
 }
 

@@ -368,6 +368,28 @@ static int start_if_paused(struct rj_cli_session *s)
 	return rc;
 }
 
+/* What has become of somebody else's guest on this side. */
+static void say_outcome(struct rj_cli_session *s)
+{
+	const enum ramjet_state state =
+		s->migration ? ramjet_migration_state(s->migration)
+			     : RAMJET_STATE_NONE;
+	struct ramjet_error error = { 0 };
+	char text[512] = "";
+	int rc;
+
+	if (!s->guest || !s->guest->kind->outcome)
+		return;
+	rc = s->guest->kind->outcome(s->guest, state, s->line->quit_source,
+				     text, sizeof(text), &error);
+	if (*text)
+		rj_cli_progress_note(&s->progress, "ramjet %s: %s", name_of(s),
+				     text);
+	if (rc < 0)
+		rj_cli_session_fail(s, &error, RJ_CLI_EXIT_FAILED);
+	rj_cli_session_say_error(s);
+}
+
 static int trial_of_target(struct rj_cli_session *s)
 {
 	const int rc = start_if_paused(s);
@@ -381,6 +403,7 @@ int rj_cli_session_aftermath(struct rj_cli_session *s)
 	enum ramjet_state state;
 
 	rj_cli_session_say_error(s);
+	say_outcome(s);
 	if (settle(s) < 0)
 		return -EIO;
 	if (!s->guest || !s->guest->kind->live ||

@@ -2,6 +2,7 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "cli/guest/spec.h"
 
@@ -182,6 +183,46 @@ static void a_text_beyond_all_measure_is_refused(void **state)
 	assert_int_equal(rj_cli_guest_spec_parse(text, &spec, NULL), -EINVAL);
 }
 
+static void refused(const char *text, const char *part)
+{
+	struct rj_cli_guest_spec spec;
+	struct ramjet_error err = { 0 };
+
+	assert_true(rj_cli_guest_spec_parse(text, &spec, &err) < 0);
+	if (!strstr(err.message, part))
+		fail_msg("%s: '%s', wanted '%s'", text, err.message, part);
+}
+
+static void a_qemu_is_named_by_its_socket(void **state)
+{
+	struct rj_cli_guest_spec spec =
+		parsed("qemu:/run/x=y.sock,pid=12,via=preload,also=7,also=9");
+
+	(void)state;
+	assert_string_equal(spec.kind, "qemu");
+	assert_string_equal(spec.path, "/run/x=y.sock");
+	assert_int_equal(spec.qemu.pid, 12);
+	assert_int_equal(spec.qemu.via, RJ_CLI_VIA_PRELOAD);
+	assert_int_equal(spec.qemu.also_count, 2);
+	assert_int_equal(spec.qemu.also[1], 9);
+	assert_int_equal(parsed("qemu:x,via=auto").qemu.via, RJ_CLI_VIA_AUTO);
+	assert_int_equal(parsed("qemu:x,via=ptrace").qemu.via,
+			 RJ_CLI_VIA_PTRACE);
+	/* A demo starts its own. */
+	spec = parsed("qemu:kernel=/boot/v,initrd=/i");
+	assert_string_equal(spec.path, "");
+	assert_string_equal(spec.qemu.kernel, "/boot/v");
+	assert_string_equal(spec.qemu.initrd, "/i");
+	assert_string_equal(parsed("qemu:").path, "");
+	refused("qemu:x,via=magic", "wanted auto, ptrace or preload");
+	refused("qemu:x,pid=0", "guest qemu: pid");
+	refused("qemu:x,also=3,also=3", "3 is given twice");
+	refused("qemu:x,pid=3,pid=4", "pid is given twice");
+	refused("qemu:x,size=1G", "unknown key 'size', wanted pid, via");
+	refused("process:pid=3", "unknown key 'pid'");
+	refused("qemu:x,y", "a path can't hold a comma");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +231,7 @@ int main(void)
 		cmocka_unit_test(a_small_guest_gets_a_small_set),
 		cmocka_unit_test(a_large_guest_may_use_little),
 		cmocka_unit_test(a_file_has_a_path_and_maybe_a_size),
+		cmocka_unit_test(a_qemu_is_named_by_its_socket),
 		cmocka_unit_test(malformed_guests_are_refused_by_name),
 		cmocka_unit_test(a_text_beyond_all_measure_is_refused),
 	};
