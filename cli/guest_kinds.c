@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/attach/guest.h"
 #include "cli/guest/file.h"
 #ifdef RJ_CLI_KVM
 #include "cli/kvm/guest.h"
@@ -17,6 +18,7 @@ static const struct rj_cli_guest_kind *const kinds[] = {
 #ifdef RJ_CLI_KVM
 	&rj_cli_guest_kvm,
 #endif
+	&rj_cli_guest_qemu,
 };
 
 static const struct rj_cli_guest_kind *find(const char *name)
@@ -25,6 +27,18 @@ static const struct rj_cli_guest_kind *find(const char *name)
 		if (!strcmp(kinds[i]->name, name))
 			return kinds[i];
 	return NULL;
+}
+
+bool rj_cli_guest_findings(const struct rj_cli_guest_spec *spec,
+			   rj_cli_finding_fn *tell, void *user)
+{
+	const struct rj_cli_guest_kind *kind = find(spec->kind);
+
+	if (kind && kind->findings)
+		return kind->findings(spec, tell, user);
+	tell(user, false,
+	     "only of a qemu: guest there is something to be found out");
+	return false;
 }
 
 int rj_cli_guest_new(const struct rj_cli_guest_spec *spec,

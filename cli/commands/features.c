@@ -4,6 +4,7 @@
 
 #include "cli/base/terminal.h"
 #include "cli/commands/command.h"
+#include "cli/guest_kinds.h"
 #include "cli/options/command_line.h"
 #include "cli/report/file.h"
 #include "cli/session/end.h"
@@ -56,6 +57,24 @@ static int write_json(struct rj_cli_report_file *file,
 	return rc;
 }
 
+static void print_finding(void *user, bool ok, const char *line)
+{
+	(void)user;
+	(void)printf("%s%-3s%s ",
+		     rj_cli_ink(stdout, ok ? RJ_CLI_GOOD : RJ_CLI_BAD),
+		     ok ? "yes" : "no", rj_cli_ink(stdout, RJ_CLI_PLAIN));
+	rj_cli_say(stdout, "%s", line);
+}
+
+static int probe_guest(const struct rj_cli_command_line *line,
+		       struct ramjet_error *err)
+{
+	if (rj_cli_guest_findings(&line->guest, print_finding, NULL))
+		return 0;
+	return rj_fail(err, -EPERM,
+		       "this guest could not be moved as things are");
+}
+
 static int probe(const struct rj_cli_command_line *line,
 		 struct ramjet_error *err)
 {
@@ -91,7 +110,8 @@ int rj_cli_features(int argc, char **argv)
 		rj_cli_command_line_help(RJ_CLI_FEATURES, stdout);
 		return RJ_CLI_EXIT_COMPLETED;
 	}
-	if (probe(&line, &error) >= 0)
+	if ((line.has_guest ? probe_guest(&line, &error)
+			    : probe(&line, &error)) >= 0)
 		return RJ_CLI_EXIT_COMPLETED;
 	rj_cli_say(stderr, "ramjet features: %s", error.message);
 	return RJ_CLI_EXIT_FAILED;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/attach/guest_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cli/attach/peer.h"
+#include "util/error.h"
+
+void rj_qemu_guest_drop_memory(struct rj_qemu_guest *g)
+{
+	for (size_t i = 0; i < g->memory_count; i++)
+		rj_attach_memory_close(&g->memory[i]);
+	free(g->memory);
+	g->memory = NULL;
+	g->memory_count = 0;
+}
+
+int rj_qemu_guest_look(struct rj_qemu_guest *g, struct rj_qemu_blocks *ret,
+		       struct ramjet_error *err)
+{
+	int rc = rj_qemu_blocks_look(&g->qemu, ret, err);
+
+	if (!rc)
+		rc = rj_qemu_blocks_narrow(g->pid, ret, err);
+	if (rc)
+		rj_qemu_blocks_done(ret);
+	return rc;
+}
+
+int rj_qemu_guest_find_pid(struct rj_qemu_guest *g, struct ramjet_error *err)
+{
+	g->pid = g->spec.qemu.pid ? g->spec.qemu.pid : g->qemu.pid;
+	if (!g->pid)
+		return rj_fail(err, -EINVAL,
+			       "qemu %s: whose socket it is can't be seen from "
+			       "here, wanted pid=N",
+			       g->qemu.path);
+	if (!g->spec.qemu.pid && !rj_attach_pid_is_qemu(g->pid))
+		return rj_fail(err, -EINVAL,
+			       "qemu %s: process %d listens there, and is no "
+			       "QEMU; wanted pid=N of the QEMU behind it",
+			       g->qemu.path, (int)g->pid);
+	return 0;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/attach/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "util/cleanup.h"
+#include "util/error.h"
+
+/* Where in one file all of it lies: a single mapping of ours shows it then. The
+ * process may have it in several pieces (what it told the kernel about them
+ * differs). */
+static bool is_one_file(const struct rj_attach_maps *maps,
+			const struct rj_attach_memory *memory,
+			const struct rj_attach_mapping **ret_first)
+{
+	const size_t count = rj_attach_maps_range(maps, memory->address,
+						  memory->bytes, ret_first);
+	const struct rj_attach_mapping *first = *ret_first;
+
+	if (!count || !first->shared || !first->inode)
+		return false;
+	for (size_t i = 1; i < count; i++)
+		if (!first[i].shared ||
+		    !rj_attach_mapping_same_file(first, &first[i]) ||
+		    first[i].offset - first->offset !=
+			    first[i].start - first->start)
+			return false;
+	return true;
+}
+
+/* False: it isn't to be had. */
+static bool map(const struct rj_attach_process *process,
+		const struct rj_attach_maps *maps,
+		struct rj_attach_memory *memory)
+{
+	const struct rj_attach_mapping *first = NULL;
+	void *host;
+
+	if (!is_one_file(maps, memory, &first))
+		return false;
+	memory->fd = rj_attach_mapping_open(process->pid, first, true, NULL);
+	if (memory->fd < 0) {
+		memory->fd = -1;
+		return false;
+	}
+	memory->fd_offset = first->offset + (memory->address - first->start);
+	host = mmap(NULL, memory->bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    memory->fd, (off_t)memory->fd_offset);
+	if (host == MAP_FAILED) {
+		rj_close_fd(&memory->fd);
+		return false;
+	}
+	memory->host = host;
+	return true;
+}
+
+int rj_attach_memory_open(const struct rj_attach_process *process,
+			  const struct rj_attach_maps *maps,
+			  struct rj_attach_memory *ret,
+			  struct ramjet_error *err)
+{
+	struct ramjet_process_memory_options options = {
+		RAMJET_PROCESS_MEMORY_OPTIONS_INIT
+	};
+
+	ret->fd = -1;
+	if (map(process, maps, ret))
+		return 0;
+	options.pid = process->pid;
+	options.mem_fd = process->vm_calls ? -1 : process->mem_fd;
+	options.pagemap_fd = process->pagemap_fd;
+	options.address = ret->address;
+	options.bytes = ret->bytes;
+	return ramjet_process_memory_new(&options, &ret->process, err);
+}
+
+int rj_attach_memory_add(const struct rj_attach_memory *memory,
+			 struct ramjet_guest *guest, struct ramjet_error *err)
+{
+	struct ramjet_block block = { RAMJET_BLOCK_INIT };
+	int rc;
+
+	block.name = memory->name;
+	block.bytes = memory->bytes;
+	block.page_bytes = (uint32_t)memory->page_bytes;
+	block.host = memory->host;
+	if (memory->host) {
+		block.fd = memory->fd;
+		block.fd_offset = memory->fd_offset;
+	} else {
+		block.memory = ramjet_process_memory_ops();
+		block.memory_user = memory->process;
+	}
+	rc = ramjet_guest_add_block(guest, &block, err);
+	return rc < 0 ? rc : 0;
+}
+
+void rj_attach_memory_close(struct rj_attach_memory *memory)
+{
+	if (memory->host)
+		(void)munmap(memory->host, memory->bytes);
+	memory->host = NULL;
+	ramjet_process_memory_free(memory->process);
+	memory->process = NULL;
+	rj_close_fd(&memory->fd);
+}
