@@ -12,20 +12,27 @@ struct known {
 	enum rj_pinned_way way;
 };
 
-/* By how the type begins: QEMU 7.2 and 10.0. vhost-user back ends may read disks
- * with O_DIRECT into memory they share; QEMU asks each to end what it has begun
- * when it stops. vhost-scsi pins, and is flushed then. scsi-generic and
- * scsi-block hand guest memory to SG_IO, which pins it, O_DIRECT or not. */
+/* By how the type begins: QEMU 7.2 and 10.0; the first that fits.
+ * vhost-user-blk, -scsi: their back ends read disks into memory they share, and
+ *   QEMU's `stop` returns while they do (tried with qemu-storage-daemon 7.2).
+ * vhost-user-fs: QEMU can migrate one only whose back end ends all it has begun
+ *   when it is stopped. Other back ends copy: their page tables are looked at.
+ * vhost-scsi: pins, and is flushed when QEMU stops.
+ * scsi-generic, scsi-block: SG_IO pins guest memory, O_DIRECT or not. */
 static const struct known devices[] = {
-	{ "vfio-", RJ_PINNED_REFUSED },    { "vhost-vdpa", RJ_PINNED_REFUSED },
-	{ "pvrdma", RJ_PINNED_REFUSED },   { "vhost-user-", RJ_PINNED_QUIET },
-	{ "vhost-scsi", RJ_PINNED_QUIET }, { "scsi-generic", RJ_PINNED_DRAIN },
+	{ "vfio-", RJ_PINNED_REFUSED },
+	{ "vhost-vdpa", RJ_PINNED_REFUSED },
+	{ "pvrdma", RJ_PINNED_REFUSED },
+	{ "vhost-user-blk", RJ_PINNED_REFUSED },
+	{ "vhost-user-scsi", RJ_PINNED_REFUSED },
+	{ "vhost-user-fs", RJ_PINNED_QUIET },
+	{ "vhost-scsi", RJ_PINNED_QUIET },
+	{ "scsi-generic", RJ_PINNED_DRAIN },
 	{ "scsi-block", RJ_PINNED_DRAIN },
 };
 
 static const struct known back_ends[] = {
 	{ "type=vhost-vdpa", RJ_PINNED_REFUSED },
-	{ "type=vhost-user", RJ_PINNED_QUIET },
 };
 
 /* Drivers of block nodes that have guest memory pinned for good, so that a

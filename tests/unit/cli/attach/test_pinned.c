@@ -264,19 +264,20 @@ static void a_monitor_that_fails_fails_the_collect(void **state)
 static void back_ends_of_others_stand_still(void **state)
 {
 	(void)state;
-	qemu.tree = PLAIN_TREE "    dev: vhost-user-blk-pci, id \"b\"\r\n";
+	qemu.tree = PLAIN_TREE "    dev: vhost-user-fs-pci, id \"b\"\r\n";
 	finds(RJ_PINNED_QUIET);
+	assert_non_null(strstr(rj_pinned_words(qemu.pinned),
+			       "device vhost-user-fs-pci, id \"b\" writes"));
 	/* The worse of two. */
 	qemu.nodes = DIRECT_NODES;
 	finds(RJ_PINNED_QUIET);
 	qemu.tree = PLAIN_TREE "    dev: vhost-scsi-pci, id \"b\"";
 	finds(RJ_PINNED_QUIET);
 	qemu.tree = PLAIN_TREE;
+	qemu.nodes = PLAIN_NODES;
 	qemu.network = "n0: index=0,type=nic\r\n"
 		       " \\ net0: index=0,type=vhost-user\r\n";
-	finds(RJ_PINNED_QUIET);
-	assert_non_null(
-		strstr(rj_pinned_words(qemu.pinned), "network net0 writes"));
+	finds(RJ_PINNED_NONE);
 }
 
 static void devices_that_write_by_themselves_are_refused(void **state)
@@ -290,6 +291,8 @@ static void devices_that_write_by_themselves_are_refused(void **state)
 	is_refused("device vfio-pci, id \"gpu\": writes memory by itself");
 	qemu.tree = PLAIN_TREE "  dev: vhost-vdpa-device-pci, id \"\"\r\n";
 	is_refused("device vhost-vdpa-device-pci");
+	qemu.tree = PLAIN_TREE "  dev: vhost-user-blk-pci, id \"\"\r\n";
+	is_refused("device vhost-user-blk-pci");
 	qemu.tree = PLAIN_TREE;
 	qemu.network = "net7: index=0,type=vhost-vdpa,queues=1\n";
 	is_refused("network net7:");
