@@ -5,13 +5,13 @@
  * we take the bit with an atomic exchange, then the page is read. So a write
  * we might miss in the page leaves its bit for the next collect.
  */
-#include <endian.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dirty/source.h"
+#include "dirty/take_bits.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -57,22 +57,6 @@ static int shared_start(void *user, const struct ramjet_dirty_region *regions,
 	return rj_fail(err, -ENOENT, "no block is named \"%s\"", s->block);
 }
 
-/* Take the bits of `mask` out of a word; bits are in our byte order. */
-static uint64_t take(_Atomic uint64_t *word, uint64_t mask)
-{
-	/* Relaxed: a bit that is set later is a later collect's. */
-	if (!atomic_load_explicit(word, memory_order_relaxed))
-		return 0;
-	/* Acquire: pairs with the writer's OR, so that the page is read as it
-	 * was written before it. */
-	if (!~mask)
-		return le64toh(atomic_exchange_explicit(word, 0,
-							memory_order_acq_rel));
-	return le64toh(atomic_fetch_and_explicit(word, ~htole64(mask),
-						 memory_order_acq_rel)) &
-	       mask;
-}
-
 /* Words [first, end) of the block. */
 static void collect_words(struct shared *s, uint64_t first, uint64_t end,
 			  struct ramjet_dirty_sink *sink)
@@ -90,9 +74,9 @@ static void collect_words(struct shared *s, uint64_t first, uint64_t end,
 			bool last = first + i + 1 == past && tail;
 
 			/* Bits past the block's end are not ours. */
-			words[i] = take(&s->bits[first + i],
-					last ? rj_bit_span(0, tail)
-					     : ~UINT64_C(0));
+			words[i] = rj_take_bits(&s->bits[first + i],
+						last ? rj_bit_span(0, tail)
+						     : ~UINT64_C(0));
 			any |= words[i];
 		}
 		if (any)

@@ -161,17 +161,56 @@ int ramjet_dirty_remote_new(const struct ramjet_dirty_remote *remote,
 			    struct ramjet_dirty_source **ret,
 			    struct ramjet_error *err);
 
+/* ---- a log that another process keeps ------------------------------------- */
+
+/* Which bits of a log are a block's: bit first_bit + i is page first_page + i, i
+ * below page_count. */
+struct ramjet_log_range {
+	size_t size;
+	const char *block; /* copied */
+	uint64_t first_page;
+	uint64_t page_count;
+	uint64_t first_bit;
+};
+#define RAMJET_LOG_RANGE_INIT .size = sizeof(struct ramjet_log_range)
+
+/*
+ * Built in: a bitmap in shared memory that others set, in the format of
+ * vhost-user's log: one bit a page of 4 KiB by guest-physical address, bit 0 of
+ * byte 0 first, set by an atomic OR after the page was written. Bits are taken
+ * out of it by atomic operations; those in no range are left alone. It is for the
+ * VMM to have the log kept, from before the migration until the guest has stopped.
+ */
+struct ramjet_dirty_log {
+	size_t size;
+	int fd;          /* a memfd or file that is mapped here; *dup'd* */
+	uint64_t offset; /* of the bits in it; a multiple of 8 */
+	uint64_t bytes;
+	const struct ramjet_log_range *ranges; /* copied */
+	size_t range_count;
+};
+#define RAMJET_DIRTY_LOG_INIT .size = sizeof(struct ramjet_dirty_log), .fd = -1
+
+/* No bit may be in two ranges. The file must stay as long as it is. */
+int ramjet_dirty_log_new(const struct ramjet_dirty_log *log,
+			 struct ramjet_dirty_source **ret,
+			 struct ramjet_error *err);
+
 /* All defaults, to be changed by assignment: see ramjet.h. */
 void ramjet_memory_ops_init(struct ramjet_memory_ops *o, size_t size);
 void ramjet_process_memory_options_init(struct ramjet_process_memory_options *o,
 					size_t size);
 void ramjet_remote_range_init(struct ramjet_remote_range *o, size_t size);
 void ramjet_dirty_remote_init(struct ramjet_dirty_remote *o, size_t size);
+void ramjet_log_range_init(struct ramjet_log_range *o, size_t size);
+void ramjet_dirty_log_init(struct ramjet_dirty_log *o, size_t size);
 #define ramjet_memory_ops_init(o) ramjet_memory_ops_init(o, sizeof *(o))
 #define ramjet_process_memory_options_init(o) \
 	ramjet_process_memory_options_init(o, sizeof *(o))
 #define ramjet_remote_range_init(o) ramjet_remote_range_init(o, sizeof *(o))
 #define ramjet_dirty_remote_init(o) ramjet_dirty_remote_init(o, sizeof *(o))
+#define ramjet_log_range_init(o)    ramjet_log_range_init(o, sizeof *(o))
+#define ramjet_dirty_log_init(o)    ramjet_dirty_log_init(o, sizeof *(o))
 
 #ifdef __cplusplus
 }
