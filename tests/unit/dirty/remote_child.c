@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +55,22 @@ static int write_pages(const struct memory *memory, const struct order *o)
 		*(volatile uint8_t *)at(memory, o->page + i) =
 			(uint8_t)o->value;
 	return 0;
+}
+
+static int write_by_kernel(const struct memory *memory, const struct order *o)
+{
+	const uint8_t value = (uint8_t)o->value;
+	int ends[2], rc = 0;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -1;
+	for (uint64_t i = 0; !rc && i < o->count; i++)
+		if (write(ends[1], &value, 1) != 1 ||
+		    read(ends[0], at(memory, o->page + i), 1) != 1)
+			rc = -1;
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	return rc;
 }
 
 static int read_pages(const struct memory *memory, const struct order *o)
@@ -141,6 +159,8 @@ static int obey(struct memory *memory, const struct order *o)
 	switch (o->what) {
 	case CHILD_WRITE:
 		return write_pages(memory, o);
+	case CHILD_KERNEL_WRITE:
+		return write_by_kernel(memory, o);
 	case CHILD_READ:
 		return read_pages(memory, o);
 	case CHILD_DONTNEED:
@@ -218,6 +238,19 @@ static bool have_memory(struct memory *memory, enum memory_kind kind,
 	return memory->map != MAP_FAILED;
 }
 
+bool child_user_mode_only;
+
+/* One that is told of all faults, if that is allowed. */
+static int open_uffd(void)
+{
+	const int flags = O_CLOEXEC | O_NONBLOCK;
+	int fd = -1;
+
+	if (!child_user_mode_only)
+		fd = (int)syscall(SYS_userfaultfd, flags);
+	return fd >= 0 ? fd : (int)syscall(SYS_userfaultfd, flags | 1);
+}
+
 static void child_main(int socket, enum memory_kind kind, uint64_t bytes,
 		       int fd)
 {
@@ -227,7 +260,7 @@ static void child_main(int socket, enum memory_kind kind, uint64_t bytes,
 	int fds[2];
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	fds[0] = rj_uffd_open(NULL);
+	fds[0] = open_uffd();
 	if (fds[0] < 0)
 		printf("# skipped: no userfaultfd\n");
 	if (fds[0] < 0 || !have_memory(&memory, kind, bytes, fd)) {
@@ -330,21 +363,37 @@ bool child_start(struct child *child, enum memory_kind kind, uint64_t bytes,
 	return true;
 }
 
-void child_do(struct child *child, enum child_order what, uint64_t page,
-	      uint64_t count, unsigned value)
+void child_begin(struct child *child, enum child_order what, uint64_t page,
+		 uint64_t count, unsigned value)
 {
 	const struct order order = {
 		.what = what, .page = page, .count = count, .value = value
 	};
-	int answer = -1;
 
 	assert_int_equal(send(child->socket, &order, sizeof(order), 0),
 			 sizeof(order));
+}
+
+bool child_is_done(struct child *child, int timeout_ms)
+{
+	struct pollfd fd = { .fd = child->socket, .events = POLLIN };
+	int answer = -1;
+
+	if (poll(&fd, 1, timeout_ms) != 1)
+		return false;
 	assert_int_equal(recv(child->socket, &answer, sizeof(answer), 0),
 			 sizeof(answer));
 	if (answer)
-		printf("# order %d: %s\n", (int)what, strerror(answer));
+		printf("# an order: %s\n", strerror(answer));
 	assert_int_equal(answer, 0);
+	return true;
+}
+
+void child_do(struct child *child, enum child_order what, uint64_t page,
+	      uint64_t count, unsigned value)
+{
+	child_begin(child, what, page, count, value);
+	assert_true(child_is_done(child, -1));
 }
 
 bool child_read(const struct child *child, uint64_t page, void *ret)

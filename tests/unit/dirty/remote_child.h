@@ -7,12 +7,13 @@
 #include "tests/unit/dirty/memory_kinds.h"
 
 enum child_order {
-	CHILD_WRITE,    /* the first byte of each page becomes `value` */
-	CHILD_READ,     /* a byte of each page */
-	CHILD_DONTNEED, /* MADV_DONTNEED */
-	CHILD_REMOVE,   /* MADV_REMOVE */
-	CHILD_PUNCH,    /* a hole in the file */
-	CHILD_PAGEOUT,  /* MADV_PAGEOUT */
+	CHILD_WRITE,        /* the first byte of each page becomes `value` */
+	CHILD_KERNEL_WRITE, /* the same by read() from a pipe */
+	CHILD_READ,         /* a byte of each page */
+	CHILD_DONTNEED,     /* MADV_DONTNEED */
+	CHILD_REMOVE,       /* MADV_REMOVE */
+	CHILD_PUNCH,        /* a hole in the file */
+	CHILD_PAGEOUT,      /* MADV_PAGEOUT */
 	CHILD_MERGEABLE,
 	CHILD_UNMAP,
 	CHILD_MAP_ANEW, /* private memory, over what was there */
@@ -37,6 +38,10 @@ struct child {
 	uint64_t unit_pages;
 };
 
+/* Children that are started have a userfaultfd that is not told of the kernel's
+ * own faults. */
+extern bool child_user_mode_only;
+
 /* False, having said why, where this machine cannot. `fd` -1: memory of its
  * own. */
 bool child_start(struct child *child, enum memory_kind kind, uint64_t bytes,
@@ -44,6 +49,10 @@ bool child_start(struct child *child, enum memory_kind kind, uint64_t bytes,
 /* Done when it returns. */
 void child_do(struct child *child, enum child_order order, uint64_t page,
 	      uint64_t count, unsigned value);
+/* The two halves of that; whether it was done after `timeout_ms`. */
+void child_begin(struct child *child, enum child_order order, uint64_t page,
+		 uint64_t count, unsigned value);
+bool child_is_done(struct child *child, int timeout_ms);
 /* The contents of its page, as it has it; does not populate what is absent more
  * than reading does. False: it is gone. */
 bool child_read(const struct child *child, uint64_t page, void *ret);

@@ -70,6 +70,26 @@ static void reports_exactly_what_was_written(void **state)
 	remote_end(&t);
 }
 
+/* As KVM, vhost or read() write guest memory. */
+static void sees_writes_of_the_kernel(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+	uint64_t unit;
+
+	begin(&t, how);
+	unit = t.child.unit_pages;
+	assert_int_equal(remote_collect(&t), 0);
+	child_do(&t.child, CHILD_KERNEL_WRITE, unit, 1, 9);
+	child_do(&t.child, CHILD_KERNEL_WRITE, PAGES - 1, 1, 9);
+	assert_true(remote_collect(&t) >= 2);
+	assert_true(remote_is_marked(&t, unit));
+	assert_true(remote_is_marked(&t, PAGES - 1));
+	remote_send(&t);
+	assert_int_equal(t.copy[unit], 9);
+	remote_end(&t);
+}
+
 static void what_is_discarded_is_reported_once(void **state)
 {
 	struct how *how = *state;
@@ -400,6 +420,67 @@ static void a_second_process_needs_a_source_of_its_own(void **state)
 	remote_end(&t);
 }
 
+struct threads_job {
+	struct remote_tracker *t;
+	uint32_t flags;
+};
+
+static int collect_chunk(void *user, unsigned member, uint64_t chunk,
+			 struct ramjet_error *err)
+{
+	const struct threads_job *job = user;
+	struct remote_tracker *t = job->t;
+	struct rj_bitmap *bitmaps[] = { &t->map };
+	struct ramjet_dirty_sink sink = { .bitmaps = bitmaps,
+					  .regions = &t->child.region,
+					  .count = 1 };
+	struct ramjet_dirty_part part = { .size = sizeof(part),
+					  .first_page = chunk * RJ_CHUNK_PAGES,
+					  .page_count = RJ_CHUNK_PAGES };
+
+	(void)member;
+	part.flags = job->flags;
+	return t->source->ops.collect_part(t->source->user, &part, &sink, err);
+}
+
+static void threads_collect_parts_at_once(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+	struct threads_job job = { .t = &t };
+	struct rj_crew crew;
+
+	begin(&t, how);
+	assert_int_equal(rj_crew_start(&crew, "rj/scan", 4, NULL), 0);
+	child_do(&t.child, CHILD_MISBEHAVE, 0, PAGES, 3);
+	for (unsigned i = 0; i < 100; i++) {
+		job.flags = i % 8 == 7 ? RAMJET_DIRTY_LAST : 0;
+		assert_int_equal(rj_crew_run(&crew, PAGES / RJ_CHUNK_PAGES,
+					     collect_chunk, &job, NULL),
+				 0);
+		remote_send(&t);
+	}
+	child_do(&t.child, CHILD_STOP, 0, 0, 0);
+	(void)remote_collect_as(&t, true);
+	remote_send(&t);
+	remote_check_copy(&t);
+	rj_crew_stop(&crew);
+	remote_end(&t);
+}
+
+/* They are protected as a whole, or not at all. */
+static void huge_pages_must_be_known(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+
+	remote_make(&t, how->kind, how->mode);
+	t.child.region.page_bytes = RAMJET_PAGE_BYTES;
+	assert_int_equal(remote_start(&t), -EINVAL);
+	assert_non_null(strstr(t.err.message, "are huge pages there"));
+	remote_end(&t);
+}
+
 static void says_what_is_wrong(void **state)
 {
 	struct how *how = *state;
@@ -461,6 +542,7 @@ int main(void)
 	static struct how hows[MEMORY_KINDS_][RAMJET_REMOTE_SYNC + 1];
 	const struct CMUnitTest tests[] = {
 		of_kinds(reports_exactly_what_was_written),
+		of_kinds(sees_writes_of_the_kernel),
 		of_kinds(what_is_discarded_is_reported_once),
 		of_kinds(what_is_discarded_and_written_again_is_reported),
 		of_some(what_came_and_went_between_two_looks_is_reported),
@@ -479,6 +561,8 @@ int main(void)
 		of_some(ranges_may_begin_anywhere),
 		of_kind(a_second_process_needs_a_source_of_its_own,
 			MEMORY_MEMFD),
+		of_some(threads_collect_parts_at_once),
+		of_kind(huge_pages_must_be_known, MEMORY_HUGETLB_ANON),
 		of_kind(says_what_is_wrong, MEMORY_ANON),
 	};
 
