@@ -73,13 +73,13 @@ static int read_number(const char *path, int otherwise)
 	return (int)strtol(text, NULL, 10);
 }
 
-/* The files of one that may not be dumped belong to root. */
+/* The files of one that may not be dumped belong to root; its folder doesn't. */
 static bool is_hidden(pid_t pid, const struct side *side)
 {
 	char path[64];
 	struct stat status;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
 	return !stat(path, &status) && status.st_uid != side->uids[1];
 }
 

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <unistd.h>
 
 #include "cli/attach/peer.h"
 #include "cli/attach/proc.h"
@@ -202,6 +204,18 @@ static int refuse(pid_t pid, const struct rj_seccomp_call *call,
 		       (int)pid, call->number);
 }
 
+/* 0: they are known all the same. */
+static int refuse_unread(pid_t pid, unsigned filters, struct ramjet_error *err)
+{
+	if (is_qemus_own(pid, filters))
+		return 0;
+	return rj_fail(err, -EPERM,
+		       "process %d: it has %u seccomp filters that may not be "
+		       "read, and might be ended for a userfaultfd(); wanted "
+		       "CAP_SYS_ADMIN to read them, or via=preload",
+		       (int)pid, filters);
+}
+
 /* 1: there is no such filter. */
 static int check_one(pid_t pid, unsigned index,
 		     const struct rj_seccomp_call *calls, size_t count,
@@ -243,11 +257,18 @@ int rj_seccomp_check(pid_t pid, const struct rj_seccomp_call *calls,
 		return 0;
 	if (said.code)
 		return rj_fail(err, said.code, "%s", said.message);
-	if (is_qemus_own(pid, filters))
+	return refuse_unread(pid, filters, err);
+}
+
+int rj_seccomp_foreseen(pid_t pid, struct ramjet_error *err)
+{
+	rj_autofree char *text = NULL;
+	size_t bytes = 0;
+	uint64_t effective = 0;
+
+	if (!rj_attach_proc_read(getpid(), "status", &text, &bytes) &&
+	    rj_attach_proc_number(text, "CapEff", 16, 0, &effective) &&
+	    effective >> CAP_SYS_ADMIN & 1 && !rj_seccomp_count(getpid()))
 		return 0;
-	return rj_fail(err, -EPERM,
-		       "process %d: it has %u seccomp filters that may not be "
-		       "read, and might be ended for a userfaultfd(); wanted "
-		       "CAP_SYS_ADMIN to read them, or via=preload",
-		       (int)pid, filters);
+	return refuse_unread(pid, rj_seccomp_count(pid), err);
 }

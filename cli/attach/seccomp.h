@@ -33,4 +33,7 @@ unsigned rj_seccomp_count(pid_t pid);
 RJ_NODISCARD int rj_seccomp_check(pid_t pid,
 				  const struct rj_seccomp_call *calls,
 				  size_t count, struct ramjet_error *err);
+/* Beforehand, untraced: could the filters be read, or are they known? What they
+ * say is left open. */
+RJ_NODISCARD int rj_seccomp_foreseen(pid_t pid, struct ramjet_error *err);
 #endif

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
@@ -162,6 +163,46 @@ unsigned victim_uffds(const struct victim *victim)
 	return found;
 }
 
+/* ---- other users ------------------------------------------------------- */
+
+void become_user(unsigned id, bool dumpable)
+{
+	if (setgroups(0, NULL) || setresgid(id, id, id) ||
+	    setresuid(id, id, id) || prctl(PR_SET_DUMPABLE, dumpable))
+		_exit(2);
+}
+
+struct report {
+	int rc;
+	char text[600];
+};
+
+int as_user(unsigned id, int (*fn)(void *user, char *text, size_t bytes),
+	    void *user, char *text, size_t bytes)
+{
+	struct report *report =
+		mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+	int status;
+	int rc;
+
+	assert_ptr_not_equal(report, MAP_FAILED);
+	pid = fork();
+	if (!pid) {
+		become_user(id, true);
+		report->rc = fn(user, report->text, sizeof(report->text));
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	(void)snprintf(text, bytes, "%s", report->text);
+	rc = report->rc;
+	(void)munmap(report, sizeof(*report));
+	return rc;
+}
+
 /* ---- what it does ------------------------------------------------------ */
 
 typedef double vector __attribute__((vector_size(32)));
@@ -239,6 +280,18 @@ void victim_in_futex(struct victim_board *board)
 
 	atomic_store(&board->ready, 1);
 	returned(board, syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL), 0);
+}
+
+void victim_of_nobody(struct victim_board *board)
+{
+	become_user(NOBODY, true);
+	victim_computes(board);
+}
+
+void victim_hidden(struct victim_board *board)
+{
+	become_user(NOBODY, false);
+	victim_computes(board);
 }
 
 void victim_takes_signals(struct victim_board *board)

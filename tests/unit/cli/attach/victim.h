@@ -5,6 +5,7 @@
  * down whether anything ever went wrong with it. What fails fails the test. */
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* In memory that both see. */
@@ -18,6 +19,8 @@ struct victim_board {
 	int error;           /* of the last of these */
 	int pipe_fds[2];
 };
+
+#define NOBODY 65534
 
 typedef void victim_body(struct victim_board *board);
 
@@ -40,6 +43,13 @@ char victim_state(const struct victim *victim);
 /* Descriptors of it that are userfaultfds. */
 unsigned victim_uffds(const struct victim *victim);
 
+/* Runs `fn` in a child that is this user and group (with no capabilities then),
+ * and hands back what it returned and wrote. */
+int as_user(unsigned id, int (*fn)(void *user, char *text, size_t bytes),
+	    void *user, char *text, size_t bytes);
+/* For bodies: become this user; dumpable or not. */
+void become_user(unsigned id, bool dumpable);
+
 /* ---- bodies ------------------------------------------------------------ */
 
 /* The same sums over and over, in all kinds of registers. */
@@ -50,6 +60,9 @@ void victim_in_poll(struct victim_board *board);
 void victim_in_read(struct victim_board *board);
 void victim_in_nanosleep(struct victim_board *board);
 void victim_in_futex(struct victim_board *board);
+/* Of another user, dumpable or not (as one is that has changed its user). */
+void victim_of_nobody(struct victim_board *board);
+void victim_hidden(struct victim_board *board);
 /* Signals are blocked but while it waits in ppoll(), which ends with EINTR for
  * each one. */
 void victim_takes_signals(struct victim_board *board);
