@@ -11,23 +11,36 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 
-/* 1.edx=78bfbfd: what CPUID answers there. */
+/* HTT and CmpLegacy follow from the number of CPUs: QEMU 7.2 adds them when
+ * the guest asks, QEMU 10 has them among the features. */
+static uint64_t without_topology(uint64_t leaf, const char *name, uint64_t bits)
+{
+	if (leaf == 1 && !strcmp(name, "EDX"))
+		return bits & ~(UINT64_C(1) << 28);
+	if (leaf == 0x80000001 && !strcmp(name, "ECX"))
+		return bits & ~(UINT64_C(1) << 1);
+	return bits;
+}
+
+/* 1.EDX=78bfbfd: what CPUID answers there. */
 static void write_word(const json_t *word, FILE *out)
 {
 	json_t *sub = json_object_get(word, "cpuid-input-ecx");
 	const char *name =
 		json_string_value(json_object_get(word, "cpuid-register"));
-	json_int_t leaf =
-		json_integer_value(json_object_get(word, "cpuid-input-eax"));
-	json_int_t bits = json_integer_value(json_object_get(word, "features"));
+	const uint64_t leaf = (uint64_t)json_integer_value(
+		json_object_get(word, "cpuid-input-eax"));
+	uint64_t bits =
+		(uint64_t)json_integer_value(json_object_get(word, "features"));
 
-	if (!bits || !name)
+	bits = name ? without_topology(leaf, name, bits) : 0;
+	if (!bits)
 		return;
-	(void)fprintf(out, " %" PRIx64, (uint64_t)leaf);
+	(void)fprintf(out, " %" PRIx64, leaf);
 	if (sub)
 		(void)fprintf(out, ".%" PRIx64,
 			      (uint64_t)json_integer_value(sub));
-	(void)fprintf(out, ".%s=%" PRIx64, name, (uint64_t)bits);
+	(void)fprintf(out, ".%s=%" PRIx64, name, bits);
 }
 
 /* Of the first one: those of a machine are all alike. */

@@ -46,7 +46,7 @@ static int give_socket(struct rj_qemu *q, int fd, struct ramjet_error *err)
 	return rc ? rc
 		  : rj_qemu_call_within(q, "getfd",
 					json_pack("{s:s}", "fdname", NAME), fd,
-					RJ_QMP_ANSWER_MS, NULL, err);
+					0, NULL, err);
 }
 
 int rj_qemu_loader_prepare(struct rj_qemu *q, struct rj_qemu_loader *ret,

@@ -32,8 +32,12 @@ int rj_qemu_call_within(struct rj_qemu *q, const char *command,
 			struct ramjet_error *err)
 {
 	struct ramjet_error why = { 0 };
-	int rc = rj_qmp_caller_call_within(&q->monitor, command, arguments, fd,
-					   timeout_ms, ret, &why);
+	int rc;
+
+	if (!timeout_ms)
+		timeout_ms = q->answer_ms ? q->answer_ms : RJ_QMP_ANSWER_MS;
+	rc = rj_qmp_caller_call_within(&q->monitor, command, arguments, fd,
+				       timeout_ms, ret, &why);
 
 	return rc ? rj_fail(err, rc, "qemu %s: %s: %s", q->path, command,
 			    why.message)
@@ -43,8 +47,7 @@ int rj_qemu_call_within(struct rj_qemu *q, const char *command,
 int rj_qemu_call(struct rj_qemu *q, const char *command, json_t *arguments,
 		 json_t **ret, struct ramjet_error *err)
 {
-	return rj_qemu_call_within(q, command, arguments, -1, RJ_QMP_ANSWER_MS,
-				   ret, err);
+	return rj_qemu_call_within(q, command, arguments, -1, 0, ret, err);
 }
 
 void rj_qemu_tell(struct rj_qemu *q, const char *command, json_t *arguments)

@@ -19,6 +19,7 @@ struct rj_qemu {
 	unsigned version[3]; /* 7, 2, 22 */
 	char machine[64];    /* its type: "pc-q35-7.2" */
 	json_t *commands;    /* an object: its keys are known commands */
+	int answer_ms;       /* for an answer; 0: RJ_QMP_ANSWER_MS */
 };
 #define RJ_QEMU_NONE ((struct rj_qemu){ .monitor = { .fd = -1 } })
 
@@ -45,7 +46,7 @@ RJ_NODISCARD int rj_qemu_call(struct rj_qemu *qemu, const char *command,
 			      json_t *arguments, json_t **ret,
 			      struct ramjet_error *err);
 /* As above, with a descriptor (-1: none) that goes along, borrowed, and a
- * deadline of its own. */
+ * deadline of its own; 0: qemu->answer_ms. */
 RJ_NODISCARD int rj_qemu_call_within(struct rj_qemu *qemu, const char *command,
 				     json_t *arguments, int fd, int timeout_ms,
 				     json_t **ret, struct ramjet_error *err);

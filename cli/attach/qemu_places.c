@@ -42,6 +42,7 @@ static bool take_line(char *line, struct shown *ret)
 	if (!name)
 		return false;
 	name += strlen("): ");
+	name[strcspn(name, "\r")] = '\0';
 	at = strstr(name, " @");
 	if (at) {
 		if (sscanf(at, " @%" SCNx64, &s.offset) != 1)
@@ -126,14 +127,26 @@ static int ask_address(struct rj_qemu *q, const struct shown *s, uint64_t *ret,
 	return rc;
 }
 
-/* All of the block is mapped there. */
+/* What QEMU maps for a block, of its own or shared. */
+static bool is_ram_like(const struct rj_attach_mapping *m)
+{
+	return m->readable && m->writable && !m->executable &&
+	       (m->shared ||
+		(!m->inode && (!*m->path || !strncmp(m->path, "[anon", 5))));
+}
+
+/* All of the block is mapped there, as memory. */
 static bool is_sound(const struct rj_attach_maps *maps, uint64_t address,
 		     const struct rj_qemu_block *block)
 {
 	const struct rj_attach_mapping *first;
+	size_t count =
+		rj_attach_maps_range(maps, address, block->bytes_max, &first);
 
-	return address % PAGE_BYTES == 0 &&
-	       rj_attach_maps_range(maps, address, block->bytes_max, &first);
+	for (size_t i = 0; i < count; i++)
+		if (!is_ram_like(first + i))
+			return false;
+	return count && address % PAGE_BYTES == 0;
 }
 
 static int place_one(struct rj_qemu *q, struct rj_qemu_blocks *blocks,
@@ -187,14 +200,6 @@ static int place_shown(struct rj_qemu *q, struct rj_qemu_blocks *blocks,
 	while (!rc && (line = strsep(&rest, "\n")))
 		rc = place_one(q, blocks, maps, line, err);
 	return rc;
-}
-
-/* What QEMU maps for a block, of its own or shared. */
-static bool is_ram_like(const struct rj_attach_mapping *m)
-{
-	return m->readable && m->writable && !m->executable &&
-	       (m->shared ||
-		(!m->inode && (!*m->path || !strncmp(m->path, "[anon", 5))));
 }
 
 static bool is_taken(const struct rj_qemu_blocks *blocks, uint64_t start,

@@ -40,9 +40,9 @@ static int give_file(struct rj_qemu *q, struct rj_qemu_saver *saver,
 		     struct ramjet_error *err)
 {
 	json_t *answer = NULL, *set;
-	int rc = rj_qemu_call_within(
-		q, "add-fd", json_pack("{s:s}", "opaque", "ramjet"),
-		saver->writer, RJ_QMP_ANSWER_MS, &answer, err);
+	int rc = rj_qemu_call_within(q, "add-fd",
+				     json_pack("{s:s}", "opaque", "ramjet"),
+				     saver->writer, 0, &answer, err);
 
 	if (rc)
 		return rc;

@@ -331,7 +331,211 @@ static void new_with_nvme_is_refused_and_lives(void **state RJ_UNUSED)
 	unmigratable("10");
 }
 
+/* ---- blocks ---- */
+
+/* What the guest's own addresses show is at that place in QEMU. */
+static void expect_shown(struct rj_qemu *q, const struct rj_qemu_blocks *blocks,
+			 const char *name, uint64_t offset, uint64_t guest)
+{
+	const struct rj_qemu_block *block = block_called(blocks, name);
+	const unsigned wanted = 0x5ca1ab1e;
+	struct ramjet_error err = { 0 };
+	rj_autofree char *text = NULL;
+	int fd = open_memory(q);
+	char line[64];
+
+	if (!block->address)
+		fail_msg("'%s' has no address", name);
+	assert_int_equal(pwrite(fd, &wanted, sizeof(wanted),
+				(off_t)(block->address + offset)),
+			 sizeof(wanted));
+	(void)snprintf(line, sizeof(line), "xp /1xw 0x%llx",
+		       (unsigned long long)guest);
+	live_ok(rj_qemu_human(q, line, &text, &err), &err);
+	assert_non_null(strstr(text, "0x5ca1ab1e"));
+	(void)close(fd);
+}
+
+static void plug_memory(struct rj_qemu *q)
+{
+	struct ramjet_error err = { 0 };
+
+	live_ok(rj_qemu_call(q, "object-add",
+			     json_pack("{s:s, s:s, s:i}", "qom-type",
+				       "memory-backend-ram", "id", "d", "size",
+				       32 << 20),
+			     NULL, &err),
+		&err);
+	live_ok(rj_qemu_call(q, "device_add",
+			     json_pack("{s:s, s:s, s:s}", "driver", "pc-dimm",
+				       "memdev", "d", "id", "dimm0"),
+			     NULL, &err),
+		&err);
+}
+
+/* Two NUMA nodes, shared and private, and a DIMM that comes later. */
+static void find_blocks(const char *version)
+{
+	static const char *const nodes[] = {
+		"-m",      "size=64M,slots=4,maxmem=1G",
+		"-object", "memory-backend-memfd,id=a,size=32M,share=on",
+		"-object", "memory-backend-ram,id=b,size=32M",
+		"-numa",   "node,memdev=a",
+		"-numa",   "node,memdev=b",
+		"-smp",    "2",
+		"-device", "VGA",
+		NULL
+	};
+	struct live live;
+	struct rj_qemu_blocks blocks = { 0 };
+	struct ramjet_error err = { 0 };
+
+	live_need(version);
+	live_start(&live, version, COMMON, nodes);
+	live_ok(rj_qemu_blocks_look(&live.qemu, &blocks, &err), &err);
+	expect_shown(&live.qemu, &blocks, "a", 0x100000, 0x100000);
+	expect_shown(&live.qemu, &blocks, "b", 0x1000, (32 << 20) + 0x1000);
+	expect_shown(&live.qemu, &blocks, "pc.rom", 0x1000, 0xc1000);
+	expect_shown(&live.qemu, &blocks, "pc.bios", 0x20000, 0xe0000);
+	for (size_t i = 0; i < blocks.count; i++)
+		if (!blocks.block[i].address &&
+		    !blocks.block[i].candidates_count)
+			fail_msg("'%s' can be nowhere", blocks.block[i].name);
+	live_ok(rj_qemu_blocks_check(&live.qemu, &blocks, &err), &err);
+	plug_memory(&live.qemu);
+	assert_int_equal(rj_qemu_blocks_check(&live.qemu, &blocks, &err),
+			 -ESTALE);
+	print_message("# %s\n", err.message);
+	err = (struct ramjet_error){ 0 };
+	rj_qemu_blocks_done(&blocks);
+	live_ok(rj_qemu_blocks_look(&live.qemu, &blocks, &err), &err);
+	expect_shown(&live.qemu, &blocks, "d", 0, UINT64_C(1) << 32);
+	rj_qemu_blocks_done(&blocks);
+	live_end(&live);
+}
+
+static void old_blocks_are_found(void **state RJ_UNUSED)
+{
+	find_blocks("7.2");
+}
+
+static void new_blocks_are_found(void **state RJ_UNUSED)
+{
+	find_blocks("10");
+}
+
+/* ---- devices ---- */
+
+static char *described(const char *version, const char *const *options)
+{
+	struct live live;
+	struct ramjet_error err = { 0 };
+	char *text = NULL;
+
+	live_start(&live, version, COMMON, options);
+	live_ok(rj_qemu_devices_describe(&live.qemu, &text, &err), &err);
+	live_end(&live);
+	return text;
+}
+
+static void compare_versions(const char *from, const char *to)
+{
+	static const char *const many[] = { "-m",      "64",
+					    "-smp",    "2",
+					    "-device", "VGA",
+					    "-device", "virtio-net-pci,id=net",
+					    "-device", "ahci",
+					    "-device", "virtio-scsi-pci",
+					    "-device", "qemu-xhci",
+					    "-device", "usb-tablet",
+					    "-device", "virtio-balloon-pci",
+					    "-device", "virtio-rng-pci",
+					    "-device", "pcie-root-port,id=rp",
+					    "-serial", "null",
+					    NULL };
+	static const char *const more[] = {
+		"-m",      "64",
+		"-smp",    "1",
+		"-device", "VGA",
+		"-device", "virtio-net-pci,id=net,mac=52:54:00:00:00:01",
+		"-device", "virtio-rng-pci,id=surplus",
+		NULL
+	};
+	static const char *const fewer[] = { "-m",      "64",
+					     "-smp",    "1",
+					     "-device", "VGA",
+					     "-device", "virtio-net-pci,id=net",
+					     NULL };
+	rj_autofree char *a = NULL, *b = NULL, *c = NULL, *d = NULL;
+	struct ramjet_error err = { 0 };
+
+	live_need(from);
+	live_need(to);
+	a = described(from, many);
+	b = described(to, many);
+	print_message("# %zu bytes\n", strlen(a));
+	live_ok(rj_qemu_devices_compare(a, b, &err), &err);
+	c = described(from, fewer);
+	d = described(to, more);
+	assert_int_equal(rj_qemu_devices_compare(c, d, &err), -EINVAL);
+	print_message("# %s\n", err.message);
+	assert_non_null(strstr(err.message, "(id surplus)"));
+	assert_non_null(strstr(err.message, "mac=52:54:00:12:34:56"));
+}
+
+static void old_devices_are_compared(void **state RJ_UNUSED)
+{
+	compare_versions("7.2", "7.2");
+}
+
+static void devices_of_both_versions_are_alike(void **state RJ_UNUSED)
+{
+	compare_versions("7.2", "10");
+}
+
+/* ---- targets ---- */
+
+static void a_target_that_listens_is_refused(void **state RJ_UNUSED)
+{
+	static const char *const listening[] = { "-m", "64", "-incoming",
+						 "exec:sleep 600", NULL };
+	struct live live;
+	struct ramjet_error err = { 0 };
+
+	live_need("7.2");
+	live_start(&live, "7.2", COMMON, listening);
+	assert_int_equal(rj_qemu_check_target(&live.qemu, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "-incoming defer"));
+	live_end(&live);
+	err = (struct ramjet_error){ 0 };
+	live_start(&live, "7.2", COMMON, plain);
+	assert_int_equal(rj_qemu_check_target(&live.qemu, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "prelaunch"));
+	live_end(&live);
+}
+
+static void second_clients_are_told(void **state RJ_UNUSED)
+{
+	struct live live;
+	struct rj_qmp_caller second;
+	struct ramjet_error err = { 0 };
+
+	live_need("7.2");
+	live_start(&live, "7.2", COMMON, plain);
+	assert_int_equal(
+		rj_qmp_caller_open_within(live.socket, 100, &second, &err),
+		-EBUSY);
+	expect_status(&live.qemu, RJ_QEMU_PRELAUNCH);
+	live_end(&live);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(old_blocks_are_found),
+	cmocka_unit_test(new_blocks_are_found),
+	cmocka_unit_test(old_devices_are_compared),
+	cmocka_unit_test(devices_of_both_versions_are_alike),
+	cmocka_unit_test(a_target_that_listens_is_refused),
+	cmocka_unit_test(second_clients_are_told),
 	cmocka_unit_test(old_to_old),
 	cmocka_unit_test(new_to_new),
 	cmocka_unit_test(old_to_new),
