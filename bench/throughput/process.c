@@ -143,7 +143,7 @@ static void move(bool from_other, bool to_other)
 	struct side target = open_side(to_other, false);
 	struct ramjet_params params = { RAMJET_PARAMS_INIT };
 	struct ramjet_migration *in, *out;
-	struct ramjet_info *sent, *received;
+	struct ramjet_info *sent = NULL, *received = NULL;
 	struct ramjet_error err;
 	double began_s, took_s;
 
