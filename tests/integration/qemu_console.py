@@ -8,7 +8,9 @@ import time
 import rig
 
 TICK = re.compile(r"tick (\d+) ([\d.]+) gap=([\d.]+) wrote=([\d.]+)")
-TROUBLE = re.compile(r"panic|BUG|Oops|CORRUPT|KERNEL")
+# But what a kernel says when its host is busy.
+TROUBLE = re.compile(r"panic|BUG|Oops|CORRUPT|"
+                     r"KERNEL (?!hrtimer: interrupt took)")
 
 
 class Tick:

@@ -79,5 +79,31 @@ class Draining10(Draining):
     version = "10"
 
 
+class Moving(qemu_rig.Case):
+    """Whole moves; `--verify` and the guest find a page that is old."""
+
+    def moves(self, aio, bus, count):
+        slow = SlowFile(self)
+        qemu = self.boot(disks=[SlowDisk(slow, aio=aio, bus=bus)],
+                         asks="write=20M set=16M")
+        # At each collect all four readers have a read under way.
+        slow.delay(30)
+        for _ in range(count):
+            qemu, _ = self.move_qemu(qemu, kinds=("pass", "disk pass"))
+
+    def test_native_on_virtio_blk(self):
+        self.moves("native", "virtio-blk-pci", 3)
+
+    def test_io_uring_on_virtio_scsi(self):
+        self.moves("io_uring", "scsi-hd", 2)
+
+    def test_threads_on_virtio_blk(self):
+        self.moves("threads", "virtio-blk-pci", 2)
+
+
+class Moving10(Moving):
+    version = "10"
+
+
 if __name__ == "__main__":
     rig.main()
