@@ -440,6 +440,59 @@ static void expect_place(const char *hva, uintptr_t wanted, void *memory)
 	scripted_free(&s);
 }
 
+static void expect_line(const char *line, const char *hva, uintptr_t wanted)
+{
+	char view[256];
+	const struct answer answers[] = { { "gpa2hva 0x100000", hva },
+					  { "info mtree -f", view },
+					  { NULL, NULL } };
+	struct scripted s = { .answers = answers };
+	struct rj_qemu q = RJ_QEMU_NONE;
+	struct rj_qemu_blocks blocks = { 0 };
+
+	(void)snprintf(
+		view, sizeof(view),
+		"\" AS \\\"memory\\\", root: system\\r\\n%s\\r\\n\\r\\n\"",
+		line);
+	open_scripted(&s, &q);
+	q.answer_ms = 0;
+	assert_int_equal(rj_qemu_blocks_look(&q, &blocks, NULL), 0);
+	if (blocks.block[0].address != wanted)
+		fail_msg("%s", line);
+	rj_qemu_blocks_done(&blocks);
+	close_scripted(&s, &q);
+	scripted_free(&s);
+}
+
+/* With offsets, with KVM; and what is no RAM, or too much of it. */
+static void lines_of_views_are_read(void **state RJ_UNUSED)
+{
+	char *memory = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char hva[128];
+	uintptr_t at = (uintptr_t)memory;
+
+	assert_true(memory != MAP_FAILED);
+	(void)snprintf(hva, sizeof(hva),
+		       "\"Host virtual address for 0x100000 (pc.ram) is %p\"",
+		       (void *)(memory + 0x100000));
+	expect_line("  00100000-001fffff (prio 0, ram): pc.ram @00100000", hva,
+		    at);
+	expect_line("  00100000-001fffff (prio 0, ram): pc.ram @00100000 KVM",
+		    hva, at);
+	expect_line("  00100000-001fffff (prio 0, i/o): pc.ram @00100000", hva,
+		    0);
+	expect_line("  00100000-0fffffff (prio 0, ram): pc.ram @00100000", hva,
+		    0);
+	expect_line("  00100000-001fffff (prio 0, ram): c.ram @00100000", hva,
+		    0);
+	(void)snprintf(hva, sizeof(hva),
+		       "\"Host virtual address for 0x100000 (pc.ram) is %p\"",
+		       (void *)memory);
+	expect_line("  00100000-001fffff (prio 0, ram): pc.ram KVM", hva, at);
+	assert_int_equal(munmap(memory, RAM_BYTES), 0);
+}
+
 /* The "QEMU" is this process. */
 static void old_blocks_are_found_or_have_candidates(void **state RJ_UNUSED)
 {
@@ -481,8 +534,8 @@ static void tables_that_are_none_are_refused(void **state RJ_UNUSED)
 		"\"Block Name\\r\\n pc.ram 4 KiB\"",
 		"\"Block Name\\r\\n pc.ram 4 XB 0x0 0x1000 0x1000\"",
 		"\"Block Name\\r\\n pc.ram 4 KiB 0x0 0x2000 0x1000\"",
-		"\"Block Name\\r\\n pc.ram 4 KiB 0x0 0x1000 0x1000 "
-		"0xfffffffffffff001 rw\"",
+		("\"Block Name\\r\\n pc.ram 4 KiB 0x0 0x1000 0x1000 "
+		 "0xfffffffffffff001 rw\""),
 	};
 
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(tables); i++)
@@ -504,6 +557,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(settings_are_put_back),
 	cmocka_unit_test(descriptors_go_along),
 	cmocka_unit_test(old_blocks_are_found_or_have_candidates),
+	cmocka_unit_test(lines_of_views_are_read),
 	cmocka_unit_test(tables_that_are_none_are_refused),
 };
 

@@ -424,6 +424,59 @@ static void new_blocks_are_found(void **state RJ_UNUSED)
 	find_blocks("10");
 }
 
+static void expect_main_memory(const char *version, const char *backend,
+			       uint64_t page_bytes)
+{
+	const char *const options[] = { "-m", "8", "-object", backend, NULL };
+	struct live live;
+	struct rj_qemu_blocks blocks = { 0 };
+	struct ramjet_error err = { 0 };
+
+	live_start(&live, version, COMMON ",memory-backend=m", options);
+	live_ok(rj_qemu_blocks_look(&live.qemu, &blocks, &err), &err);
+	assert_int_equal(block_called(&blocks, "m")->page_bytes, page_bytes);
+	expect_shown(&live.qemu, &blocks, "m", 0x200000, 0x200000);
+	rj_qemu_blocks_done(&blocks);
+	live_end(&live);
+}
+
+static void files_are_found(void **state RJ_UNUSED)
+{
+	char path[64], backend[160];
+	int fd;
+
+	live_need("7.2");
+	(void)snprintf(path, sizeof(path), "/tmp/ramjet-live-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	(void)snprintf(backend, sizeof(backend),
+		       "memory-backend-file,id=m,size=8M,share=on,mem-path=%s",
+		       path);
+	expect_main_memory("7.2", backend, 4096);
+	(void)unlink(path);
+}
+
+static void huge_pages_are_found(void **state RJ_UNUSED)
+{
+	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/"
+			   "free_hugepages",
+			   "re");
+	int free_pages = 0;
+
+	live_need("7.2");
+	if (!file || fscanf(file, "%d", &free_pages) != 1 || free_pages < 4) {
+		print_message("# %d huge pages of 2 MiB are free, wanted 4\n",
+			      free_pages);
+		skip();
+	}
+	(void)fclose(file);
+	expect_main_memory("7.2",
+			   "memory-backend-memfd,id=m,size=8M,share=on,"
+			   "hugetlb=on,hugetlbsize=2M",
+			   2 << 20);
+}
+
 /* ---- devices ---- */
 
 static char *described(const char *version, const char *const *options)
@@ -532,6 +585,8 @@ static void second_clients_are_told(void **state RJ_UNUSED)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(old_blocks_are_found),
 	cmocka_unit_test(new_blocks_are_found),
+	cmocka_unit_test(files_are_found),
+	cmocka_unit_test(huge_pages_are_found),
 	cmocka_unit_test(old_devices_are_compared),
 	cmocka_unit_test(devices_of_both_versions_are_alike),
 	cmocka_unit_test(a_target_that_listens_is_refused),
