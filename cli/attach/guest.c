@@ -75,6 +75,14 @@ static int watch_over(struct rj_qemu_guest *g, struct ramjet_error *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* What is wrong now is that QEMU, not the command line. */
+static int not_usage(int rc, struct ramjet_error *err)
+{
+	if (rc == -EINVAL || rc == -ERANGE || rc == -ENOTSUP)
+		rc = err->code = -ENODEV;
+	return rc;
+}
+
 static int open_all(struct rj_qemu_guest *g, struct ramjet_error *err)
 {
 	int rc = rj_qemu_open(g->spec.path, &g->qemu, err);
@@ -85,8 +93,9 @@ static int open_all(struct rj_qemu_guest *g, struct ramjet_error *err)
 		rc = watch_over(g, err);
 	if (rc)
 		return rc;
-	return g->role == RJ_CLI_SOURCE ? rj_qemu_source_open(g, err)
-					: rj_qemu_target_open(g, err);
+	rc = g->role == RJ_CLI_SOURCE ? rj_qemu_source_open(g, err)
+				      : rj_qemu_target_open(g, err);
+	return not_usage(rc, err);
 }
 
 static int qemu_create(const struct rj_cli_guest_spec *spec,
@@ -100,6 +109,11 @@ static int qemu_create(const struct rj_cli_guest_spec *spec,
 		return rj_fail(err, -EINVAL,
 			       "guest 'qemu:': wanted qemu:QMP_SOCKET, the "
 			       "socket of -qmp unix:PATH,server=on");
+	if (role == RJ_CLI_TARGET && spec->qemu.also_count)
+		return rj_fail(err, -EINVAL,
+			       "guest qemu: also=%d means nothing at a target, "
+			       "where nobody writes yet",
+			       (int)spec->qemu.also[0]);
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return rj_fail(err, -ENOMEM, "guest qemu: out of memory");
@@ -155,7 +169,9 @@ static int qemu_attach(struct rj_cli_guest *base, struct ramjet_guest *handle,
 	if (rc < 0)
 		return rc;
 	g->handle = handle;
-	return g->role == RJ_CLI_SOURCE ? rj_qemu_source_attach(g, err) : 0;
+	return g->role == RJ_CLI_SOURCE
+		       ? not_usage(rj_qemu_source_attach(g, err), err)
+		       : 0;
 }
 
 static void qemu_describe(const struct rj_cli_guest *base, char *text,

@@ -41,5 +41,7 @@ int rj_qemu_guest_find_pid(struct rj_qemu_guest *g, struct ramjet_error *err)
 			       "qemu %s: process %d listens there, and is no "
 			       "QEMU; wanted pid=N of the QEMU behind it",
 			       g->qemu.path, (int)g->pid);
+	/* Of the one that is looked into, whoever made the socket. */
+	g->qemu.pid = g->pid;
 	return 0;
 }

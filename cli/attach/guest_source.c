@@ -2,6 +2,7 @@
 #include "cli/attach/guest_source.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +81,7 @@ int rj_qemu_source_open(struct rj_qemu_guest *g, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_qemu_parts_look(&g->process, &g->blocks, &g->parts,
 					err);
-	return rc ? rc : rj_qemu_saver_prepare(&g->qemu, &g->saver, err);
+	return rc;
 }
 
 static int open_memory(struct rj_qemu_guest *g, struct ramjet_error *err)
@@ -325,6 +326,32 @@ int rj_qemu_source_throttle(void *user, unsigned percent,
 
 /* ---- the pause ----------------------------------------------------------------- */
 
+/*
+ * QEMU is given the descriptor as late as it can be, while the guest still runs,
+ * and forgets it as soon as it runs again: it drops it otherwise with its last
+ * monitor only, which may never be. Should we die, the guardian sees to it.
+ */
+static int prepare_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
+	RJ_REQUIRES(g->lock)
+{
+	char call[96];
+	int rc = rj_qemu_saver_prepare(&g->qemu, &g->saver, err);
+
+	if (rc)
+		return rc;
+	(void)snprintf(call, sizeof(call),
+		       "{\"execute\":\"remove-fd\",\"arguments\":"
+		       "{\"fdset-id\":%d}}",
+		       g->saver.set);
+	return rj_guardian_undo(g->guardian, call, err);
+}
+
+static void forget_locked(struct rj_qemu_guest *g) RJ_REQUIRES(g->lock)
+{
+	rj_qemu_saver_done(&g->qemu, &g->saver);
+	(void)!rj_guardian_undo(g->guardian, "", NULL);
+}
+
 /* Others may pause it, or let it go on, at any time: what is so now counts. */
 static int stop_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 	RJ_REQUIRES(g->lock)
@@ -381,9 +408,13 @@ int rj_qemu_source_stop(void *user, struct ramjet_error *err)
 
 	hold_slow(g);
 	rj_lock(&g->lock);
-	rc = stop_locked(g, err);
+	rc = prepare_locked(g, err);
+	if (!rc)
+		rc = stop_locked(g, err);
 	if (rc && !ramjet_guest_is_paused(g->handle))
 		undo_stop(g);
+	if (rc)
+		forget_locked(g);
 	rj_unlock(&g->lock);
 	if (rc)
 		release_slow(g);
@@ -427,6 +458,7 @@ int rj_qemu_source_start(struct rj_qemu_guest *g, struct ramjet_error *err)
 	if (!rc) {
 		g->stopped = false;
 		rj_guardian_running(g->guardian);
+		forget_locked(g);
 	}
 	rj_unlock(&g->lock);
 	release_slow(g);

@@ -21,14 +21,8 @@ int rj_qemu_target_open(struct rj_qemu_guest *g, struct ramjet_error *err)
 		.pid = g->pid,
 		.via = (enum rj_attach_via)g->spec.qemu.via,
 	};
-	int rc = 0;
+	int rc = rj_qemu_check_target(&g->qemu, err);
 
-	if (g->spec.qemu.also_count)
-		return rj_fail(err, -EINVAL,
-			       "guest qemu: also=%d means nothing at a target, "
-			       "where nobody writes yet",
-			       (int)g->spec.qemu.also[0]);
-	rc = rj_qemu_check_target(&g->qemu, err);
 	return rc ? rc : rj_attach_process_open(&order, &g->process, err);
 }
 

@@ -61,10 +61,6 @@ class Failures(qemu_rig.Case):
         self.ends(recv, 1, *needles)
         target.quit()
 
-    def fails_with_a_running_target(self, source):
-        target = source.twin(without=("-S",))
-        self.target_refused(source, target, "-S")
-
     def fails_without_incoming(self, source):
         target = source.twin(without=("-incoming", "defer"))
         self.target_refused(source, target, "-incoming defer")

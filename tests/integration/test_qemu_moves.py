@@ -57,7 +57,10 @@ class Moves(qemu_rig.Case):
         target.console.wait_tick(beyond=before.number)
         target.console.check()
         self.no_trouble(source, target)
-        self.assertEqual(source.as_found(), found)
+        # QEMU keeps the descriptor that it wrote its state to until it runs
+        # again; there is nothing else.
+        for what in ("capabilities", "parameters"):
+            self.assertEqual(source.as_found()[what], found[what])
         self.assertEqual(source.protected(), [])
         self.assertEqual(source.userfaultfds(), [])
         # What it does next is up to others: QEMU's own migration, say.
