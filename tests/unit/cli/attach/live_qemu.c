@@ -2,6 +2,7 @@
 #include "tests/unit/cli/attach/live_qemu.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,4 +114,25 @@ void live_end(struct live *live)
 	rj_qemu_close(&live->qemu);
 	rj_cli_child_done(&live->child);
 	(void)unlink(live->socket);
+}
+
+int live_open_memory(const struct rj_qemu *q)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)q->pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+const struct rj_qemu_block *live_block_called(
+	const struct rj_qemu_blocks *blocks, const char *name)
+{
+	for (size_t i = 0; i < blocks->count; i++)
+		if (!strcmp(blocks->block[i].name, name))
+			return &blocks->block[i];
+	fail_msg("no block '%s'", name);
+	return NULL;
 }

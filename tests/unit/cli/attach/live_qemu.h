@@ -4,7 +4,7 @@
 /* Real QEMUs without a guest: TCG, -S, nothing to boot. */
 #include "tests/unit/cmocka_all.h"
 
-#include "cli/attach/qemu_monitor.h"
+#include "cli/attach/qemu_blocks.h"
 #include "cli/base/child.h"
 
 struct live {
@@ -21,6 +21,11 @@ void live_start(struct live *live, const char *version, const char *machine,
 /* It runs no more. */
 bool live_is_gone(const struct live *live);
 void live_end(struct live *live);
+/* Its /proc/PID/mem. */
+int live_open_memory(const struct rj_qemu *qemu);
+/* The test fails where there is none. */
+const struct rj_qemu_block *live_block_called(
+	const struct rj_qemu_blocks *blocks, const char *name);
 /* Assert that rc is 0, with the error's words where it isn't. */
 #define live_ok(rc, err)                                \
 	do {                                            \
