@@ -39,6 +39,8 @@ struct rj_qemu_guest {
 	struct rj_attach_memory *memory; /* as ramjet has its blocks */
 	size_t memory_count;
 	bool stopped; /* we have said `stop` */
+	/* Source: somebody else had paused it when we looked last. */
+	bool found_paused;
 	/* slow is on hold: by whoever stops and starts, one at a time */
 	bool held;
 	struct rj_qemu_saver saver; /* source */

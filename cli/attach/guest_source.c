@@ -115,14 +115,45 @@ static int open_memory(struct rj_qemu_guest *g, struct ramjet_error *err)
 	return rc;
 }
 
+/* One that doesn't run is somebody else's: it must not go on because of us. */
+static int begin_nap_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
+	RJ_REQUIRES(g->lock)
+{
+	struct rj_qemu_status status;
+	int rc = rj_qemu_status(&g->qemu, &status, err);
+
+	if (rc)
+		return rc;
+	if (status.run != RJ_QEMU_RUNNING)
+		return rj_fail(err, -EAGAIN, "qemu %s: it is '%s'",
+			       g->qemu.path, status.text);
+	rc = rj_guardian_nap(g->guardian, true, err);
+	if (rc)
+		return rc;
+	rc = rj_qemu_stop(&g->qemu, NULL, err);
+	/* It may have been done, and the answer be lost. */
+	if (rc && !rj_qemu_cont(&g->qemu, NULL, NULL))
+		(void)!rj_guardian_nap(g->guardian, false, NULL);
+	return rc;
+}
+
+static int end_nap_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
+	RJ_REQUIRES(g->lock)
+{
+	const int rc = rj_qemu_cont(&g->qemu, NULL, err);
+
+	if (!rc)
+		(void)!rj_guardian_nap(g->guardian, false, NULL);
+	return rc;
+}
+
 static int stop_briefly(void *user, struct ramjet_error *err)
 {
 	struct rj_qemu_guest *g = user;
-	int rc = rj_guardian_nap(g->guardian, true, err);
+	int rc;
 
 	rj_lock(&g->lock);
-	if (!rc)
-		rc = rj_qemu_stop(&g->qemu, NULL, err);
+	rc = begin_nap_locked(g, err);
 	rj_unlock(&g->lock);
 	return rc;
 }
@@ -133,10 +164,8 @@ static int go_on(void *user, struct ramjet_error *err)
 	int rc;
 
 	rj_lock(&g->lock);
-	rc = rj_qemu_cont(&g->qemu, NULL, err);
+	rc = end_nap_locked(g, err);
 	rj_unlock(&g->lock);
-	if (!rc)
-		(void)!rj_guardian_nap(g->guardian, false, NULL);
 	return rc;
 }
 
@@ -167,17 +196,8 @@ static int quiet_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 
 	if (rc || status.run != RJ_QEMU_RUNNING)
 		return rc;
-	rc = rj_guardian_nap(g->guardian, true, err);
-	if (rc)
-		return rc;
-	rc = rj_qemu_stop(&g->qemu, NULL, err);
-	if (!rc)
-		rc = rj_qemu_cont(&g->qemu, NULL, err);
-	else
-		(void)!rj_qemu_cont(&g->qemu, NULL, NULL);
-	if (!rc)
-		(void)!rj_guardian_nap(g->guardian, false, NULL);
-	return rc;
+	rc = begin_nap_locked(g, err);
+	return rc ? rc : end_nap_locked(g, err);
 }
 
 /* The engine's control thread alone sets `stopped`, and calls this. */
@@ -258,8 +278,8 @@ int rj_qemu_source_attach(struct rj_qemu_guest *g, struct ramjet_error *err)
 	if (rc)
 		return rc;
 	find_slow(g);
-	return is_paused(&status) ? ramjet_guest_set_paused(g->handle, true)
-				  : 0;
+	g->found_paused = is_paused(&status);
+	return g->found_paused ? ramjet_guest_set_paused(g->handle, true) : 0;
 }
 
 /* ---- a session ----------------------------------------------------------------- */
@@ -361,8 +381,17 @@ static int stop_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 
 	if (rc)
 		return rc;
-	if (is_paused(&status))
+	if (is_paused(&status)) {
+		g->found_paused = true;
 		return ramjet_guest_set_paused(g->handle, true);
+	}
+	/* Its owner has let it go on since. */
+	if (status.run == RJ_QEMU_RUNNING && g->found_paused) {
+		g->found_paused = false;
+		rc = ramjet_guest_set_paused(g->handle, false);
+	}
+	if (rc)
+		return rc;
 	if (status.run != RJ_QEMU_RUNNING)
 		return rj_fail(err, -EIO,
 			       "qemu %s: it has gone into state '%s' while it "
@@ -453,8 +482,10 @@ int rj_qemu_source_start(struct rj_qemu_guest *g, struct ramjet_error *err)
 	int rc = 0;
 
 	rj_lock(&g->lock);
-	if (!ramjet_guest_is_paused(g->handle))
+	if (!ramjet_guest_is_paused(g->handle)) {
 		rc = rj_qemu_cont(&g->qemu, NULL, err);
+		g->found_paused = false;
+	}
 	if (!rc) {
 		g->stopped = false;
 		rj_guardian_running(g->guardian);
