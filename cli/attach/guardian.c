@@ -234,6 +234,11 @@ void rj_guardian_committing(struct rj_guardian *g)
 	mark(g, RJ_GUARDIAN_COMMITTED);
 }
 
+void rj_guardian_handed_over(struct rj_guardian *g)
+{
+	atomic_store(&g->file.page->marks, 0);
+}
+
 void rj_guardian_starting(struct rj_guardian *g)
 {
 	mark(g, RJ_GUARDIAN_STARTING);

@@ -13,8 +13,8 @@
  * nothing. From committing on nobody starts the source's guest but a person:
  * it may run at the target already.
  *
- *   source  stopping, stop ... cont, running           it failed or was called off
- *           stopping, stop ... committing, COMMIT      handed over
+ *   source  stopping, stop ... cont, running            it failed, or was called off
+ *           stopping, stop ... committing, COMMIT, handed_over
  *   target  starting, cont, running
  *
  * A guest that was found paused is never marked, so it stays paused.
@@ -56,6 +56,9 @@ RJ_NODISCARD int rj_guardian_stopping(struct rj_guardian *guardian,
 void rj_guardian_running(struct rj_guardian *guardian);
 /* Source: before COMMIT leaves, from a notifier of the state committed. */
 void rj_guardian_committing(struct rj_guardian *guardian);
+/* Source, from a notifier of the state completed: the target runs, so nobody
+ * has to be told anything any more. */
+void rj_guardian_handed_over(struct rj_guardian *guardian);
 /* Target, in ops->start: before `cont`; not if the guest is to stay paused.
  * Never fails: if there is no guardian, it is started all the same. */
 void rj_guardian_starting(struct rj_guardian *guardian);

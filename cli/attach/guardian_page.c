@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/attach/guardian_page.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@
 
 #include "util/cleanup.h"
 #include "util/error.h"
+
+/* Of a page; the VMM's process follows. */
+#define NAME "vmm-"
 
 void rj_guardian_folder(char *path, size_t bytes)
 {
@@ -182,6 +186,28 @@ static void renew(struct rj_guardian_page *page,
 	page->magic = RJ_GUARDIAN_MAGIC;
 }
 
+/* Pages of VMMs that have ended are of no use to anybody. */
+static void sweep(const char *folder_path)
+{
+	DIR *folder = opendir(folder_path);
+	const struct dirent *entry;
+	int pid;
+
+	while (folder && (entry = readdir(folder))) {
+		rj_autoclose int fd = -1;
+
+		if (sscanf(entry->d_name, NAME "%d", &pid) != 1 ||
+		    rj_guardian_born(pid))
+			continue;
+		fd = openat(dirfd(folder), entry->d_name,
+			    O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+			(void)unlinkat(dirfd(folder), entry->d_name, 0);
+	}
+	if (folder)
+		(void)closedir(folder);
+}
+
 static int name_file(const struct rj_guardian_order *order,
 		     struct rj_guardian_file *file, struct ramjet_error *err)
 {
@@ -197,7 +223,9 @@ static int name_file(const struct rj_guardian_order *order,
 	else
 		rj_guardian_folder(folder, sizeof(folder));
 	rc = make_folder(folder, err);
-	(void)snprintf(file->path, sizeof(file->path), "%s/vmm-%d", folder,
+	if (!rc)
+		sweep(folder);
+	(void)snprintf(file->path, sizeof(file->path), "%s/" NAME "%d", folder,
 		       (int)order->vmm_pid);
 	return rc;
 }

@@ -149,6 +149,8 @@ static void on_state(void *user, enum ramjet_state old_state,
 	/* Before COMMIT leaves: from here on only a person starts it. */
 	if (g->role == RJ_CLI_SOURCE && new_state == RAMJET_STATE_COMMITTED)
 		rj_guardian_committing(g->guardian);
+	if (g->role == RJ_CLI_SOURCE && new_state == RAMJET_STATE_COMPLETED)
+		rj_guardian_handed_over(g->guardian);
 	if (g->role == RJ_CLI_SOURCE || !ramjet_state_is_final(new_state))
 		return;
 	rj_qemu_target_put_back(g);

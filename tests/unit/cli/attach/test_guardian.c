@@ -1,217 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A guardian, and ramjets that die beside it: each is a process that goes to
- * some step and kills itself. The VMM's monitor is played by the test.
+ * some step and kills itself.
  */
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/attach/guardian.h"
 #include "cli/attach/guardian_watch.h"
 #include "cli/qmp/caller.h"
+#include "tests/unit/cli/attach/guardian_rig.h"
 #include "util/cleanup.h"
 
-/* Against a test that hangs; nothing takes that long. */
-#define HANG_MS 60000
 #define UNDO                                                              \
 	"{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"a\":" \
 	"1}}\n{\"execute\":\"announce-self\"}"
-
-static struct rig {
-	char folder[64];
-	char path[96];
-	struct sockaddr_un address;
-	int listener;
-	pid_t vmm; /* the process whose monitor it is said to be */
-	unsigned patience_ms;
-	char said[512];    /* commands that came, "one,two," */
-	const char *error; /* what the monitor answers to all of them */
-	int copy[2];       /* pipe: closed, the copy of a ramjet ends */
-} rig;
-
-static void begin_listening(void)
-{
-	rig.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(rig.listener, (struct sockaddr *)&rig.address,
-			      sizeof(rig.address)),
-			 0);
-	/* As QEMU's own. */
-	assert_int_equal(listen(rig.listener, 1), 0);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	rig = (struct rig){ .vmm = getpid() };
-	(void)snprintf(rig.folder, sizeof(rig.folder),
-		       "/tmp/ramjet-guardian-XXXXXX");
-	assert_non_null(mkdtemp(rig.folder));
-	(void)snprintf(rig.path, sizeof(rig.path), "%s/qmp", rig.folder);
-	rig.address.sun_family = AF_UNIX;
-	(void)snprintf(rig.address.sun_path, sizeof(rig.address.sun_path), "%s",
-		       rig.path);
-	begin_listening();
-	/* Who kills itself leaves its guardian to us. */
-	return prctl(PR_SET_CHILD_SUBREAPER, 1);
-}
-
-static void page_path(char *path, size_t bytes)
-{
-	(void)snprintf(path, bytes, "%s/vmm-%d", rig.folder, (int)rig.vmm);
-}
-
-static bool has_page(void)
-{
-	char path[128];
-
-	page_path(path, sizeof(path));
-	return !access(path, F_OK);
-}
-
-static int tear_down(void **state)
-{
-	char path[128];
-
-	(void)state;
-	rj_close_fd(&rig.listener);
-	(void)unlink(rig.path);
-	page_path(path, sizeof(path));
-	(void)unlink(path);
-	return rmdir(rig.folder);
-}
-
-static struct rj_guardian_order order(void)
-{
-	return (struct rj_guardian_order){
-		.qmp_path = rig.path,
-		.vmm_pid = rig.vmm,
-		.folder = rig.folder,
-		.patience_ms = rig.patience_ms,
-	};
-}
-
-static struct rj_guardian *start(void)
-{
-	struct rj_guardian_order full = order();
-	struct rj_guardian *g = NULL;
-	struct ramjet_error err = { 0 };
-
-	if (rj_guardian_start(&full, &g, &err))
-		fail_msg("%s", err.message);
-	return g;
-}
-
-/* A ramjet: everything up to the step that it dies at. */
-typedef void life_fn(struct rj_guardian *g);
-
-static pid_t live(life_fn *life)
-{
-	const pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		(void)setpgid(0, 0);
-		life(start());
-		(void)raise(SIGKILL);
-	}
-	return pid;
-}
-
-/* All our children, and those they left us: so guardians have ended. */
-static void await_all_ends(void)
-{
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
-	assert_int_equal(errno, ECHILD);
-}
-
-static void note_command(const char *text)
-{
-	json_t *request = json_loads(text, 0, NULL);
-	const char *name =
-		json_string_value(json_object_get(request, "execute"));
-	const size_t used = strlen(rig.said);
-
-	assert_non_null(name);
-	if (strcmp(name, "qmp_capabilities"))
-		(void)snprintf(rig.said + used, sizeof(rig.said) - used, "%s,",
-			       name);
-	json_decref(request);
-}
-
-/* One request a message: the caller waits for each answer. */
-static void answer_all(int fd)
-{
-	char text[4096];
-	ssize_t got;
-
-	while ((got = recv(fd, text, sizeof(text) - 1, 0)) > 0) {
-		text[got] = '\0';
-		note_command(text);
-		if (rig.error && !strstr(text, "qmp_capabilities"))
-			(void)dprintf(fd,
-				      "{\"error\":{\"class\":\"GenericError\","
-				      "\"desc\":\"%s\"}}\r\n",
-				      rig.error);
-		else
-			(void)dprintf(fd, "{\"return\":{}}\r\n");
-	}
-}
-
-static void serve_one(void)
-{
-	struct pollfd someone = { .fd = rig.listener, .events = POLLIN };
-	rj_autoclose int fd = -1;
-
-	assert_int_equal(poll(&someone, 1, HANG_MS), 1);
-	fd = accept4(rig.listener, NULL, NULL, SOCK_CLOEXEC);
-	assert_true(fd >= 0);
-	(void)dprintf(fd, "{\"QMP\":{\"version\":{},\"capabilities\":[]}}\r\n");
-	answer_all(fd);
-}
-
-/* Nobody has connected, now that all are gone. */
-static void assert_nobody_came(void)
-{
-	struct pollfd someone = { .fd = rig.listener, .events = POLLIN };
-
-	assert_int_equal(poll(&someone, 1, 0), 0);
-}
-
-/* What the next ramjet is told. */
-static enum rj_guardian_left left(const char *wanted_words)
-{
-	struct rj_guardian *g = start();
-	struct ramjet_error err = { 0 };
-	enum rj_guardian_left found;
-	const char *words;
-
-	found = rj_guardian_earlier(g, &words);
-	if (!strstr(words, wanted_words))
-		fail_msg("'%s' is not in '%s'", wanted_words, words);
-	assert_int_equal(rj_guardian_end(g, &err), 0);
-	assert_false(has_page());
-	await_all_ends();
-	return found;
-}
-
-static void must(int rc)
-{
-	if (rc)
-		_exit(99);
-}
 
 static void life_idle(struct rj_guardian *g)
 {
@@ -220,52 +30,59 @@ static void life_idle(struct rj_guardian *g)
 
 static void life_stopping(struct rj_guardian *g)
 {
-	must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
 }
 
 static void life_ran_on(struct rj_guardian *g)
 {
-	must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
 	rj_guardian_running(g);
 }
 
 static void life_committing(struct rj_guardian *g)
 {
-	must(rj_guardian_undo(g, UNDO, NULL));
-	must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_guardian_undo(g, UNDO, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
 	rj_guardian_committing(g);
+}
+
+static void life_handed_over(struct rj_guardian *g)
+{
+	life_committing(g);
+	rj_guardian_handed_over(g);
+	rig_must(rj_guardian_undo(g, "", NULL));
 }
 
 static void life_starting(struct rj_guardian *g)
 {
-	must(rj_guardian_undo(g, UNDO, NULL));
+	rig_must(rj_guardian_undo(g, UNDO, NULL));
 	rj_guardian_starting(g);
 }
 
 static void life_napping(struct rj_guardian *g)
 {
-	must(rj_guardian_nap(g, true, NULL));
-	must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_guardian_nap(g, true, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
 	rj_guardian_running(g);
 }
 
 static void life_awake(struct rj_guardian *g)
 {
-	must(rj_guardian_nap(g, true, NULL));
-	must(rj_guardian_nap(g, false, NULL));
+	rig_must(rj_guardian_nap(g, true, NULL));
+	rig_must(rj_guardian_nap(g, false, NULL));
 }
 
 static void life_with_undo(struct rj_guardian *g)
 {
-	must(rj_guardian_undo(g, "{\"execute\":\"x\"}", NULL));
-	must(rj_guardian_undo(g, "", NULL));
-	must(rj_guardian_undo(g, UNDO, NULL));
+	rig_must(rj_guardian_undo(g, "{\"execute\":\"x\"}", NULL));
+	rig_must(rj_guardian_undo(g, "", NULL));
+	rig_must(rj_guardian_undo(g, UNDO, NULL));
 }
 
 static void life_without_undo(struct rj_guardian *g)
 {
 	life_with_undo(g);
-	must(rj_guardian_undo(g, "", NULL));
+	rig_must(rj_guardian_undo(g, "", NULL));
 }
 
 /* The monitor's only client, as ramjet is. */
@@ -273,9 +90,9 @@ static void life_connected(struct rj_guardian *g)
 {
 	struct rj_qmp_caller monitor;
 
-	must(rj_qmp_caller_open(rig.path, &monitor, NULL));
-	must(rj_guardian_stopping(g, NULL));
-	must(rj_qmp_caller_call(&monitor, "stop", NULL, NULL, NULL));
+	rig_must(rj_qmp_caller_open(rig.path, &monitor, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_qmp_caller_call(&monitor, "stop", NULL, NULL, NULL));
 }
 
 static void kill_guardian(struct rj_guardian *g)
@@ -283,41 +100,41 @@ static void kill_guardian(struct rj_guardian *g)
 	const pid_t pid = rj_guardian_pid(g);
 	siginfo_t info;
 
-	must(!pid);
-	must(kill(pid, SIGKILL));
-	must(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
+	rig_must(!pid);
+	rig_must(kill(pid, SIGKILL));
+	rig_must(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
 }
 
 static void life_with_another_guardian(struct rj_guardian *g)
 {
 	kill_guardian(g);
-	must(rj_guardian_pid(g));
-	must(rj_guardian_stopping(g, NULL));
-	must(!rj_guardian_pid(g));
+	rig_must(rj_guardian_pid(g));
+	rig_must(rj_guardian_stopping(g, NULL));
+	rig_must(!rj_guardian_pid(g));
 }
 
 static void life_of_two_deaths(struct rj_guardian *g)
 {
-	must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
 	kill_guardian(g);
 }
 
 static void life_exits(struct rj_guardian *g)
 {
-	must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
 	_exit(0);
 }
 
 static void life_killed_with_its_group(struct rj_guardian *g)
 {
-	must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
-	must(kill(0, SIGHUP));
-	must(kill(0, SIGINT));
-	must(kill(0, SIGTERM));
-	must(kill(0, SIGKILL));
+	rig_must(kill(0, SIGHUP));
+	rig_must(kill(0, SIGINT));
+	rig_must(kill(0, SIGTERM));
+	rig_must(kill(0, SIGKILL));
 }
 
 /* What has all its descriptors, but is not it. */
@@ -325,7 +142,7 @@ static void life_with_a_copy(struct rj_guardian *g)
 {
 	char byte;
 
-	must(rj_guardian_stopping(g, NULL));
+	rig_must(rj_guardian_stopping(g, NULL));
 	if (fork())
 		return;
 	(void)close(rig.copy[1]);
@@ -346,6 +163,7 @@ static void each_death_is_put_right(void **state)
 		{ life_stopping, "cont,", RJ_GUARDIAN_LEFT_RESUMED },
 		{ life_ran_on, "", RJ_GUARDIAN_LEFT_NOTHING },
 		{ life_committing, "", RJ_GUARDIAN_LEFT_COMMITTED },
+		{ life_handed_over, "", RJ_GUARDIAN_LEFT_NOTHING },
 		{ life_starting, "cont,migrate-set-capabilities,announce-self,",
 		  RJ_GUARDIAN_LEFT_RESUMED },
 		{ life_napping, "cont,", RJ_GUARDIAN_LEFT_RESUMED },
@@ -365,26 +183,26 @@ static void each_death_is_put_right(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(deaths) / sizeof(*deaths); i++) {
 		rig.said[0] = '\0';
-		(void)live(deaths[i].life);
+		(void)rig_live(deaths[i].life);
 		if (*deaths[i].said)
-			serve_one();
-		await_all_ends();
-		assert_nobody_came();
+			rig_serve_one();
+		rig_await_all_ends();
+		rig_nobody_came();
 		assert_string_equal(rig.said, deaths[i].said);
-		assert_int_equal(left(""), deaths[i].left);
+		assert_int_equal(rig_left(""), deaths[i].left);
 	}
 }
 
 static void only_client_of_the_monitor_makes_room_by_dying(void **state)
 {
 	(void)state;
-	(void)live(life_connected);
-	serve_one();
+	(void)rig_live(life_connected);
+	rig_serve_one();
 	assert_string_equal(rig.said, "stop,");
-	serve_one();
-	await_all_ends();
+	rig_serve_one();
+	rig_await_all_ends();
 	assert_string_equal(rig.said, "stop,cont,");
-	assert_int_equal(left("its guardian resumed it"),
+	assert_int_equal(rig_left("its guardian resumed it"),
 			 RJ_GUARDIAN_LEFT_RESUMED);
 }
 
@@ -395,13 +213,13 @@ static void monitor_that_listens_late_is_waited_for(void **state)
 	(void)state;
 	rj_close_fd(&rig.listener);
 	(void)unlink(rig.path);
-	ramjet = live(life_stopping);
+	ramjet = rig_live(life_stopping);
 	assert_int_equal(waitpid(ramjet, NULL, 0), ramjet);
-	begin_listening();
-	serve_one();
-	await_all_ends();
+	rig_listen();
+	rig_serve_one();
+	rig_await_all_ends();
 	assert_string_equal(rig.said, "cont,");
-	assert_int_equal(left(""), RJ_GUARDIAN_LEFT_RESUMED);
+	assert_int_equal(rig_left(""), RJ_GUARDIAN_LEFT_RESUMED);
 }
 
 static void monitor_that_never_listens_is_said_to_the_next(void **state)
@@ -409,20 +227,21 @@ static void monitor_that_never_listens_is_said_to_the_next(void **state)
 	(void)state;
 	rj_close_fd(&rig.listener);
 	rig.patience_ms = 1;
-	(void)live(life_stopping);
-	await_all_ends();
-	assert_int_equal(left("nobody listens there"), RJ_GUARDIAN_LEFT_PAUSED);
+	(void)rig_live(life_stopping);
+	rig_await_all_ends();
+	assert_int_equal(rig_left("nobody listens there"),
+			 RJ_GUARDIAN_LEFT_PAUSED);
 }
 
 static void vmm_that_refuses_is_quoted_to_the_next(void **state)
 {
 	(void)state;
 	rig.error = "Failed to get \\\"write\\\" lock";
-	(void)live(life_stopping);
-	serve_one();
-	await_all_ends();
+	(void)rig_live(life_stopping);
+	rig_serve_one();
+	rig_await_all_ends();
 	rig.error = NULL;
-	assert_int_equal(left("Failed to get \"write\" lock"),
+	assert_int_equal(rig_left("Failed to get \"write\" lock"),
 			 RJ_GUARDIAN_LEFT_PAUSED);
 }
 
@@ -430,13 +249,13 @@ static void copy_of_ramjet_does_not_hide_its_death(void **state)
 {
 	(void)state;
 	assert_int_equal(pipe2(rig.copy, O_CLOEXEC), 0);
-	(void)live(life_with_a_copy);
-	serve_one();
+	(void)rig_live(life_with_a_copy);
+	rig_serve_one();
 	(void)close(rig.copy[1]);
-	await_all_ends();
+	rig_await_all_ends();
 	(void)close(rig.copy[0]);
 	assert_string_equal(rig.said, "cont,");
-	assert_int_equal(left(""), RJ_GUARDIAN_LEFT_RESUMED);
+	assert_int_equal(rig_left(""), RJ_GUARDIAN_LEFT_RESUMED);
 }
 
 static void vmm_that_has_ended_needs_nothing(void **state)
@@ -450,32 +269,32 @@ static void vmm_that_has_ended_needs_nothing(void **state)
 		for (;;)
 			(void)pause();
 	rj_close_fd(&rig.listener);
-	g = start();
+	g = rig_start();
 	assert_int_equal(rj_guardian_stopping(g, NULL), 0);
 	(void)kill(rig.vmm, SIGKILL);
 	assert_int_equal(waitpid(rig.vmm, NULL, 0), rig.vmm);
 	assert_int_equal(rj_guardian_end(g, &err), -EIO);
 	assert_non_null(strstr(err.message, "so has the VMM"));
-	assert_false(has_page());
+	assert_false(rig_has_page());
 }
 
 static void only_one_ramjet_works_with_a_vmm(void **state)
 {
-	struct rj_guardian *g = start(), *other = NULL;
-	struct rj_guardian_order full = order();
+	struct rj_guardian *g = rig_start(), *other = NULL;
+	struct rj_guardian_order full = rig_order();
 	struct ramjet_error err = { 0 };
 
 	(void)state;
 	assert_int_equal(rj_guardian_start(&full, &other, &err), -EBUSY);
 	assert_non_null(strstr(err.message, "another ramjet"));
 	assert_int_equal(rj_guardian_end(g, NULL), 0);
-	assert_false(has_page());
+	assert_false(rig_has_page());
 }
 
 static void guardian_has_its_own_session_and_none_of_our_files(void **state)
 {
 	int ours = open("/dev/null", O_RDONLY), kept = 0;
-	struct rj_guardian *g = start();
+	struct rj_guardian *g = rig_start();
 	const pid_t pid = rj_guardian_pid(g);
 	char path[64], target[64];
 
@@ -495,7 +314,7 @@ static void guardian_has_its_own_session_and_none_of_our_files(void **state)
 /* Its own start failed, say: the connection is closed, the mark is left. */
 static void end_with_the_mark_left_has_the_guest_resumed(void **state)
 {
-	struct rj_guardian *g = start();
+	struct rj_guardian *g = rig_start();
 	int status = -1;
 	pid_t monitor;
 
@@ -503,30 +322,52 @@ static void end_with_the_mark_left_has_the_guest_resumed(void **state)
 	assert_int_equal(rj_guardian_stopping(g, NULL), 0);
 	monitor = fork();
 	if (!monitor) {
-		serve_one();
+		rig_serve_one();
 		_exit(strcmp(rig.said, "cont,") ? 1 : 0);
 	}
 	assert_int_equal(rj_guardian_end(g, NULL), 0);
 	assert_int_equal(waitpid(monitor, &status, 0), monitor);
 	assert_int_equal(status, 0);
-	assert_false(has_page());
+	assert_false(rig_has_page());
 }
 
 static void handed_over_and_ended_is_no_matter_of_the_guardian(void **state)
 {
-	struct rj_guardian *g = start();
+	struct rj_guardian *g = rig_start();
 
 	(void)state;
 	assert_int_equal(rj_guardian_stopping(g, NULL), 0);
 	rj_guardian_committing(g);
 	assert_int_equal(rj_guardian_end(g, NULL), 0);
-	assert_nobody_came();
-	assert_false(has_page());
+	rig_nobody_came();
+	assert_false(rig_has_page());
+}
+
+static void pages_of_dead_vmms_are_swept_away(void **state)
+{
+	char path[128];
+	pid_t dead;
+
+	(void)state;
+	rig.vmm = fork();
+	if (!rig.vmm)
+		for (;;)
+			(void)pause();
+	dead = rig.vmm;
+	rig_page_path(path, sizeof(path));
+	(void)rig_live(life_of_two_deaths);
+	assert_true(waitpid(-1, NULL, 0) > 0);
+	(void)kill(dead, SIGKILL);
+	rig_await_all_ends();
+	assert_int_equal(access(path, F_OK), 0);
+	rig.vmm = getpid();
+	assert_int_equal(rig_left(""), RJ_GUARDIAN_LEFT_NOTHING);
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 static void undo_list_has_a_limit(void **state)
 {
-	struct rj_guardian *g = start();
+	struct rj_guardian *g = rig_start();
 	char *commands = malloc(RJ_GUARDIAN_UNDO_BYTES + 1);
 
 	(void)state;
@@ -540,7 +381,7 @@ static void undo_list_has_a_limit(void **state)
 
 static void folder_that_others_may_write_to_is_refused(void **state)
 {
-	struct rj_guardian_order full = order();
+	struct rj_guardian_order full = rig_order();
 	struct rj_guardian *g = NULL;
 	struct ramjet_error err = { 0 };
 
@@ -551,17 +392,18 @@ static void folder_that_others_may_write_to_is_refused(void **state)
 
 static void guardian_that_cannot_start_is_an_error(void **state)
 {
-	struct rj_guardian_order full = order();
+	struct rj_guardian_order full = rig_order();
 	struct rj_guardian *g = NULL;
 	struct ramjet_error err = { 0 };
 
 	(void)state;
 	full.program = "/nonexistent";
 	assert_int_equal(rj_guardian_start(&full, &g, &err), -EIO);
-	assert_int_equal(left(""), RJ_GUARDIAN_LEFT_NOTHING);
+	assert_int_equal(rig_left(""), RJ_GUARDIAN_LEFT_NOTHING);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(int argc, char **argv)
 {
@@ -577,6 +419,7 @@ int main(int argc, char **argv)
 		CASE(guardian_has_its_own_session_and_none_of_our_files),
 		CASE(end_with_the_mark_left_has_the_guest_resumed),
 		CASE(handed_over_and_ended_is_no_matter_of_the_guardian),
+		CASE(pages_of_dead_vmms_are_swept_away),
 		CASE(undo_list_has_a_limit),
 		CASE(folder_that_others_may_write_to_is_refused),
 		CASE(guardian_that_cannot_start_is_an_error),
