@@ -20,6 +20,13 @@
 #include "victim.h"
 
 #define MANY 200
+/* At a time. TSan's own handler, which keeps them until the program is somewhere
+ * safe, remembers one of a kind. */
+#ifdef RJ_TSAN
+#define QUEUED 1
+#else
+#define QUEUED 2
+#endif
 
 static void inject(const struct victim *victim)
 {
@@ -193,11 +200,11 @@ _Noreturn static void send_signals(const struct victim *victim, int end_fd,
 
 	while (read(end_fd, &byte, 1) != 0) {
 		(void)kill(victim->pid, SIGUSR1);
-		(void)sigqueue(victim->pid, SIGRTMIN, none);
-		(void)sigqueue(victim->pid, SIGRTMIN, none);
+		for (unsigned i = 0; i < QUEUED; i++)
+			(void)sigqueue(victim->pid, SIGRTMIN, none);
 		sent++;
 		while (atomic_load(&victim->board->signals) < sent ||
-		       atomic_load(&victim->board->queued) < 2 * sent)
+		       atomic_load(&victim->board->queued) < QUEUED * sent)
 			(void)usleep(1);
 	}
 	(void)!write(result_fd, &sent, sizeof(sent));
@@ -227,7 +234,7 @@ static void rain(victim_body *body)
 	assert_int_equal(waitpid(sender, NULL, 0), sender);
 	assert_true(sent > 0);
 	assert_int_equal(atomic_load(&victim.board->signals), sent);
-	assert_int_equal(atomic_load(&victim.board->queued), 2 * sent);
+	assert_int_equal(atomic_load(&victim.board->queued), QUEUED * sent);
 	assert_int_equal(victim_uffds(&victim), 0);
 	victim_end(&victim);
 	(void)close(end[0]);
