@@ -7,7 +7,7 @@
  * of which ramjet's descriptor is the only one: when ramjet ends, however,
  * all write protection is gone at once.
  *
- * Two ways lead there (docs/decisions): ptrace, which makes one system call in
+ * Two ways lead there (docs/decisions/038-attaching.md): ptrace, which makes one system call in
  * the process's main thread (inject.h), or libramjet-vmm.so, with which the
  * process was started (preload.h).
  */
