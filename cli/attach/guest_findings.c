@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/attach/guest_findings.h"
 
+#include <errno.h>
 #include <stdio.h>
 
+#include "cli/attach/findings.h"
 #include "cli/attach/guest_parts.h"
 #include "cli/attach/qemu_checks.h"
+#include "util/error.h"
 
 struct telling {
 	rj_cli_finding_fn *tell;
@@ -22,6 +25,36 @@ static bool tell(struct telling *t, int rc, const char *line,
 	return !rc;
 }
 
+static int call(void *user, const char *command, json_t *arguments,
+		json_t **ret, struct ramjet_error *err)
+{
+	return rj_qemu_call(user, command, arguments, ret, err);
+}
+
+/* Asked for by looking only. */
+static int no_quiet(void *user, struct ramjet_error *err)
+{
+	(void)user;
+	return rj_fail(err, -EINVAL, "pinned pages: nothing is to be stopped");
+}
+
+static void look_at_pinned(struct rj_qemu_guest *g, struct telling *t)
+{
+	const struct rj_pinned_order order = { .call = call,
+					       .quiet = no_quiet,
+					       .user = &g->qemu };
+	struct rj_pinned *pinned = NULL;
+	struct ramjet_error err = { 0 };
+	int rc = rj_pinned_new(&order, &pinned, &err);
+	const char *words = rc ? "" : rj_pinned_words(pinned);
+
+	(void)tell(t, rc,
+		   *words ? words
+			  : "no disk or device writes past write protection",
+		   &err);
+	rj_pinned_free(pinned);
+}
+
 /* A QEMU that waits for a guest is one to receive it. */
 static void look_at_side(struct rj_qemu_guest *g, struct telling *t)
 {
@@ -35,14 +68,14 @@ static void look_at_side(struct rj_qemu_guest *g, struct telling *t)
 		status.run == RJ_QEMU_INCOMING ? "received into" : "sent");
 	if (!tell(t, rc, line, &err))
 		return;
-	if (status.run == RJ_QEMU_INCOMING)
+	if (status.run == RJ_QEMU_INCOMING) {
 		(void)tell(t, rj_qemu_check_target(&g->qemu, &err),
 			   "it waits for a guest, with -incoming defer", &err);
-	else
-		(void)tell(t, rj_qemu_check_source(&g->qemu, &err),
-			   "QEMU names nothing that keeps its guest from "
-			   "moving",
-			   &err);
+		return;
+	}
+	(void)tell(t, rj_qemu_check_source(&g->qemu, &err),
+		   "QEMU names nothing that keeps its guest from moving", &err);
+	look_at_pinned(g, t);
 }
 
 static void look_at_blocks(struct rj_qemu_guest *g, struct telling *t)
@@ -58,8 +91,9 @@ static void look_at_blocks(struct rj_qemu_guest *g, struct telling *t)
 		unknown += !g->blocks.block[i].address;
 	}
 	(void)snprintf(line, sizeof(line),
-		       "%zu memory blocks, %llu MiB; where %zu of them lie is "
-		       "not known, they are compared only",
+		       unknown ? "memory: %zu blocks, %llu MiB; where %zu of "
+				 "them lie is not known, they are compared only"
+			       : "memory: %zu blocks, %llu MiB",
 		       g->blocks.count, (unsigned long long)(bytes >> 20),
 		       unknown);
 	(void)tell(t, rc, line, &err);
@@ -77,9 +111,14 @@ static void look(struct rj_qemu_guest *g, struct telling *t)
 	if (!tell(t, rc, line, &err))
 		return;
 	rc = rj_qemu_guest_find_pid(g, &err);
-	(void)snprintf(line, sizeof(line), "process %d", (int)g->pid);
-	if (tell(t, rc, line, &err))
+	if (rc) {
+		(void)tell(t, rc, "", &err);
+	} else {
+		/* Each of them is told by itself. */
+		t->all_ok &=
+			rj_attach_findings_tell(g->pid, NULL, t->tell, t->user);
 		look_at_blocks(g, t);
+	}
 	look_at_side(g, t);
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/utsname.h>
 
+#include "cli/base/json_text.h"
 #include "cli/base/terminal.h"
 #include "cli/commands/command.h"
 #include "cli/guest_kinds.h"
@@ -59,20 +60,39 @@ static int write_json(struct rj_cli_report_file *file,
 
 static void print_finding(void *user, bool ok, const char *line)
 {
-	(void)user;
+	json_t *array = user;
+
 	(void)printf("%s%-3s%s ",
 		     rj_cli_ink(stdout, ok ? RJ_CLI_GOOD : RJ_CLI_BAD),
 		     ok ? "yes" : "no", rj_cli_ink(stdout, RJ_CLI_PLAIN));
 	rj_cli_say(stdout, "%s", line);
+	(void)json_array_append_new(array,
+				    json_pack("{s:b, s:o}", "ok", ok, "finding",
+					      rj_json_text(line)));
 }
 
 static int probe_guest(const struct rj_cli_command_line *line,
 		       struct ramjet_error *err)
 {
-	if (rj_cli_guest_findings(&line->guest, print_finding, NULL))
-		return 0;
-	return rj_fail(err, -EPERM,
-		       "this guest could not be moved as things are");
+	struct rj_cli_report_file json = RJ_CLI_REPORT_FILE_NONE;
+	json_t *array = json_array(), *object;
+	int rc = line->json ? rj_cli_report_open(line->json, &json, err) : 0;
+	bool ok = false;
+
+	if (rc >= 0)
+		ok = rj_cli_guest_findings(&line->guest, print_finding, array);
+	object = json_pack("{s:o, s:b, s:o}", "guest",
+			   rj_json_text(line->guest.text), "movable", ok,
+			   "findings", array);
+	if (rc >= 0 && line->json)
+		rc = rj_cli_report_write(&json, object, err);
+	json_decref(object);
+	rj_cli_report_close(&json);
+	if (rc < 0)
+		return rc;
+	return ok ? 0
+		  : rj_fail(err, -EPERM,
+			    "this guest could not be moved as things are");
 }
 
 static int probe(const struct rj_cli_command_line *line,

@@ -73,7 +73,9 @@ struct rj_cli_guest_kind {
 	/* Guest is stopped. A digest of whatever its program changes: equal
 	 * digests, quiet memory. */
 	uint64_t (*digest)(const struct rj_cli_guest *guest);
-	/* The rest is for guests that are somebody else's, NULL otherwise. */
+	/* The rest is for guests that are somebody else's, NULL or 0 otherwise. */
+	/* What saving and loading the devices takes, until it is known. */
+	uint64_t state_hint_us;
 	/* What a person should know before it is moved; "": nothing. */
 	const char *(*notice)(const struct rj_cli_guest *guest);
 	/* Its migration has ended so. What there is to be known of it here, for

@@ -171,6 +171,8 @@ int rj_cli_session_start(struct rj_cli_session *s, enum rj_cli_role role,
 		return rc;
 	logged.log = log_line;
 	logged.log_user = s;
+	if (!logged.state_hint_us)
+		logged.state_hint_us = s->guest->kind->state_hint_us;
 	if (role == RJ_CLI_TARGET)
 		return listen_for_it(s, uri, &logged, ret, err);
 	return ramjet_migrate(s->handle, uri, &logged, ret, err);
