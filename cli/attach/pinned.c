@@ -166,6 +166,8 @@ static int drain(struct rj_pinned *p, struct ramjet_error *err)
 	const int rc = call(p, "transaction", json_pack("{s:[]}", "actions"),
 			    NULL, err);
 
+	if (rc == -ETIMEDOUT)
+		rj_error_prefix(err, "reads of %s have not ended", p->now.who);
 	if (rc != -EREMOTEIO)
 		return rc;
 	/* It doesn't want to; stop always works. */

@@ -2,7 +2,11 @@
 """Guests whose reads with O_DIRECT are under way while they are moved. The host's
 kernel writes into pages that it pinned before they were protected."""
 import fcntl
+import os
+import shutil
+import signal
 import struct
+import subprocess
 import termios
 import threading
 import time
@@ -103,6 +107,50 @@ class Moving(qemu_rig.Case):
 
 class Moving10(Moving):
     version = "10"
+
+
+class Told(qemu_rig.Case):
+    """What `ramjet features` says of it."""
+
+    def features(self, *disks, **settings):
+        qemu = self.boot(disks=disks, asks="write=0 set=0", **settings)
+        command = self.ramjet("features", "--guest", qemu.guest)
+        return command.wait(), command.out
+
+    def test_disks_that_are_waited_for(self):
+        disk = Disk(self.path("image"), aio="native")
+        status, out = self.features(disk)
+        self.assertEqual(status, 0, out)
+        self.assertIn("block node disk0 (O_DIRECT) writes through pinned "
+                      "pages: its reads are waited for at each collect", out)
+
+    def test_disks_with_nothing_to_wait_for(self):
+        disk = Disk(self.path("image"), ":readers=2", direct=False)
+        status, out = self.features(disk)
+        self.assertEqual(status, 0, out)
+        self.assertIn("no disk or device writes past write protection", out)
+
+    def test_back_ends_that_read_disks_are_refused(self):
+        daemon = shutil.which("qemu-storage-daemon")
+        if not daemon:
+            self.skipTest("no qemu-storage-daemon")
+        image, path = self.path("image"), self.path("disk.sock")
+        with open(image, "wb") as file:
+            file.truncate(rig.MIB)
+        pidfile = self.path("pid")
+        # It is ready once it has left us.
+        subprocess.run(
+            [daemon, "--blockdev", f"file,node-name=f,filename={image}",
+             "--export", "vhost-user-blk,id=e,node-name=f,addr.type=unix,"
+             f"addr.path={path}", "--pidfile", pidfile, "--daemonize"],
+            check=True)
+        with open(pidfile, encoding="ascii") as file:
+            self.addCleanup(os.kill, int(file.read()), signal.SIGTERM)
+        status, out = self.features(backing="memfd", more=[
+            "-chardev", f"socket,id=disk,path={path}", "-device",
+            "vhost-user-blk-pci,chardev=disk"])
+        self.assertNotEqual(status, 0, out)
+        self.assertIn("device vhost-user-blk-pci", out)
 
 
 if __name__ == "__main__":

@@ -254,6 +254,9 @@ static void a_monitor_that_fails_fails_the_collect(void **state)
 	finds(RJ_PINNED_DRAIN);
 	track();
 	assert_int_equal(settle(), -ETIMEDOUT);
+	assert_string_equal(qemu.err.message,
+			    "dirty source pinned pages: reads of block node "
+			    "d1 (O_DIRECT) have not ended: transaction: no");
 	assert_int_equal(qemu.quieted, 0);
 	qemu.nodes_rc = -EPIPE;
 	assert_int_equal(settle(), -EPIPE);
