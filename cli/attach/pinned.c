@@ -82,8 +82,8 @@ static void say(struct rj_pinned *p)
 	static const char *const how[] = {
 		[RJ_PINNED_NONE] = "",
 		[RJ_PINNED_DRAIN] = "its reads are waited for at each collect",
-		[RJ_PINNED_QUIET] = "the guest stands still for a moment at "
-				    "each collect",
+		[RJ_PINNED_QUIET] = ("the guest stands still for a moment at "
+				     "each collect"),
 		[RJ_PINNED_REFUSED] = "",
 	};
 
