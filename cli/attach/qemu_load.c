@@ -53,8 +53,13 @@ int rj_qemu_loader_prepare(struct rj_qemu *q, struct rj_qemu_loader *ret,
 			   struct ramjet_error *err)
 {
 	int fds[2] = { -1, -1 };
-	int rc = make_sockets(fds, err);
+	/* The saved state says "running", so a QEMU that was started without
+	 * -S would run as soon as it is loaded, while the source still may go
+	 * on. `stop` of one that waits for state is what -S is. */
+	int rc = rj_qemu_stop(q, NULL, err);
 
+	if (!rc)
+		rc = make_sockets(fds, err);
 	if (!rc)
 		rc = give_socket(q, fds[0], err);
 	rj_close_fd(&fds[0]);
