@@ -416,10 +416,13 @@ void child_kill(struct child *child)
 
 void child_end(struct child *child)
 {
+	/* First: it gives huge pages back to the machine when all are free. */
 	if (child->region.host)
 		(void)munmap(child->region.host, child->bytes);
 	if (child->region.fd >= 0)
 		(void)close(child->region.fd);
+	if (child->address && child->pid)
+		child_do(child, CHILD_END, 0, 0, 0);
 	if (child->pagemap_fd >= 0)
 		(void)close(child->pagemap_fd);
 	(void)close(child->socket);

@@ -57,6 +57,6 @@ bool child_is_done(struct child *child, int timeout_ms);
  * than reading does. False: it is gone. */
 bool child_read(const struct child *child, uint64_t page, void *ret);
 void child_kill(struct child *child);
-/* Also when it was killed. */
+/* Ends it, unless it was killed. */
 void child_end(struct child *child);
 #endif

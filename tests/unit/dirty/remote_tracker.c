@@ -181,7 +181,5 @@ void remote_end(struct remote_tracker *t)
 	ramjet_dirty_free(t->source);
 	rj_bitmap_done(&t->map);
 	free(t->copy);
-	if (t->child.pid)
-		child_do(&t->child, CHILD_END, 0, 0, 0);
 	child_end(&t->child);
 }

@@ -117,6 +117,49 @@ static void what_is_discarded_is_reported_once(void **state)
 	remote_end(&t);
 }
 
+/* Sent without touching it there, through another mapping say. Of shared huge
+ * pages nobody knows whether they have data: these are told until they have. */
+static void what_is_discarded_and_left_alone_is_reported_once(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+	uint64_t unit;
+
+	begin(&t, how);
+	unit = t.child.unit_pages;
+	for (unsigned round = 0; round < 2; round++) {
+		discard(&t, unit, 2 * unit);
+		assert_int_equal(remote_collect(&t), 2 * unit);
+		remote_forget(&t);
+		assert_int_equal(remote_collect(&t),
+				 how->kind == MEMORY_HUGETLB_MEMFD ? 2 * unit
+								   : 0);
+		remote_forget(&t);
+		child_do(&t.child, CHILD_WRITE, unit, 2 * unit, 3);
+		assert_int_equal(remote_collect(&t), 2 * unit);
+		remote_forget(&t);
+	}
+	remote_end(&t);
+}
+
+/* It was reported while it had data, which then went. */
+static void what_was_unmapped_and_then_discarded_is_reported(void **state)
+{
+	struct how *how = *state;
+	struct remote_tracker t;
+	uint64_t unit;
+
+	begin(&t, how);
+	unit = t.child.unit_pages;
+	child_do(&t.child, CHILD_DONTNEED, unit, unit, 0);
+	(void)remote_collect(&t);
+	remote_forget(&t);
+	child_do(&t.child, CHILD_PUNCH, unit, unit, 0);
+	assert_int_equal(remote_collect(&t), unit);
+	assert_true(remote_is_marked(&t, unit));
+	remote_end(&t);
+}
+
 static void what_is_discarded_and_written_again_is_reported(void **state)
 {
 	struct how *how = *state;
@@ -544,6 +587,11 @@ int main(void)
 		of_kinds(reports_exactly_what_was_written),
 		of_kinds(sees_writes_of_the_kernel),
 		of_kinds(what_is_discarded_is_reported_once),
+		of_kinds(what_is_discarded_and_left_alone_is_reported_once),
+		of_kind(what_was_unmapped_and_then_discarded_is_reported,
+			MEMORY_MEMFD),
+		of_kind(what_was_unmapped_and_then_discarded_is_reported,
+			MEMORY_HUGETLB_MEMFD),
 		of_kinds(what_is_discarded_and_written_again_is_reported),
 		of_some(what_came_and_went_between_two_looks_is_reported),
 		of_kinds(the_last_collect_is_repeated),

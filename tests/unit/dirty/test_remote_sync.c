@@ -141,7 +141,6 @@ static void what_the_kernel_lacks_is_told(void **state)
 		assert_non_null(strstr(t.err.message, cases[i].wanted));
 		/* It is still ours. */
 		assert_int_equal(close(t.child.uffd), 0);
-		child_do(&t.child, CHILD_END, 0, 0, 0);
 		child_end(&t.child);
 	}
 }
@@ -257,7 +256,6 @@ static void our_death_lets_all_go_on(void **state)
 	assert_int_equal(waitpid(agent, &status, 0), agent);
 	assert_true(child_is_done(&t.child, -1));
 	(void)close(ready[0]);
-	child_do(&t.child, CHILD_END, 0, 0, 0);
 	child_end(&t.child);
 }
 
