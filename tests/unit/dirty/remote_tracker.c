@@ -183,3 +183,35 @@ void remote_end(struct remote_tracker *t)
 	free(t->copy);
 	child_end(&t->child);
 }
+
+struct how hows[MEMORY_KINDS_][RAMJET_REMOTE_SYNC + 1];
+
+void hows_init(void)
+{
+	for (unsigned i = 0; i < MEMORY_KINDS_; i++)
+		for (unsigned mode = 0; mode <= RAMJET_REMOTE_SYNC; mode++)
+			hows[i][mode] =
+				(struct how){ (enum memory_kind)i, mode };
+}
+
+static bool is_thp(const struct how *how)
+{
+	return how->kind == MEMORY_THP || how->kind == MEMORY_MEMFD_THP;
+}
+
+void begin(struct remote_tracker *t, const struct how *how)
+{
+	remote_make(t, how->kind, how->mode);
+	/* Half of it is never touched, but where the first touch makes a huge
+	 * page. */
+	child_do(&t->child, CHILD_WRITE, 0, is_thp(how) ? PAGES : PAGES / 2, 1);
+	remote_begin(t);
+	remote_send_pages(t, 0, is_thp(how) ? PAGES : PAGES / 2);
+}
+
+void discard(struct remote_tracker *t, uint64_t page, uint64_t count)
+{
+	if (t->child.region.fd >= 0)
+		child_do(&t->child, CHILD_PUNCH, page, count, 0);
+	child_do(&t->child, CHILD_DONTNEED, page, count, 0);
+}

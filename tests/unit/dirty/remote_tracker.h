@@ -19,6 +19,15 @@ struct remote_tracker {
 	uint8_t *copy; /* of the first byte of each page */
 };
 
+/* A way to track a kind of memory: of each a struct how is in hows[][], for tests
+ * as of_kind(), in both modes, of_some() and of_kinds(). */
+struct how {
+	enum memory_kind kind;
+	uint32_t mode;
+};
+extern struct how hows[MEMORY_KINDS_][RAMJET_REMOTE_SYNC + 1];
+void hows_init(void);
+
 /* Child and source; skips the test where the machine has no such memory. */
 void remote_make(struct remote_tracker *t, enum memory_kind kind,
 		 uint32_t mode);
@@ -44,4 +53,25 @@ bool remote_is_marked(const struct remote_tracker *t, uint64_t page);
 /* The copy is as the child's memory is. */
 void remote_check_copy(struct remote_tracker *t);
 void remote_end(struct remote_tracker *t);
+
+/* All of that: half of the memory written and sent, the rest never touched, but
+ * where the first touch makes a huge page. */
+void begin(struct remote_tracker *t, const struct how *how);
+/* Discards as the kinds of memory are discarded. */
+void discard(struct remote_tracker *t, uint64_t page, uint64_t count);
+
+#define of_mode(test, kind, mode)                            \
+	{                                                    \
+#test "/" #kind "/" #mode, test, NULL, NULL, \
+			&hows[kind][RAMJET_REMOTE_##mode]    \
+	}
+#define of_kind(test, kind) \
+	of_mode(test, kind, ASYNC), of_mode(test, kind, SYNC)
+#define of_kinds(test)                                                        \
+	of_kind(test, MEMORY_ANON), of_kind(test, MEMORY_THP),                \
+		of_kind(test, MEMORY_MEMFD), of_kind(test, MEMORY_MEMFD_THP), \
+		of_kind(test, MEMORY_HUGETLB_ANON),                           \
+		of_kind(test, MEMORY_HUGETLB_MEMFD)
+#define of_some(test) of_kind(test, MEMORY_ANON), of_kind(test, MEMORY_MEMFD)
+
 #endif

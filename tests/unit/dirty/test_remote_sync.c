@@ -59,8 +59,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 #define SINCE_6_4 \
 	(UINT64_C(0x1ffff) & ~(uint64_t)(UFFD_FEATURE_WP_UNPOPULATED - 1))
 
-static void begin(struct remote_tracker *t, enum memory_kind kind,
-		  uint32_t mode)
+static void begin_as(struct remote_tracker *t, enum memory_kind kind,
+		     uint32_t mode)
 {
 	remote_make(t, kind, mode);
 	child_do(&t->child, CHILD_WRITE, 0, PAGES / 2, 1);
@@ -74,7 +74,7 @@ static void linux_6_1_is_enough(void **state)
 	struct remote_tracker t;
 
 	lacking = SINCE_6_4;
-	begin(&t, kind, RAMJET_REMOTE_AUTO);
+	begin_as(&t, kind, RAMJET_REMOTE_AUTO);
 	assert_string_equal(t.source->ops.name, "remote, synchronous");
 	assert_int_equal(remote_collect(&t), 0);
 	child_do(&t.child, CHILD_WRITE, 7, 1, 7);
@@ -201,7 +201,7 @@ static void stopping_lets_all_go_on(void **state)
 	struct remote_tracker t;
 
 	for (unsigned i = 0; i < 50; i++) {
-		begin(&t, kind, RAMJET_REMOTE_SYNC);
+		begin_as(&t, kind, RAMJET_REMOTE_SYNC);
 		child_do(&t.child, CHILD_MISBEHAVE, 0, PAGES, i);
 		(void)remote_collect(&t);
 		rj_dirty_set_stop(&t.set);
@@ -262,6 +262,7 @@ static void our_death_lets_all_go_on(void **state)
 int main(void)
 {
 	static enum memory_kind kinds[MEMORY_KINDS_];
+#undef of_kind
 #define of_kind(test, kind)                                     \
 	{                                                       \
 #test "/" #kind, test, NULL, NULL, &kinds[kind] \
