@@ -8,6 +8,7 @@
 #include "cli/base/terminal.h"
 #include "cli/commands/command.h"
 #include "cli/commands/demo_helpers.h"
+#include "cli/commands/demo_scene.h"
 #include "cli/commands/demo_target.h"
 #include "cli/guest_kinds.h"
 #include "cli/options/command_line.h"
@@ -21,7 +22,10 @@ struct demo {
 	struct rj_cli_session session;
 	struct rj_cli_demo_target target;
 	struct rj_cli_demo_helpers helpers;
-	char no_helpers[508]; /* why there are none */
+	char no_helpers[508];                  /* why there are none */
+	const struct rj_cli_demo_scene *scene; /* NULL: none is needed */
+	void *set;                             /* its, once it is set up */
+	char seen[200]; /* how the guest was seen to go on there; or "" */
 };
 
 static void heading(const char *text)
@@ -118,14 +122,19 @@ static int start_helpers(struct demo *demo, struct ramjet_error *err)
 
 static int start_others(struct demo *demo, struct ramjet_error *err)
 {
-	const char *there = NULL;
+	const char *there = NULL, *guest = NULL;
 	int rc = start_helpers(demo, err);
 
+	if (rc >= 0 && demo->scene)
+		rc = demo->scene->start(&demo->line, &demo->set, err);
 	if (rc < 0)
 		return rc;
 	if (demo->helpers.running)
 		there = demo->helpers.buses[RJ_CLI_DEMO_THERE].address;
-	return rj_cli_demo_target_start(&demo->line, there, &demo->target, err);
+	if (demo->scene)
+		guest = demo->scene->target(demo->set);
+	return rj_cli_demo_target_start(&demo->line, guest, there,
+					&demo->target, err);
 }
 
 /* Everything up to the end of the migration, whatever it is. */
@@ -196,6 +205,9 @@ static int prove(struct demo *demo)
 		(void)rj_fail(&error, -EIO,
 			      "completed, but the target reports no "
 			      "clean self-check");
+	else if (demo->scene)
+		(void)demo->scene->prove(demo->set, demo->seen,
+					 sizeof(demo->seen), &error);
 	for (unsigned i = 0; i < RJ_CLI_DEMO_HELPERS && !error.code; i++)
 		if (demo->helpers.running)
 			(void)rj_cli_demo_helper_compare(&demo->helpers, i,
@@ -213,6 +225,10 @@ static void say_target_guest(const struct demo *demo)
 	char first[RJ_CLI_HUMAN_BYTES], more[RJ_CLI_HUMAN_BYTES];
 	char pages[RJ_CLI_HUMAN_BYTES], text[160];
 
+	if (*demo->seen) {
+		fact("guest", demo->seen);
+		return;
+	}
 	if (!demo->session.guest->kind->live) {
 		fact("guest", "is idle: there is nothing to ask it");
 		return;
@@ -305,6 +321,7 @@ int rj_cli_demo(int argc, char **argv)
 		.target = RJ_CLI_DEMO_TARGET_NONE,
 	};
 	struct ramjet_error error = { 0 };
+	int status;
 
 	if (rj_cli_command_line_parse(RJ_CLI_DEMO, argc, argv, &demo.line,
 				      &error))
@@ -314,6 +331,7 @@ int rj_cli_demo(int argc, char **argv)
 		return RJ_CLI_EXIT_COMPLETED;
 	}
 	rj_cli_signals_install();
+	demo.scene = rj_cli_demo_scene_of(demo.line.guest.kind);
 	rj_cli_session_init(&demo.session, &demo.line);
 	demo.session.progress.every_round = true;
 	if (!demo.session.exit_status)
@@ -323,5 +341,8 @@ int rj_cli_demo(int argc, char **argv)
 		rj_cli_session_print(&demo.session, say_result, &demo);
 	rj_cli_demo_target_done(&demo.target);
 	rj_cli_demo_helpers_done(&demo.helpers);
-	return rj_cli_session_finish(&demo.session);
+	status = rj_cli_session_finish(&demo.session);
+	if (demo.set)
+		demo.scene->done(demo.set);
+	return status;
 }

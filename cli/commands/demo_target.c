@@ -42,12 +42,14 @@ static void add_value(struct arguments *a, const char *option,
 }
 
 /* The same guest over there; a file gets a neighbour. */
-static void add_guest(struct arguments *a,
+static void add_guest(struct arguments *a, const char *guest,
 		      const struct rj_cli_command_line *line,
 		      const struct rj_cli_demo_target *target,
 		      uint64_t file_bytes)
 {
-	if (*target->path)
+	if (guest)
+		(void)snprintf(a->guest, sizeof(a->guest), "%s", guest);
+	else if (*target->path)
 		(void)snprintf(a->guest, sizeof(a->guest),
 			       "file:%s,size=%llu%s", target->path,
 			       (unsigned long long)file_bytes,
@@ -58,7 +60,7 @@ static void add_guest(struct arguments *a,
 	add(a, a->guest);
 }
 
-static void build_arguments(struct arguments *a,
+static void build_arguments(struct arguments *a, const char *guest,
 			    const struct rj_cli_command_line *line,
 			    const struct rj_cli_demo_target *target,
 			    uint64_t file_bytes, int ready_fd)
@@ -68,7 +70,7 @@ static void build_arguments(struct arguments *a,
 	*a = (struct arguments){ 0 };
 	add(a, "ramjet");
 	add(a, "recv");
-	add_guest(a, line, target, file_bytes);
+	add_guest(a, guest, line, target, file_bytes);
 	add(a, "--from");
 	add(a, line->uri);
 	add(a, "--progress");
@@ -125,8 +127,9 @@ static int find_file(const struct rj_cli_command_line *line,
 	return 0;
 }
 
-static int start(const struct rj_cli_command_line *line, const char *helpers,
-		 struct rj_cli_demo_target *target, struct ramjet_error *err)
+static int start(const struct rj_cli_command_line *line, const char *guest,
+		 const char *helpers, struct rj_cli_demo_target *target,
+		 struct ramjet_error *err)
 {
 	rj_autoclose int ready_end = -1;
 	struct arguments arguments;
@@ -138,13 +141,13 @@ static int start(const struct rj_cli_command_line *line, const char *helpers,
 	uint64_t file_bytes = 0;
 	int rc = 0;
 
-	if (*line->guest.path)
+	if (!guest && *line->guest.path)
 		rc = find_file(line, target, &file_bytes, err);
 	if (!rc)
 		rc = open_files(target, &ready_end, err);
 	if (rc)
 		return rc;
-	build_arguments(&arguments, line, target, file_bytes, ready_end);
+	build_arguments(&arguments, guest, line, target, file_bytes, ready_end);
 	if (helpers) {
 		add(&arguments, "--helpers");
 		add(&arguments, helpers);
@@ -155,12 +158,12 @@ static int start(const struct rj_cli_command_line *line, const char *helpers,
 }
 
 int rj_cli_demo_target_start(const struct rj_cli_command_line *line,
-			     const char *helpers,
+			     const char *guest, const char *helpers,
 			     struct rj_cli_demo_target *ret,
 			     struct ramjet_error *err)
 {
 	struct rj_cli_demo_target target = RJ_CLI_DEMO_TARGET_NONE;
-	int rc = start(line, helpers, &target, err);
+	int rc = start(line, guest, helpers, &target, err);
 
 	if (rc)
 		rj_cli_demo_target_done(&target);

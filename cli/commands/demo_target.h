@@ -20,11 +20,12 @@ struct rj_cli_demo_target {
 	}
 
 /* Starts it, with `line`'s guest and options; listening on line->uri. Its
- * guest's helpers are on the bus `helpers`, NULL: none. On failure nothing is
- * left to stop. */
+ * guest's helpers are on the bus `helpers`, NULL: none. `guest`: its guest, NULL:
+ * as line's. On failure nothing is left to stop. */
 RJ_NODISCARD int rj_cli_demo_target_start(
-	const struct rj_cli_command_line *line, const char *helpers,
-	struct rj_cli_demo_target *ret, struct ramjet_error *err);
+	const struct rj_cli_command_line *line, const char *guest,
+	const char *helpers, struct rj_cli_demo_target *ret,
+	struct ramjet_error *err);
 /* Waits until it listens; then `uri` is set. */
 RJ_NODISCARD int rj_cli_demo_target_ready(struct rj_cli_demo_target *target,
 					  struct ramjet_error *err);
