@@ -22,7 +22,7 @@
  * are known already ("gone"), until the page is present again; unless it is not
  * known whether they have data: then they are reported until they are present.
  *
- * Decision 038 has what the kernel does in each case.
+ * Decision 039 has what the kernel does in each case.
  */
 #include "dirty/remote_walk.h"
 
