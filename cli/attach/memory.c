@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -56,6 +57,48 @@ static bool map(const struct rj_attach_process *process,
 	return true;
 }
 
+/* A page of a private file mapping that was never written shows what is in the
+ * file; here it would be taken for zeroes. QEMU's own files are empty, unless
+ * guests are started from a template. */
+static int check_file_is_empty(const struct rj_attach_process *process,
+			       const struct rj_attach_mapping *m,
+			       const struct rj_attach_memory *memory,
+			       struct ramjet_error *err)
+{
+	/* Looked at, not mapped: whose pages are whose does not matter. */
+	struct rj_attach_mapping file = *m;
+	struct stat status;
+	int fd, rc;
+
+	file.shared = true;
+	if (m->shared || !m->inode || !strncmp(m->path, "/anon_hugepage", 14))
+		return 0;
+	fd = rj_attach_mapping_open(process->pid, &file, false, NULL);
+	rc = fd >= 0 && !fstat(fd, &status) && !status.st_blocks ? 0 : -EPERM;
+	rj_close_fd(&fd);
+	return rc ? rj_fail(err, rc,
+			    "block %s: is mapped privately from %s, which is "
+			    "not known to be empty, wanted share=on or memory "
+			    "without a file",
+			    memory->name, m->path)
+		  : 0;
+}
+
+static int check_files(const struct rj_attach_process *process,
+		       const struct rj_attach_maps *maps,
+		       const struct rj_attach_memory *memory,
+		       struct ramjet_error *err)
+{
+	const struct rj_attach_mapping *first = NULL;
+	const size_t count = rj_attach_maps_range(maps, memory->address,
+						  memory->bytes, &first);
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < count; i++)
+		rc = check_file_is_empty(process, first + i, memory, err);
+	return rc;
+}
+
 int rj_attach_memory_open(const struct rj_attach_process *process,
 			  const struct rj_attach_maps *maps,
 			  struct rj_attach_memory *ret,
@@ -64,10 +107,14 @@ int rj_attach_memory_open(const struct rj_attach_process *process,
 	struct ramjet_process_memory_options options = {
 		RAMJET_PROCESS_MEMORY_OPTIONS_INIT
 	};
+	int rc;
 
 	ret->fd = -1;
 	if (map(process, maps, ret))
 		return 0;
+	rc = check_files(process, maps, ret, err);
+	if (rc)
+		return rc;
 	options.pid = process->pid;
 	options.mem_fd = process->vm_calls ? -1 : process->mem_fd;
 	options.pagemap_fd = process->pagemap_fd;

@@ -135,6 +135,13 @@ static bool is_ram_like(const struct rj_attach_mapping *m)
 		(!m->inode && (!*m->path || !strncmp(m->path, "[anon", 5))));
 }
 
+/* QEMU has named it, so it may be a file's private mapping too (-mem-path,
+ * share=off), as the data of programs are. */
+static bool is_ram(const struct rj_attach_mapping *m)
+{
+	return m->readable && m->writable && !m->executable;
+}
+
 /* All of the block is mapped there, as memory. */
 static bool is_sound(const struct rj_attach_maps *maps, uint64_t address,
 		     const struct rj_qemu_block *block)
@@ -144,7 +151,7 @@ static bool is_sound(const struct rj_attach_maps *maps, uint64_t address,
 		rj_attach_maps_range(maps, address, block->bytes_max, &first);
 
 	for (size_t i = 0; i < count; i++)
-		if (!is_ram_like(first + i))
+		if (!is_ram(first + i))
 			return false;
 	return count && address % PAGE_BYTES == 0;
 }

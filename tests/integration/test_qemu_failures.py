@@ -45,6 +45,14 @@ class Failures(qemu_rig.Case):
         self.refused(source, source.twin(more=["-device", "virtio-rng-pci"]),
                      "virtio-rng")
 
+    def fails_with_a_private_file_that_is_not_empty(self, source):
+        """What is in it would show where nothing was written."""
+        with open(self.path("template.ram"), "wb") as file:
+            file.write(b"\1" * rig.PAGE)
+            file.truncate(256 * rig.MIB)
+        self.refused(source, source.twin("template", backing="private-file"),
+                     "template.ram.*wanted share=on")
+
     def fails_with_other_memory(self, source):
         self.refused(source, source.twin(memory=128), "pc.ram")
 

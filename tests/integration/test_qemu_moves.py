@@ -23,7 +23,7 @@ class Moves(qemu_rig.Case):
         for backing, options in (
                 ("private", ["--channels", "1"]),
                 ("memfd", ["--channels", "4", "--downtime-limit", "50ms"]),
-                ("memfd", ["--channels", "1"]),
+                ("private-file", ["--channels", "1"]),
                 ("private", ["--channels", "4", "--compress", "none"])):
             with self.subTest(backing=backing, options=options):
                 qemu, _ = self.move_qemu(qemu, *options, backing=backing,
