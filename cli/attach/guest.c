@@ -283,6 +283,7 @@ const struct rj_cli_guest_kind rj_cli_guest_qemu = {
 	.notice = qemu_notice,
 	.outcome = qemu_outcome,
 	.findings = rj_qemu_guest_findings,
+	.has_owner = true,
 	.state_hint_us = STATE_US,
 	.free = qemu_free,
 };

@@ -355,7 +355,12 @@ static int prepare_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 	RJ_REQUIRES(g->lock)
 {
 	char call[96];
-	int rc = rj_qemu_saver_prepare(&g->qemu, &g->saver, err);
+	int rc = 0;
+
+	/* A manager had it paused before. */
+	if (g->saver.set >= 0)
+		return 0;
+	rc = rj_qemu_saver_prepare(&g->qemu, &g->saver, err);
 
 	if (rc)
 		return rc;

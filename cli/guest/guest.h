@@ -74,6 +74,10 @@ struct rj_cli_guest_kind {
 	 * digests, quiet memory. */
 	uint64_t (*digest)(const struct rj_cli_guest *guest);
 	/* The rest is for guests that are somebody else's, NULL or 0 otherwise. */
+	/* Others stop it and let it go on, too, at any time: so `stop` is called
+	 * of one that is paused as well, and says how it is by
+	 * ramjet_guest_set_paused(). */
+	bool has_owner;
 	/* What saving and loading the devices takes, until it is known. */
 	uint64_t state_hint_us;
 	/* What a person should know before it is moved; "": nothing. */

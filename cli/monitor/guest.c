@@ -25,9 +25,14 @@ static int stop_for_ramjet(void *user, struct ramjet_error *err)
 	struct rj_cli_monitor_guest *m = user;
 	int rc = 0;
 
+	const bool has_owner = m->guest->kind->has_owner;
+
 	rj_lock(&m->lock);
-	if (rj_cli_monitor_guest_run(m) != RJ_CLI_RUN_PAUSED)
+	if (rj_cli_monitor_guest_run(m) != RJ_CLI_RUN_PAUSED || has_owner)
 		rc = m->guest->kind->ops->stop(m->guest, err);
+	/* What its owner wanted last counts, as it was found now. */
+	if (!rc && has_owner)
+		m->paused = ramjet_guest_is_paused(m->handle);
 	if (!rc) {
 		m->held = true;
 		if (!m->paused)
@@ -148,6 +153,14 @@ void rj_cli_monitor_guest_init(struct rj_cli_monitor_guest *m,
 void rj_cli_monitor_guest_done(struct rj_cli_monitor_guest *m)
 {
 	rj_mutex_done(&m->lock);
+}
+
+void rj_cli_monitor_guest_found_paused(struct rj_cli_monitor_guest *m)
+{
+	rj_lock(&m->lock);
+	m->paused = true;
+	set_run(m, RJ_CLI_RUN_PAUSED);
+	rj_unlock(&m->lock);
 }
 
 void rj_cli_monitor_guest_arrived(struct rj_cli_monitor_guest *m)

@@ -47,6 +47,8 @@ void rj_cli_monitor_guest_init(struct rj_cli_monitor_guest *m,
 			       void *user);
 void rj_cli_monitor_guest_done(struct rj_cli_monitor_guest *m);
 enum rj_cli_run rj_cli_monitor_guest_run(const struct rj_cli_monitor_guest *m);
+/* Source: it is somebody else's, who has paused it. */
+void rj_cli_monitor_guest_found_paused(struct rj_cli_monitor_guest *m);
 /* Target: its migration has completed. Not started by it: it is paused. */
 void rj_cli_monitor_guest_arrived(struct rj_cli_monitor_guest *m);
 /* Also while a migration is under way: then it goes on paused, or not. Before

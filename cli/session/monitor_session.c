@@ -68,6 +68,11 @@ int rj_cli_session_new_monitored(struct rj_cli_session *s,
 	return rc;
 }
 
+void rj_cli_session_found_paused(struct rj_cli_session *s)
+{
+	rj_cli_monitor_guest_found_paused(&s->monitor->guest);
+}
+
 void rj_cli_session_free_monitor(struct rj_cli_session *s)
 {
 	if (s->monitor)

@@ -14,6 +14,8 @@
  * start. */
 int rj_cli_session_new_monitored(struct rj_cli_session *session,
 				 struct ramjet_error *err);
+/* The guest that the session has taken is paused. */
+void rj_cli_session_found_paused(struct rj_cli_session *session);
 /* After _session_open(): the whole course, as rj_cli_session_run(). `uri` says
  * what to begin with, NULL: wait for a manager. */
 void rj_cli_session_serve(struct rj_cli_session *session, const char *uri,

@@ -55,6 +55,9 @@ int rj_cli_session_open(struct rj_cli_session *s,
 		rc = s->guest->kind->attach(s->guest, s->handle, &error);
 	if (rc >= 0)
 		rc = set_helpers(s, &error);
+	if (rc >= 0 && s->monitor && s->role == RJ_CLI_SOURCE &&
+	    ramjet_guest_is_paused(s->handle))
+		rj_cli_session_found_paused(s);
 	if (rc >= 0)
 		say_notice(s);
 	return rj_cli_session_keep(s, rc, &error);
