@@ -95,8 +95,12 @@ class Chain(qemu_rig.Case):
                 qemu, *options, "--throttle", "auto", version=version,
                 backing=backing, kinds=KINDS)
             report = send.json
+            terms = sorted(report["downtime_terms"],
+                           key=lambda term: -term["actual_ms"])[:3]
             print(f"#   pause {report['downtime_ms']:.1f} ms (limit {limit}),"
-                  f" {report['total_ms']:.0f} ms in all", flush=True)
+                  f" {report['total_ms']:.0f} ms in all; " + ", ".join(
+                      f"{term['name']} {term['actual_ms']:.1f}"
+                      for term in terms), flush=True)
             self.results.append((report["downtime_ms"], limit,
                                  report["total_ms"]))
         qemu.quit()
