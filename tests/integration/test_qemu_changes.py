@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A QEMU changes while it is moved, or is driven by ramjet's own monitor."""
+import os
 import signal
 
 import qemu_rig
@@ -47,6 +48,38 @@ class Changes(qemu_rig.Case):
         where.console.wait_for("^ready")
         where.console.wait_passes()
         self.no_trouble(source, target)
+
+
+class Ways(qemu_rig.Case):
+    def test_source_quits_if_told_so(self):
+        source = self.boot()
+        target = source.twin()
+        send, recv = self.start_move(source, target, "--quit-source")
+        self.both_end(send, recv)
+        self.assertEqual(source.process.wait(rig.DEADLINE_S), 0)
+        target.console.wait_passes()
+        self.no_trouble(source, target)
+
+    def test_started_with_the_library(self):
+        """No ptrace, on either side."""
+        folder = os.path.dirname(os.environ["RAMJET"])
+        source = self.boot(env={
+            "LD_PRELOAD": os.path.join(folder, "libramjet-vmm.so"),
+            "RAMJET_VMM_SOCKET": self.path("vmm-%p.sock")})
+        target = source.twin()
+        recv = self.recv(target.guest + ",via=preload",
+                         f"unix:{self.path('move')}")
+        before = source.console.last_tick()
+        send = self.send(source.guest + ",via=preload", recv.uri)
+        self.both_end(send, recv)
+        self.goes_on(source, target, send, before)
+
+    def test_what_was_not_preloaded_is_named(self):
+        source = self.boot()
+        send = self.send(source.guest + ",via=preload",
+                         f"unix:{self.path('nowhere')}")
+        self.ends(send, 1, "LD_PRELOAD=libramjet-vmm.so")
+        self.runs_on(source)
 
 
 class Monitored(qemu_rig.Case):
