@@ -2,6 +2,7 @@
 """Moves of a QEMU that go wrong: each time the source runs on, at full speed
 and unprotected, with every setting as it was; only what could be handed over
 already is left to people."""
+import os
 import signal
 import time
 
@@ -96,6 +97,28 @@ class Failures(qemu_rig.Case):
         target.kill()
         self.ends(send, 1)
         self.ends(recv, 1)
+
+    def fails_when_the_targets_memory_is_short(self, source):
+        """Its group has too little; the kernel ends one in it."""
+        root = "/sys/fs/cgroup/memory"
+        if not os.access(os.path.join(root, "cgroup.procs"), os.W_OK):
+            print(f"# no short memory: {root} can't be written to")
+            return
+        target = source.twin()
+        group = os.path.join(root, f"ramjet-test-{target.pid}")
+        os.mkdir(group)
+        for file, value in (("memory.limit_in_bytes", 80 * rig.MIB),
+                            ("cgroup.procs", target.pid)):
+            with open(os.path.join(group, file), "w",
+                      encoding="utf-8") as out:
+                out.write(str(value))
+        send, recv = self.start_move(source, target)
+        self.ends(send, 1, "target: ")
+        self.ends(recv, 1)
+        self.assertEqual(target.process.wait(rig.DEADLINE_S),
+                         -signal.SIGKILL)
+        target.quit()
+        os.rmdir(group)
 
     def killed(self, source, relay_of, command, victim, *options):
         """kill -9 of one side before its QEMU gets `command`; -> the other
