@@ -143,17 +143,24 @@ static void heed_copies(struct rj_send_path *path)
 	path->in_trial = false;
 }
 
-/* Fill in how[]; returns how many bytes then go without a copy. */
+/* Fill in how[]; returns how many bytes then go without a copy. Guest memory only:
+ * the kernel holds what goes so until the peer has acknowledged it, and what is
+ * written meanwhile goes with it. Of the guest's it is sent again; but memory of
+ * the codec (coded payload, pages that are not mapped here) has the pages of
+ * another frame by then. */
 static uint64_t look_for_buffers(struct rj_send_path *path,
 				 const struct rj_out_frame *frame)
 {
+	const struct rj_block *block =
+		&path->pinning.rounds->blocks[frame->block];
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < frame->iov_count; i++) {
 		const struct iovec *entry = &frame->iov[i];
 
 		path->how[i] = RJ_CHANNEL_PLAIN;
-		if (entry->iov_len < RUN_BYTES_MIN)
+		if (entry->iov_len < RUN_BYTES_MIN ||
+		    !rj_block_holds(block, entry->iov_base))
 			continue;
 		if (path->registered)
 			path->how[i] = rj_pinning_buffer(
