@@ -149,8 +149,10 @@ static void on_state(void *user, enum ramjet_state old_state,
 	/* Before COMMIT leaves: from here on only a person starts it. */
 	if (g->role == RJ_CLI_SOURCE && new_state == RAMJET_STATE_COMMITTED)
 		rj_guardian_committing(g->guardian);
-	if (g->role == RJ_CLI_SOURCE && new_state == RAMJET_STATE_COMPLETED)
+	if (g->role == RJ_CLI_SOURCE && new_state == RAMJET_STATE_COMPLETED) {
 		rj_guardian_handed_over(g->guardian);
+		rj_qemu_source_handed_over(g);
+	}
 	if (g->role == RJ_CLI_SOURCE || !ramjet_state_is_final(new_state))
 		return;
 	rj_qemu_target_put_back(g);
@@ -202,8 +204,12 @@ static void source_outcome(const struct rj_qemu_guest *g,
 		(void)snprintf(
 			text, bytes,
 			"the source QEMU (process %d) stays, paused: end "
-			"it with 'quit'; its guest must not go on here",
-			(int)g->pid);
+			"it with 'quit'; its guest must not go on here%s",
+			(int)g->pid,
+			g->ran_twice ? " (somebody had let it go on: it was "
+				       "stopped again, and what it did is not "
+				       "at the target)"
+				     : "");
 	else if (state == RAMJET_STATE_UNCONFIRMED)
 		(void)snprintf(
 			text, bytes,

@@ -38,7 +38,10 @@ struct rj_qemu_guest {
 	struct rj_qemu_parts parts;      /* of these */
 	struct rj_attach_memory *memory; /* as ramjet has its blocks */
 	size_t memory_count;
-	bool stopped; /* we have said `stop` */
+	/* We have said `stop`, and not `cont` since. */
+	bool stopped;
+	/* Source: it was let go on by somebody although it had been handed over. */
+	bool ran_twice;
 	/* Source: somebody else had paused it when we looked last. */
 	bool found_paused;
 	/* slow is on hold: by whoever stops and starts, one at a time */

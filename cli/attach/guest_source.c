@@ -408,16 +408,23 @@ static int stop_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 		rc = rj_guardian_stopping(g->guardian, err);
 	if (rc)
 		return rc;
-	rc = rj_qemu_stop(&g->qemu, NULL, err);
-	g->stopped = !rc;
-	return rc;
+	/* What was told before is of no interest: see
+	 * rj_qemu_source_check_still(). */
+	rj_qmp_caller_forget_events(&g->qemu.monitor);
+	/* Whatever comes of it: it may be done, and its answer be lost. */
+	g->stopped = true;
+	return rj_qemu_stop(&g->qemu, NULL, err);
 }
 
-/* Stop may have been done, and its answer be lost. */
+/* What we have not stopped (its disk is full, its guest has panicked, a debugger
+ * has it) must not go on because of us. */
 static void undo_stop(struct rj_qemu_guest *g)
 {
-	if (!rj_qemu_cont(&g->qemu, NULL, NULL))
-		rj_guardian_running(g->guardian);
+	if (!g->stopped || ramjet_guest_is_paused(g->handle) ||
+	    rj_qemu_cont(&g->qemu, NULL, NULL))
+		return;
+	g->stopped = false;
+	rj_guardian_running(g->guardian);
 }
 
 /* Until it goes on here: one level, whoever stops it again. */
@@ -445,7 +452,7 @@ int rj_qemu_source_stop(void *user, struct ramjet_error *err)
 	rc = prepare_locked(g, err);
 	if (!rc)
 		rc = stop_locked(g, err);
-	if (rc && !ramjet_guest_is_paused(g->handle))
+	if (rc)
 		undo_stop(g);
 	if (rc)
 		forget_locked(g);
@@ -455,6 +462,28 @@ int rj_qemu_source_stop(void *user, struct ramjet_error *err)
 	return rc;
 }
 
+int rj_qemu_source_check_still(struct rj_qemu_guest *g,
+			       struct ramjet_error *err)
+{
+	struct rj_qemu_status status;
+	int rc = rj_qemu_status(&g->qemu, &status, err);
+
+	if (rc)
+		return rc;
+	if (g->stopped ? status.run != RJ_QEMU_PAUSED : !is_paused(&status))
+		return rj_fail(err, -EIO,
+			       "qemu %s: it is '%s' in the pause, wanted it to "
+			       "stand still (its guest was reset, or somebody "
+			       "has let it go on)",
+			       g->qemu.path, status.text);
+	if (rj_qmp_caller_has_heard(&g->qemu.monitor, "RESUME"))
+		return rj_fail(err, -EIO,
+			       "qemu %s: somebody has let it go on in the "
+			       "pause, wanted it to stand still",
+			       g->qemu.path);
+	return 0;
+}
+
 static int save_locked(struct rj_qemu_guest *g, struct rj_qemu_state *ret,
 		       struct ramjet_error *err) RJ_REQUIRES(g->lock)
 {
@@ -462,7 +491,14 @@ static int save_locked(struct rj_qemu_guest *g, struct rj_qemu_state *ret,
 
 	if (!rc)
 		rc = rj_qemu_check_stopped(&g->qemu, err);
-	return rc ? rc : rj_qemu_saver_save(&g->qemu, &g->saver, ret, err);
+	if (!rc)
+		rc = rj_qemu_saver_save(&g->qemu, &g->saver, ret, err);
+	if (rc)
+		return rc;
+	rc = rj_qemu_source_check_still(g, err);
+	if (rc)
+		rj_qemu_state_done(ret);
+	return rc;
 }
 
 int rj_qemu_source_save(void *user, void **ret_data, size_t *ret_bytes,
@@ -487,7 +523,7 @@ int rj_qemu_source_start(struct rj_qemu_guest *g, struct ramjet_error *err)
 	int rc = 0;
 
 	rj_lock(&g->lock);
-	if (!ramjet_guest_is_paused(g->handle)) {
+	if (g->stopped && !ramjet_guest_is_paused(g->handle)) {
 		rc = rj_qemu_cont(&g->qemu, NULL, err);
 		g->found_paused = false;
 	}
@@ -499,4 +535,15 @@ int rj_qemu_source_start(struct rj_qemu_guest *g, struct ramjet_error *err)
 	rj_unlock(&g->lock);
 	release_slow(g);
 	return rc;
+}
+
+void rj_qemu_source_handed_over(struct rj_qemu_guest *g)
+{
+	struct rj_qemu_status status;
+
+	rj_lock(&g->lock);
+	if (!rj_qemu_status(&g->qemu, &status, NULL) &&
+	    status.run == RJ_QEMU_RUNNING)
+		g->ran_twice = !rj_qemu_stop(&g->qemu, NULL, NULL);
+	rj_unlock(&g->lock);
 }

@@ -323,6 +323,27 @@ int rj_qmp_caller_await(struct rj_qmp_caller *c, const char *name,
 	return rc;
 }
 
+bool rj_qmp_caller_has_heard(const struct rj_qmp_caller *c, const char *name)
+{
+	json_t *event;
+	size_t i;
+
+	json_array_foreach(c->events, i, event)
+	{
+		const char *its =
+			json_string_value(json_object_get(event, "event"));
+
+		if (its && !strcmp(its, name))
+			return true;
+	}
+	return false;
+}
+
+void rj_qmp_caller_forget_events(struct rj_qmp_caller *c)
+{
+	(void)json_array_clear(c->events);
+}
+
 int rj_qmp_caller_peer(const struct rj_qmp_caller *c, pid_t *ret,
 		       struct ramjet_error *err)
 {

@@ -3,6 +3,7 @@
 #define RJ_CLI_QMP_CALLER_H
 /* A plain QMP client, one command at a time. One thread. */
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "ramjet.h"
@@ -58,6 +59,11 @@ RJ_NODISCARD int rj_qmp_caller_event(struct rj_qmp_caller *caller,
 RJ_NODISCARD int rj_qmp_caller_await(struct rj_qmp_caller *caller,
 				     const char *name, int timeout_ms,
 				     json_t **ret, struct ramjet_error *err);
+/* Of the events that came with the replies so far, and were not asked for: has one
+ * this name? They are kept. */
+bool rj_qmp_caller_has_heard(const struct rj_qmp_caller *caller,
+			     const char *name);
+void rj_qmp_caller_forget_events(struct rj_qmp_caller *caller);
 /* Who made the socket listen: its PID as seen from here, 0 from another
  * namespace. */
 RJ_NODISCARD int rj_qmp_caller_peer(const struct rj_qmp_caller *caller,
