@@ -11,7 +11,8 @@
 
 /* Where in one file all of it lies: a single mapping of ours shows it then. The
  * process may have it in several pieces (what it told the kernel about them
- * differs). */
+ * differs). Not what it may only read: we might be allowed to write to the file,
+ * and it might be an image that many use (readonly=on). */
 static bool is_one_file(const struct rj_attach_maps *maps,
 			const struct rj_attach_memory *memory,
 			const struct rj_attach_mapping **ret_first)
@@ -20,10 +21,10 @@ static bool is_one_file(const struct rj_attach_maps *maps,
 						  memory->bytes, ret_first);
 	const struct rj_attach_mapping *first = *ret_first;
 
-	if (!count || !first->shared || !first->inode)
+	if (!count || !first->shared || !first->writable || !first->inode)
 		return false;
 	for (size_t i = 1; i < count; i++)
-		if (!first[i].shared ||
+		if (!first[i].shared || !first[i].writable ||
 		    !rj_attach_mapping_same_file(first, &first[i]) ||
 		    first[i].offset - first->offset !=
 			    first[i].start - first->start)
