@@ -491,8 +491,10 @@ static int save_locked(struct rj_qemu_guest *g, struct rj_qemu_state *ret,
 
 	if (!rc)
 		rc = rj_qemu_check_stopped(&g->qemu, err);
-	if (!rc)
-		rc = rj_qemu_saver_save(&g->qemu, &g->saver, ret, err);
+	if (rc)
+		return rc;
+	g->gave_images_up = true;
+	rc = rj_qemu_saver_save(&g->qemu, &g->saver, ret, err);
 	if (rc)
 		return rc;
 	rc = rj_qemu_source_check_still(g, err);
@@ -518,6 +520,19 @@ int rj_qemu_source_save(void *user, void **ret_data, size_t *ret_bytes,
 	return 0;
 }
 
+/* One that stays paused has images that it doesn't own any more, as the saver has
+ * left them: block jobs, say, would fail. Before QEMU 10 its `cont` alone takes
+ * them back. */
+static void take_images_back_locked(struct rj_qemu_guest *g)
+	RJ_REQUIRES(g->lock)
+{
+	static const char command[] = "blockdev-set-active";
+
+	if (g->gave_images_up && rj_qemu_knows(&g->qemu, command))
+		rj_qemu_tell(&g->qemu, command,
+			     json_pack("{s:b}", "active", 1));
+}
+
 int rj_qemu_source_start(struct rj_qemu_guest *g, struct ramjet_error *err)
 {
 	int rc = 0;
@@ -526,9 +541,11 @@ int rj_qemu_source_start(struct rj_qemu_guest *g, struct ramjet_error *err)
 	if (g->stopped && !ramjet_guest_is_paused(g->handle)) {
 		rc = rj_qemu_cont(&g->qemu, NULL, err);
 		g->found_paused = false;
+	} else {
+		take_images_back_locked(g);
 	}
 	if (!rc) {
-		g->stopped = false;
+		g->stopped = g->gave_images_up = false;
 		rj_guardian_running(g->guardian);
 		forget_locked(g);
 	}

@@ -27,7 +27,7 @@ static int nop(void *user, struct ramjet_error *err)
 /* A QEMU in this state, whatever it is told, that tells of an event each time. */
 static struct scene *scene_new(const char *status, const char *before)
 {
-	static struct answer answers[2];
+	static struct answer answers[3];
 	static const struct ramjet_guest_ops ops = { RAMJET_GUEST_OPS_INIT,
 						     .stop = nop,
 						     .start = nop };
@@ -36,6 +36,10 @@ static struct scene *scene_new(const char *status, const char *before)
 	struct rj_guardian_order order = { .vmm_pid = getpid() };
 
 	answers[0] = (struct answer){ "query-status", status };
+	answers[1] =
+		(struct answer){ "query-commands",
+				 "[{\"name\": \"blockdev-set-active\"}, "
+				 "{\"name\": \"xen-save-devices-state\"}]" };
 	s->script.answers = answers;
 	s->script.before = before;
 	scripted_start(&s->script);
@@ -104,6 +108,22 @@ static void what_was_stopped_goes_on(void **state)
 	end_script(s);
 	assert_true(scripted_saw(&s->script, "stop"));
 	assert_true(scripted_saw(&s->script, "cont"));
+	scene_free(s);
+}
+
+/* The move has failed after its state was saved. */
+static void what_stays_paused_has_its_images_back(void **state)
+{
+	struct scene *s = scene_new("{\"status\": \"paused\"}", NULL);
+
+	(void)state;
+	assert_int_equal(rj_qemu_source_stop(&s->guest, NULL), 0);
+	assert_true(ramjet_guest_is_paused(s->guest.handle));
+	s->guest.gave_images_up = true;
+	assert_int_equal(rj_qemu_source_start(&s->guest, NULL), 0);
+	end_script(s);
+	assert_false(scripted_saw(&s->script, "cont"));
+	assert_true(scripted_saw(&s->script, "blockdev-set-active"));
 	scene_free(s);
 }
 
@@ -176,6 +196,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_stands_still_by_itself_is_left_so),
 		cmocka_unit_test(what_was_stopped_goes_on),
+		cmocka_unit_test(what_stays_paused_has_its_images_back),
 		cmocka_unit_test(what_runs_in_the_pause_is_not_handed_over),
 		cmocka_unit_test(what_has_run_in_the_pause_is_not_handed_over),
 		cmocka_unit_test(what_stands_still_is_handed_over),
