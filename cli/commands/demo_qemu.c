@@ -290,6 +290,8 @@ static int qemu_start(struct rj_cli_command_line *line, void **ret,
 		       m->here.socket);
 	(void)snprintf(m->target, sizeof(m->target), "qemu:%s",
 		       m->there.socket);
+	/* It is the demo's own. */
+	line->quit_source = true;
 	*ret = m;
 	return 0;
 }
