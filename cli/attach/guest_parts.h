@@ -40,6 +40,8 @@ struct rj_qemu_guest {
 	size_t memory_count;
 	/* We have said `stop`, and not `cont` since. */
 	bool stopped;
+	/* Source: `stop` was said for a moment, and its `cont` has not been heard. */
+	bool napping;
 	/* Source: it has been saved, or may have been, and not gone on since. */
 	bool gave_images_up;
 	/* Source: it was let go on by somebody although it had been handed over. */

@@ -115,13 +115,28 @@ static int open_memory(struct rj_qemu_guest *g, struct ramjet_error *err)
 	return rc;
 }
 
-/* One that doesn't run is somebody else's: it must not go on because of us. */
+static int end_nap_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
+	RJ_REQUIRES(g->lock)
+{
+	const int rc = rj_qemu_cont(&g->qemu, NULL, err);
+
+	if (!rc) {
+		g->napping = false;
+		(void)!rj_guardian_nap(g->guardian, false, NULL);
+	}
+	return rc;
+}
+
+/* One that doesn't run is somebody else's: it must not go on because of us. But
+ * one that should have gone on, and has not been heard to, is ours. */
 static int begin_nap_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 	RJ_REQUIRES(g->lock)
 {
 	struct rj_qemu_status status;
-	int rc = rj_qemu_status(&g->qemu, &status, err);
+	int rc = g->napping ? end_nap_locked(g, err) : 0;
 
+	if (!rc)
+		rc = rj_qemu_status(&g->qemu, &status, err);
 	if (rc)
 		return rc;
 	if (status.run != RJ_QEMU_RUNNING)
@@ -130,20 +145,11 @@ static int begin_nap_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 	rc = rj_guardian_nap(g->guardian, true, err);
 	if (rc)
 		return rc;
+	g->napping = true;
 	rc = rj_qemu_stop(&g->qemu, NULL, err);
 	/* It may have been done, and the answer be lost. */
-	if (rc && !rj_qemu_cont(&g->qemu, NULL, NULL))
-		(void)!rj_guardian_nap(g->guardian, false, NULL);
-	return rc;
-}
-
-static int end_nap_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
-	RJ_REQUIRES(g->lock)
-{
-	const int rc = rj_qemu_cont(&g->qemu, NULL, err);
-
-	if (!rc)
-		(void)!rj_guardian_nap(g->guardian, false, NULL);
+	if (rc)
+		(void)!end_nap_locked(g, NULL);
 	return rc;
 }
 
@@ -194,7 +200,7 @@ static int quiet_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 	struct rj_qemu_status status;
 	int rc = rj_qemu_status(&g->qemu, &status, err);
 
-	if (rc || status.run != RJ_QEMU_RUNNING)
+	if (rc || (status.run != RJ_QEMU_RUNNING && !g->napping))
 		return rc;
 	rc = begin_nap_locked(g, err);
 	return rc ? rc : end_nap_locked(g, err);
@@ -386,7 +392,7 @@ static int stop_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 
 	if (rc)
 		return rc;
-	if (is_paused(&status)) {
+	if (is_paused(&status) && !g->napping && !g->stopped) {
 		g->found_paused = true;
 		return ramjet_guest_set_paused(g->handle, true);
 	}
@@ -397,7 +403,7 @@ static int stop_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 	}
 	if (rc)
 		return rc;
-	if (status.run != RJ_QEMU_RUNNING)
+	if (status.run != RJ_QEMU_RUNNING && !is_paused(&status))
 		return rj_fail(err, -EIO,
 			       "qemu %s: it has gone into state '%s' while it "
 			       "was moved",
@@ -413,7 +419,12 @@ static int stop_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
 	rj_qmp_caller_forget_events(&g->qemu.monitor);
 	/* Whatever comes of it: it may be done, and its answer be lost. */
 	g->stopped = true;
-	return rj_qemu_stop(&g->qemu, NULL, err);
+	rc = rj_qemu_stop(&g->qemu, NULL, err);
+	if (rc)
+		return rc;
+	/* It takes over where a nap has not ended. */
+	g->napping = false;
+	return rj_guardian_nap(g->guardian, false, err);
 }
 
 /* What we have not stopped (its disk is full, its guest has panicked, a debugger

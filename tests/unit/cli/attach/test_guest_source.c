@@ -111,6 +111,23 @@ static void what_was_stopped_goes_on(void **state)
 	scene_free(s);
 }
 
+/* Slowed down by short stops, one of which did not end: nobody else's pause. */
+static void what_naps_is_not_taken_for_paused(void **state)
+{
+	struct scene *s = scene_new("{\"status\": \"paused\"}", NULL);
+
+	(void)state;
+	s->guest.napping = true;
+	assert_int_equal(rj_qemu_source_stop(&s->guest, NULL), 0);
+	assert_false(ramjet_guest_is_paused(s->guest.handle));
+	assert_true(s->guest.stopped);
+	assert_false(s->guest.napping);
+	assert_int_equal(rj_qemu_source_start(&s->guest, NULL), 0);
+	end_script(s);
+	assert_true(scripted_saw(&s->script, "cont"));
+	scene_free(s);
+}
+
 /* The move has failed after its state was saved. */
 static void what_stays_paused_has_its_images_back(void **state)
 {
@@ -196,6 +213,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_stands_still_by_itself_is_left_so),
 		cmocka_unit_test(what_was_stopped_goes_on),
+		cmocka_unit_test(what_naps_is_not_taken_for_paused),
 		cmocka_unit_test(what_stays_paused_has_its_images_back),
 		cmocka_unit_test(what_runs_in_the_pause_is_not_handed_over),
 		cmocka_unit_test(what_has_run_in_the_pause_is_not_handed_over),
