@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/attach/guest_findings.h"
+#include "cli/attach/guest_pause.h"
 #include "cli/attach/guest_source.h"
 #include "cli/attach/guest_target.h"
 #include "util/error.h"

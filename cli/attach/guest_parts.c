@@ -45,3 +45,10 @@ int rj_qemu_guest_find_pid(struct rj_qemu_guest *g, struct ramjet_error *err)
 	g->qemu.pid = g->pid;
 	return 0;
 }
+
+void rj_qemu_guest_note_events(struct rj_qemu_guest *g)
+{
+	g->unplugged |=
+		rj_qmp_caller_has_heard(&g->qemu.monitor, "DEVICE_DELETED");
+	rj_qmp_caller_forget_events(&g->qemu.monitor);
+}

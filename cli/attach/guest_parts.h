@@ -42,6 +42,9 @@ struct rj_qemu_guest {
 	bool stopped;
 	/* Source: `stop` was said for a moment, and its `cont` has not been heard. */
 	bool napping;
+	bool unplugged; /* source: a device was, since it was described */
+	/* Source: it stood still by itself when it was to be stopped. */
+	bool left_alone;
 	/* Source: it has been saved, or may have been, and not gone on since. */
 	bool gave_images_up;
 	/* Source: it was let go on by somebody although it had been handed over. */
@@ -72,5 +75,7 @@ RJ_NODISCARD int rj_qemu_guest_find_pid(struct rj_qemu_guest *guest,
 RJ_NODISCARD int rj_qemu_guest_look(struct rj_qemu_guest *guest,
 				    struct rj_qemu_blocks *ret,
 				    struct ramjet_error *err);
-
+/* Of the events that have come: what must be known later; they are forgotten.
+ * Under guest->lock. */
+void rj_qemu_guest_note_events(struct rj_qemu_guest *guest);
 #endif

@@ -8,20 +8,12 @@ RJ_NODISCARD int rj_qemu_source_open(struct rj_qemu_guest *guest,
 				     struct ramjet_error *err);
 RJ_NODISCARD int rj_qemu_source_attach(struct rj_qemu_guest *guest,
 				       struct ramjet_error *err);
+/* -ESTALE: memory was plugged in or out since it was opened. Under
+ * guest->lock. */
+RJ_NODISCARD int rj_qemu_source_check_blocks(struct rj_qemu_guest *guest,
+					     struct ramjet_error *err);
 int rj_qemu_source_describe(void *user, void **ret_data, size_t *ret_bytes,
 			    struct ramjet_error *err);
-int rj_qemu_source_stop(void *user, struct ramjet_error *err);
 int rj_qemu_source_throttle(void *user, unsigned percent,
 			    struct ramjet_error *err);
-int rj_qemu_source_save(void *user, void **ret_data, size_t *ret_bytes,
-			struct ramjet_error *err);
-int rj_qemu_source_start(struct rj_qemu_guest *guest, struct ramjet_error *err);
-/* Has it stood still since it was stopped, its memory collected and its state
- * saved? -EIO: its owner has let it go on; or a reset was due when it was stopped,
- * which is carried out all the same. What is written then is in no collect. Under
- * guest->lock. */
-RJ_NODISCARD int rj_qemu_source_check_still(struct rj_qemu_guest *guest,
-					    struct ramjet_error *err);
-/* The guest runs at the target now: nobody may have let it go on here. */
-void rj_qemu_source_handed_over(struct rj_qemu_guest *guest);
 #endif

@@ -35,6 +35,11 @@ struct rj_qemu_status {
 	enum rj_qemu_run run;
 	char text[32]; /* QEMU's word */
 };
+static inline bool rj_qemu_is_paused(const struct rj_qemu_status *status)
+{
+	return status->run == RJ_QEMU_PAUSED ||
+	       status->run == RJ_QEMU_PRELAUNCH;
+}
 
 /* -EBUSY when its one client slot is taken. rj_qemu_close() is right for
  * RJ_QEMU_NONE and twice. */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cli/attach/guardian_watch.h"
-#include "cli/attach/guest_source.h"
+#include "cli/attach/guest_pause.h"
 #include "tests/unit/cli/attach/scripted_qemu.h"
 
 struct scene {
@@ -111,6 +111,36 @@ static void what_was_stopped_goes_on(void **state)
 	scene_free(s);
 }
 
+/* By ramjet's own monitor: whoever says so means it. */
+static void what_its_owner_paused_goes_on_when_told(void **state)
+{
+	struct scene *s = scene_new("{\"status\": \"paused\"}", NULL);
+
+	(void)state;
+	assert_int_equal(rj_qemu_source_stop(&s->guest, NULL), 0);
+	assert_int_equal(rj_qemu_source_start(&s->guest, NULL), 0);
+	assert_int_equal(ramjet_guest_set_paused(s->guest.handle, false), 0);
+	assert_int_equal(rj_qemu_source_start(&s->guest, NULL), 0);
+	end_script(s);
+	assert_true(scripted_saw(&s->script, "cont"));
+	scene_free(s);
+}
+
+/* Paused by ramjet's monitor, and let go on by its owner. */
+static void what_its_owner_lets_go_on_is_not_paused(void **state)
+{
+	struct scene *s = scene_new("{\"status\": \"running\"}", NULL);
+
+	(void)state;
+	assert_int_equal(ramjet_guest_set_paused(s->guest.handle, true), 0);
+	assert_int_equal(rj_qemu_source_stop(&s->guest, NULL), 0);
+	assert_true(ramjet_guest_is_paused(s->guest.handle));
+	assert_int_equal(rj_qemu_source_stop(&s->guest, NULL), 0);
+	assert_false(ramjet_guest_is_paused(s->guest.handle));
+	end_script(s);
+	scene_free(s);
+}
+
 /* Slowed down by short stops, one of which did not end: nobody else's pause. */
 static void what_naps_is_not_taken_for_paused(void **state)
 {
@@ -141,6 +171,20 @@ static void what_stays_paused_has_its_images_back(void **state)
 	end_script(s);
 	assert_false(scripted_saw(&s->script, "cont"));
 	assert_true(scripted_saw(&s->script, "blockdev-set-active"));
+	scene_free(s);
+}
+
+static void what_has_lost_a_device_is_not_handed_over(void **state)
+{
+	struct scene *s = scene_new("{\"status\": \"paused\"}",
+				    "{\"event\": \"DEVICE_DELETED\"}\r\n");
+	struct ramjet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(rj_qemu_source_stop(&s->guest, NULL), 0);
+	assert_int_equal(rj_qemu_source_check_still(&s->guest, &err), -ESTALE);
+	assert_non_null(strstr(err.message, "unplugged"));
+	end_script(s);
 	scene_free(s);
 }
 
@@ -213,6 +257,9 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_stands_still_by_itself_is_left_so),
 		cmocka_unit_test(what_was_stopped_goes_on),
+		cmocka_unit_test(what_has_lost_a_device_is_not_handed_over),
+		cmocka_unit_test(what_its_owner_paused_goes_on_when_told),
+		cmocka_unit_test(what_its_owner_lets_go_on_is_not_paused),
 		cmocka_unit_test(what_naps_is_not_taken_for_paused),
 		cmocka_unit_test(what_stays_paused_has_its_images_back),
 		cmocka_unit_test(what_runs_in_the_pause_is_not_handed_over),
