@@ -235,14 +235,15 @@ static void target_outcome(const struct rj_qemu_guest *g,
 			"the guest has arrived paused, 'cont' lets it go "
 			"on in QEMU (process %d)",
 			(int)g->pid);
-	else if (state != RAMJET_STATE_COMPLETED && g->load_failed)
+	else if (state != RAMJET_STATE_COMPLETED && g->has_state)
 		(void)snprintf(text, bytes,
 			       "the target QEMU (process %d) %s: start another "
 			       "one before the next try",
 			       (int)g->pid,
 			       rj_attach_process_lives(&g->process)
 				       ? "has been given a state that is of no "
-					 "use"
+					 "use; 'quit' it, since its guest must "
+					 "not run"
 				       : "has ended");
 }
 

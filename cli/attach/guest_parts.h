@@ -56,7 +56,7 @@ struct rj_qemu_guest {
 	struct rj_qemu_saver saver; /* source */
 	struct rj_qemu_loader loader;
 	struct rj_qemu_settings settings; /* target */
-	bool load_failed;                 /* QEMU may be of no use any more */
+	bool has_state; /* target: it was loaded, or was to be */
 	size_t unread; /* processes that may share its memory, for all we know */
 };
 

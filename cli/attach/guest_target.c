@@ -191,12 +191,12 @@ int rj_qemu_target_load(void *user, const void *data, size_t bytes,
 	rj_lock(&g->lock);
 	rc = rj_qemu_state_check(data, bytes, g->qemu.machine, err);
 	if (!rc) {
-		g->load_failed = true; /* unless all goes well */
+		/* Also if it succeeds: should the source go on after all, a
+		 * guest lies here that must not. */
+		g->has_state = true;
 		rc = rj_qemu_loader_load(&g->qemu, &g->loader, &state, LOAD_MS,
 					 err);
 	}
-	if (!rc)
-		g->load_failed = false;
 	rj_unlock(&g->lock);
 	return rc;
 }
@@ -207,6 +207,8 @@ int rj_qemu_target_start(struct rj_qemu_guest *g, struct ramjet_error *err)
 
 	rj_lock(&g->lock);
 	rj_guardian_starting(g->guardian);
+	/* From here on it is the guest, whatever comes of it. */
+	g->has_state = false;
 	rc = rj_qemu_cont(&g->qemu, NULL, err);
 	if (!rc) {
 		rj_guardian_running(g->guardian);
