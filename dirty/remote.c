@@ -290,12 +290,14 @@ static void remote_stop(void *user)
 	struct remote *r = user;
 	/* Before the thread ends: afterwards nobody is to wait. */
 	const int rc = rj_remote_ranges_stop(&r->ranges, r->uffd);
+	const bool lifting = r->lifter.running;
 
+	/* Not closed before: the thread may be about to read from it. */
+	rj_lifter_stop(&r->lifter);
 	/* What could not be unregistered was unmapped, or its process is gone;
 	 * but nobody must wait for ever, whatever the reason. */
-	if (rc && rc != -ESRCH && r->lifter.running)
+	if (rc && rc != -ESRCH && lifting)
 		rj_close_fd(&r->uffd);
-	rj_lifter_stop(&r->lifter);
 	rj_scan_pool_close(&r->scans);
 }
 

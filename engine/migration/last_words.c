@@ -27,11 +27,14 @@ static void peer_error(const struct rj_message *message, const char *peer,
 		rj_error_prefix(ret, "%s", peer);
 }
 
-/* True when our error is that of a connection: the peer may tell more. */
+/* True when our error is that of a connection: the peer may tell more. So it is
+ * when a channel finds nobody listening (of a unix socket: no file): a target that
+ * failed meanwhile listens no more. */
 static bool is_from_connection(int code)
 {
 	return code == -EPIPE || code == -ECONNRESET || code == -ENODATA ||
-	       code == -ECONNABORTED || code == -ENOTCONN;
+	       code == -ECONNABORTED || code == -ENOTCONN ||
+	       code == -ECONNREFUSED || code == -ENOENT;
 }
 
 int rj_take_last_words(const struct rj_env *env,

@@ -20,7 +20,8 @@
 
 /* ---- an old kernel ----------------------------------------------------- */
 
-static uint64_t lacking; /* features */
+/* Features; the thread that lifts protection looks, too. */
+static _Atomic uint64_t lacking;
 
 int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);

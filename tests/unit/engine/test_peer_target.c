@@ -251,7 +251,7 @@ static void on_committed(void *user, enum ramjet_state old_state,
 			 struct ramjet_migration *migration)
 {
 	struct fake_target *s = user;
-	struct pollfd control = { .fd = s->peer.control, .events = POLLIN };
+	struct pollfd control = { .events = POLLIN };
 	struct rj_frame frame;
 
 	(void)old_state;
@@ -259,6 +259,7 @@ static void on_committed(void *user, enum ramjet_state old_state,
 	(void)migration;
 	if (state != RAMJET_STATE_COMMITTED)
 		return;
+	control.fd = s->peer.control;
 	while (poll(&control, 1, 0) == 1 &&
 	       wire_peer_read(control.fd, &frame, NULL, 0))
 		s->commit_was_early |= frame.type == RJ_FRAME_COMMIT;
