@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cli/attach/peer.h"
+#include "util/cleanup.h"
 #include "util/error.h"
 
 void rj_qemu_guest_drop_memory(struct rj_qemu_guest *g)
@@ -28,6 +29,25 @@ int rj_qemu_guest_look(struct rj_qemu_guest *g, struct rj_qemu_blocks *ret,
 	return rc;
 }
 
+/* With another machine's process one guest's memory would travel with the other's
+ * devices: what the monitor calls its vCPUs' threads must be found there. */
+static int check_said_pid(struct rj_qemu_guest *g, struct ramjet_error *err)
+{
+	rj_autofree pid_t *threads = NULL;
+	size_t count = 0;
+	int rc = rj_qemu_vcpus(&g->qemu, &threads, &count, err);
+
+	for (size_t i = 0; !rc && i < count; i++)
+		if (threads[i] && !rj_attach_pid_has_thread(g->pid, threads[i]))
+			rc = rj_fail(err, -EINVAL,
+				     "qemu %s: pid=%d: its vCPU's thread %d is "
+				     "not that process's, wanted the pid of "
+				     "the QEMU behind this monitor",
+				     g->qemu.path, (int)g->pid,
+				     (int)threads[i]);
+	return rc;
+}
+
 int rj_qemu_guest_find_pid(struct rj_qemu_guest *g, struct ramjet_error *err)
 {
 	g->pid = g->spec.qemu.pid ? g->spec.qemu.pid : g->qemu.pid;
@@ -43,7 +63,7 @@ int rj_qemu_guest_find_pid(struct rj_qemu_guest *g, struct ramjet_error *err)
 			       g->qemu.path, (int)g->pid);
 	/* Of the one that is looked into, whoever made the socket. */
 	g->qemu.pid = g->pid;
-	return 0;
+	return g->spec.qemu.pid ? check_said_pid(g, err) : 0;
 }
 
 void rj_qemu_guest_note_events(struct rj_qemu_guest *g)

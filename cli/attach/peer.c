@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/attach/peer.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,6 +52,46 @@ bool rj_attach_pid_is_qemu(pid_t pid)
 	program[length] = '\0';
 	slash = strrchr(program, '/');
 	return is_qemus(slash ? slash + 1 : program);
+}
+
+/* What a thread calls itself is the last of its numbers, one a namespace; a
+ * kernel without namespaces names none. */
+static bool calls_itself(pid_t pid, pid_t thread, pid_t tid)
+{
+	rj_autofree char *text = NULL;
+	uint64_t number = (uint64_t)thread;
+	uint64_t next;
+	size_t bytes;
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "task/%d/status", (int)thread);
+	if (rj_attach_proc_read(pid, name, &text, &bytes))
+		return false;
+	for (unsigned i = 0; rj_attach_proc_number(text, "NSpid", 10, i, &next);
+	     i++)
+		number = next;
+	return number == (uint64_t)tid;
+}
+
+bool rj_attach_pid_has_thread(pid_t pid, pid_t tid)
+{
+	const int fd = rj_attach_proc_open(pid, "task", O_RDONLY | O_DIRECTORY);
+	DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *one;
+	bool found = false;
+
+	if (!tasks) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while (!found && (one = readdir(tasks))) {
+		const pid_t thread = (pid_t)strtol(one->d_name, NULL, 10);
+
+		found = thread > 0 && calls_itself(pid, thread, tid);
+	}
+	closedir(tasks);
+	return found;
 }
 
 int rj_attach_peer_pid(int socket_fd, const char *what, pid_t *ret,

@@ -80,6 +80,21 @@ class Failures(qemu_rig.Case):
             more=["-incoming", f"unix:{self.path('incoming')}"])
         self.target_refused(source, target, "-incoming defer")
 
+    # ---- pid= of another one
+
+    def fails_with_another_process(self, source):
+        """Not one byte of it may be taken for the guest's, or overwritten."""
+        target = source.twin()
+        recv = self.recv(target.guest, f"unix:{self.path('pid')}")
+        send = self.send(f"{source.guest},pid={target.pid}", recv.uri)
+        self.ends(send, 2, f"pid={target.pid}: .*thread .*wanted the pid")
+        recv.interrupt()
+        recv.wait()
+        self.ends(self.migrating("recv", f"{target.guest},pid={source.pid}",
+                                 "--from", f"unix:{self.path('never')}"),
+                  2, f"pid={source.pid}: .*thread ")
+        target.quit()
+
     # ---- ends
 
     def fails_when_target_dies_at_load(self, source):

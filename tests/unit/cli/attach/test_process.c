@@ -3,6 +3,7 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -231,6 +232,55 @@ static void a_peer_that_is_no_qemu_is_refused(void **state)
 	(void)close(ends[1]);
 }
 
+/* Starts the first process of a PID namespace of its own, which lives until
+ * `stop` closes; says its pid, or 0 where there can't be one. */
+static void first_of_a_namespace(int stop, int say)
+{
+	pid_t first = 0;
+	char byte;
+
+	if (!unshare(CLONE_NEWPID)) {
+		first = fork();
+		if (!first)
+			_exit((int)read(stop, &byte, 1));
+	}
+	(void)!write(say, &first, sizeof(first));
+	if (first > 0)
+		(void)waitpid(first, NULL, 0);
+	_exit(0);
+}
+
+static void threads_are_known_by_what_they_call_themselves(void **state)
+{
+	int stop[2], say[2];
+	pid_t child, first = 0;
+
+	(void)state;
+	assert_true(rj_attach_pid_has_thread(getpid(), gettid()));
+	assert_false(rj_attach_pid_has_thread(getpid(), getppid()));
+	assert_int_equal(pipe(stop), 0);
+	assert_int_equal(pipe(say), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		(void)close(stop[1]);
+		first_of_a_namespace(stop[0], say[1]);
+	}
+	assert_int_equal(read(say[0], &first, sizeof(first)), sizeof(first));
+	if (first > 0) {
+		assert_true(rj_attach_pid_has_thread(first, 1));
+		assert_false(rj_attach_pid_has_thread(first, first));
+	} else {
+		print_message("# no PID namespace is to be had here\n");
+	}
+	(void)close(stop[1]);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_false(rj_attach_pid_has_thread(child, child));
+	(void)close(stop[0]);
+	(void)close(say[0]);
+	(void)close(say[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +292,8 @@ int main(void)
 		cmocka_unit_test(the_same_user_may),
 		cmocka_unit_test(findings_name_what_is_missing),
 		cmocka_unit_test(a_peer_that_is_no_qemu_is_refused),
+		cmocka_unit_test(
+			threads_are_known_by_what_they_call_themselves),
 	};
 
 	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
