@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cli/attach/guest.h"
 #include "cli/guest/file.h"
+#include "cli/outside/guest.h"
 #ifdef RJ_CLI_KVM
 #include "cli/kvm/guest.h"
 #endif

@@ -2,7 +2,7 @@
 #ifndef RJ_CLI_GUEST_KINDS_H
 #define RJ_CLI_GUEST_KINDS_H
 /* Which kinds of guests this build has: those of cli/guest/, and cli/kvm/'s
- * where there is KVM, and cli/attach/'s. */
+ * where there is KVM, and cli/outside/'s. */
 #include "cli/guest/guest.h"
 
 /* As kind->findings, of the kind that `spec` names. */

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/attach/guardian_watch.h"
 #include "cli/base/exit_status.h"
 #include "cli/base/signals.h"
 #include "cli/base/terminal.h"
 #include "cli/build.h"
 #include "cli/commands/command.h"
+#include "cli/guardian/watch.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 

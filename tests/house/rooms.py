@@ -18,7 +18,8 @@ ORDER = {
                ["migration"], ["placement"], ["send", "receive"], ["forecast"],
                ["source", "target"], [""]],
     "cli": [["base"], ["guest"], ["kvm", "options", "qmp"],
-            ["report", "attach"],
+            ["report", "attach", "guardian"], ["qemu"],
+            ["outside"],
             ["monitor"], ["session"], ["remote"], [""], ["commands"]],
 }
 PICTURE = "docs/rooms.md"

@@ -34,7 +34,7 @@ def unread(connection):
 
 
 class Draining(qemu_rig.Case):
-    """What cli/attach/pinned.c relies on, of QEMU alone."""
+    """What cli/qemu/pinned.c relies on, of QEMU alone."""
 
     def boot_slow(self, aio, bus):
         slow = SlowFile(self, f"slow-{aio}-{bus}")

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RJ_CLI_QEMU_STATE_H
+#define RJ_CLI_QEMU_STATE_H
+/*
+ * Device state out of one QEMU and into another. What can be done before the
+ * guest stops is in _prepare(): descriptors are passed then.
+ */
+#include "cli/qemu/monitor.h"
+#include "cli/qemu/stream.h"
+#include "cli/qemu/words.h"
+
+/* The source's side. */
+struct rj_qemu_saver {
+	int fd;     /* a memfd, to read it */
+	int writer; /* the same; QEMU has a duplicate, with one offset */
+	int set;    /* QEMU's number of it; -1: none */
+};
+#define RJ_QEMU_SAVER_NONE \
+	((struct rj_qemu_saver){ .fd = -1, .writer = -1, .set = -1 })
+
+/* -ENOSYS when QEMU has no xen-save-devices-state. */
+RJ_NODISCARD int rj_qemu_saver_prepare(struct rj_qemu *source,
+				       struct rj_qemu_saver *ret,
+				       struct ramjet_error *err);
+/*
+ * QEMU is stopped and rj_qemu_check_stopped() found nothing: what a target
+ * loads, *returned*. It gives up its locks on images; rj_qemu_cont() takes
+ * them back. May be called again after that.
+ */
+RJ_NODISCARD int rj_qemu_saver_save(struct rj_qemu *source,
+				    struct rj_qemu_saver *saver,
+				    struct rj_qemu_state *ret,
+				    struct ramjet_error *err);
+/* Have QEMU forget the descriptor. Right for a dead QEMU, and twice. */
+void rj_qemu_saver_done(struct rj_qemu *source, struct rj_qemu_saver *saver);
+
+/* The target's side. */
+struct rj_qemu_loader {
+	int fd;     /* we write here; -1: none */
+	bool named; /* QEMU has the other end, by a name */
+	struct rj_qemu_words words;
+};
+#define RJ_QEMU_LOADER_NONE \
+	((struct rj_qemu_loader){ .fd = -1, .words = { .fd = -1 } })
+
+/*
+ * Needs rj_qemu_settings_set(). Whether QEMU was started with -S can't be
+ * seen, and without it the guest would run as soon as it is loaded: so it is
+ * told to `stop`, which means the same while it waits.
+ */
+RJ_NODISCARD int rj_qemu_loader_prepare(struct rj_qemu *target,
+					struct rj_qemu_loader *ret,
+					struct ramjet_error *err);
+/*
+ * Waits until it is loaded and QEMU is paused, ready for rj_qemu_cont().
+ * -EREMOTEIO with QEMU's words when it refuses: one before 9.1 ends then,
+ * and its words can be had only where its stderr is a file.
+ * -ETIMEDOUT after `timeout_ms`: it must not be let run then.
+ */
+RJ_NODISCARD int rj_qemu_loader_load(struct rj_qemu *target,
+				     struct rj_qemu_loader *loader,
+				     const struct rj_qemu_state *state,
+				     int timeout_ms, struct ramjet_error *err);
+/* The name is taken back. Right for a dead QEMU, and twice. */
+void rj_qemu_loader_done(struct rj_qemu *target, struct rj_qemu_loader *loader);
+#endif
