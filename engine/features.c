@@ -12,7 +12,7 @@
 #endif
 
 #include "dbus/vmstate.h"
-#include "dirty/kvm_trial.h"
+#include "dirty/kvm/trial.h"
 #include "dirty/source.h"
 #include "engine/placement/machine_nodes.h"
 #include "engine/receive/populate_ahead.h"

@@ -17,6 +17,7 @@ ORDER = {
     "engine": [["process", "wire"], ["stats"], ["guest"], ["link"], ["page"],
                ["migration"], ["placement"], ["send", "receive"], ["forecast"],
                ["source", "target"], [""]],
+    "dirty": [[""], ["kvm", "remote"]],
     "cli": [["base"], ["guest"], ["kvm", "options", "qmp"],
             ["report", "attach", "guardian"], ["qemu"],
             ["outside"],

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dirty/gfn_ring.h"
+#include "dirty/kvm/gfn_ring.h"
 
 #define ENTRIES  256u
 #define KEPT     64u /* entries the kernel keeps back */

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "dirty/kvm_ring.h"
-#include "dirty/kvm_trial.h"
+#include "dirty/kvm/ring.h"
+#include "dirty/kvm/trial.h"
 #include "tests/unit/dirty/tiny_guest.h"
 
 /* 65536 entries, which nothing here fills; 4096; and 1024, of which KVM should

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "dirty/kvm_copy.h"
+#include "dirty/kvm/copy.h"
 
 #define SLOTS 6u
 #define PAGES 4096u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dirty/kvm_slots.h"
+#include "dirty/kvm/slots.h"
 
 #include <errno.h>
 #include <linux/kvm.h>

@@ -10,7 +10,7 @@
  * that happens; so harvested pages wait in a bitmap for the next collect. The
  * lock keeps harvesting and resetting together.
  */
-#include "dirty/kvm_ring.h"
+#include "dirty/kvm/ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +19,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "dirty/gfn_ring.h"
-#include "dirty/kvm_slots.h"
-#include "dirty/kvm_trial.h"
+#include "dirty/kvm/gfn_ring.h"
+#include "dirty/kvm/slots.h"
+#include "dirty/kvm/trial.h"
 #include "dirty/source.h"
 #include "util/bits.h"
 #include "util/cleanup.h"

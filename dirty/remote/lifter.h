@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef RJ_DIRTY_LIFTER_H
-#define RJ_DIRTY_LIFTER_H
+#ifndef RJ_DIRTY_REMOTE_LIFTER_H
+#define RJ_DIRTY_REMOTE_LIFTER_H
 /*
  * A thread that lifts the write protection of pages somebody waits to write to,
  * where the kernel does not do it by itself (before Linux 6.7). What has lost its

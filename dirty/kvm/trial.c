@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dirty/kvm_trial.h"
+#include "dirty/kvm/trial.h"
 
 #include <errno.h>
 #include <linux/kvm.h>
@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 
 #include "dirty/bitmap.h"
-#include "dirty/gfn_ring.h"
-#include "dirty/kvm_slots.h"
+#include "dirty/kvm/gfn_ring.h"
+#include "dirty/kvm/slots.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 

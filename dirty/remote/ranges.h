@@ -4,7 +4,7 @@
 /* Where another process has the memory of blocks, and what kind of memory it is
  * there. */
 #include "dirty/extent.h"
-#include "dirty/sent_map.h"
+#include "dirty/remote/sent_map.h"
 #include "ramjet-remote.h"
 
 struct rj_remote_range {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dirty/kvm_slots.h"
+#include "dirty/kvm/slots.h"
 #include "util/compiler.h"
 
 /* What is set in words[0..count), which start at page `first_page` of the block

@@ -24,7 +24,7 @@
  *
  * Decision 039 has what the kernel does in each case.
  */
-#include "dirty/remote_walk.h"
+#include "dirty/remote/walk.h"
 
 #include "dirty/write_protect.h"
 

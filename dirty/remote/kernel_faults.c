@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dirty/kernel_faults.h"
+#include "dirty/remote/kernel_faults.h"
 
 #include <errno.h>
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Linux 6.7: the kernel lifts the protection, and PAGEMAP_SCAN tells. */
-#include "dirty/remote_walk.h"
+#include "dirty/remote/walk.h"
 #include "dirty/write_protect.h"
 
 static int on_run(void *user, uint64_t first, uint64_t count,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dirty/sent_map.h"
+#include "dirty/remote/sent_map.h"
 
 #include "dirty/bit_memory.h"
 #include "dirty/bitmap.h"

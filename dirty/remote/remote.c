@@ -7,11 +7,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "dirty/kernel_faults.h"
-#include "dirty/lifter.h"
 #include "dirty/mappings.h"
 #include "dirty/pagemap_entries.h"
-#include "dirty/remote_walk.h"
+#include "dirty/remote/kernel_faults.h"
+#include "dirty/remote/lifter.h"
+#include "dirty/remote/walk.h"
 #include "dirty/source.h"
 #include "dirty/uffd.h"
 #include "dirty/write_protect.h"

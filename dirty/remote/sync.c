@@ -6,7 +6,7 @@
  * entry without protection, and does not wait.
  */
 #include "dirty/pagemap_entries.h"
-#include "dirty/remote_walk.h"
+#include "dirty/remote/walk.h"
 #include "dirty/write_protect.h"
 
 #define ENTRIES 1024u /* at once: 8 KiB on the stack, 4 MiB of memory */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dirty/remote_ranges.h"
+#include "dirty/remote/ranges.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * (remote_walk.c has the reasoning), in one of two ways. */
 #include "dirty/mark_batch.h"
 #include "dirty/pagescan.h"
-#include "dirty/remote_ranges.h"
+#include "dirty/remote/ranges.h"
 
 struct rj_remote_walk;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dirty/kvm_copy.h"
+#include "dirty/kvm/copy.h"
 
 #include <errno.h>
 #include <linux/kvm.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef RJ_DIRTY_SENT_MAP_H
-#define RJ_DIRTY_SENT_MAP_H
+#ifndef RJ_DIRTY_REMOTE_SENT_MAP_H
+#define RJ_DIRTY_REMOTE_SENT_MAP_H
 /*
  * Which pages have been sent, so that one which is absent now is known to have
  * been discarded; and which of them were reported as absent since, with an entry

@@ -9,7 +9,7 @@
  * fewer entries than were flagged, which the caller checks. So an overrun is
  * never silent.
  */
-#include "dirty/gfn_ring.h"
+#include "dirty/kvm/gfn_ring.h"
 
 #include <errno.h>
 #include <linux/kvm.h>

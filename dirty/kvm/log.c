@@ -43,9 +43,9 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include "dirty/kvm_clear.h"
-#include "dirty/kvm_copy.h"
-#include "dirty/kvm_slots.h"
+#include "dirty/kvm/clear.h"
+#include "dirty/kvm/copy.h"
+#include "dirty/kvm/slots.h"
 #include "dirty/source.h"
 #include "util/bits.h"
 #include "util/cleanup.h"

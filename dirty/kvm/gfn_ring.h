@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef RJ_DIRTY_GFN_RING_H
-#define RJ_DIRTY_GFN_RING_H
+#ifndef RJ_DIRTY_KVM_GFN_RING_H
+#define RJ_DIRTY_KVM_GFN_RING_H
 /*
  * One vCPU's dirty ring, as user space sees it: entries that KVM makes dirty
  * in order, that we flag as harvested in order, and that KVM frees in order at

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dirty/lifter.h"
+#include "dirty/remote/lifter.h"
 
 #include <errno.h>
 #include <fcntl.h>

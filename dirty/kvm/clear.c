@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dirty/kvm_clear.h"
+#include "dirty/kvm/clear.h"
 
 #include <errno.h>
 #include <linux/kvm.h>

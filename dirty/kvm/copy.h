@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dirty/kvm_slots.h"
+#include "dirty/kvm/slots.h"
 #include "util/compiler.h"
 #include "util/mutex.h"
 
