@@ -158,6 +158,22 @@ static void what_naps_is_not_taken_for_paused(void **state)
 	scene_free(s);
 }
 
+/* A pause of ours that could not be ended, since `cont` failed: the next one is no
+ * owner's either. */
+static void what_could_not_go_on_is_not_taken_for_paused(void **state)
+{
+	struct scene *s = scene_new("{\"status\": \"paused\"}", NULL);
+
+	(void)state;
+	s->guest.stopped = true;
+	assert_int_equal(rj_qemu_source_stop(&s->guest, NULL), 0);
+	assert_false(ramjet_guest_is_paused(s->guest.handle));
+	assert_int_equal(rj_qemu_source_start(&s->guest, NULL), 0);
+	end_script(s);
+	assert_true(scripted_saw(&s->script, "cont"));
+	scene_free(s);
+}
+
 /* The move has failed after its state was saved. */
 static void what_stays_paused_has_its_images_back(void **state)
 {
@@ -225,6 +241,36 @@ static void what_has_run_in_the_pause_is_not_handed_over(void **state)
 	scene_free(s);
 }
 
+/* The look is taken after the state was saved: that takes a while. */
+static void saving_looks_whether_it_stood_still(void **state)
+{
+	static const char *const events[] = { "{\"event\": \"STOP\"}\r\n",
+					      "{\"event\": \"RESUME\"}\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(events); i++) {
+		struct scene *s =
+			scene_new("{\"status\": \"paused\"}", events[i]);
+		struct rj_qemu_guest *g = &s->guest;
+		size_t bytes = 0;
+		void *data = NULL;
+
+		assert_int_equal(rj_qemu_table_read(&g->qemu, &g->blocks, NULL),
+				 0);
+		assert_int_equal(
+			rj_qemu_saver_prepare(&g->qemu, &g->saver, NULL), 0);
+		g->stopped = true;
+		assert_int_equal(rj_qemu_source_save(g, &data, &bytes, NULL),
+				 i ? -EIO : 0);
+		assert_int_equal(data != NULL, !i);
+		free(data);
+		rj_qemu_blocks_done(&g->blocks);
+		end_script(s);
+		assert_true(scripted_saw(&s->script, "xen-save-devices-state"));
+		scene_free(s);
+	}
+}
+
 static void what_stands_still_is_handed_over(void **state)
 {
 	struct scene *s = scene_new("{\"status\": \"paused\"}",
@@ -261,9 +307,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_its_owner_paused_goes_on_when_told),
 		cmocka_unit_test(what_its_owner_lets_go_on_is_not_paused),
 		cmocka_unit_test(what_naps_is_not_taken_for_paused),
+		cmocka_unit_test(what_could_not_go_on_is_not_taken_for_paused),
 		cmocka_unit_test(what_stays_paused_has_its_images_back),
 		cmocka_unit_test(what_runs_in_the_pause_is_not_handed_over),
 		cmocka_unit_test(what_has_run_in_the_pause_is_not_handed_over),
+		cmocka_unit_test(saving_looks_whether_it_stood_still),
 		cmocka_unit_test(what_stands_still_is_handed_over),
 		cmocka_unit_test(what_runs_after_it_was_handed_over_is_stopped),
 	};

@@ -40,7 +40,8 @@ struct scripted {
 	json_t *commands;     /* names, in their order */
 	json_t *capabilities; /* last value of each that was set */
 	int fds;              /* descriptors that came along */
-	char *late;           /* the thread's own */
+	char *late;           /* the thread's own, */
+	int saved_to;         /* as the last of those descriptors; -1: none */
 };
 
 void scripted_start(struct scripted *s);
