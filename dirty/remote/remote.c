@@ -135,31 +135,10 @@ static int check_mapped(const struct remote *r, struct ramjet_error *err)
 	return 0;
 }
 
-/* A thread that touched a huge page of shared memory which was being discarded
- * was seen to wait for ever (once, in random rounds): not understood yet, so
- * refused. */
-static int check_kinds(const struct remote *r, struct ramjet_error *err)
-{
-	for (size_t i = 0; i < r->ranges.count; i++) {
-		const struct rj_remote_range *range = &r->ranges.ranges[i];
-
-		if (range->unit > RAMJET_PAGE_BYTES &&
-		    r->regions[range->region].fd >= 0)
-			return rj_fail(err, -EOPNOTSUPP,
-				       "block %s: huge pages of shared memory "
-				       "are not tracked synchronously, wanted "
-				       "Linux 6.7",
-				       range->block);
-	}
-	return 0;
-}
-
 static int begin_lifting(struct remote *r, struct ramjet_error *err)
 {
-	int rc = check_kinds(r, err);
+	int rc = check_mapped(r, err);
 
-	if (!rc)
-		rc = check_mapped(r, err);
 	if (!rc)
 		rc = rj_lifter_start(&r->lifter, r->uffd, unit_at, r, err);
 	if (rc)

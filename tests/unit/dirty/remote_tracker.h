@@ -71,7 +71,7 @@ void discard(struct remote_tracker *t, uint64_t page, uint64_t count);
 	of_kind(test, MEMORY_ANON), of_kind(test, MEMORY_THP),                \
 		of_kind(test, MEMORY_MEMFD), of_kind(test, MEMORY_MEMFD_THP), \
 		of_kind(test, MEMORY_HUGETLB_ANON),                           \
-		of_mode(test, MEMORY_HUGETLB_MEMFD, ASYNC)
+		of_kind(test, MEMORY_HUGETLB_MEMFD)
 #define of_some(test) of_kind(test, MEMORY_ANON), of_kind(test, MEMORY_MEMFD)
 
 #endif

@@ -92,17 +92,6 @@ static void linux_6_1_is_enough(void **state)
 	remote_end(&t);
 }
 
-static void huge_pages_of_shared_memory_are_refused(void **state)
-{
-	struct remote_tracker t;
-
-	(void)state;
-	remote_make(&t, MEMORY_HUGETLB_MEMFD, RAMJET_REMOTE_SYNC);
-	assert_int_equal(remote_start(&t), -EOPNOTSUPP);
-	assert_non_null(strstr(t.err.message, "not tracked synchronously"));
-	remote_end(&t);
-}
-
 static void what_is_newer_is_preferred(void **state)
 {
 	struct remote_tracker t;
@@ -282,7 +271,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		of_kind(linux_6_1_is_enough, MEMORY_ANON),
 		of_kind(linux_6_1_is_enough, MEMORY_MEMFD),
-		cmocka_unit_test(huge_pages_of_shared_memory_are_refused),
 		cmocka_unit_test(what_is_newer_is_preferred),
 		cmocka_unit_test(what_the_kernel_lacks_is_told),
 		of_kind(a_userfaultfd_of_user_mode_only_is_refused,
