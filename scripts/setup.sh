@@ -4,7 +4,7 @@
 # Sourced, with the current directory at the root of the tree.
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config liburing-dev
-libnuma-dev libxxhash-dev libjansson-dev libsystemd-dev"
+libnuma-dev libzstd-dev libxxhash-dev libjansson-dev libsystemd-dev"
 # shellcheck disable=SC2034 # for ./demo: its helpers sit on a bus
 DEMO_PACKAGES="$BUILD_PACKAGES dbus-daemon"
 # shellcheck disable=SC2034 # for ./check

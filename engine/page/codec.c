@@ -9,7 +9,10 @@
 
 void rj_page_codec_init(struct rj_page_codec *codec, uint32_t frame_bytes)
 {
-	*codec = (struct rj_page_codec){ .frame_bytes = frame_bytes };
+	*codec = (struct rj_page_codec){
+		.frame_bytes = frame_bytes,
+		.level = RJ_LEVEL_OFF,
+	};
 }
 
 void rj_page_codec_done(struct rj_page_codec *codec)

@@ -9,6 +9,7 @@
  */
 #include <sys/uio.h>
 
+#include "engine/page/reduction.h"
 #include "engine/page/run_row.h"
 
 /* One frame is built while another is sent. */
@@ -17,7 +18,13 @@
 struct rj_page_codec {
 	/* the source's */
 	uint32_t frame_bytes; /* a frame's payload, at most */
-	uint8_t *copies;      /* of frames' pages, or NULL: see below */
+	/* How pages may be made smaller; borrowed, and NULL: not at all. Set
+	 * after rj_page_codec_init(), before the first frame. */
+	const struct rj_reduction *reduction;
+	/* zstd's level for what is added from now on: the lane's worker changes
+	 * it as it likes, within the reduction's. */
+	int32_t level;
+	uint8_t *copies; /* of frames' pages, or NULL: see below */
 	/* of pages that are not mapped here, or NULL; may be `copies` */
 	uint8_t *staging;
 	uint8_t *coded; /* frames' coded payloads, once there are any */

@@ -479,6 +479,9 @@ static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 	int rc;
 
 	rj_page_codec_init(&s->codec, RJ_OUT_PAYLOAD_BYTES);
+	s->codec.reduction = s->reduction;
+	if (s->reduction)
+		s->codec.level = s->reduction->level;
 	for (unsigned i = 0; i < RJ_CODEC_FRAMES; i++) {
 		s->frames[i] = malloc(sizeof(*s->frames[i]));
 		if (!s->frames[i])

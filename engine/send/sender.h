@@ -34,6 +34,7 @@ struct rj_sender {
 	_Atomic int *zero_copy;       /* likewise, enum rj_verdict */
 	/* nothing comes back: see open_codec() */
 	const _Atomic uint32_t *applied; /* rounds in the target's memory */
+	const struct rj_reduction *reduction; /* all workers' */
 	bool one_way;
 	bool pinning_dirties; /* pinning a page counts as the guest writing it */
 	struct rj_counters *counters;

@@ -73,6 +73,8 @@ struct rj_source_lanes {
 	struct rj_governor governor; /* any thread's */
 	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
 	struct rj_numa numa;
+	/* What the lanes may make of pages; as settled before they begin. */
+	struct rj_reduction reduction;
 };
 
 /* Who asks the dirty sources: collect.h. */

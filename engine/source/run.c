@@ -101,6 +101,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 			out->session.has_outbox ? &out->session.outbox : NULL;
 		s->governor = &out->lanes.governor;
 		s->zero_copy = &out->lanes.zero_copy;
+		s->reduction = &out->lanes.reduction;
 		s->one_way = out->session.one_way;
 		s->applied = &out->pages.applied;
 		s->counters = &m->counters[i];
@@ -339,6 +340,7 @@ static int new_outgoing(struct ramjet_migration *m,
 		(struct rj_conn)RJ_CONN_NONE;
 	rj_link_init(&m->out->session.link, NULL, m->wake_fd);
 	rj_governor_init(&m->out->lanes.governor, &m->cap_bytes_per_s);
+	m->out->lanes.reduction.level = RJ_LEVEL_OFF;
 	if (where->connector)
 		m->out->session.connector = *where->connector;
 	/* The caller may close its number once ramjet_migrate() returns. */

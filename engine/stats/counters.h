@@ -26,6 +26,13 @@ struct rj_counters {
 	_Atomic uint64_t claimed_pages;  /* sent or about to be */
 	_Atomic uint64_t normal_pages;
 	_Atomic uint64_t zero_pages;
+	_Atomic uint64_t word_pages;       /* one word each: WORD runs */
+	_Atomic uint64_t compressed_pages; /* in zstd's groups */
+	_Atomic uint64_t delta_pages;      /* DELTA and SAME runs */
+	/* Of the pages in all that zstd was given: bytes, what became of them,
+	 * and time; and those that went raw after all. */
+	_Atomic uint64_t zstd_in_bytes, zstd_out_bytes, zstd_ns;
+	_Atomic uint64_t zstd_refused_pages;
 	_Atomic uint64_t cpu_us;
 	_Atomic uint32_t rtt_us;
 	_Atomic uint32_t mailing; /* control frames are being sent in band */

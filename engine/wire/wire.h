@@ -71,6 +71,11 @@ enum rj_frame_flags {
 enum rj_run_kind {
 	RJ_RUN_RAW = 0,
 	RJ_RUN_ZERO = 1,
+	RJ_RUN_WORD = 2,   /* one word of 8 bytes, again and again */
+	RJ_RUN_ZSTD = 3,   /* a group begins: its pages, compressed together */
+	RJ_RUN_JOINED = 4, /* further pages of the group that began before */
+	RJ_RUN_DELTA = 5,  /* what has changed since they were sent last */
+	RJ_RUN_SAME = 6,   /* nothing has: the target has them */
 };
 
 enum rj_state_kind {

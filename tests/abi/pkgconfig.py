@@ -43,7 +43,8 @@ def main(build, example, cc, meson):
             root + "/**/include/**/*.h", recursive=True))
         assert headers == [
             "ramjet-connect.h", "ramjet-dirty.h", "ramjet-features.h",
-            "ramjet-helper.h", "ramjet-kvm.h", "ramjet-remote.h", "ramjet.h"], \
+            "ramjet-helper.h", "ramjet-kvm.h", "ramjet-params.h",
+            "ramjet-remote.h", "ramjet.h"], \
             f"installed headers: {headers}"
         print(call(program, LD_LIBRARY_PATH=":".join(libraries)))
 
