@@ -20,6 +20,7 @@ void rj_page_codec_done(struct rj_page_codec *codec)
 	if (codec->staging != codec->copies)
 		free(codec->staging);
 	free(codec->copies);
+	free(codec->own);
 	free(codec->coded);
 	free(codec->pieces);
 	free(codec->received);
@@ -43,10 +44,21 @@ int rj_page_codec_copy(struct rj_page_codec *codec, struct ramjet_error *err)
 
 int rj_page_codec_stage(struct rj_page_codec *codec, struct ramjet_error *err)
 {
+	/* A group's payload comes before all that stands between its pages: it
+	 * would be written over what is still to be sent from there. */
+	const bool shared = codec->copies &&
+			    !rj_reduction_allows(codec->reduction, RJ_RUN_ZSTD);
+
 	if (!codec->staging)
-		codec->staging =
-			codec->copies ? codec->copies : new_frames(codec);
+		codec->staging = shared ? codec->copies : new_frames(codec);
 	return codec->staging ? 0 : rj_fail(err, -ENOMEM, "out of memory");
+}
+
+int rj_page_codec_own(struct rj_page_codec *codec, struct ramjet_error *err)
+{
+	if (!codec->own)
+		codec->own = new_frames(codec);
+	return codec->own ? 0 : rj_fail(err, -ENOMEM, "out of memory");
 }
 
 uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame)

@@ -27,6 +27,7 @@ struct rj_page_codec {
 	uint8_t *copies; /* of frames' pages, or NULL: see below */
 	/* of pages that are not mapped here, or NULL; may be `copies` */
 	uint8_t *staging;
+	uint8_t *own;   /* of pages that are looked at closely, or NULL */
 	uint8_t *coded; /* frames' coded payloads, once there are any */
 
 	/* the target's: runs of the frame at hand whose payload comes here */
@@ -70,6 +71,18 @@ static inline uint8_t *rj_page_codec_staging(const struct rj_page_codec *codec,
 					     unsigned frame)
 {
 	return codec->staging + (size_t)frame * codec->frame_bytes;
+}
+
+/* From now on frames have room for copies of pages which are compressed, hashed
+ * or kept: the guest may write the pages themselves meanwhile. */
+RJ_NODISCARD int rj_page_codec_own(struct rj_page_codec *codec,
+				   struct ramjet_error *err);
+/* A frame's part of it: as much as its payload, page-aligned; NULL: none. */
+static inline uint8_t *rj_page_codec_own_part(const struct rj_page_codec *codec,
+					      unsigned frame)
+{
+	return codec->own ? codec->own + (size_t)frame * codec->frame_bytes
+			  : NULL;
 }
 
 /* Room for a frame's coded payload, likewise; NULL: out of memory. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "engine/page/page_copy.h"
 #include "engine/page/run_table.h"
 
 void rj_out_frame_init(struct rj_out_frame *frame, struct rj_page_codec *codec,
@@ -26,6 +27,7 @@ void rj_out_frame_reset(struct rj_out_frame *frame)
 	frame->iov_count = 1;
 	frame->run_count = 0;
 	frame->payload_bytes = frame->coded_bytes = frame->staged_pages = 0;
+	frame->own_pages = 0;
 	memset(frame->pages, 0, sizeof(frame->pages));
 	frame->last = (struct rj_wire_run){ 0 };
 	frame->iov[0] = (struct iovec){ .iov_base = frame->head };
@@ -38,13 +40,26 @@ static uint8_t *entry(struct rj_out_frame *frame, uint32_t from_end)
 	       (size_t)(frame->run_count - from_end) * RJ_RUN_BYTES;
 }
 
-static bool extends_last(const struct rj_out_frame *frame, uint64_t page,
-			 uint32_t count, enum rj_run_kind kind)
+/* Pages that are sent as they are: do they lie behind those of the last run? Some
+ * of a block may be sent from copies. */
+static bool is_behind_last(const struct rj_out_frame *frame,
+			   const uint8_t *pages)
 {
+	const struct iovec *iov = &frame->iov[frame->iov_count - 1];
+
+	return (const uint8_t *)iov->iov_base + iov->iov_len == pages;
+}
+
+static bool extends_last(const struct rj_out_frame *frame, const uint8_t *pages,
+			 uint64_t page, uint32_t count, enum rj_run_kind kind)
+{
+	const struct rj_run_row *row = &rj_run_rows[kind];
+
 	return frame->run_count && frame->last.kind == kind &&
 	       frame->last.page + frame->last.count == page &&
 	       frame->last.count + count <= RJ_RUN_COUNT_MAX &&
-	       rj_run_row_grows(&rj_run_rows[kind]);
+	       rj_run_row_grows(row) &&
+	       (!row->in_place || is_behind_last(frame, pages));
 }
 
 /* Is there room in the table? */
@@ -120,6 +135,31 @@ uint32_t rj_out_frame_room(const struct rj_out_frame *frame, unsigned block,
 	return room < entries ? room : entries;
 }
 
+/* Do they lie in the frame's staging memory? */
+static bool is_staged(const struct rj_out_frame *frame, const uint8_t *pages)
+{
+	return frame->codec->staging &&
+	       (uintptr_t)pages - (uintptr_t)rj_out_frame_staging(frame, 0) <
+		       frame->codec->frame_bytes;
+}
+
+uint8_t *rj_out_frame_own(struct rj_out_frame *frame, const uint8_t *pages,
+			  uint32_t count)
+{
+	const struct rj_page_codec *codec = frame->codec;
+	uint8_t *own = rj_page_codec_own_part(codec, frame->index);
+
+	if (is_staged(frame, pages))
+		return (uint8_t *)(uintptr_t)pages;
+	if (!own ||
+	    count > codec->frame_bytes / RAMJET_PAGE_BYTES - frame->own_pages)
+		return NULL;
+	own += (size_t)frame->own_pages * RAMJET_PAGE_BYTES;
+	rj_page_copy(own, pages, (size_t)count * RAMJET_PAGE_BYTES);
+	frame->own_pages += count;
+	return own;
+}
+
 /* So many pages at most, whatever becomes of them. */
 static uint32_t room_for(const struct rj_out_frame *frame, uint32_t count,
 			 enum rj_run_kind kind)
@@ -142,13 +182,13 @@ uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 	if (is_astray(frame, block, page))
 		return 0;
 	count = room_for(frame, count, kind);
-	extends = extends_last(frame, page, count, kind);
+	extends = extends_last(frame, pages, page, count, kind);
 	if (!count || !fits(frame, kind, extends))
 		return 0;
 	payload = rj_page_payload_of(frame->codec, frame->index,
 				     frame->coded_bytes, pages, count, kind);
 	if (rj_unlikely(payload.kind != kind)) {
-		extends = extends_last(frame, page, count, payload.kind);
+		extends = extends_last(frame, pages, page, count, payload.kind);
 		if (!fits(frame, payload.kind, extends))
 			return 0;
 	}
@@ -159,30 +199,6 @@ uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 		add_payload(frame, &payload, extends);
 	return count;
 }
-
-#ifdef RJ_TSAN
-typedef uint64_t word __attribute__((may_alias, aligned(1)));
-
-/* Not memcpy(): a sanitizer would report it, since the guest may write
- * meanwhile. */
-RJ_GUEST_MEMORY static void copy_pages(uint8_t *to, const uint8_t *from,
-				       size_t bytes)
-{
-	volatile word *out = (volatile word *)(void *)to;
-	const volatile word *in = (const volatile word *)(const void *)from;
-
-	for (size_t i = 0; i < bytes / sizeof(*in); i++)
-		out[i] = in[i];
-	/* Of a coded payload, which nobody else writes. */
-	for (size_t i = bytes & ~(sizeof(*in) - 1); i < bytes; i++)
-		to[i] = from[i];
-}
-#else
-static void copy_pages(uint8_t *to, const uint8_t *from, size_t bytes)
-{
-	memcpy(to, from, bytes);
-}
-#endif
 
 /* Copies they are already, of memory that is not mapped here, and move forward to
  * where others end: coded payload, too, is never longer than its pages were. */
@@ -198,7 +214,7 @@ static uint64_t stage(struct rj_out_frame *frame, uint8_t *copies)
 	size_t at = 0;
 
 	for (unsigned i = 1; i < frame->iov_count; i++) {
-		(frame->staged_pages ? move_pages : copy_pages)(
+		(frame->staged_pages ? move_pages : rj_page_copy)(
 			copies + at, frame->iov[i].iov_base,
 			frame->iov[i].iov_len);
 		at += frame->iov[i].iov_len;

@@ -30,6 +30,7 @@ struct rj_out_frame {
 	unsigned index;              /* which of its frames: init only */
 	uint32_t coded_bytes;        /* of the payload: from the codec */
 	uint32_t staged_pages;       /* of the codec's staging: in use */
+	uint32_t own_pages;          /* of its copies that are ours: likewise */
 	uint32_t entries_max;        /* of the table, for one run: init only */
 	uint8_t head[RJ_HEADER_BYTES + RJ_TABLE_BYTES_MAX];
 	uint8_t fence[RJ_HEADER_BYTES];
@@ -62,6 +63,14 @@ static inline uint8_t *rj_out_frame_staging(const struct rj_out_frame *frame,
 	return rj_page_codec_staging(frame->codec, frame->index) +
 	       (size_t)at * RAMJET_PAGE_BYTES;
 }
+/* Copy pages to memory of the frame's own: what is looked at there is what will be
+ * sent from there, and stays until the frame is reset. Where they are read
+ * before they are sent, that is so already, and they stay where they are. NULL:
+ * there is no room for so many, and the frame must be sent first; an empty one has
+ * room for its payload, once its codec was given memory with
+ * rj_page_codec_own(). */
+uint8_t *rj_out_frame_own(struct rj_out_frame *frame, const uint8_t *pages,
+			  uint32_t count);
 /* Write header and table: the iovec is complete then. Where the codec copies,
  * the pages as they are now are what is sent. */
 void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round);

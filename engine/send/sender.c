@@ -474,6 +474,14 @@ static int open_staging(struct rj_sender *s, struct ramjet_error *err)
 	return rj_page_codec_stage(&s->codec, err);
 }
 
+/* Does anything look closer at pages than the kernel does? */
+static bool wants_own(const struct rj_reduction *reduction)
+{
+	return rj_reduction_allows(reduction, RJ_RUN_ZSTD) ||
+	       rj_reduction_allows(reduction, RJ_RUN_DELTA) ||
+	       rj_reduction_allows(reduction, RJ_RUN_SAME);
+}
+
 static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 {
 	int rc;
@@ -491,6 +499,8 @@ static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 	/* One way, a damaged page can't be asked for again: each frame carries
 	 * a checksum of its payload. */
 	rc = s->one_way ? rj_page_codec_copy(&s->codec, err) : 0;
+	if (!rc && wants_own(s->reduction))
+		rc = rj_page_codec_own(&s->codec, err);
 	return rc ? rc : open_staging(s, err);
 }
 

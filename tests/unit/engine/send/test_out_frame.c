@@ -336,6 +336,67 @@ static void where_the_codec_copies_zero_runs_have_the_sum_of_nothing(
 	assert_int_equal(f->iov_count, 1);
 }
 
+/* Only what was copied is looked at: so it must be what is sent. */
+static void pages_of_its_own_are_sent_as_they_were(void **state)
+{
+	const struct rj_wire_run runs[] = { { 0, 1, RJ_RUN_RAW },
+					    { 1, 2, RJ_RUN_RAW } };
+	const size_t bytes = 3 * (size_t)RAMJET_PAGE_BYTES;
+	struct rj_out_frame *f = *state;
+	uint8_t *guest = malloc(bytes);
+	uint8_t *want = malloc(bytes);
+	struct rj_wire_run run = { 0 };
+	uint64_t next = 0;
+	uint8_t *own;
+
+	memset(guest, 0x11, bytes);
+	memcpy(want, guest, bytes);
+	assert_null(rj_out_frame_own(f, guest, 1));
+	assert_int_equal(rj_page_codec_own(&codec, NULL), 0);
+	assert_int_equal(rj_out_frame_add(f, BLOCK, guest, 0, 1, RJ_RUN_RAW),
+			 1);
+	own = rj_out_frame_own(f, guest + RAMJET_PAGE_BYTES, 2);
+	assert_non_null(own);
+	assert_int_equal((uintptr_t)own % RAMJET_PAGE_BYTES, 0);
+	assert_int_equal(rj_out_frame_add(f, BLOCK, own, 1, 2, RJ_RUN_RAW), 2);
+	memset(guest, 0xee, bytes);
+	rj_out_frame_seal(f, 0);
+	assert_int_equal(f->iov_count, 3);
+	assert_ptr_equal(f->iov[2].iov_base, own);
+	assert_int_equal(f->iov[2].iov_len, 2 * RAMJET_PAGE_BYTES);
+	assert_memory_equal(own, want, 2 * RAMJET_PAGE_BYTES);
+	/* They don't lie behind the guest's: it is another run. */
+	assert_int_equal(f->run_count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(rj_run_decode(f->head + RJ_HEADER_BYTES, i,
+					       BLOCK_PAGES, &next, &run, NULL),
+				 0);
+		assert_memory_equal(&run, &runs[i], sizeof(run));
+	}
+	free(want);
+	free(guest);
+}
+
+static void there_is_room_of_its_own_for_a_frame(void **state)
+{
+	struct rj_out_frame *f = *state;
+	uint8_t *guest = calloc(ROOM_PAGES, RAMJET_PAGE_BYTES);
+	uint8_t *staged;
+
+	assert_int_equal(rj_page_codec_own(&codec, NULL), 0);
+	assert_non_null(rj_out_frame_own(f, guest, ROOM_PAGES - 1));
+	assert_null(rj_out_frame_own(f, guest, 2));
+	assert_non_null(rj_out_frame_own(f, guest, 1));
+	assert_null(rj_out_frame_own(f, guest, 1));
+	rj_out_frame_reset(f);
+	assert_non_null(rj_out_frame_own(f, guest, ROOM_PAGES));
+	/* What is staged is nobody else's already. */
+	assert_int_equal(rj_page_codec_stage(&codec, NULL), 0);
+	staged = rj_out_frame_staging(f, 3);
+	assert_ptr_equal(rj_out_frame_own(f, staged, 1), staged);
+	free(guest);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -355,6 +416,8 @@ int main(void)
 		CASE(a_fence_may_come_alone),
 		CASE(where_the_codec_copies_the_pages_are_summed),
 		CASE(where_the_codec_copies_zero_runs_have_the_sum_of_nothing),
+		CASE(pages_of_its_own_are_sent_as_they_were),
+		CASE(there_is_room_of_its_own_for_a_frame),
 	};
 
 	return cmocka_run_group_tests_name("out_frame", tests, NULL, NULL);
