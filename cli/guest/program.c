@@ -10,7 +10,7 @@
 
 #define PROGRAM_MAGIC   UINT64_C(0x6d6172676f72506a) /* "jProgram" */
 #define THREAD_MAGIC    UINT64_C(0x7570637620206a72)
-#define PROGRAM_VERSION 2u
+#define PROGRAM_VERSION 3u
 #define SET_OWNER_NONE  UINT32_MAX
 #define RESIDENT_PAGES  4096u /* asked for at once */
 
@@ -28,6 +28,7 @@ enum {
 	HEADER_PATTERN,
 	HEADER_SPREAD_UNIT,
 	HEADER_SPREAD_STEP,
+	HEADER_TOUCHED,
 	HEADER_SUM,
 	HEADER_WORDS,
 };
@@ -94,6 +95,7 @@ static struct rj_cli_page page_of(const struct rj_cli_program *program,
 		.index = index,
 		.seed = program->seed,
 		.counted = owner != SET_OWNER_NONE,
+		.touched = program->touched,
 		.owner = owner,
 		.filler = (dice >> 32) % 100 < program->compressible_percent
 				  ? RJ_CLI_FILLER_TEXT
@@ -131,6 +133,7 @@ static void header_encode(const struct rj_cli_program *program,
 	words[HEADER_PATTERN] = program->pattern;
 	words[HEADER_SPREAD_UNIT] = program->spread.unit;
 	words[HEADER_SPREAD_STEP] = program->spread.step;
+	words[HEADER_TOUCHED] = program->touched;
 	words[HEADER_SUM] = words_sum(words, HEADER_SUM);
 }
 
@@ -165,6 +168,7 @@ static bool header_is_sound(const uint64_t words[HEADER_WORDS],
 		words[HEADER_SET_PAGES] >= 2 * threads) &&
 	       words[HEADER_PATTERN] < RJ_CLI_PATTERN_COUNT_ &&
 	       rj_cli_spread_is_sound(&spread, page_count) &&
+	       words[HEADER_TOUCHED] <= RJ_CLI_PAGE_TOUCHED_MAX &&
 	       words[HEADER_ZERO] <= 100 && words[HEADER_COMPRESSIBLE] <= 100;
 }
 
@@ -191,6 +195,7 @@ static int header_load(struct rj_cli_program *program, struct ramjet_error *err)
 	program->pattern = (enum rj_cli_pattern)words[HEADER_PATTERN];
 	program->spread.unit = words[HEADER_SPREAD_UNIT];
 	program->spread.step = words[HEADER_SPREAD_STEP];
+	program->touched = (uint32_t)words[HEADER_TOUCHED];
 	return 0;
 }
 
@@ -251,9 +256,11 @@ int rj_cli_program_step(const struct rj_cli_program *program, uint32_t thread,
 	uint64_t index = slice_first(program, thread) + visit.page;
 	struct rj_cli_page page = {
 		.index = index,
+		.seed = program->seed,
 		.owner = thread,
 		.counted = true,
 		.counter = visit.counter,
+		.touched = program->touched,
 	};
 
 	if (rj_cli_page_write(page_at(program, index), &page, err))
@@ -408,6 +415,7 @@ int rj_cli_program_create(struct rj_cli_program *program, uint8_t *ram,
 		.zero_percent = spec->zero_percent,
 		.compressible_percent = spec->compressible_percent,
 		.pattern = spec->pattern,
+		.touched = spec->touch_bytes / 8 - 2,
 	};
 	/* set=size means all of it; the program's own pages come off. */
 	if (program->set_pages > room)

@@ -28,6 +28,7 @@ struct rj_cli_program {
 	uint32_t threads;
 	uint32_t zero_percent;
 	uint32_t compressible_percent;
+	uint32_t touched; /* words a write changes beside the counters */
 	enum rj_cli_pattern pattern;
 	struct rj_cli_spread spread; /* of static pages */
 };

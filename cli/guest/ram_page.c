@@ -73,10 +73,22 @@ static uint64_t filler_key(const struct rj_cli_page *page)
 	return rj_cli_mix(page->seed, page->index);
 }
 
+/* Of counter `counter`, between the counters; never the same twice running. */
+static uint64_t touched_word(const struct rj_cli_page *page, uint64_t counter,
+			     unsigned word)
+{
+	return random_word(rj_cli_mix(filler_key(page), counter), word);
+}
+
+static unsigned touched_end(const struct rj_cli_page *page)
+{
+	return WORD_HEAD + 1 + page->touched;
+}
+
 /* The words of a page that are filler: [first, end). */
 static unsigned filler_first(const struct rj_cli_page *page)
 {
-	return page->counted ? WORD_HEAD + 1 : WORD_INDEX + 1;
+	return page->counted ? touched_end(page) : WORD_INDEX + 1;
 }
 
 static unsigned filler_end(const struct rj_cli_page *page)
@@ -89,6 +101,14 @@ static void fill_zero(volatile uint64_t *words)
 {
 	for (unsigned i = 0; i < RJ_CLI_PAGE_WORDS; i++)
 		words[i] = 0;
+}
+
+RJ_GUEST_MEMORY
+static void store_touched(volatile uint64_t *words,
+			  const struct rj_cli_page *page)
+{
+	for (unsigned i = WORD_HEAD + 1; i < touched_end(page); i++)
+		words[i] = touched_word(page, page->counter, i);
 }
 
 RJ_GUEST_MEMORY
@@ -107,6 +127,7 @@ void rj_cli_page_fill(volatile uint64_t *words, const struct rj_cli_page *page)
 		words[WORD_OWNER] = page->owner;
 		words[WORD_HEAD] = page->counter;
 		words[WORD_TAIL] = page->counter;
+		store_touched(words, page);
 	}
 	for (unsigned i = filler_first(page); i < end; i++)
 		words[i] = page->filler == RJ_CLI_FILLER_TEXT
@@ -204,6 +225,31 @@ static enum rj_cli_damage check_counters(const volatile uint64_t *words,
 	return damage;
 }
 
+/* The counters are right: so must be what was written with them. */
+RJ_GUEST_MEMORY
+static enum rj_cli_damage check_touched(const volatile uint64_t *words,
+					const struct rj_cli_page *page,
+					struct ramjet_error *err)
+{
+	for (unsigned i = WORD_HEAD + 1; i < touched_end(page); i++) {
+		uint64_t found = words[i];
+		uint64_t wanted = touched_word(page, page->counter, i);
+		char said[160];
+
+		if (found == wanted)
+			continue;
+		(void)snprintf(said, sizeof(said),
+			       "the word at byte %u is %016llx, with counter "
+			       "%llu wanted %016llx",
+			       i * 8, (unsigned long long)found,
+			       (unsigned long long)page->counter,
+			       (unsigned long long)wanted);
+		report(page, RJ_CLI_DAMAGE_TORN, err, said);
+		return RJ_CLI_DAMAGE_TORN;
+	}
+	return RJ_CLI_DAMAGE_NONE;
+}
+
 /* Whether all filler is as it must be; one plain loop, for speed. */
 RJ_GUEST_MEMORY
 static bool filler_intact(const volatile uint64_t *words,
@@ -261,6 +307,8 @@ enum rj_cli_damage rj_cli_page_check(const volatile uint64_t *words,
 		damage = check_identity(words, page, err);
 	if (!damage && page->counted)
 		damage = check_counters(words, page, page->counter, err);
+	if (!damage && page->counted)
+		damage = check_touched(words, page, err);
 	if (!damage)
 		damage = check_filler(words, page, err);
 	return damage;
@@ -278,6 +326,7 @@ enum rj_cli_damage rj_cli_page_write(volatile uint64_t *words,
 	if (damage)
 		return damage;
 	words[WORD_HEAD] = page->counter;
+	store_touched(words, page);
 	words[WORD_TAIL] = page->counter;
 	return RJ_CLI_DAMAGE_NONE;
 }

@@ -6,12 +6,16 @@
  *
  * Counted pages (those the program writes) say at their start what they are,
  * which page, whose, and how often they were written; the count stands again
- * at their end, so a torn page shows. The rest is filler that follows from
- * seed and index and never changes. Static pages carry filler only, or zeros.
+ * at their end, so a torn page shows. Words that follow from the count may come
+ * after it, so that each write changes more. The rest is filler that follows
+ * from seed and index and never changes. Static pages carry filler only, or
+ * zeros.
  */
 #include "ramjet.h"
 
 #define RJ_CLI_PAGE_WORDS (RAMJET_PAGE_BYTES / 8)
+/* Between the counters, in words 3 and 511. */
+#define RJ_CLI_PAGE_TOUCHED_MAX 507u
 
 enum rj_cli_filler {
 	RJ_CLI_FILLER_RANDOM = 0,
@@ -27,6 +31,9 @@ struct rj_cli_page {
 	bool counted;
 	enum rj_cli_filler filler;
 	uint64_t counter; /* counted pages */
+	/* Of these: words that a write changes beside the two counters; at most
+	 * RJ_CLI_PAGE_TOUCHED_MAX. */
+	uint32_t touched;
 };
 
 enum rj_cli_damage {
@@ -49,8 +56,8 @@ enum rj_cli_damage rj_cli_page_check(const volatile uint64_t *words,
 				     const struct rj_cli_page *page,
 				     struct ramjet_error *err);
 /* As the program writes: look at head and tail (they must carry
- * page->counter - 1), then store page->counter at both. On damage nothing is
- * written. */
+ * page->counter - 1), then store page->counter at both, and the words that
+ * follow from it between. On damage nothing is written. */
 enum rj_cli_damage rj_cli_page_write(volatile uint64_t *words,
 				     const struct rj_cli_page *page,
 				     struct ramjet_error *err);

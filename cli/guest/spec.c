@@ -249,6 +249,24 @@ static int key_calm(struct parser *p, const char *value,
 	return rj_parse_rate(p->what, value, &p->spec.calm_bytes_per_s, err);
 }
 
+/* Two counters, and all words between them. */
+static int key_touch(struct parser *p, const char *value,
+		     struct ramjet_error *err)
+{
+	uint64_t bytes;
+	int rc = rj_parse_size(p->what, value, &bytes, err);
+
+	if (rc)
+		return rc;
+	if (bytes < RJ_CLI_TOUCH_MIN || bytes > RJ_CLI_TOUCH_MAX || bytes % 8)
+		return rj_fail(err, -ERANGE,
+			       "%s: '%s', wanted a multiple of 8, %u to %u",
+			       p->what, value, RJ_CLI_TOUCH_MIN,
+			       RJ_CLI_TOUCH_MAX);
+	p->spec.touch_bytes = (uint32_t)bytes;
+	return 0;
+}
+
 static int key_pid(struct parser *p, const char *value,
 		   struct ramjet_error *err)
 {
@@ -325,6 +343,7 @@ static const struct key {
 	{ "bursts", PROCESS_KEY, key_bursts },
 	{ "storm", PROCESS_KEY, key_storm },
 	{ "calm", PROCESS_KEY, key_calm },
+	{ "touch", PROCESS_KEY, key_touch },
 	{ "pid", QEMU_KEY, key_pid },
 	{ "via", QEMU_KEY, key_via },
 	{ "also", QEMU_KEY | AGAIN, key_also },
@@ -492,6 +511,7 @@ int rj_cli_guest_spec_parse(const char *text, struct rj_cli_guest_spec *ret,
 				    .bursts = 1,
 				    .zero_percent = DEFAULT_ZERO,
 				    .compressible_percent = DEFAULT_COMPRESS,
+				    .touch_bytes = RJ_CLI_TOUCH_MIN,
 			    } };
 	char copy[sizeof(p.spec.text)];
 	char *item, *next = copy;

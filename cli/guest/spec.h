@@ -32,6 +32,10 @@ enum rj_cli_dirty {
 /* `write_bytes_per_s` of "max": as fast as the guest can. */
 #define RJ_CLI_WRITE_MAX   UINT64_MAX
 #define RJ_CLI_THREADS_MAX 64u
+/* Bytes a write changes: two counters (cli/guest/ram_page.h), or all from the
+ * first to the last. */
+#define RJ_CLI_TOUCH_MIN 16u
+#define RJ_CLI_TOUCH_MAX 4072u
 
 struct rj_cli_guest_spec {
 	char kind[16];   /* "file", "process", "kvm", "qemu" */
@@ -57,7 +61,8 @@ struct rj_cli_guest_spec {
 	 * after it was let go, and at the other from then on; 0: for ever. */
 	uint64_t storm_us;
 	uint64_t calm_bytes_per_s;
-	uint64_t used_bytes; /* live: so much holds anything; 0: all */
+	uint64_t used_bytes;  /* live: so much holds anything; 0: all */
+	uint32_t touch_bytes; /* process: that a write changes in its page */
 	struct rj_cli_qemu_spec qemu;
 };
 

@@ -39,6 +39,7 @@ int run_busybox(const char *const arguments[]);
 void start_memory(uint64_t bytes, unsigned int writers);
 extern _Atomic uint64_t write_rate; /* bytes a second of all writers */
 extern _Atomic uint64_t check_rate;
+extern uint64_t touch_bytes; /* of a page by each write; before it starts */
 extern _Atomic uint64_t written_pages;
 extern _Atomic unsigned int checks_wanted;
 

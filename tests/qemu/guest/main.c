@@ -6,6 +6,8 @@
  *   check=RATE   bytes a second that are checked (0: only by `check`)
  *   set=BYTES    memory that is written and checked; 0: none
  *   writers=N    threads that do it
+ *   touch=BYTES  that a write changes, at the start of a page (all of it); a
+ *                multiple of 8, at least 16
  *   files=N[xBYTES]       checked files on a tmpfs
  *   fs=DEV[:direct]       a file system is made there, with checked files
  *   disk=DEV[:direct][:writer][:readers=N][:pause=US]   see disks.c
@@ -198,6 +200,8 @@ static void start_all(char *command_line)
 			check_rate = parse_size(value);
 		else if (!strcmp(word, "set"))
 			set = parse_size(value);
+		else if (!strcmp(word, "touch"))
+			touch_bytes = parse_size(value);
 		else if (!strcmp(word, "writers"))
 			writers = (unsigned int)parse_size(value);
 		else if (!strcmp(word, "wait"))

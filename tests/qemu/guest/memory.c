@@ -15,6 +15,7 @@
 
 _Atomic uint64_t write_rate;
 _Atomic uint64_t check_rate;
+uint64_t touch_bytes = PAGE;
 _Atomic uint64_t written_pages;
 _Atomic unsigned int checks_wanted;
 static _Atomic unsigned int checks_done; /* by writers, all together */
@@ -37,11 +38,42 @@ static uint64_t *page_at(const struct writer *writer, size_t page)
 	return writer->pages + page * PAGE_WORDS;
 }
 
+/* What the words that each write changes follow from. */
+static uint64_t head_of(const struct writer *writer, size_t page)
+{
+	return pattern_head(PATTERN_MEMORY, writer->first + page,
+			    writer->generations[page]);
+}
+
+/* What all others follow from. */
+static uint64_t first_head_of(const struct writer *writer, size_t page)
+{
+	return pattern_head(PATTERN_MEMORY, writer->first + page, 1);
+}
+
+static size_t touched_words(void)
+{
+	return touch_bytes / sizeof(uint64_t);
+}
+
 static bool check_page(const struct writer *writer, size_t page)
 {
-	return pattern_check("memory page", page_at(writer, page), PAGE_WORDS,
-			     pattern_head(PATTERN_MEMORY, writer->first + page,
-					  writer->generations[page]));
+	const uint64_t *words = page_at(writer, page);
+	uint64_t rest = pattern_word(first_head_of(writer, page), 0);
+
+	if (!pattern_check("memory page", words, touched_words(),
+			   head_of(writer, page)))
+		return false;
+	for (size_t i = touched_words(); i < PAGE_WORDS; i++) {
+		if (words[i] == rest + i)
+			continue;
+		say("CORRUPT memory page %llu: word %zu, which is never "
+		    "written, is %#llx",
+		    (unsigned long long)(writer->first + page), i,
+		    (unsigned long long)words[i]);
+		return false;
+	}
+	return true;
 }
 
 /* What is overwritten can't be checked later.  Its first word and one other
@@ -50,12 +82,13 @@ static void glance_at_page(const struct writer *writer, size_t page)
 {
 	const uint64_t *words = page_at(writer, page);
 	uint32_t generation = writer->generations[page];
-	uint64_t head =
-		pattern_head(PATTERN_MEMORY, writer->first + page, generation);
+	uint64_t head = head_of(writer, page);
 	size_t other = 1 + generation % (PAGE_WORDS - 1);
+	uint64_t from =
+		other < touched_words() ? head : first_head_of(writer, page);
 
 	if (generation > 0 &&
-	    (words[0] != head || words[other] != pattern_word(head, other)))
+	    (words[0] != head || words[other] != pattern_word(from, other)))
 		check_page(writer, page);
 }
 
@@ -68,9 +101,11 @@ static void write_page(struct writer *writer)
 	glance_at_page(writer, page);
 	writer->generations[page]++;
 	writer->writes++;
-	pattern_fill(page_at(writer, page), PAGE_WORDS,
-		     pattern_head(PATTERN_MEMORY, writer->first + page,
-				  writer->generations[page]));
+	/* The first time, all of it. */
+	pattern_fill(page_at(writer, page),
+		     writer->generations[page] > 1 ? touched_words()
+						   : PAGE_WORDS,
+		     head_of(writer, page));
 }
 
 /* Pages and generations could be old together; their sum can't. */

@@ -275,6 +275,37 @@ static void content_that_changed_is_named_by_its_byte(void **state)
 	assert_found(w, index, "changed content: the word at byte 800");
 }
 
+/* How many words of a page one write changes. */
+static unsigned words_changed(struct world *w, const char *text)
+{
+	uint64_t before[RJ_CLI_PAGE_WORDS];
+	unsigned count = 0;
+
+	make(w, text);
+	memcpy(before, page(w, 2), sizeof(before));
+	step(w, 0, 1);
+	for (unsigned i = 0; i < RJ_CLI_PAGE_WORDS; i++)
+		count += page(w, 2)[i] != before[i];
+	return count;
+}
+
+static void a_write_changes_as_much_as_it_is_told(void **state)
+{
+	static const char *const text = "process:size=2M,set=40K,touch=64";
+	struct world *w = *state;
+
+	assert_int_equal(words_changed(w, "process:size=2M,set=40K"), 2);
+	assert_int_equal(words_changed(w, text), 8);
+	assert_int_equal(words_changed(w, "process:size=2M,set=40K,touch=4072"),
+			 509);
+	make(w, text);
+	step(w, 0, 25);
+	assert_int_equal(rj_cli_program_check(&w->program, &w->err), 0);
+	/* Of an older write, between counters of the newest. */
+	page(w, 2)[5]--;
+	assert_found(w, 2, "torn page: the word at byte 40");
+}
+
 static void a_write_notices_what_it_would_hide(void **state)
 {
 	struct world *w = *state;
@@ -308,7 +339,7 @@ static void a_header_that_says_anything_else_is_refused(void **state)
 	struct world *w = *state;
 	struct rj_cli_program adopted;
 
-	for (unsigned word = 0; word < 11; word++) {
+	for (unsigned word = 0; word < 13; word++) {
 		uint64_t old = page(w, 0)[word];
 
 		page(w, 0)[word] += 1;
@@ -388,6 +419,7 @@ int main(void)
 		WITH_WORLD(an_idle_guest_needs_no_set),
 		WITH_WORLD(a_lost_write_is_found),
 		WITH_WORLD(a_stale_page_is_found),
+		WITH_WORLD(a_write_changes_as_much_as_it_is_told),
 		WITH_WORLD(a_write_from_nowhere_is_found),
 		WITH_WORLD(a_torn_page_is_found),
 		WITH_WORLD(a_foreign_page_is_found),

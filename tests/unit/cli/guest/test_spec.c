@@ -65,6 +65,8 @@ static void every_key_is_heard(void **state)
 	assert_int_equal(spec.storm_us, 1500000);
 	assert_int_equal(spec.calm_bytes_per_s, 10u << 20);
 	assert_int_equal(parsed("process:").storm_us, 0);
+	assert_int_equal(parsed("process:").touch_bytes, 16);
+	assert_int_equal(parsed("process:touch=4072").touch_bytes, 4072);
 }
 
 static void a_small_guest_gets_a_small_set(void **state)
@@ -147,6 +149,10 @@ static const struct {
 	{ "process:write=max,storm=1s", "that writes at a rate" },
 	{ "process:calm=1M", "calm means nothing without storm" },
 	{ "kvm:storm=1s", "unknown key 'storm'" },
+	{ "process:touch=8", "wanted a multiple of 8, 16 to 4072" },
+	{ "process:touch=60", "wanted a multiple of 8" },
+	{ "process:touch=4K", "wanted a multiple of 8" },
+	{ "kvm:touch=64", "unknown key 'touch'" },
 	{ "kvm:dirty=map", "dirty: 'map' is unknown, wanted log or ring" },
 };
 /* clang-format on */
