@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/link/talk.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -34,7 +35,9 @@ static const struct row {
 	int next;        /* what it leads to */
 	enum often often;
 } table[] = {
-	/* Leads to where we are: so that it is known to have come. */
+	/* These lead to where we are: so that they are known to have come. */
+	{ RJ_FRAME_OFFER, RJ_TALK_SOURCE, IN(OFFER), RJ_TALK_OFFER, ONCE },
+	{ RJ_FRAME_TAKES, RJ_TALK_TARGET, IN(OFFER), RJ_TALK_OFFER, ONCE },
 	{ RJ_FRAME_GUEST, RJ_TALK_SOURCE, IN(OFFER), RJ_TALK_OFFER, ONCE },
 	{ RJ_FRAME_BLOCKS, RJ_TALK_SOURCE, IN(OFFER), STAYS, AGAIN },
 	{ RJ_FRAME_ACCEPT, RJ_TALK_TARGET, IN(OFFER), RJ_TALK_ROUNDS, AGAIN },
@@ -93,15 +96,16 @@ static bool may_say(const struct rj_talk *talk, enum rj_talk_side from,
 
 /* Kinds of records that are told apart: the bits below those of ONCE. There are
  * few; one that is not known is OPTIONAL, and may come as often as it likes. */
-#define KINDS      62u
+#define KINDS      48u
 #define KINDS_MASK ((UINT64_C(1) << KINDS) - 1)
+
+static_assert(KINDS + RJ_ARRAY_SIZE(table) <= 64, "a bit for each row");
 
 /* The bit of what may come once only, or 0. */
 static uint64_t bit_of(const struct row *row, uint32_t kind)
 {
 	if (row->often == ONCE)
-		return UINT64_C(1)
-		       << (row->type == RJ_FRAME_GUEST ? KINDS : KINDS + 1);
+		return UINT64_C(1) << (KINDS + (unsigned)(row - table));
 	return row->often == ONCE_A_KIND && kind < KINDS ? UINT64_C(1) << kind
 							 : 0;
 }

@@ -141,6 +141,13 @@ static int check_fixed(const struct ramjet_params *now,
 		FIXED(numa),
 		FIXED(state_bytes_max),
 		FIXED(connect_timeout_ms),
+		FIXED(compression),
+		FIXED(compression_level),
+		FIXED(compression_level_max),
+		FIXED(compression_cpu_percent),
+		FIXED(deltas),
+		FIXED(hot_pages),
+		FIXED(delta_cache_bytes),
 	};
 /* clang-format on */
 #undef FIXED

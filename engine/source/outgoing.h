@@ -58,7 +58,9 @@ struct rj_source_session {
 	/* Sent with COMMIT; RUNNING must return it, which proves that it
 	 * answers this COMMIT. */
 	uint8_t commit_token[RJ_COMMIT_BYTES];
+	uint32_t offered; /* kinds of runs (offer.h); 0: nothing was said */
 	/* what the target has said */
+	uint32_t taken; /* of them */
 	uint16_t accepted_channels;
 	struct rj_ready ready_says; /* with what took the target so long */
 	struct rj_running running_says;

@@ -7,6 +7,7 @@
 #include "engine/link/event.h"
 #include "engine/migration/course.h"
 #include "engine/migration/last_words.h"
+#include "engine/source/offer.h"
 #include "engine/wire/bytes.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -36,6 +37,12 @@ static int take_accept(struct rj_outgoing *out, struct rj_message *message,
 	return rj_accept_decode(message->payload, message->frame.payload_bytes,
 				(uint16_t)out->lanes.plan.opened,
 				&out->session.accepted_channels, err);
+}
+
+static int take_takes(struct rj_outgoing *out, struct rj_message *message,
+		      struct ramjet_error *err)
+{
+	return rj_offer_answered(&out->session, message, err);
 }
 
 static int take_applied(struct rj_outgoing *out, struct rj_message *message,
@@ -95,6 +102,7 @@ static int take_message(struct rj_outgoing *out, struct rj_message *message,
 			struct ramjet_error *err)
 {
 	static take_fn *const takes[] = {
+		[RJ_FRAME_TAKES] = take_takes,
 		[RJ_FRAME_ACCEPT] = take_accept,
 		[RJ_FRAME_APPLIED] = take_applied,
 		[RJ_FRAME_READY] = take_ready,

@@ -18,6 +18,7 @@
 #include "engine/source/connections.h"
 #include "engine/source/helpers.h"
 #include "engine/source/memory.h"
+#include "engine/source/offer.h"
 #include "engine/source/path.h"
 #include "engine/source/precopy.h"
 #include "engine/source/pump.h"
@@ -130,6 +131,9 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_session_open_channels(&out->session, &out->lanes,
 					      &out->vmm, &out->env, err);
+	if (!rc)
+		rc = rj_offer_settle(&out->session, &out->lanes, &out->env,
+				     err);
 	/* In band, answers are sent by a worker: the keeper starts with the
 	 * workers. */
 	if (!rc && !out->session.has_outbox) {
@@ -326,7 +330,10 @@ static void control_thread(struct ramjet_migration *m)
 static int new_outgoing(struct ramjet_migration *m,
 			const struct rj_where *where, struct ramjet_error *err)
 {
-	int rc;
+	int rc = rj_offer_check(&m->params, err);
+
+	if (rc)
+		return rc;
 
 	m->out = calloc(1, sizeof(*m->out));
 	if (!m->out)

@@ -9,6 +9,7 @@
 #include "engine/link/hello.h"
 #include "engine/link/lanes.h"
 #include "engine/source/connections.h"
+#include "engine/source/offer.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -233,6 +234,8 @@ int rj_session_connect(struct rj_source_session *session,
 		rc = connect_one(session, lanes, vmm, env, err);
 	if (!rc && describes)
 		rc = send_description(session, data, bytes, env, err);
+	if (!rc)
+		rc = rj_offer_send(session, env, err);
 	return rc ? rc : send_blocks(session, vmm->guest, env, err);
 }
 

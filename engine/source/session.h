@@ -6,7 +6,7 @@
 #include "engine/migration/callback.h"
 #include "engine/source/outgoing.h"
 
-/* Connect, say hello, describe the guest, announce blocks. */
+/* Connect, say hello, describe the guest, offer, announce blocks. */
 RJ_NODISCARD int rj_session_connect(struct rj_source_session *session,
 				    struct rj_source_lanes *lanes,
 				    const struct rj_vmm *vmm,

@@ -44,6 +44,8 @@ struct rj_incoming {
 	struct rj_receiver *receivers;
 	unsigned channel_count;
 	uint64_t hello_bytes; /* read from each data connection so far */
+	bool was_offered;     /* kinds of runs, beside RAW and ZERO */
+	uint32_t takes;       /* of them */
 	uint8_t *description; /* of the source's guest, or NULL */
 	size_t description_bytes;
 	struct rj_block *blocks; /* the guest's, in the source's order */

@@ -9,6 +9,7 @@
 #include "engine/link/event.h"
 #include "engine/migration/last_words.h"
 #include "engine/migration/news.h"
+#include "engine/page/known_kinds.h"
 #include "engine/wire/bytes.h"
 #include "engine/wire/digest_parts.h"
 #include "util/clock.h"
@@ -90,6 +91,26 @@ static int take_state(struct ramjet_migration *m, struct rj_message *message,
 	return 0;
 }
 
+/* What this build knows, it takes; unless it was told not to. */
+static int take_offer(struct ramjet_migration *m, struct rj_message *message,
+		      struct ramjet_error *err)
+{
+	const struct ramjet_params params = rj_migration_params(m);
+	uint32_t kinds, unwanted = 0;
+	int rc = rj_kinds_decode(RJ_FRAME_OFFER, message->payload,
+				 message->frame.payload_bytes, &kinds, err);
+
+	if (rc)
+		return rc;
+	if (params.compression == RAMJET_COMPRESSION_NONE)
+		unwanted |= 1u << RJ_RUN_ZSTD | 1u << RJ_RUN_JOINED;
+	if (params.deltas == RAMJET_DELTAS_OFF)
+		unwanted |= 1u << RJ_RUN_DELTA | 1u << RJ_RUN_SAME;
+	m->in->was_offered = true;
+	m->in->takes = kinds & rj_kinds_known() & ~unwanted;
+	return 0;
+}
+
 static int take_digests(struct ramjet_migration *m, struct rj_message *message,
 			struct ramjet_error *err)
 {
@@ -153,6 +174,7 @@ int rj_target_take(struct ramjet_migration *m, struct rj_message *message,
 		   struct ramjet_error *err)
 {
 	static take_fn *const takes[] = {
+		[RJ_FRAME_OFFER] = take_offer,
 		[RJ_FRAME_GUEST] = rj_target_take_guest,
 		[RJ_FRAME_BLOCKS] = rj_target_take_blocks,
 		[RJ_FRAME_STATE] = take_state,

@@ -285,6 +285,25 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+/* The source has asked: so it knows the answer. */
+static int answer_offer(struct ramjet_migration *m, struct ramjet_error *err)
+{
+	struct rj_incoming *in = m->in;
+	const struct rj_frame frame = {
+		.type = RJ_FRAME_TAKES,
+		.flags = RJ_FLAG_OPTIONAL,
+		.payload_bytes = RJ_KINDS_BYTES,
+	};
+	uint8_t body[RJ_KINDS_BYTES];
+
+	if (!in->was_offered || in->one_way)
+		return 0;
+	rj_talk_said(&in->talk, RJ_FRAME_TAKES);
+	rj_kinds_encode(in->takes, body);
+	return rj_link_send(&in->link, &frame, body,
+			    rj_migration_reply_deadline(m), err);
+}
+
 static int answer_accept(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_incoming *in = m->in;
@@ -373,6 +392,8 @@ static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 					    m->event_fd, err);
 	if (!rc)
 		end_freshness(m->guest);
+	if (!rc)
+		rc = answer_offer(m, err);
 	return rc ? rc : answer_accept(m, err);
 }
 

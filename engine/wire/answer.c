@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Bodies of what is said once pages flow, most of it by the target. */
+/* Bodies of what is agreed, and said once pages flow, most of it by the
+ * target. */
 #include "engine/wire/wire.h"
 
 #include <errno.h>
@@ -37,6 +38,29 @@ int rj_accept_decode(const uint8_t *in, size_t bytes, uint16_t wished,
 			       "ACCEPT: %u channels, wanted 1 to %u", count,
 			       wished);
 	*ret_channel_count = count;
+	return 0;
+}
+
+/* OFFER and TAKES: 0 kinds u32, 4 reserved[12]. */
+void rj_kinds_encode(uint32_t kinds, uint8_t out[RJ_KINDS_BYTES])
+{
+	memset(out, 0, RJ_KINDS_BYTES);
+	rj_put32(out, kinds);
+}
+
+int rj_kinds_decode(enum rj_frame_type type, const uint8_t *in, size_t bytes,
+		    uint32_t *ret, struct ramjet_error *err)
+{
+	const char *name = rj_frame_type_name((uint8_t)type);
+
+	if (bytes != RJ_KINDS_BYTES || !all_zero(in + 4, RJ_KINDS_BYTES - 4))
+		return rj_fail(err, -EPROTO, "%s: malformed", name);
+	if (rj_get32(in) & ~RJ_KINDS_MASK)
+		return rj_fail(err, -EPROTO,
+			       "%s: kinds of runs 0x%08x, wanted some of "
+			       "0x%08x",
+			       name, rj_get32(in), RJ_KINDS_MASK);
+	*ret = rj_get32(in);
 	return 0;
 }
 

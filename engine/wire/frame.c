@@ -48,6 +48,8 @@ static const struct shape shapes[] = {
 	[RJ_FRAME_CANCEL] = { SHAPE("CANCEL", 0, 0) },
 	[RJ_FRAME_PING] = { SHAPE("PING", RJ_PING_BYTES, RJ_PING_BYTES) },
 	[RJ_FRAME_PONG] = { SHAPE("PONG", RJ_PING_BYTES, RJ_PING_BYTES) },
+	[RJ_FRAME_OFFER] = { SHAPE("OFFER", RJ_KINDS_BYTES, RJ_KINDS_BYTES) },
+	[RJ_FRAME_TAKES] = { SHAPE("TAKES", RJ_KINDS_BYTES, RJ_KINDS_BYTES) },
 	[RJ_FRAME_GUEST] = { SHAPE("GUEST", 0, RJ_GUEST_BODY_MAX) },
 	[RJ_FRAME_PAGES] = { SHAPE("PAGES", 0, RJ_PAGES_PAYLOAD_MAX),
 			     .flags = RJ_FLAG_CHECKED, .runs = true,
@@ -73,9 +75,9 @@ static const struct {
 	uint8_t first, last;
 	const char *purpose;
 } reserved_types[] = {
-	{ 0x08, 0x09, "negotiation" }, { 0x11, 0x13, "page codecs" },
-	{ 0x18, 0x1b, "disks" },       { 0x22, 0x23, "auditing" },
-	{ 0x38, 0x3b, "rejoining" },   { 0x40, 0x47, "post-copy" },
+	{ 0x11, 0x13, "page codecs" }, { 0x18, 0x1b, "disks" },
+	{ 0x22, 0x23, "auditing" },    { 0x38, 0x3b, "rejoining" },
+	{ 0x40, 0x47, "post-copy" },
 };
 
 static const struct shape *shape_of(uint8_t type)

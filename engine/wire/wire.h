@@ -44,6 +44,8 @@ enum rj_frame_type {
 	RJ_FRAME_CANCEL = 0x05,
 	RJ_FRAME_PING = 0x06,
 	RJ_FRAME_PONG = 0x07,
+	RJ_FRAME_OFFER = 0x08,
+	RJ_FRAME_TAKES = 0x09,
 	RJ_FRAME_GUEST = 0x0a,
 	RJ_FRAME_PAGES = 0x10,
 	RJ_FRAME_FENCE = 0x14,
@@ -189,6 +191,17 @@ void rj_accept_encode(uint16_t channel_count, uint8_t out[RJ_ACCEPT_BYTES]);
 RJ_NODISCARD int rj_accept_decode(const uint8_t *in, size_t bytes,
 				  uint16_t wished, uint16_t *ret_channel_count,
 				  struct ramjet_error *err);
+
+/* OFFER: the kinds of runs that the source would send beside RAW and ZERO, a
+ * bit each; TAKES: those of them that the target takes. */
+#define RJ_KINDS_BYTES 16u
+#define RJ_KINDS_MASK  0xfffcu
+void rj_kinds_encode(uint32_t kinds, uint8_t out[RJ_KINDS_BYTES]);
+/* `type` is for the message. Kinds that this side does not know are none of
+ * its concern. */
+RJ_NODISCARD int rj_kinds_decode(enum rj_frame_type type, const uint8_t *in,
+				 size_t bytes, uint32_t *ret,
+				 struct ramjet_error *err);
 
 /* PING, and the PONG that answers it. */
 #define RJ_PING_BYTES 8u

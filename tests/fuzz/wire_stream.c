@@ -146,6 +146,18 @@ static int again_accept(const struct part *part, struct ramjet_error *err)
 	return rc;
 }
 
+static int again_kinds(const struct part *part, struct ramjet_error *err)
+{
+	uint32_t kinds;
+	int rc;
+
+	rc = rj_kinds_decode(part->frame->type, part->body,
+			     part->frame->payload_bytes, &kinds, err);
+	if (!rc)
+		rj_kinds_encode(kinds, part->body_again);
+	return rc;
+}
+
 static void again_digests(const struct part *part)
 {
 	struct rj_digest digest;
@@ -175,6 +187,9 @@ static int again_body(struct wire_stream *stream, const struct part *part,
 		return again_running(part, err);
 	case RJ_FRAME_ACCEPT:
 		return again_accept(part, err);
+	case RJ_FRAME_OFFER:
+	case RJ_FRAME_TAKES:
+		return again_kinds(part, err);
 	case RJ_FRAME_DIGESTS:
 		again_digests(part);
 		return 0;

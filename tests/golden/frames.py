@@ -9,7 +9,8 @@ import struct
 PAGE = 4096
 MAGIC = b"RMJ1"
 TYPES = {"HELLO": 1, "BLOCKS": 2, "ACCEPT": 3, "FAILED": 4, "CANCEL": 5,
-         "PING": 6, "PONG": 7, "GUEST": 0x0a,
+         "PING": 6, "PONG": 7, "OFFER": 8, "TAKES": 9,
+         "GUEST": 0x0a,
          "PAGES": 0x10, "FENCE": 0x14, "STATE": 0x20, "DIGESTS": 0x21,
          "APPLIED": 0x30, "SWITCHOVER": 0x31, "READY": 0x32, "COMMIT": 0x33,
          "RUNNING": 0x34}

@@ -37,6 +37,12 @@ def accept(count, tail=0):
                                  u8(tail, "reserved, 0")])
 
 
+def kinds(kind, bits, tail=0):
+    return frame(kind, flags=OPTIONAL, body=[
+        u32(bits, "kinds of runs, a bit each"), zeros(11),
+        u8(tail, "reserved, 0")])
+
+
 def commit(flags=0):
     return frame("COMMIT", flags=flags, body=[u64(TOKEN, "token")])
 
@@ -80,6 +86,10 @@ GOOD = {
     "guest_empty": frame("GUEST"),
     "accept": accept(4),
     "accept_most": accept(256),
+    "offer": kinds("OFFER", 0x7c),
+    "offer_unknown_kinds": kinds("OFFER", 0xfffc),
+    "takes": kinds("TAKES", 0x64),
+    "takes_nothing": kinds("TAKES", 0),
     "ping": token("PING", 0x0123456789abcdef),
     "pong": token("PONG", 0x0123456789abcdef),
     "failed": frame("FAILED", body=failed(
@@ -166,8 +176,21 @@ ERRORS = {
     **{"type_reserved_for_" + name.replace(" ", "_").replace("-", "_"): (
         frame(kind), f"frame type 0x{kind:02x} is reserved for {name}, which "
         "this side does not know") for kind, name in (
-            (0x08, "negotiation"), (0x11, "page codecs"), (0x18, "disks"),
+            (0x11, "page codecs"), (0x18, "disks"),
             (0x22, "auditing"), (0x38, "rejoining"), (0x40, "post-copy"))},
+    # It was, when this was written.
+    "type_reserved_for_negotiation": (
+        frame(0x08), "OFFER frame: payload of 0 bytes, wanted 16 to 16"),
+    "offer_raw": (kinds("OFFER", 0x5),
+                  "OFFER: kinds of runs 0x00000005, wanted some of 0x0000fffc"),
+    "offer_kind_16": (
+        kinds("OFFER", 0x10004),
+        "OFFER: kinds of runs 0x00010004, wanted some of 0x0000fffc"),
+    "offer_reserved": (kinds("OFFER", 0x4, 1), "OFFER: malformed"),
+    "takes_reserved": (kinds("TAKES", 0x4, 1), "TAKES: malformed"),
+    "takes_zero": (
+        kinds("TAKES", 0x2),
+        "TAKES: kinds of runs 0x00000002, wanted some of 0x0000fffc"),
     "runs_too_many": (frame(0x7f, flags=OPTIONAL, runs=1024),
                       "frame type 0x7f: 1024 runs, at most 1023 allowed"),
     "payload_too_large": (

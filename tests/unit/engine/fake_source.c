@@ -154,7 +154,7 @@ void fake_source_say_state(struct fake_source *s, uint32_t bytes)
 	assert_true(fake_source_say(s, &frame, body));
 }
 
-void fake_source_begin(struct fake_source *s)
+void fake_source_prepare(struct fake_source *s)
 {
 	const struct small_vm_options is = {
 		.bytes = { FAKE_SOURCE_PAGES * RAMJET_PAGE_BYTES },
@@ -169,6 +169,11 @@ void fake_source_begin(struct fake_source *s)
 	memcpy(s->before, s->move.target.ram[0].host,
 	       s->move.target.ram[0].bytes);
 	s->move.target_params.state_bytes_max = FAKE_SOURCE_STATE_BYTES;
+}
+
+void fake_source_begin(struct fake_source *s)
+{
+	fake_source_prepare(s);
 	move_listen(&s->move);
 }
 

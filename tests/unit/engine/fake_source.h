@@ -41,6 +41,8 @@ int fake_source_teardown(void **state);
 
 /* The target listens. */
 void fake_source_begin(struct fake_source *s);
+/* Everything but that: move_listen() then does it. */
+void fake_source_prepare(struct fake_source *s);
 /* The control link; with channels also BLOCKS, ACCEPT, and the first ones. */
 void fake_source_connect(struct fake_source *s, unsigned channels);
 /* Channels [from, to). */

@@ -18,10 +18,10 @@ static const struct bad_message {
 	const char *part;
 } bad_messages[] = {
 	{ STEP_HELLO, STEP_HELLO, { .type = RJ_FRAME_SWITCHOVER },
-	  -EPROTO, "wanted GUEST or BLOCKS" },
+	  -EPROTO, "wanted OFFER, GUEST or BLOCKS" },
 	{ STEP_HELLO, STEP_HELLO,
 	  { .type = RJ_FRAME_PING, .payload_bytes = RJ_PING_BYTES },
-	  -EPROTO, "wanted GUEST or BLOCKS" },
+	  -EPROTO, "wanted OFFER, GUEST or BLOCKS" },
 	{ STEP_ACTIVE, STEP_READY,
 	  { .type = RJ_FRAME_PONG, .payload_bytes = RJ_PING_BYTES },
 	  -EPROTO, "PONG answers no PING" },

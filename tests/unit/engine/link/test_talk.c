@@ -14,6 +14,8 @@ static const struct {
 	const char *from_source, *from_target;
 } legal[] = {
 	{ RJ_FRAME_HELLO, "........", "........" },
+	{ RJ_FRAME_OFFER, "x.......", "........" },
+	{ RJ_FRAME_TAKES, "........", "x......." },
 	{ RJ_FRAME_GUEST, "x.......", "........" },
 	{ RJ_FRAME_BLOCKS, "x.......", "........" },
 	{ RJ_FRAME_ACCEPT, "........", "x......." },
@@ -80,7 +82,9 @@ static void a_session_goes_from_phase_to_phase(void **state)
 
 	(void)state;
 	take(&t, RJ_TALK_SOURCE, RJ_FRAME_GUEST, 0, RJ_TALK_OFFER);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_OFFER, 0, RJ_TALK_OFFER);
 	take(&t, RJ_TALK_SOURCE, RJ_FRAME_BLOCKS, 0, RJ_TALK_OFFER);
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_TAKES, 0, RJ_TALK_OFFER);
 	take(&t, RJ_TALK_TARGET, RJ_FRAME_ACCEPT, 0, RJ_TALK_ROUNDS);
 	take(&t, RJ_TALK_TARGET, RJ_FRAME_APPLIED, 0, RJ_TALK_ROUNDS);
 	take(&t, RJ_TALK_SOURCE, RJ_FRAME_STATE, RJ_FLAG_MORE, RJ_TALK_RECORD);
@@ -195,6 +199,31 @@ static void digests_come_once(void **state)
 	assert_int_equal(try(&t, RJ_FRAME_STATE, 1, 0, &said), 0);
 }
 
+static void an_offer_comes_once_and_so_does_its_answer(void **state)
+{
+	const struct rj_frame takes = { .type = RJ_FRAME_TAKES };
+	struct ramjet_error err = { 0 };
+	struct rj_talk t = { 0 };
+	const char *said;
+
+	(void)state;
+	assert_int_equal(try(&t, RJ_FRAME_OFFER, 0, 0, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_GUEST, 0, 0, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_OFFER, 0, 0, &said), -EPROTO);
+	assert_string_equal(said, "a OFFER frame from the source comes a "
+				  "second time before ACCEPT, wanted BLOCKS");
+	rj_talk_move(&t, &takes);
+	assert_int_equal(rj_talk_check(&t, RJ_TALK_TARGET, &takes, &err),
+			 -EPROTO);
+	assert_string_equal(err.message,
+			    "a TAKES frame from the target comes a second "
+			    "time before ACCEPT, wanted ACCEPT");
+	/* They are no records of the switchover. */
+	rj_talk_said(&t, RJ_FRAME_ACCEPT);
+	assert_int_equal(try(&t, RJ_FRAME_COMMIT, 0, 0, &said), -EPROTO);
+	assert_non_null(strstr(said, "wanted STATE, DIGESTS or SWITCHOVER"));
+}
+
 static void a_guest_is_described_once(void **state)
 {
 	struct rj_talk t = { 0 };
@@ -204,7 +233,8 @@ static void a_guest_is_described_once(void **state)
 	assert_int_equal(try(&t, RJ_FRAME_GUEST, 0, 0, &said), 0);
 	assert_int_equal(try(&t, RJ_FRAME_GUEST, 0, 0, &said), -EPROTO);
 	assert_string_equal(said, "a GUEST frame from the source comes a "
-				  "second time before ACCEPT, wanted BLOCKS");
+				  "second time before ACCEPT, wanted OFFER or "
+				  "BLOCKS");
 	/* It is no record of the switchover. */
 	rj_talk_said(&t, RJ_FRAME_ACCEPT);
 	assert_int_equal(try(&t, RJ_FRAME_COMMIT, 0, 0, &said), -EPROTO);
@@ -223,6 +253,7 @@ int main(void)
 		cmocka_unit_test(
 			records_come_one_after_another_and_once_a_kind),
 		cmocka_unit_test(digests_come_once),
+		cmocka_unit_test(an_offer_comes_once_and_so_does_its_answer),
 		cmocka_unit_test(a_guest_is_described_once),
 	};
 

@@ -245,6 +245,30 @@ static void a_malformed_failure_is_refused(void **state)
 	assert_int_equal(back.code, 77);
 }
 
+static void kinds_are_a_bit_each_and_the_rest_is_reserved(void **state)
+{
+	uint8_t body[RJ_KINDS_BYTES + 1] = { 0 };
+	uint32_t back = 1;
+
+	(void)state;
+	rj_kinds_encode(RJ_KINDS_MASK, body);
+	assert_int_equal(rj_kinds_decode(RJ_FRAME_TAKES, body, RJ_KINDS_BYTES,
+					 &back, NULL),
+			 0);
+	assert_int_equal(back, RJ_KINDS_MASK);
+	for (size_t bytes = 0; bytes <= RJ_KINDS_BYTES + 1; bytes++)
+		assert_int_equal(rj_kinds_decode(RJ_FRAME_OFFER, body, bytes,
+						 &back, NULL),
+				 bytes == RJ_KINDS_BYTES ? 0 : -EPROTO);
+	for (unsigned bit = 0; bit < RJ_KINDS_BYTES * 8; bit++) {
+		memset(body, 0, sizeof(body));
+		body[bit / 8] = (uint8_t)(1u << bit % 8);
+		assert_int_equal(rj_kinds_decode(RJ_FRAME_OFFER, body,
+						 RJ_KINDS_BYTES, &back, NULL),
+				 bit >= 2 && bit < 16 ? 0 : -EPROTO);
+	}
+}
+
 static void digests_carry_every_bit(void **state)
 {
 	const struct rj_digest digest = { 0x0102030405060708,
@@ -334,6 +358,7 @@ int main(void)
 		cmocka_unit_test(the_longest_message_is_cut_to_fit),
 		cmocka_unit_test(a_peers_words_cannot_drive_the_terminal),
 		cmocka_unit_test(a_malformed_failure_is_refused),
+		cmocka_unit_test(kinds_are_a_bit_each_and_the_rest_is_reserved),
 		cmocka_unit_test(digests_carry_every_bit),
 		cmocka_unit_test(ready_and_running_carry_every_bit),
 		cmocka_unit_test(accept_names_1_channel_up_to_the_wish),
