@@ -497,7 +497,7 @@ struct ramjet_block_figures {
 	size_t size; /* set by the caller: sizeof *ret */
 	char name[64];
 	uint64_t bytes;
-	uint64_t normal_pages; /* as in ramjet_info, again and again */
+	uint64_t normal_pages; /* with content, by whatever means; each time */
 	uint64_t zero_pages;
 	uint64_t untouched_pages; /* source: found in its first round, so far */
 };

@@ -24,6 +24,7 @@ struct rj_page_codec {
 	/* zstd's level for what is added from now on: the lane's worker changes
 	 * it as it likes, within the reduction's. */
 	int32_t level;
+	uint64_t word;   /* of the pages that were cut last, if WORD */
 	uint8_t *copies; /* of frames' pages, or NULL: see below */
 	/* of pages that are not mapped here, or NULL; may be `copies` */
 	uint8_t *staging;

@@ -2,6 +2,7 @@
 /* The table alone: a test may put another in its place. */
 #include "engine/page/run_kinds.h"
 
+#include "engine/page/word_run.h"
 #include "engine/page/zero_run.h"
 
 const struct rj_run_row rj_run_rows[RJ_RUN_KINDS] = {
@@ -16,5 +17,12 @@ const struct rj_run_row rj_run_rows[RJ_RUN_KINDS] = {
 		.name = "zero",
 		.place = rj_zero_run_place,
 		.counter = offsetof(struct rj_counters, zero_pages),
+	},
+	[RJ_RUN_WORD] = {
+		.name = "word",
+		.word = true,
+		.fills = true,
+		.place = rj_word_run_place,
+		.counter = offsetof(struct rj_counters, word_pages),
 	},
 };

@@ -24,6 +24,7 @@ struct rj_run_piece {
 	struct rj_wire_run run;
 	const uint8_t *payload; /* NULL: it has none */
 	uint32_t bytes;         /* of it */
+	uint64_t word;          /* the table's, where the row says so */
 };
 
 struct rj_run_row {
@@ -33,6 +34,9 @@ struct rj_run_row {
 	 * what the pages themselves would take. */
 	uint32_t run_bytes, page_bytes;
 	bool told;
+	/* The table has a word for each run: that of rj_page_codec when the run
+	 * is added. Not together with `told`. */
+	bool word;
 	/* The payload is the pages: sent from where they lie, and received
 	 * where they belong. Then nothing below is asked. */
 	bool in_place;
@@ -63,7 +67,8 @@ static inline bool rj_run_row_has_payload(const struct rj_run_row *row)
 	return row->run_bytes || row->page_bytes || row->told;
 }
 
-/* Can a run of this kind grow, once it has its payload? */
+/* Can a run of this kind grow, once it has its payload? With a word, by pages
+ * that have the same. */
 static inline bool rj_run_row_grows(const struct rj_run_row *row)
 {
 	return !row->run_bytes && !row->told;

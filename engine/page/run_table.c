@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "engine/wire/bytes.h"
 #include "util/error.h"
 
 #define KIND_SHIFT 60u
@@ -73,18 +72,12 @@ uint64_t rj_run_payload_bytes(const uint8_t *table, uint32_t index,
 	return payload_bytes(&rj_run_rows[run->kind], table, index, run);
 }
 
-/* The entry that tells is there, and tells what can be. */
-static int check_told(const struct rj_frame *frame, const uint8_t *table,
-		      uint32_t index, const struct rj_wire_run *run,
-		      struct ramjet_error *err)
+/* It tells what can be. */
+static int check_told(const uint8_t *table, uint32_t index,
+		      const struct rj_wire_run *run, struct ramjet_error *err)
 {
 	uint64_t word;
 
-	if (index + 1 >= frame->run_count)
-		return rj_fail(err, -EPROTO,
-			       "run %u: the table ends, wanted its payload's "
-			       "size",
-			       index);
 	word = rj_get64(table + ((size_t)index + 1) * RJ_RUN_BYTES);
 	if (word >> 32 != (uint64_t)run->kind << (KIND_SHIFT - 32))
 		return rj_fail(err, -EPROTO,
@@ -100,6 +93,25 @@ static int check_told(const struct rj_frame *frame, const uint8_t *table,
 		       "%u pages are",
 		       index, (unsigned long long)(word & UINT32_MAX),
 		       run->count);
+}
+
+/* The entry after a run's, where its kind has one, is there and is good. */
+static int check_second(const struct rj_frame *frame, const uint8_t *table,
+			uint32_t index, const struct rj_wire_run *run,
+			struct ramjet_error *err)
+{
+	const bool told = rj_run_rows[run->kind].told;
+
+	if (index + 1 >= frame->run_count)
+		return rj_fail(err, -EPROTO,
+			       "run %u: the table ends, wanted its %s", index,
+			       told ? "payload's size" : "word");
+	if (told)
+		return check_told(table, index, run, err);
+	if (rj_run_word(table, index, run->kind))
+		return 0;
+	return rj_fail(err, -EPROTO, "run %u: its word is 0: wanted a zero run",
+		       index);
 }
 
 /* Is every payload there can be one of whole pages? */
@@ -132,11 +144,11 @@ int rj_table_check(const struct rj_frame *frame, const uint8_t *table,
 		if (rj_unlikely(!is_good(&run, page_count, next_page)))
 			return refuse(&run, i, page_count, next_page, err);
 		next_page = run.page + run.count;
-		if (rj_unlikely(row->told))
-			rc = check_told(frame, table, i, &run, err);
+		entries = rj_run_entries(run.kind);
+		if (rj_unlikely(entries > 1))
+			rc = check_second(frame, table, i, &run, err);
 		if (rc)
 			return rc;
-		entries = row->told ? 2 : 1;
 		named += payload_bytes(row, table, i, &run);
 	}
 	if (named != frame->payload_bytes)

@@ -191,6 +191,7 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 			break;
 		piece.bytes =
 			(uint32_t)rj_run_payload_bytes(table, i, &piece.run);
+		piece.word = rj_run_word(table, i, piece.run.kind);
 		rc = (piece.block->foreign ? place_foreign : place_run)(
 			memory, codec, frame->block, &piece, ret, err);
 	}

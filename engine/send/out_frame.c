@@ -8,6 +8,10 @@
 #include "engine/page/page_copy.h"
 #include "engine/page/run_table.h"
 
+/* Pages of one word each in a frame. Chosen: 16 MiB, which the target writes in
+ * some milliseconds, before it takes the payload and says that it goes on. */
+#define WORDS_MAX 4096u
+
 void rj_out_frame_init(struct rj_out_frame *frame, struct rj_page_codec *codec,
 		       unsigned index)
 {
@@ -59,7 +63,8 @@ static bool extends_last(const struct rj_out_frame *frame, const uint8_t *pages,
 	       frame->last.page + frame->last.count == page &&
 	       frame->last.count + count <= RJ_RUN_COUNT_MAX &&
 	       rj_run_row_grows(row) &&
-	       (!row->in_place || is_behind_last(frame, pages));
+	       (!row->in_place || is_behind_last(frame, pages)) &&
+	       (!row->word || frame->last_word == frame->codec->word);
 }
 
 /* Is there room in the table? */
@@ -86,6 +91,18 @@ static void add_payload(struct rj_out_frame *frame,
 	};
 }
 
+/* A run's second entry, if its kind has one. */
+static void add_second(struct rj_out_frame *frame, enum rj_run_kind kind,
+		       uint32_t payload_bytes)
+{
+	if (rj_run_rows[kind].told)
+		rj_run_encode_told(kind, payload_bytes, entry(frame, 1));
+	if (!rj_run_rows[kind].word)
+		return;
+	frame->last_word = frame->codec->word;
+	rj_put64(entry(frame, 1), frame->last_word);
+}
+
 static void add_run(struct rj_out_frame *frame, const struct rj_wire_run *run,
 		    uint32_t payload_bytes, bool extends)
 {
@@ -98,8 +115,8 @@ static void add_run(struct rj_out_frame *frame, const struct rj_wire_run *run,
 		frame->run_count += entries;
 	}
 	rj_run_encode(&frame->last, entry(frame, entries));
-	if (entries > 1)
-		rj_run_encode_told(run->kind, payload_bytes, entry(frame, 1));
+	if (!extends)
+		add_second(frame, run->kind, payload_bytes);
 	frame->pages[run->kind] += run->count;
 }
 
@@ -109,6 +126,12 @@ static uint32_t payload_room(const struct rj_out_frame *frame)
 		       ? (frame->payload_max - frame->payload_bytes) /
 				 RAMJET_PAGE_BYTES
 		       : 0;
+}
+
+/* What is left of WORDS_MAX. */
+static uint32_t words_room(const struct rj_out_frame *frame)
+{
+	return WORDS_MAX - (uint32_t)frame->pages[RJ_RUN_WORD];
 }
 
 /* Of another block, or does it come before what the frame has? */
@@ -127,12 +150,14 @@ uint32_t rj_out_frame_room(const struct rj_out_frame *frame, unsigned block,
 				 frame->staged_pages;
 	const uint32_t entries =
 		(RJ_OUT_RUNS_MAX - frame->run_count) / frame->entries_max;
+	const uint32_t words = words_room(frame);
 	uint32_t room = payload_room(frame);
 
 	if (is_astray(frame, block, page))
 		return 0;
 	room = room < staging ? room : staging;
-	return room < entries ? room : entries;
+	room = room < entries ? room : entries;
+	return room < words ? room : words;
 }
 
 /* Do they lie in the frame's staging memory? */
@@ -164,11 +189,14 @@ uint8_t *rj_out_frame_own(struct rj_out_frame *frame, const uint8_t *pages,
 static uint32_t room_for(const struct rj_out_frame *frame, uint32_t count,
 			 enum rj_run_kind kind)
 {
-	const uint32_t room = payload_room(frame);
+	const struct rj_run_row *row = &rj_run_rows[kind];
+	uint32_t room = RJ_RUN_COUNT_MAX;
 
-	if (rj_run_row_has_payload(&rj_run_rows[kind]) && count > room)
-		count = room;
-	return count > RJ_RUN_COUNT_MAX ? RJ_RUN_COUNT_MAX : count;
+	if (row->word)
+		room = words_room(frame);
+	else if (rj_run_row_has_payload(row))
+		room = payload_room(frame);
+	return count < room ? count : room;
 }
 
 uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,

@@ -26,6 +26,7 @@ struct rj_out_frame {
 	unsigned block;
 	uint64_t pages[RJ_RUN_KINDS];
 	struct rj_wire_run last;     /* the newest run, still growing */
+	uint64_t last_word;          /* its word, if it has one */
 	struct rj_page_codec *codec; /* borrowed: of the lane */
 	unsigned index;              /* which of its frames: init only */
 	uint32_t coded_bytes;        /* of the payload: from the codec */

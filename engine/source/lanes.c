@@ -28,8 +28,7 @@ struct rj_wire_now rj_lanes_look(struct rj_source_lanes *lanes)
 		const uint64_t launched = rj_counter(&c->launched_bytes);
 		const uint64_t acked = acked_bytes(conn, sent, outstanding);
 		const uint64_t claimed = rj_counter(&c->claimed_pages);
-		const uint64_t cut = rj_counter(&c->normal_pages) +
-				     rj_counter(&c->zero_pages);
+		const uint64_t cut = rj_counted_full(c) + rj_counted_empty(c);
 
 		now.acked += acked;
 		now.launched += launched;
@@ -51,8 +50,8 @@ struct rj_sent rj_lanes_sent(const struct rj_source_lanes *lanes)
 
 		sent.wire_bytes += rj_counter(&c->wire_bytes);
 		sent.payload_bytes += rj_counter(&c->payload_bytes);
-		sent.raw_pages += rj_counter(&c->normal_pages);
-		sent.zero_pages += rj_counter(&c->zero_pages);
+		sent.raw_pages += rj_counted_full(c);
+		sent.zero_pages += rj_counted_empty(c);
 	}
 	return sent;
 }

@@ -57,4 +57,15 @@ static inline uint64_t rj_counter(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
+
+/* Pages that went, or came, with a payload of some kind; and without. */
+static inline uint64_t rj_counted_full(const struct rj_counters *c)
+{
+	return rj_counter(&c->normal_pages) + rj_counter(&c->compressed_pages) +
+	       rj_counter(&c->delta_pages);
+}
+static inline uint64_t rj_counted_empty(const struct rj_counters *c)
+{
+	return rj_counter(&c->zero_pages) + rj_counter(&c->word_pages);
+}
 #endif

@@ -232,8 +232,7 @@ static void record_round(struct ramjet_migration *m)
 	for (unsigned i = 0; i < in->channel_count; i++) {
 		const struct rj_counters *c = &m->counters[i];
 
-		sum.pages += rj_counter(&c->normal_pages) +
-			     rj_counter(&c->zero_pages);
+		sum.pages += rj_counted_full(c) + rj_counted_empty(c);
 		sum.bytes += rj_counter(&c->payload_bytes);
 	}
 	round = (struct ramjet_round_info){

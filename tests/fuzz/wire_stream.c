@@ -35,6 +35,25 @@ void stream_done(struct wire_stream *stream)
 	stream->again = NULL;
 }
 
+/* A run's one or two entries. */
+static void again_run(const struct part *part, uint32_t index,
+		      const struct rj_wire_run *run)
+{
+	const struct rj_run_row *row = &rj_run_rows[run->kind];
+	uint8_t *to = part->table_again + (size_t)index * RJ_RUN_BYTES;
+	const uint32_t bytes =
+		(uint32_t)(rj_run_payload_bytes(part->table, index, run) -
+			   row->run_bytes -
+			   (uint64_t)row->page_bytes * run->count);
+
+	rj_run_encode(run, to);
+	if (row->told)
+		rj_run_encode_told(run->kind, bytes, to + RJ_RUN_BYTES);
+	if (row->word)
+		rj_put64(to + RJ_RUN_BYTES,
+			 rj_run_word(part->table, index, run->kind));
+}
+
 static int again_pages(const struct wire_stream *stream,
 		       const struct part *part, struct ramjet_error *err)
 {
@@ -48,10 +67,11 @@ static int again_pages(const struct wire_stream *stream,
 			       frame->block);
 	pages = stream->block_pages[frame->block];
 	rc = rj_table_check(frame, part->table, pages, err);
-	for (uint32_t i = 0; !rc && i < frame->run_count; i++) {
+	for (uint32_t i = 0; !rc && i < frame->run_count;
+	     i += rj_run_entries(run.kind)) {
 		if (rj_run_decode(part->table, i, pages, &next_page, &run, err))
 			abort();
-		rj_run_encode(&run, part->table_again + i * RJ_RUN_BYTES);
+		again_run(part, i, &run);
 	}
 	memcpy(part->body_again, part->body, frame->payload_bytes);
 	return rc;

@@ -15,7 +15,7 @@ TYPES = {"HELLO": 1, "BLOCKS": 2, "ACCEPT": 3, "FAILED": 4, "CANCEL": 5,
          "APPLIED": 0x30, "SWITCHOVER": 0x31, "READY": 0x32, "COMMIT": 0x33,
          "RUNNING": 0x34}
 OPTIONAL, MORE, FINAL, CHECKED, PAUSED = 1, 2, 4, 8, 32
-RAW, ZERO = 0, 1
+RAW, ZERO, WORD = 0, 1, 2
 CONTROL, DATA, BOTH, ONE_WAY = range(4)
 ROLES = ["control", "data", "both", "one way"]
 SESSION = bytes(range(0xa0, 0xb0))
@@ -182,8 +182,13 @@ def frame(kind, *, flags=0, block=0, round_=0, table=(), body=(), aux=0,
 
 def run(page, count, kind):
     word = page | count << 40 | kind << 60
-    what = {RAW: "raw", ZERO: "zero"}.get(kind, f"kind {kind}")
+    what = {RAW: "raw", ZERO: "zero", WORD: "word"}.get(kind, f"kind {kind}")
     return u64(word, f"run: page {page}, {count} pages, {what}")
+
+
+def word_run(page, count, word):
+    """Its two entries."""
+    return [run(page, count, WORD), u64(word, "the pages' word")]
 
 
 def pages(*kept, seed=1):

@@ -8,8 +8,8 @@ import os
 import sys
 
 from frames import (BOTH, CHECKED, CONTROL, DATA, FINAL, MORE, ONE_WAY, OPTIONAL, PAGE,
-                    PAUSED, RAW, ZERO, block, blocks, explain, failed, frame, hello,
-                    pages, run, u8, u16, u32, u64, zeros)
+                    PAUSED, RAW, WORD, ZERO, block, blocks, explain, failed, frame,
+                    hello, pages, run, u8, u16, u32, u64, word_run, zeros)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIB = 1 << 40
@@ -102,6 +102,10 @@ GOOD = {
     "pages_mixed": FIRST_PAGES,
     "pages_checked": checked(block=1, round_=3, body=pages(2, 3, 9), table=[
         run(2, 2, RAW), run(4, 5, ZERO), run(9, 1, RAW)]),
+    "pages_words": frame("PAGES", block=1, round_=4, body=pages(9), table=[
+        *word_run(2, 5, 0x1122334455667788), *word_run(7, 1, 2**64 - 1),
+        run(8, 1, ZERO), run(9, 1, RAW), *word_run(10, 1014, 1)]),
+    "pages_checked_words": checked(table=word_run(4, 5, 1 << 63)),
     "pages_checked_zero": checked(table=[run(4, 5, ZERO)]),
     "pages_most_runs": frame("PAGES", round_=2, table=[
         run(i, 1, ZERO) for i in range(1023)]),
@@ -229,7 +233,16 @@ ERRORS = {
                      "not use must be 0"),
     "state_kind": (frame("STATE", aux=3),
                    "STATE frame: unknown mandatory kind 3"),
-    "run_kind": (one_run(0, 1, 2), "run 0: unknown kind 2"),
+    "run_kind": (one_run(0, 1, 15), "run 0: unknown kind 15"),
+    "run_word_zero": (
+        frame("PAGES", table=[run(0, 1, ZERO), *word_run(1, 2, 0)]),
+        "run 1: its word is 0: wanted a zero run"),
+    "run_word_missing": (
+        frame("PAGES", table=[run(0, 1, ZERO), run(1, 2, WORD)]),
+        "run 1: the table ends, wanted its word"),
+    "run_word_past_the_end": (
+        frame("PAGES", table=word_run(1023, 2, 7)),
+        "run 0: pages 1023 + 2, the block has 1024"),
     "run_empty": (one_run(5, 0), "run 0: empty"),
     "run_past_the_end": (one_run(1023, 2),
                          "run 0: pages 1023 + 2, the block has 1024"),

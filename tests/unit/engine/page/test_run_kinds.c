@@ -6,12 +6,13 @@
 #include "engine/page/run_table.h"
 #include "tests/unit/engine/guarded.h"
 
-static void raw_and_zero_are_all_there_is(void **state)
+static void the_kinds_there_are_have_names(void **state)
 {
 	(void)state;
 	assert_string_equal(rj_run_row(RJ_RUN_RAW)->name, "raw");
 	assert_string_equal(rj_run_row(RJ_RUN_ZERO)->name, "zero");
-	for (unsigned kind = RJ_RUN_ZERO + 1; kind < 100; kind++)
+	assert_string_equal(rj_run_row(RJ_RUN_WORD)->name, "word");
+	for (unsigned kind = RJ_RUN_SAME + 1; kind < 100; kind++)
 		assert_null(rj_run_row(kind));
 }
 
@@ -28,6 +29,7 @@ static void each_row_says_what_is_done_with_its_payload(void **state)
 		assert_int_equal(row->encode && row->place,
 				 rj_run_row_has_payload(row) && !row->in_place);
 		assert_true(!row->check || row->place);
+		assert_false(row->told && row->word);
 		if (row->in_place)
 			assert_int_equal(row->page_bytes, RAMJET_PAGE_BYTES);
 		assert_true(row->page_bytes <= RAMJET_PAGE_BYTES);
@@ -39,7 +41,7 @@ static void each_row_says_what_is_done_with_its_payload(void **state)
 static uint64_t payload_of(enum rj_run_kind kind, uint32_t count)
 {
 	const struct rj_wire_run run = { 3, count, kind };
-	uint8_t table[RJ_RUN_BYTES];
+	uint8_t table[2 * RJ_RUN_BYTES] = { 0 };
 
 	rj_run_encode(&run, table);
 	return rj_run_payload_bytes(table, 0, &run);
@@ -54,26 +56,39 @@ static void a_run_has_the_payload_its_row_says(void **state)
 		    UINT64_C(0xfffff000));
 	assert_true(payload_of(RJ_RUN_ZERO, 1) == 0);
 	assert_true(payload_of(RJ_RUN_ZERO, RJ_RUN_COUNT_MAX) == 0);
+	assert_true(payload_of(RJ_RUN_WORD, RJ_RUN_COUNT_MAX) == 0);
 	assert_int_equal(rj_run_entries(RJ_RUN_RAW), 1);
 	assert_int_equal(rj_run_entries(RJ_RUN_ZERO), 1);
+	assert_int_equal(rj_run_entries(RJ_RUN_WORD), 2);
 	assert_true(rj_run_row_has_payload(rj_run_row(RJ_RUN_RAW)));
 	assert_false(rj_run_row_has_payload(rj_run_row(RJ_RUN_ZERO)));
 	assert_true(rj_run_row_grows(rj_run_row(RJ_RUN_RAW)));
 	assert_true(rj_run_row_grows(rj_run_row(RJ_RUN_ZERO)));
+	assert_true(rj_run_row_grows(rj_run_row(RJ_RUN_WORD)));
 }
 
 static void pages_count_as_their_row_says(void **state)
 {
-	uint64_t pages[RJ_RUN_KINDS] = { [RJ_RUN_RAW] = 5, [RJ_RUN_ZERO] = 70 };
-	struct rj_counters counters = { 0 };
+	uint64_t pages[RJ_RUN_KINDS] = {
+		[RJ_RUN_RAW] = 5, [RJ_RUN_ZERO] = 70, [RJ_RUN_WORD] = 9
+	};
+	struct rj_block_counters by_block[2] = { { 0 } };
+	struct rj_counters counters = { .by_block = by_block };
 
 	(void)state;
-	rj_run_rows_count(&counters, pages);
+	rj_run_rows_count_in(&counters, 1, pages);
 	pages[RJ_RUN_RAW] = 0;
 	rj_run_rows_count(&counters, pages);
 	assert_int_equal(rj_counter(&counters.normal_pages), 5);
 	assert_int_equal(rj_counter(&counters.zero_pages), 140);
+	assert_int_equal(rj_counter(&counters.word_pages), 18);
+	assert_int_equal(rj_counted_full(&counters), 5);
+	assert_int_equal(rj_counted_empty(&counters), 158);
 	assert_int_equal(rj_counter(&counters.payload_bytes), 0);
+	/* Of a block: what holds something, and what does not. */
+	assert_int_equal(rj_counter(&by_block[1].normal_pages), 14);
+	assert_int_equal(rj_counter(&by_block[1].zero_pages), 70);
+	assert_int_equal(rj_counter(&by_block[0].normal_pages), 0);
 }
 
 /* Pages 600 to 602 were received: of the others nothing is touched. */
@@ -107,7 +122,7 @@ static void zero_runs_clear_what_was_received(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(raw_and_zero_are_all_there_is),
+		cmocka_unit_test(the_kinds_there_are_have_names),
 		cmocka_unit_test(each_row_says_what_is_done_with_its_payload),
 		cmocka_unit_test(a_run_has_the_payload_its_row_says),
 		cmocka_unit_test(pages_count_as_their_row_says),

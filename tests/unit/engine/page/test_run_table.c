@@ -78,7 +78,7 @@ static void empty_runs_and_unknown_kinds_are_refused(void **state)
 	(void)state;
 	assert_int_equal(decode(3, 0, 0, PAGES, &next_page, &run), -EPROTO);
 	assert_string_equal(err.message, "run 2: empty");
-	for (unsigned kind = 2; kind < 16; kind++)
+	for (unsigned kind = RJ_RUN_SAME + 1; kind < 16; kind++)
 		assert_int_equal(decode(3, 1, kind, PAGES, &next_page, &run),
 				 -EPROTO);
 	assert_string_equal(err.message, "run 2: unknown kind 15");
@@ -184,6 +184,43 @@ static void half_a_page_is_refused_before_any_run(void **state)
 			    "multiple of 4096");
 }
 
+/* A word run and what follows, in a frame of `entries`. */
+static int check_word(uint64_t word, uint32_t entries)
+{
+	const struct rj_wire_run runs[] = { { 5, 600, RJ_RUN_WORD },
+					    { 605, 1, RJ_RUN_RAW } };
+	const struct rj_frame frame = { .type = RJ_FRAME_PAGES,
+					.run_count = entries,
+					.payload_bytes = 4096 };
+	uint8_t table[3 * RJ_RUN_BYTES];
+
+	rj_run_encode(&runs[0], table);
+	rj_put64(table + RJ_RUN_BYTES, word);
+	rj_run_encode(&runs[1], table + 2 * RJ_RUN_BYTES);
+	memset(&err, 0, sizeof(err));
+	return rj_table_check(&frame, table, PAGES, &err);
+}
+
+static void a_word_is_no_run_whatever_it_is(void **state)
+{
+	(void)state;
+	/* As a run it would be one of no kind, empty, of pages too many. */
+	assert_int_equal(check_word(UINT64_MAX, 3), 0);
+	assert_int_equal(check_word(1, 3), 0);
+	assert_int_equal(check_word(UINT64_C(1) << 63, 3), 0);
+	assert_int_equal(check_word(0, 3), -EPROTO);
+	assert_string_equal(err.message,
+			    "run 0: its word is 0: wanted a zero run");
+	assert_int_equal(check_word(1, 1), -EPROTO);
+	assert_string_equal(err.message,
+			    "run 0: the table ends, wanted its word");
+	/* Its run is there, but not the raw one. */
+	assert_int_equal(check_word(1, 2), -EPROTO);
+	assert_string_equal(err.message,
+			    "PAGES frame: payload of 4096 bytes, its runs name "
+			    "0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +239,7 @@ int main(void)
 			fresh_error),
 		cmocka_unit_test_setup(half_a_page_is_refused_before_any_run,
 				       fresh_error),
+		cmocka_unit_test(a_word_is_no_run_whatever_it_is),
 	};
 
 	return cmocka_run_group_tests_name("page_run_table", tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include "engine/page/coding.h"
 #include "engine/receive/target_memory.h"
+#include "engine/wire/bytes.h"
 #include "tests/unit/engine/guarded.h"
 #include "tests/unit/engine/ops_memory.h"
 
@@ -75,6 +76,13 @@ static void add(struct scene *s, uint64_t page, uint32_t count,
 	rj_run_encode(&run, s->table + s->frame.run_count++ * RJ_RUN_BYTES);
 	if (kind == RJ_RUN_RAW)
 		s->frame.payload_bytes += count * RAMJET_PAGE_BYTES;
+}
+
+static void add_word(struct scene *s, uint64_t page, uint32_t count,
+		     uint64_t word)
+{
+	add(s, page, count, RJ_RUN_WORD);
+	rj_put64(s->table + s->frame.run_count++ * RJ_RUN_BYTES, word);
 }
 
 static int place(struct scene *s)
@@ -189,6 +197,51 @@ static void a_page_may_come_go_and_come_again(void **state)
 	}
 }
 
+#define WORD_OF_77 UINT64_C(0x7777777777777777)
+
+static void expect_words(struct scene *s, unsigned block, uint64_t page,
+			 uint64_t word)
+{
+	const uint8_t *at = s->ram[block].host + page * RAMJET_PAGE_BYTES;
+
+	for (unsigned i = 0; i < RAMJET_PAGE_BYTES; i += 8)
+		assert_true(rj_get64(at + i) == word);
+}
+
+/* With the table; they have arrived then, as raw ones have. */
+static void word_runs_fill_their_pages_and_no_others(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s, 0);
+	add_word(s, 3, 2, 0x1122334455667788);
+	add_word(s, 5, 1, UINT64_C(1) << 63);
+	add(s, 6, 1, RJ_RUN_RAW);
+	add_word(s, PAGES - 40, 40, WORD_OF_77);
+	assert_int_equal(place(s), 0);
+	assert_int_equal(s->scatter.count, 1);
+	assert_int_equal(s->scatter.pages[RJ_RUN_WORD], 43);
+	receive(s, 9);
+	assert_int_equal(rj_page_place(&s->codec, &s->err), 0);
+	expect_words(s, 0, 3, 0x1122334455667788);
+	expect_words(s, 0, 4, 0x1122334455667788);
+	expect_words(s, 0, 5, UINT64_C(1) << 63);
+	expect_page(s, 0, 6, 9);
+	for (uint64_t page = PAGES - 40; page < PAGES; page++)
+		expect_page(s, 0, page, 0x77);
+	assert_int_equal(guarded_resident(&s->ram[0], 0, PAGES), 44);
+	assert_int_equal(rj_bitmap_count(&s->memory.received[0]), 44);
+	assert_true(guarded_is_intact(&s->ram[0]));
+	/* And go again. */
+	begin(s, 0);
+	add(s, 4, 2, RJ_RUN_ZERO);
+	assert_int_equal(place(s), 0);
+	expect_words(s, 0, 3, 0x1122334455667788);
+	expect_page(s, 0, 4, 0);
+	expect_page(s, 0, 5, 0);
+	expect_page(s, 0, 6, 9);
+}
+
 /* ---- what must be refused, with nothing done ---- */
 
 static void refuse(struct scene *s)
@@ -274,13 +327,33 @@ static void runs_of_nothing_or_of_no_kind_are_refused(void **state)
 	add(s, 5, 1, RJ_RUN_ZERO);
 	s->table[RJ_RUN_BYTES + 5] = 0; /* the count */
 	refuse(s);
-	for (unsigned kind = 2; kind < 16; kind++) {
+	for (unsigned kind = RJ_RUN_SAME + 1; kind < 16; kind++) {
 		begin(s, 0);
 		add(s, 0, 1, RJ_RUN_ZERO);
 		add(s, 5, 1, RJ_RUN_ZERO);
 		s->table[2 * RJ_RUN_BYTES - 1] = (uint8_t)(kind << 4);
 		refuse(s);
 	}
+}
+
+static void words_that_are_none_are_refused(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s, 0);
+	add(s, 0, 1, RJ_RUN_ZERO);
+	add_word(s, 5, 2, 7);
+	add_word(s, 7, 2, 0);
+	refuse(s);
+	begin(s, 0);
+	add(s, 0, 1, RJ_RUN_ZERO);
+	add_word(s, 5, 2, 7);
+	add(s, 7, 1, RJ_RUN_WORD);
+	refuse(s);
+	begin(s, 0);
+	add(s, 0, 1, RJ_RUN_ZERO);
+	add_word(s, PAGES - 1, 2, 7);
+	refuse(s);
 }
 
 static void a_payload_that_does_not_match_is_refused(void **state)
@@ -407,6 +480,31 @@ static void hidden_pages_are_written_at_once(void **state)
 	expect_page(s, 1, PAGES - 1, 7);
 }
 
+static void hidden_pages_are_filled_with_words(void **state)
+{
+	struct scene *s = *state;
+
+	hide(s);
+	begin(s, 1);
+	add_word(s, 1, 2, 0x1122334455667788);
+	add_word(s, PAGES - 40, 40, WORD_OF_77);
+	assert_int_equal(place(s), 0);
+	assert_int_equal(s->scatter.count, 0);
+	assert_int_equal(rj_page_place(&s->codec, &s->err), 0);
+	assert_int_equal(atomic_load(&s->own.pages[OPS_WRITE]), 42);
+	expect_words(s, 1, 2, 0x1122334455667788);
+	for (uint64_t page = PAGES - 40; page < PAGES; page++)
+		expect_page(s, 1, page, 0x77);
+	assert_int_equal(rj_bitmap_count(&s->memory.received[1]), 42);
+	/* Writing may fail. */
+	s->own.fails_at[OPS_WRITE] = atomic_load(&s->own.calls[OPS_WRITE]) + 2;
+	begin(s, 1);
+	add_word(s, 1, 40, 5);
+	assert_int_equal(place(s), -EREMOTEIO);
+	expect_words(s, 1, 16, 5);
+	expect_page(s, 1, 17, 0);
+}
+
 /* Zeros, where something is; where nothing came they are for free. */
 static void hidden_pages_are_cleared(void **state)
 {
@@ -454,15 +552,18 @@ int main(void)
 		CASE(zero_runs_leave_untouched_memory_untouched),
 		CASE(zero_runs_clear_what_was_received),
 		CASE(a_page_may_come_go_and_come_again),
+		CASE(word_runs_fill_their_pages_and_no_others),
 		CASE(a_block_that_is_not_there_is_refused),
 		CASE(runs_beyond_the_block_are_refused),
 		CASE(runs_that_overlap_or_descend_are_refused),
 		CASE(runs_of_nothing_or_of_no_kind_are_refused),
+		CASE(words_that_are_none_are_refused),
 		CASE(a_payload_that_does_not_match_is_refused),
 		CASE(clearing_zeroes_what_is_there_and_touches_nothing_else),
 		CASE(what_has_arrived_is_not_cleared),
 		CASE(fresh_blocks_need_no_clearing),
 		CASE(hidden_pages_are_written_at_once),
+		CASE(hidden_pages_are_filled_with_words),
 		CASE(hidden_pages_are_cleared),
 		CASE(nothing_outside_a_hidden_block_is_named),
 	};

@@ -7,6 +7,7 @@
 
 #include "engine/page/run_table.h"
 #include "engine/send/out_frame.h"
+#include "engine/wire/bytes.h"
 
 #define BLOCK       5u
 #define BLOCK_PAGES (UINT64_C(1) << 24)
@@ -132,6 +133,93 @@ static void zero_runs_need_no_payload(void **state)
 	assert_int_equal(add(f, 0, 1000, RJ_RUN_ZERO), 1000);
 	expect(f, 1, runs, 1);
 	assert_int_equal(f->payload_bytes, 0);
+}
+
+static uint32_t add_word(struct rj_out_frame *f, uint64_t page, uint32_t count,
+			 uint64_t word)
+{
+	codec.word = word;
+	return add(f, page, count, RJ_RUN_WORD);
+}
+
+/* Entry `at` and the word after it. */
+static void expect_word(const struct rj_out_frame *f, uint32_t at,
+			uint64_t page, uint32_t count, uint64_t word)
+{
+	const uint8_t *entry =
+		f->head + RJ_HEADER_BYTES + (size_t)at * RJ_RUN_BYTES;
+	const struct rj_wire_run run = rj_run_unpack(entry);
+
+	assert_int_equal(run.page, page);
+	assert_int_equal(run.count, count);
+	assert_int_equal(run.kind, RJ_RUN_WORD);
+	assert_true(rj_get64(entry + RJ_RUN_BYTES) == word);
+}
+
+static void adjacent_pages_of_the_same_word_become_one_run(void **state)
+{
+	const uint64_t most = UINT64_MAX;
+	struct rj_out_frame *f = *state;
+	struct rj_frame header = { 0 };
+
+	assert_int_equal(add_word(f, 10, 2, 7), 2);
+	assert_int_equal(add_word(f, 12, 5, 7), 5);
+	assert_int_equal(add_word(f, 17, 1, most), 1);
+	assert_int_equal(add(f, 18, 1, RJ_RUN_RAW), 1);
+	assert_int_equal(add_word(f, 19, 1, most), 1);
+	assert_int_equal(add_word(f, 21, 1, most), 1);
+	/* The word that was cut last is not that of the run. */
+	codec.word = 5;
+	rj_out_frame_seal(f, 3);
+	assert_int_equal(f->run_count, 9);
+	assert_int_equal(f->pages[RJ_RUN_WORD], 10);
+	assert_int_equal(f->payload_bytes, RAMJET_PAGE_BYTES);
+	assert_int_equal(f->iov_count, 2);
+	expect_word(f, 0, 10, 7, 7);
+	expect_word(f, 2, 17, 1, most);
+	expect_word(f, 5, 19, 1, most);
+	expect_word(f, 7, 21, 1, most);
+	assert_int_equal(rj_frame_decode(f->head, &header, NULL), 0);
+	assert_int_equal(rj_table_check(&header, f->head + RJ_HEADER_BYTES,
+					BLOCK_PAGES, NULL),
+			 0);
+}
+
+static void a_word_needs_room_for_two_entries(void **state)
+{
+	struct rj_out_frame *f = *state;
+	uint64_t page = 0;
+
+	while (f->run_count < RJ_OUT_RUNS_MAX - 1) {
+		assert_int_equal(add(f, page, 1, RJ_RUN_ZERO), 1);
+		page += 2;
+	}
+	assert_int_equal(add_word(f, page, 1, 7), 0);
+	assert_int_equal(add(f, page, 1, RJ_RUN_ZERO), 1);
+	rj_out_frame_reset(f);
+	for (page = 0; f->run_count + 2 <= RJ_OUT_RUNS_MAX; page++)
+		assert_int_equal(add_word(f, page, 1, page + 1), 1);
+	/* Its own word goes on, another does not. */
+	assert_int_equal(add_word(f, page, 1, page + 1), 0);
+	assert_int_equal(add_word(f, page, 1, page), 1);
+}
+
+/* The target is not kept from its connection for long. */
+static void words_beyond_their_limit_wait(void **state)
+{
+	struct rj_out_frame *f = *state;
+	uint32_t most;
+
+	most = add_word(f, 0, RJ_RUN_COUNT_MAX, 7);
+	assert_in_range(most, ROOM_PAGES, 65536);
+	assert_int_equal(rj_out_frame_room(f, BLOCK, most), 0);
+	assert_int_equal(add_word(f, most, 1, 7), 0);
+	assert_int_equal(add_word(f, most, 1, 8), 0);
+	assert_int_equal(add(f, most, 1, RJ_RUN_RAW), 1);
+	rj_out_frame_reset(f);
+	assert_int_equal(add_word(f, 3, most - 1, 7), most - 1);
+	assert_int_equal(rj_out_frame_room(f, BLOCK, most + 2), 1);
+	assert_int_equal(add_word(f, most + 2, 9, 8), 1);
 }
 
 static void pages_of_another_block_or_from_before_wait(void **state)
@@ -405,6 +493,9 @@ int main(void)
 		CASE(one_run_is_header_table_and_pages),
 		CASE(adjacent_pages_of_a_kind_become_one_run),
 		CASE(zero_runs_need_no_payload),
+		CASE(adjacent_pages_of_the_same_word_become_one_run),
+		CASE(a_word_needs_room_for_two_entries),
+		CASE(words_beyond_their_limit_wait),
 		CASE(pages_of_another_block_or_from_before_wait),
 		CASE(raw_pages_beyond_the_payload_limit_wait),
 		CASE(an_empty_frame_takes_as_much_as_fits),
