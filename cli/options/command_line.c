@@ -289,15 +289,14 @@ static const char guest_help[] =
 #endif
 	"       qemu:QMP_SOCKET[,pid=N][,via=ptrace|preload][,also=PID]   a running "
 	"QEMU\n"
-	"       for tests, process: burst= bursts= storm= calm= (man ramjet)\n"
-	"       all but qemu: prealloc=1 populates the memory before the clock starts\n"
+	"       also prealloc=1 (not qemu); for tests burst= bursts= storm= calm=\n"
 	"URI    tcp:HOST:PORT unix:PATH vsock:CID:PORT";
 static const char closing_help[] =
 	"\n"
 	"Sizes K M G T are powers of 1024; rates also 10gbit; times, with unit: "
 	"300ms 2m.\n"
-	"Exit status: 0 completed; 1 failed or cancelled, the source guest runs "
-	"on;\n2 usage; 3 handed over, unconfirmed.\n";
+	"Exit: 0 completed; 1 failed, the source guest runs on; 2 usage; "
+	"3 unconfirmed.\n";
 
 void rj_cli_command_line_help(unsigned command, FILE *out)
 {

@@ -4,10 +4,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "cli/options/cpu_list.h"
+#include "cli/options/fewer_bytes.h"
 #include "cli/options/helper_limits.h"
+#include "cli/options/uri.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -267,20 +268,6 @@ static int set_strict(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return 0;
 }
 
-/* Longer ones name no socket anywhere. */
-static int check_unix(const struct rj_cli_setting *s, struct ramjet_error *err)
-{
-	const size_t limit = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
-	const size_t bytes = strlen(s->value + strlen("unix:"));
-
-	if (bytes <= limit)
-		return 0;
-	return rj_fail(err, -ERANGE,
-		       "%s: the path after unix: has %zu bytes, wanted at most "
-		       "%zu",
-		       s->what, bytes, limit);
-}
-
 static int set_monitor(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	if (strncmp(s->value, "unix:", 5) || !s->value[5])
@@ -288,7 +275,7 @@ static int set_monitor(const struct rj_cli_setting *s, struct ramjet_error *err)
 			       "%s: '%s' is unknown, wanted unix:PATH", s->what,
 			       s->value);
 	s->line->monitor = s->value + 5;
-	return check_unix(s, err);
+	return rj_cli_check_unix(s->what, s->value, err);
 }
 
 static int set_json(const struct rj_cli_setting *s, struct ramjet_error *err)
@@ -328,17 +315,6 @@ static bool is_one_of(const char *choices, const char *value)
 		p += span + (p[span] == '|');
 	}
 	return false;
-}
-
-/* Accept only the value that this version implements, so that nothing is
- * accepted and then not done. */
-static int set_choice(const struct rj_cli_setting *s, struct ramjet_error *err)
-{
-	if (is_one_of(s->option->argument, s->value))
-		return 0;
-	return rj_fail(err, -EINVAL,
-		       "%s: '%s' is not offered by this version, wanted %s",
-		       s->what, s->value, s->option->argument);
 }
 
 /* Where in "a|b|c" the value stands, or -1. */
@@ -397,6 +373,46 @@ static int set_cpus(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return rj_cli_cpu_list(s->what, s->value, &s->line->params, err);
 }
 
+static int set_compress(const struct rj_cli_setting *s,
+			struct ramjet_error *err)
+{
+	return rj_cli_compress(s->what, s->value,
+			       s->line->command == RJ_CLI_RECV,
+			       &s->line->params, err);
+}
+
+static int set_compress_level_max(const struct rj_cli_setting *s,
+				  struct ramjet_error *err)
+{
+	return rj_cli_compress_level(
+		s->what, s->value, &s->line->params.compression_level_max, err);
+}
+
+static int set_compress_cpu(const struct rj_cli_setting *s,
+			    struct ramjet_error *err)
+{
+	return rj_cli_compress_cpu(s->what, s->value, &s->line->params, err);
+}
+
+static int set_delta_cache(const struct rj_cli_setting *s,
+			   struct ramjet_error *err)
+{
+	return rj_cli_delta_cache(s->what, s->value, &s->line->params, err);
+}
+
+static_assert(RAMJET_HOT_PAGES_LAST == 0 && RAMJET_HOT_PAGES_IN_TURN == 1,
+	      "--hot-pages names them in this order");
+
+static int set_hot_pages(const struct rj_cli_setting *s,
+			 struct ramjet_error *err)
+{
+	int chosen, rc = choose(s, &chosen, err);
+
+	if (!rc)
+		s->line->params.hot_pages = (uint32_t)chosen;
+	return rc;
+}
+
 static int set_backend(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
 	int chosen, rc = choose(s, &chosen, err);
@@ -437,63 +453,9 @@ static int set_log(const struct rj_cli_setting *s, struct ramjet_error *err)
 	return rc;
 }
 
-/* Only a target may leave the port to the system (0). */
-static int check_tcp(const struct rj_cli_setting *s, struct ramjet_error *err)
-{
-	const char *colon = strrchr(s->value, ':');
-
-	if (s->line->command != RJ_CLI_SEND || !colon[1] ||
-	    colon[1 + strspn(colon + 1, "0")])
-		return 0;
-	return rj_fail(err, -EINVAL,
-		       "%s: '%s' has port 0, wanted the one where the target "
-		       "listens",
-		       s->what, s->value);
-}
-
-/* Checked here, since the library only checks it when it connects. */
-static int check_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
-{
-	if (!strncmp(s->value, "unix:", 5))
-		return check_unix(s, err);
-	if (!strncmp(s->value, "tcp:", 4))
-		return check_tcp(s, err);
-	return 0;
-}
-
-static const char *const schemes[] = { "tcp:", "unix:", "vsock:",
-				       "fd:",  "exec:", "file:" };
-#define LISTENING 3 /* the first so many: what a target can be reached at */
-
 static int set_uri(const struct rj_cli_setting *s, struct ramjet_error *err)
 {
-	const bool demo = s->line->command == RJ_CLI_DEMO;
-	const size_t count = demo ? LISTENING : RJ_ARRAY_SIZE(schemes);
-
-	if (s->line->command == RJ_CLI_RECV && !strcmp(s->value, "defer")) {
-		s->line->uri = NULL;
-		s->line->defer = true;
-		return 0;
-	}
-	for (size_t i = 0; i < count; i++) {
-		size_t length = strlen(schemes[i]);
-
-		if (strncmp(s->value, schemes[i], length) || !s->value[length])
-			continue;
-		s->line->uri = s->value;
-		return check_uri(s, err);
-	}
-	if (demo)
-		return rj_fail(err, -EINVAL,
-			       "%s: '%s' is not where demo's own target can "
-			       "listen, wanted tcp:HOST:PORT, unix:PATH or "
-			       "vsock:CID:PORT",
-			       s->what, s->value);
-	return rj_fail(err, -EINVAL,
-		       "%s: '%s' is not a URI, wanted tcp:HOST:PORT, "
-		       "unix:PATH, vsock:CID:PORT, fd:N, exec:COMMAND or "
-		       "file:PATH",
-		       s->what, s->value);
+	return rj_cli_uri(s->what, s->value, s->line, err);
 }
 
 /* The enums follow the order of the choices they are parsed from. */
@@ -523,12 +485,12 @@ static const struct rj_cli_option options[] = {
 	{ "downtime-limit", "TIME", MOVERS, set_downtime,
 	  "longest pause of the guest wanted (300ms)" },
 	{ "switchover-bandwidth", "RATE", MOVERS, set_switchover_bandwidth,
-	  "count on this for the pause, not on what is measured" },
+	  "count on this for the pause, not on measurement" },
 	{ "throttle", "auto|off|INITIAL:STEP:MAX", MOVERS, set_throttle,
-	  "slow the guest down if nothing else helps, in % (off)" },
+	  "slow the guest down if need be, % (off)" },
 	{ "on-no-convergence", "continue|switch|fail", MOVERS,
 	  set_no_convergence,
-	  "when the pause will never fit: keep trying, go, give up" },
+	  "when the pause never fits (continue)" },
 	{ "hold", NULL, MOVERS, set_hold,
 	  "converge, then stay ready until SIGUSR1 says switch" },
 	{ "verify", NULL, MOVERS, set_verify,
@@ -541,8 +503,16 @@ static const struct rj_cli_option options[] = {
 	  "fail rather than fall back to a slower path" },
 	{ "backend", "auto|uring|syscalls", EVERYWHERE, set_backend,
 	  "how data is sent and received" },
-	/* One way so far, so there is nothing to tell. */
-	{ "compress", "auto|none", MOVERS, set_choice, NULL },
+	{ "compress", "auto|none|zstd[:LEVEL]", ALL, set_compress,
+	  "by zstd, -7 to 19 (auto: where it pays)" },
+	{ "compress-level-max", "LEVEL", MOVERS, set_compress_level_max,
+	  "the highest that auto comes to (3)" },
+	{ "compress-cpu", "PERCENT", MOVERS, set_compress_cpu,
+	  "most of each channel's CPU time that auto takes" },
+	{ "delta-cache", "SIZE|auto|off", MOVERS, set_delta_cache,
+	  "for what was sent, to send only what has changed" },
+	{ "hot-pages", "last|in-turn", MOVERS, set_hot_pages,
+	  "those written all the time wait until they cool" },
 	{ "zero-copy", "auto|on|off", ALL, set_zero_copy,
 	  "send from pinned memory (auto: if cheaper)" },
 	{ "numa", "auto|off", ALL, set_numa,

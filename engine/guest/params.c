@@ -51,6 +51,51 @@ static int check_policy(const struct ramjet_params *params,
 	return rc;
 }
 
+/* zstd's, as QEMU's monitor and zstd(1) together have them. */
+#define LEVEL_LEAST (-7)
+#define LEVEL_MOST  20
+
+static int check_level(const char *what, int32_t level,
+		       struct ramjet_error *err)
+{
+	if (level < LEVEL_LEAST || level > LEVEL_MOST)
+		return rj_fail(err, -EINVAL, "%s: %d, wanted %d to %d", what,
+			       level, LEVEL_LEAST, LEVEL_MOST);
+	return 0;
+}
+
+/* By what means fewer bytes are to be sent. */
+static int check_reduction(const struct ramjet_params *params,
+			   struct ramjet_error *err)
+{
+	int rc;
+
+	if (params->compression > RAMJET_COMPRESSION_ZSTD)
+		return rj_fail(err, -EINVAL,
+			       "compression: unknown value %u, wanted 0 "
+			       "(auto), 1 (none) or 2 (zstd)",
+			       params->compression);
+	if (params->deltas > RAMJET_DELTAS_OFF)
+		return rj_fail(err, -EINVAL,
+			       "deltas: unknown value %u, wanted 0 (auto) or "
+			       "1 (off)",
+			       params->deltas);
+	if (params->hot_pages > RAMJET_HOT_PAGES_IN_TURN)
+		return rj_fail(err, -EINVAL,
+			       "hot pages: unknown value %u, wanted 0 (last) "
+			       "or 1 (in turn)",
+			       params->hot_pages);
+	if (params->compression_cpu_percent > 100)
+		return rj_fail(err, -EINVAL,
+			       "compression: %u %% of a worker's time, wanted "
+			       "1 to 100, or 0: no limit",
+			       params->compression_cpu_percent);
+	rc = check_level("compression level", params->compression_level, err);
+	return rc ? rc
+		  : check_level("highest compression level",
+				params->compression_level_max, err);
+}
+
 int rj_params_load(const struct ramjet_params *given, struct ramjet_params *ret,
 		   struct ramjet_error *err)
 {
@@ -77,6 +122,8 @@ int rj_params_load(const struct ramjet_params *given, struct ramjet_params *ret,
 	fill_defaults(&params);
 	params.verify |= params.verify_all;
 	rc = check_policy(&params, err);
+	if (!rc)
+		rc = check_reduction(&params, err);
 	if (!rc)
 		*ret = params;
 	return rc;

@@ -181,6 +181,50 @@ static void what_is_true_today_is_accepted(void **state)
 				  "--zero-copy auto --numa auto");
 }
 
+static struct ramjet_params less(const char *options)
+{
+	char text[200];
+
+	(void)snprintf(text, sizeof(text), "file:a --to fd:3 %s", options);
+	return parsed(RJ_CLI_SEND, text).params;
+}
+
+static void fewer_bytes_are_sent_by_many_means(void **state)
+{
+	struct ramjet_params params = less("");
+
+	(void)state;
+	assert_int_equal(params.compression, RAMJET_COMPRESSION_AUTO);
+	assert_int_equal(params.compression_level_max, 3);
+	assert_int_equal(params.compression_cpu_percent, 0);
+	assert_int_equal(params.deltas, RAMJET_DELTAS_AUTO);
+	assert_true(params.delta_cache_bytes == RAMJET_DELTA_CACHE_AUTO);
+	assert_int_equal(params.hot_pages, RAMJET_HOT_PAGES_LAST);
+	params = less("--compress zstd");
+	assert_int_equal(params.compression, RAMJET_COMPRESSION_ZSTD);
+	assert_int_equal(params.compression_level, 1);
+	assert_int_equal(less("--compress zstd:19").compression_level, 19);
+	assert_int_equal(less("--compress zstd:-7").compression_level, -7);
+	assert_int_equal(less("--compress zstd:0").compression_level, 0);
+	assert_int_equal(less("--compress none").compression,
+			 RAMJET_COMPRESSION_NONE);
+	params = less("--compress-level-max -1 --compress-cpu 30%");
+	assert_int_equal(params.compression, RAMJET_COMPRESSION_AUTO);
+	assert_int_equal(params.compression_level_max, -1);
+	assert_int_equal(params.compression_cpu_percent, 30);
+	params = less("--delta-cache 64M --hot-pages in-turn");
+	assert_int_equal(params.deltas, RAMJET_DELTAS_AUTO);
+	assert_true(params.delta_cache_bytes == 64u << 20);
+	assert_int_equal(params.hot_pages, RAMJET_HOT_PAGES_IN_TURN);
+	assert_int_equal(less("--delta-cache off").deltas, RAMJET_DELTAS_OFF);
+	params = less("--delta-cache off --delta-cache auto");
+	assert_int_equal(params.deltas, RAMJET_DELTAS_AUTO);
+	assert_int_equal(parsed(RJ_CLI_RECV, "file:a --from fd:3 "
+					     "--compress none")
+				 .params.compression,
+			 RAMJET_COMPRESSION_NONE);
+}
+
 static void cpus_are_listed_as_for_taskset(void **state)
 {
 	struct rj_cli_command_line line =
@@ -251,8 +295,29 @@ static const struct {
 	  "wanted auto|bar|plain|none" },
 	{ RJ_CLI_SEND, "--log all", "--log: 'all' is unknown" },
 	{ RJ_CLI_RECV, "--ready-fd x", "--ready-fd: 'x' is not a whole" },
-	{ RJ_CLI_SEND, "--compress zstd:3", "--compress: 'zstd:3' is not "
-	  "offered by this version, wanted auto|none" },
+	{ RJ_CLI_SEND, "--compress lz4", "--compress: 'lz4' is unknown, wanted "
+	  "auto, none, zstd or zstd:LEVEL" },
+	{ RJ_CLI_SEND, "--compress zstandard", "'zstandard' is unknown" },
+	{ RJ_CLI_SEND, "--compress zstd:", "--compress: '' is not a level of "
+	  "zstd's, wanted -7 to 19" },
+	{ RJ_CLI_SEND, "--compress zstd:20", "'20' is not a level of zstd's" },
+	{ RJ_CLI_SEND, "--compress zstd:-8", "'-8' is not a level of zstd's" },
+	{ RJ_CLI_SEND, "--compress zstd:--1", "'--1' is not a level of" },
+	{ RJ_CLI_SEND, "--compress zstd:3x", "'3x' is not a level of zstd's" },
+	{ RJ_CLI_RECV, "file:a --from fd:1 --compress zstd", "--compress: "
+	  "'zstd' is for the source to say, wanted auto or none" },
+	{ RJ_CLI_SEND, "--compress-level-max 20", "--compress-level-max: '20' "
+	  "is not a level of zstd's, wanted -7 to 19" },
+	{ RJ_CLI_SEND, "--compress-cpu 0", "--compress-cpu: '0' is too little, "
+	  "wanted 1 to 100, or --compress none" },
+	{ RJ_CLI_SEND, "--compress-cpu 101", "--compress-cpu: " },
+	{ RJ_CLI_RECV, "file:a --from fd:1 --compress-cpu 5", "--compress-cpu: "
+	  "not an option of 'ramjet recv'" },
+	{ RJ_CLI_SEND, "--delta-cache 0", "--delta-cache: '0' is unknown, "
+	  "wanted a size above 0, auto or off" },
+	{ RJ_CLI_SEND, "--delta-cache on", "--delta-cache: 'on' is unknown" },
+	{ RJ_CLI_SEND, "--hot-pages first", "--hot-pages: 'first' is unknown, "
+	  "wanted last|in-turn" },
 	{ RJ_CLI_SEND, "--zero-copy yes", "--zero-copy: " },
 	{ RJ_CLI_SEND, "--throttle 20:10", "--throttle: '20:10' is unknown, "
 	  "wanted auto, off or INITIAL:STEP:MAX" },
@@ -353,6 +418,7 @@ int main(void)
 		cmocka_unit_test(helpers_have_a_bus_and_maybe_a_list),
 		cmocka_unit_test(times_are_rounded_up),
 		cmocka_unit_test(what_is_true_today_is_accepted),
+		cmocka_unit_test(fewer_bytes_are_sent_by_many_means),
 		cmocka_unit_test(cpus_are_listed_as_for_taskset),
 		cmocka_unit_test(help_needs_nothing_else),
 		cmocka_unit_test(wrong_usage_names_itself_and_what_was_wanted),

@@ -75,6 +75,62 @@ static void values_out_of_range_are_refused(void **state)
 	refuse(&given, -EINVAL);
 }
 
+#define WITH(member_, value_)                           \
+	{                                               \
+		RAMJET_PARAMS_INIT, .member_ = (value_) \
+	}
+
+static void what_is_sent_less_is_checked(void **state)
+{
+	static const struct {
+		struct ramjet_params given;
+		const char *says; /* NULL: fine */
+	} cases[] = {
+		{ WITH(compression, RAMJET_COMPRESSION_ZSTD), NULL },
+		{ WITH(compression, 3), "compression: unknown value 3, wanted "
+					"0 (auto), 1 (none) or 2 (zstd)" },
+		{ WITH(deltas, RAMJET_DELTAS_OFF), NULL },
+		{ WITH(deltas, 2), "deltas: unknown value 2" },
+		{ WITH(hot_pages, RAMJET_HOT_PAGES_IN_TURN), NULL },
+		{ WITH(hot_pages, 2), "hot pages: unknown value 2" },
+		{ WITH(compression_cpu_percent, 100), NULL },
+		{ WITH(compression_cpu_percent, 101),
+		  "compression: 101 % of a worker's time, wanted 1 to 100" },
+	};
+	static const int32_t fine[] = { -7, 0, 20 };
+	static const int32_t bad[] = { INT32_MIN, -8, 21, INT32_MAX };
+	struct ramjet_params given = { RAMJET_PARAMS_INIT }, params;
+	struct ramjet_error err;
+
+	(void)state;
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(cases); i++) {
+		err = (struct ramjet_error){ 0 };
+		assert_int_equal(rj_params_load(&cases[i].given, &params, &err),
+				 cases[i].says ? -EINVAL : 0);
+		if (cases[i].says)
+			assert_non_null(strstr(err.message, cases[i].says));
+	}
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(fine); i++) {
+		given.compression_level = given.compression_level_max = fine[i];
+		assert_int_equal(rj_params_load(&given, &params, NULL), 0);
+		assert_int_equal(params.compression_level, fine[i]);
+	}
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(bad); i++) {
+		err = (struct ramjet_error){ 0 };
+		given.compression_level = bad[i];
+		given.compression_level_max = 1;
+		assert_int_equal(rj_params_load(&given, &params, &err),
+				 -EINVAL);
+		assert_non_null(strstr(err.message, "wanted -7 to 20"));
+		err = (struct ramjet_error){ 0 };
+		given.compression_level = 1;
+		given.compression_level_max = bad[i];
+		assert_int_equal(rj_params_load(&given, &params, &err),
+				 -EINVAL);
+		assert_non_null(strstr(err.message, "highest"));
+	}
+}
+
 /* As from a caller built against a later ramjet.h. */
 struct later_params {
 	struct ramjet_params params;
@@ -102,6 +158,7 @@ int main(void)
 		cmocka_unit_test(nothing_given_means_the_defaults),
 		cmocka_unit_test(what_is_given_is_taken),
 		cmocka_unit_test(values_out_of_range_are_refused),
+		cmocka_unit_test(what_is_sent_less_is_checked),
 		cmocka_unit_test(a_later_caller_is_served_unless_it_wants_more),
 	};
 
