@@ -317,6 +317,8 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 			      part_of(rounds, pages_of(rounds, round)),
 			      memory_order_relaxed);
 	rounds->open = round;
+	/* Whoever enters it has seen it: he takes the lock for that. */
+	atomic_store_explicit(&rounds->opened, round, memory_order_relaxed);
 	rounds->begun = true;
 	rounds->final = final;
 	rounds->resting =
@@ -560,6 +562,9 @@ void rj_rounds_leave(struct rj_rounds *rounds, unsigned worker, uint32_t round)
 {
 	rj_lock(&rounds->lock);
 	rounds->left[worker] = round + 1;
+	if (all_left_locked(rounds, round + 1))
+		atomic_store_explicit(&rounds->left_by_all, round + 1,
+				      memory_order_release);
 	rj_unlock(&rounds->lock);
 	rj_event_signal(rounds->event_fd);
 }
