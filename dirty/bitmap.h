@@ -51,6 +51,11 @@ uint64_t rj_bitmap_set_run(struct rj_bitmap *bm, uint64_t first_page,
 uint64_t rj_bitmap_or_words(struct rj_bitmap *bm, uint64_t first_page,
 			    const uint64_t *words, size_t count);
 bool rj_bitmap_test(const struct rj_bitmap *bm, uint64_t page);
+/* Pages [64 * at, 64 * at + 64) as they are at the moment. */
+static inline uint64_t rj_bitmap_word(const struct rj_bitmap *bm, uint64_t at)
+{
+	return atomic_load_explicit(&bm->words[at], memory_order_relaxed);
+}
 /* Clear a run, leaving the summary as it is. Returns how many were set. */
 uint64_t rj_bitmap_clear_run(struct rj_bitmap *bm, uint64_t first_page,
 			     uint64_t count);

@@ -48,6 +48,8 @@
 #define FOREVER_US 1e12
 /* From one round to the next: half is left after 3 rounds. */
 #define SURPRISE_KEPT 0.8
+/* 4 PiB: more than any guest (dirty/bitmap.c). */
+#define ROOM_MOST 1099511627776.0
 /* Looked at for convergence; further rounds come to the same each. */
 #define ROUNDS_AHEAD 64u
 /* Slower than this is slow; and forgotten at most 64 times as slowly. */
@@ -269,16 +271,45 @@ void rj_estimate_pause(const struct rj_estimate *estimate,
 	ret->p90_us = (uint64_t)(sum + P90_SIGMAS * spread);
 }
 
-/* What is left to send after a round that sends what is left now. */
+uint64_t rj_estimate_room(const struct rj_estimate *estimate,
+			  const struct rj_pause_inputs *inputs, double us)
+{
+	struct rj_pause_inputs with = *inputs;
+	double fits = 0, beyond = ROOM_MOST;
+	struct rj_pause pause;
+
+	with.queued_bytes = with.overdue_us = 0;
+	while (beyond - fits > 1) {
+		with.unsent_pages = floor((fits + beyond) / 2);
+		rj_estimate_pause(estimate, &with, &pause);
+		if (pause.known && (double)pause.p90_us <= us)
+			fits = with.unsent_pages;
+		else
+			beyond = with.unsent_pages;
+	}
+	return (uint64_t)fits;
+}
+
+/* What is left to send after a round that sends what is left now, but for what is
+ * held back. */
 static double advance(const struct rj_estimate *estimate,
 		      struct rj_pause_inputs *ahead,
 		      const struct rj_pause *pause)
 {
-	const double round_us =
-		(double)pause->pages_us + estimate->sync_us.mean;
+	struct rj_pause_inputs in_turn = *ahead;
+	struct rj_pause turn = *pause;
+	double round_us;
 
+	if (ahead->held_pages > 0) {
+		in_turn.unsent_pages =
+			fmax(ahead->unsent_pages - ahead->held_pages, 0);
+		rj_estimate_pause(estimate, &in_turn, &turn);
+	}
+	round_us = (double)turn.pages_us + estimate->sync_us.mean;
 	ahead->queued_bytes = 0;
-	ahead->unsent_pages = rj_dirt_model_pages(&estimate->dirt, round_us);
+	ahead->unsent_pages =
+		fmax(rj_dirt_model_pages(&estimate->dirt, round_us),
+		     ahead->held_pages);
 	return round_us;
 }
 

@@ -67,6 +67,7 @@ struct rj_pause_inputs {
 	double capacity;     /* bytes/s to count with instead, 0: as measured */
 	double overdue_us;   /* what is under way should have come before */
 	bool stopped;        /* the guest stands still: no more dirt */
+	double held_pages;   /* of the unsent, those that rounds don't send */
 };
 struct rj_pause {
 	bool known; /* false before anything was measured */
@@ -77,6 +78,10 @@ struct rj_pause {
 void rj_estimate_pause(const struct rj_estimate *estimate,
 		       const struct rj_pause_inputs *inputs,
 		       struct rj_pause *ret);
+/* So many pages may be unsent for the p90 to be within `us`, with nothing on its
+ * way. */
+uint64_t rj_estimate_room(const struct rj_estimate *estimate,
+			  const struct rj_pause_inputs *inputs, double us);
 /* The p50 after one more round. */
 uint64_t rj_estimate_next_us(const struct rj_estimate *estimate,
 			     const struct rj_pause_inputs *inputs);

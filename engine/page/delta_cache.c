@@ -2,7 +2,7 @@
 /*
  * Why no delta is ever built on another copy than the target has. "In r": by a
  * lane that has entered round r and not left it; a page is sent in the round its
- * lane is in, once a round at most (engine/send/rounds.c), and the target has
+ * lane is in, once a round at most (engine/send/rounds_claim.c), and the target has
  * applied all rounds before r when it applies one of r (fences). So at the target
  * the base of what is sent in r is the copy that was sent last in rounds < r.
  * 1. Whoever is going to send a page in r first takes out its copy, unless that

@@ -1,21 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Why a claim may take along what the other map holds, also while siblings are
- * in the round before. "In q": by a worker between its fences of q - 1 and q.
- * 1. In q no page is sent twice. Its chunk's bits of q are all taken at once,
- *    and none is set while q is open: so only one claim in q can send the chunk.
- *    In a round of parts each bit is taken once, and nothing comes along.
- *    Round 0 may be filled while it is open, but a chunk is handed out once,
- *    after all its bits are set, and nobody leaves the round before all are
- *    handed out: who is in round 1 finds no bit of 0 that is set later.
- * 2. A copy sent in q that lacks a write is followed by one in a later round.
- *    The write came after the page was read, so a collect from then on marks it
- *    for a round s > q, as q is open. That bit is taken in s - 1 or later: later
- *    than q, unless s - 1 = q. But in q, by 1, only the copy's own claim could
- *    take it along, and that had taken its bits before the page was read.
- * 3. The target applies rounds in order (fences). So the copy that lands last
- *    lacks no write that was collected: once no bit is left, none at all.
- */
 #include "engine/send/rounds.h"
 
 #include <assert.h>
@@ -138,6 +121,15 @@ void rj_rounds_place(struct rj_rounds *rounds,
 	rounds->placement = placement;
 }
 
+int rj_rounds_hold_back(struct rj_rounds *rounds, bool skips,
+			struct ramjet_error *err)
+{
+	assert(!rounds->begun);
+	rounds->skips = skips;
+	return rj_heat_init(&rounds->heat, rounds->blocks, rounds->block_count,
+			    err);
+}
+
 void rj_rounds_done(struct rj_rounds *rounds)
 {
 	if (!rounds->worker_count)
@@ -148,6 +140,7 @@ void rj_rounds_done(struct rj_rounds *rounds)
 		free(rounds->cursors[parity]);
 	}
 	rj_told_done(&rounds->told);
+	rj_heat_done(&rounds->heat);
 	free(rounds->left);
 	rj_placement_done(&rounds->by_address);
 	(void)pthread_cond_destroy(&rounds->changed);
@@ -215,8 +208,12 @@ static void merge_marks(struct rj_rounds *rounds, unsigned parity)
 
 struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds)
 {
-	const unsigned parity = next_round(rounds) & 1;
+	const uint32_t next = next_round(rounds);
+	const unsigned parity = next & 1;
 
+	/* Release: pairs with the acquire in skip_next(). All workers have left
+	 * the round whose map this was. */
+	atomic_store_explicit(&rounds->filling, next, memory_order_release);
 	merge_marks(rounds, parity);
 	return rounds->sinks[parity];
 }
@@ -227,8 +224,7 @@ void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked)
 			 (int64_t)marked);
 }
 
-/* What was found to hold nothing was counted, and nobody claims it. */
-static int64_t empty_pages(const struct rj_rounds *rounds, unsigned parity)
+int64_t rj_rounds_empty(const struct rj_rounds *rounds, unsigned parity)
 {
 	return rounds->first && !parity
 		       ? (int64_t)rj_first_round_empty(rounds->first)
@@ -239,7 +235,7 @@ static uint64_t pages_of(const struct rj_rounds *rounds, uint32_t round)
 {
 	const unsigned parity = round & 1;
 	const int64_t pages = atomic_load(&rounds->pages_left[parity]) -
-			      empty_pages(rounds, parity);
+			      rj_rounds_empty(rounds, parity);
 
 	return pages > 0 ? (uint64_t)pages : 0;
 }
@@ -256,7 +252,8 @@ uint64_t rj_rounds_open_pages(struct rj_rounds *rounds)
 
 uint64_t rj_rounds_remaining(const struct rj_rounds *rounds)
 {
-	return pages_of(rounds, 0) + pages_of(rounds, 1);
+	return pages_of(rounds, 0) + pages_of(rounds, 1) +
+	       rounds->heat.held_pages;
 }
 
 unsigned rj_rounds_active(const struct rj_rounds *rounds)
@@ -390,144 +387,6 @@ bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks)
 	stopping = rounds->stopping;
 	rj_unlock(&rounds->lock);
 	return stopping;
-}
-
-/* The first chunk with dirt at a position in [from, end): its position, or
- * end. */
-static uint64_t find_chunk(const struct rj_rounds *rounds, unsigned parity,
-			   uint64_t from, uint64_t end,
-			   const struct rj_stretch **ret)
-{
-	const struct rj_placement *placement = rounds->placement;
-	unsigned i = rj_placement_at(placement, from);
-
-	for (; from < end; i++) {
-		const struct rj_stretch *s = &placement->stretches[i];
-		const uint64_t stop = s->position + s->chunks < end
-					      ? s->position + s->chunks
-					      : end;
-		const uint64_t found = rj_bitmap_next_chunk(
-			&rounds->maps[parity][s->block],
-			s->first_chunk + (from - s->position),
-			s->first_chunk + (stop - s->position));
-
-		from = s->position + (found - s->first_chunk);
-		if (from < stop) {
-			*ret = s;
-			return from;
-		}
-	}
-	return end;
-}
-
-static void account_claim(struct rj_rounds *rounds, unsigned parity,
-			  unsigned pages)
-{
-	const int64_t left =
-		atomic_fetch_sub(&rounds->pages_left[parity], (int64_t)pages) -
-		(int64_t)pages - empty_pages(rounds, parity);
-
-	if (left < atomic_load_explicit(&rounds->low_pages,
-					memory_order_relaxed) &&
-	    !atomic_exchange(&rounds->low_told, true))
-		rj_event_signal(rounds->event_fd);
-}
-
-/* What the other map has of a claimed chunk comes along: see on top. */
-static void take_next(struct rj_rounds *rounds, unsigned next, uint64_t chunk,
-		      struct rj_claim *ret)
-{
-	struct rj_bitmap *map = &rounds->maps[next][ret->block];
-	unsigned extra = 0;
-
-	/* Cheap look first; a bit set meanwhile stays for a later claim. */
-	if (rj_bitmap_next_chunk(map, chunk, chunk + 1) == chunk)
-		extra = rj_bitmap_claim_chunk(map, chunk, ret->words);
-	if (!extra)
-		return;
-	atomic_fetch_sub(&rounds->pages_left[next], (int64_t)extra);
-	ret->pages = 0;
-	for (unsigned i = 0; i < RJ_CHUNK_WORDS; i++)
-		ret->pages += rj_popcount(ret->words[i]);
-}
-
-static unsigned take_chunk(struct rj_rounds *rounds, unsigned parity,
-			   unsigned block, uint64_t chunk, struct rj_claim *ret)
-{
-	struct rj_bitmap *map = &rounds->maps[parity][block];
-	/* relaxed: we entered the round under the lock, after it was written */
-	const unsigned part = atomic_load_explicit(&rounds->part_pages[parity],
-						   memory_order_relaxed);
-
-	*ret = (struct rj_claim){
-		.block = block,
-		.first_page = chunk * RJ_CHUNK_PAGES,
-	};
-	ret->pages = part ? rj_bitmap_claim_part(map, chunk, part, ret->words)
-			  : rj_bitmap_claim_chunk(map, chunk, ret->words);
-	if (!ret->pages)
-		return 0;
-	account_claim(rounds, parity, ret->pages);
-	if (!part)
-		take_next(rounds, !parity, chunk, ret);
-	return ret->pages;
-}
-
-/*
- * A home's cursor is a hint shared by all who work in it: everything before
- * it was clear when it was written, and no bit of this round is set while the
- * round is open. Storing an older position merely scans again.
- */
-static bool claim_in_home(struct rj_rounds *rounds, unsigned parity,
-			  unsigned worker, struct rj_claim *ret)
-{
-	struct rj_cursor *cursor = &rounds->cursors[parity][worker];
-	const uint64_t end = rounds->placement->homes[worker].end;
-	uint64_t at =
-		atomic_load_explicit(&cursor->chunk, memory_order_relaxed);
-	const struct rj_stretch *stretch = NULL;
-
-	for (;;) {
-		at = find_chunk(rounds, parity, at, end, &stretch);
-		/* relaxed: a hint; the bits themselves arbitrate */
-		atomic_store_explicit(&cursor->chunk, at, memory_order_relaxed);
-		if (at == end)
-			return false;
-		if (take_chunk(rounds, parity, stretch->block,
-			       stretch->first_chunk + (at - stretch->position),
-			       ret))
-			return true;
-		at++;
-	}
-}
-
-/* Its cursors stay where they are: they would pass what is set later. */
-static int claim_found(struct rj_rounds *rounds, unsigned worker,
-		       struct rj_claim *ret, struct ramjet_error *err)
-{
-	struct rj_first_chunk at;
-	int rc;
-
-	while ((rc = rj_first_round_next(rounds->first, worker, &at, err)) > 0)
-		if (take_chunk(rounds, 0, at.block, at.chunk, ret))
-			return 1;
-	return rc;
-}
-
-int rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
-		    struct rj_claim *ret, struct ramjet_error *err)
-{
-	const uint16_t *order = rounds->placement->order +
-				worker * rounds->placement->home_count;
-
-	if (atomic_load_explicit(&rounds->stopped, memory_order_relaxed))
-		return 0;
-	if (!round && rounds->first)
-		return claim_found(rounds, worker, ret, err);
-	for (unsigned i = 0; i < rounds->placement->home_count; i++)
-		if (claim_in_home(rounds, round & 1, order[i], ret))
-			return 1;
-	return 0;
 }
 
 bool rj_rounds_rest(struct rj_rounds *rounds, unsigned worker, uint32_t round)

@@ -20,10 +20,14 @@
  * Claiming  takes a chunk's bits of this round and, when it has some, those
  *           of the other map. The page is read after both are cleared: a later
  *           write is seen by a later sync. Why that is right is proved on top
- *           of rounds.c.
+ *           of rounds_claim.c.
  *           A round of few pages is cut smaller, so that all channels share it:
  *           a claim then is part of a chunk, and nothing is taken along: it
  *           might be a page of another part, which would go twice in a round.
+ * Skipping  instead leaves a page that both have to the next round: it was
+ *           written again already, and would go twice. Where hot pages go last
+ *           (heat.h), and the dirty source tells of writes to what was not sent
+ *           yet.
  * Active    Some workers may be told to rest. In a long round they wait for
  *           its end, or to be wanted after all; in a short one, and in the
  *           final one, they pass the fence at once. Homes are for those who
@@ -39,6 +43,7 @@
 #include "engine/guest/guest.h"
 #include "engine/placement/placement.h"
 #include "engine/send/first_round.h"
+#include "engine/send/heat.h"
 #include "engine/send/told.h"
 #include "ramjet.h"
 #include "util/compiler.h"
@@ -70,6 +75,12 @@ struct rj_rounds {
 	/* What finds round 0's pages while it is open; NULL: it is filled as
 	 * the others are. Borrowed. */
 	struct rj_first_round *first;
+	/* What is held back is dirty, too. The control thread's. */
+	struct rj_heat heat;
+	/* What the next round's map has already is left to that round. */
+	bool skips;
+	_Atomic uint32_t filling; /* the round whose map is being filled */
+	_Atomic uint64_t skipped_pages; /* so far */
 	int event_fd; /* told when workers leave a round or it runs low */
 
 	struct rj_cursor *cursors[2]; /* one a home; hints, see claim */
@@ -120,6 +131,10 @@ RJ_NODISCARD int rj_rounds_set_homes(struct rj_rounds *rounds, unsigned count,
 void rj_rounds_find_first(struct rj_rounds *rounds,
 			  struct rj_first_round *first);
 
+/* Hot pages last; `skips`: see on top. Before round 0 is opened. */
+RJ_NODISCARD int rj_rounds_hold_back(struct rj_rounds *rounds, bool skips,
+				     struct ramjet_error *err);
+
 /* ---- control thread ---- */
 
 /* True when the next round's map may be filled. */
@@ -135,7 +150,10 @@ bool rj_rounds_all_found(const struct rj_rounds *rounds);
  */
 uint64_t rj_rounds_next_pages(struct rj_rounds *rounds);
 uint64_t rj_rounds_open_pages(struct rj_rounds *rounds);
-/* Both together: dirty and not yet claimed. */
+/* Pages of round `parity` that were counted and hold nothing: nobody claims
+ * them. */
+int64_t rj_rounds_empty(const struct rj_rounds *rounds, unsigned parity);
+/* Both together, and what is held back: dirty and not yet claimed. */
 uint64_t rj_rounds_remaining(const struct rj_rounds *rounds);
 /* Open the next round (the first call opens round 0); returns its number. */
 uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final);

@@ -73,6 +73,12 @@ static int rehearse(struct rj_source_pages *pages, struct ramjet_error *err)
 	return rc;
 }
 
+/* Does this collect tell hot pages from others? */
+static bool sorts(const struct rj_source_pages *pages, bool last)
+{
+	return !last && rj_heat_is_used(&pages->rounds.heat);
+}
+
 static int ask_sources(struct rj_source_pages *pages, bool last,
 		       uint64_t *ret_marked, struct ramjet_error *err)
 {
@@ -81,8 +87,35 @@ static int ask_sources(struct rj_source_pages *pages, bool last,
 
 	rj_crew_limit(&c->crew, last ? 0 : c->running);
 	return rj_dirty_set_collect(&pages->dirty, &walk,
-				    rj_rounds_sink(&pages->rounds), ret_marked,
-				    err);
+				    sorts(pages, last)
+					    ? pages->rounds.heat.sinks
+					    : rj_rounds_sink(&pages->rounds),
+				    ret_marked, err);
+}
+
+/* What was found becomes a part of the next round, or is held back; with the
+ * guest stopped nothing is. Returns how many pages are new in that round. */
+static uint64_t fill_round(struct rj_source_pages *pages, bool last,
+			   uint64_t *marked)
+{
+	struct rj_heat *heat = &pages->rounds.heat;
+	uint64_t due = *marked;
+
+	if (sorts(pages, last)) {
+		const struct rj_heat_rules rules = {
+			.room_pages = pages->room_pages,
+			.blind = rj_dirty_set_needs_rearm(&pages->dirty),
+		};
+		const struct rj_heat_sorted sorted = rj_heat_sort(
+			heat, rj_rounds_sink(&pages->rounds), &rules);
+
+		*marked = sorted.written;
+		due = sorted.due;
+	} else if (rj_heat_is_used(heat)) {
+		due += rj_heat_release(heat, rj_rounds_sink(&pages->rounds));
+	}
+	rj_rounds_filled(&pages->rounds, due);
+	return due;
 }
 
 static void learn(struct rj_source_pages *pages, struct rj_estimate *estimate,
@@ -116,7 +149,9 @@ int rj_collect(struct rj_source_pages *pages, struct rj_estimate *estimate,
 	rc = ask_sources(pages, last, &marked, err);
 	if (rc)
 		return rc;
-	rj_rounds_filled(&pages->rounds, marked);
+	pages->found.due += fill_round(pages, last, &marked);
+	pages->found.written += marked;
+	pages->found.over_us += began_us - pages->synced_us;
 	pages->sync_interval_us = began_us - pages->synced_us;
 	/* The last collect doesn't settle: the guest's stop has. */
 	learn(pages, estimate, marked,
@@ -124,6 +159,7 @@ int rj_collect(struct rj_source_pages *pages, struct rj_estimate *estimate,
 	pages->synced_us = began_us;
 	/* It may ask the VMM: not under the lock. */
 	stall_ns = marked * rj_dirty_set_write_cost_ns(&pages->dirty);
+	pages->collect_cost_us = rj_now_us() - began_us + stall_ns / 1000;
 	rj_lock(env->lock);
 	env->stats->guest_stall_us += stall_ns / 1000;
 	rj_unlock(env->lock);

@@ -9,6 +9,7 @@
 #include "engine/guest/region.h"
 #include "engine/send/marks.h"
 #include "engine/source/collect.h"
+#include "engine/source/hot_pages.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -202,6 +203,8 @@ int rj_memory_prepare(struct rj_outgoing *out, struct ramjet_error *err)
 	rc = start_tracking(&out->pages, guest, err);
 	if (!rc)
 		rc = rj_collect_begin(&out->pages, err);
+	if (!rc)
+		rc = rj_hot_pages_begin(&out->pages, &out->env, err);
 	return rc ? rc : begin_first_round(&out->pages, guest, &out->env, err);
 }
 

@@ -99,6 +99,15 @@ struct rj_source_pages {
 	bool idle;                 /* the latest collect found nothing */
 	uint64_t synced_us;        /* the latest collect */
 	uint64_t sync_interval_us; /* between the latest two */
+	uint64_t collect_cost_us;  /* of the latest, the guest's faults too */
+	/* So many pages may be held back: hot pages last. */
+	uint64_t room_pages;
+	/* What the collects since the open round began have found. */
+	struct rj_found {
+		uint64_t written; /* pages, by each of them */
+		uint64_t due;     /* pages that go with the next round */
+		uint64_t over_us; /* in so long */
+	} found;
 	struct ramjet_dirty_region *regions;
 	/* Why a block's absent pages mean nothing, or NULL: as region.h has
 	 * it. */

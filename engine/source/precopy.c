@@ -6,6 +6,7 @@
 #include "engine/migration/course.h"
 #include "engine/source/collect.h"
 #include "engine/source/helpers.h"
+#include "engine/source/hot_pages.h"
 #include "engine/source/lanes.h"
 #include "engine/source/memory.h"
 #include "engine/source/path.h"
@@ -54,6 +55,7 @@ static void open_round(struct rj_outgoing *out)
 	const uint64_t pages = rj_rounds_next_pages(&out->pages.rounds);
 	const uint64_t launched = rj_lanes_launched_bytes(&out->lanes);
 
+	out->pages.found = (struct rj_found){ 0 };
 	out->pages.round_began_us = rj_now_us();
 	out->pages.round = rj_rounds_open(&out->pages.rounds, false);
 	rj_arrival_opened(&out->forecast.arrival, out->pages.round, pages,
@@ -72,6 +74,17 @@ static uint64_t low_pages(const struct rj_outgoing *out)
 
 	return (uint64_t)(e->capacity.mean * ahead_us / 1e6 /
 			  (RAMJET_PAGE_BYTES * share));
+}
+
+static int collect(struct rj_outgoing *out, struct ramjet_error *err)
+{
+	const struct rj_pause_inputs inputs = rj_predict_inputs(
+		&out->forecast, &out->lanes, &out->pages, &out->env);
+	uint64_t dirtied;
+
+	rj_hot_pages_make_room(&out->pages, &out->forecast, &inputs, &out->env);
+	return rj_collect(&out->pages, &out->forecast.estimate, false,
+			  &out->env, &dirtied, err);
 }
 
 /* Until the open round is nearly through, and the next may be filled. */
@@ -95,6 +108,8 @@ static int wait_low(struct rj_outgoing *out, struct ramjet_error *err)
 			rc = rj_source_tick(out, !idle, err);
 		if (!rc)
 			rc = rj_source_check_helpers(out->helpers, err);
+		if (!rc && rj_hot_pages_want_look(&out->pages, rj_now_us()))
+			rc = collect(out, err);
 		idle = rj_rounds_all_left(&out->pages.rounds);
 	}
 	return rc;
@@ -130,24 +145,26 @@ static void predict(struct rj_outgoing *out)
 			    atomic_load(out->env.downtime_limit_us));
 }
 
+/* What is held back is in no round: neither sent nor dirtied. */
 static enum rj_advice advise(struct rj_outgoing *out,
-			     const struct rj_sent *sent, uint64_t dirtied)
+			     const struct rj_sent *sent)
 {
 	const struct rj_predict_round round = {
 		.sent = sent,
-		.dirtied_pages = dirtied,
-		.over_us = out->pages.sync_interval_us,
+		.dirtied_pages = out->pages.found.due,
+		.over_us = out->pages.found.over_us,
 	};
 
 	return rj_predict_advise(&out->forecast, &round, out->vmm.guest,
 				 &out->env);
 }
 
-static void record_round(struct rj_outgoing *out, const struct rj_sent *round,
-			 uint64_t dirtied)
+static void record_round(struct rj_outgoing *out, const struct rj_sent *round)
 {
 	struct rj_statistics *stats = out->env.stats;
 	const uint64_t us = elapsed_us(out);
+	const uint64_t dirtied = out->pages.found.written;
+	const uint64_t over_us = out->pages.found.over_us;
 	const struct ramjet_round_info info = {
 		.pages = round->raw_pages + round->zero_pages,
 		.bytes = round->payload_bytes,
@@ -158,9 +175,8 @@ static void record_round(struct rj_outgoing *out, const struct rj_sent *round,
 	rj_throttle_account(&out->handover.throttle, &out->env);
 	rj_lock(out->env.lock);
 	rj_statistics_add_round(stats, &info);
-	if (out->pages.sync_interval_us) {
-		stats->dirty_pages_per_s =
-			dirtied * 1000000u / out->pages.sync_interval_us;
+	if (over_us) {
+		stats->dirty_pages_per_s = dirtied * 1000000u / over_us;
 		stats->known |= RAMJET_KNOWN_DIRTY_RATE;
 	}
 	if (out->forecast.pause.known)
@@ -234,7 +250,6 @@ static int follow(struct rj_outgoing *out, enum rj_advice advice,
 int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 {
 	struct rj_sent round;
-	uint64_t dirtied = 0;
 	int rc;
 
 	/* Not anew after a switchover that was called off. */
@@ -259,10 +274,9 @@ int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 		if (out->pages.round)
 			rj_estimate_pages(&out->forecast.estimate,
 					  round.raw_pages, round.zero_pages);
-		rc = rj_collect(&out->pages, &out->forecast.estimate, false,
-				&out->env, &dirtied, err);
-		out->pages.idle =
-			!dirtied && !rj_rounds_remaining(&out->pages.rounds);
+		rc = collect(out, err);
+		out->pages.idle = !out->pages.found.written &&
+				  !rj_rounds_remaining(&out->pages.rounds);
 		if (!rc)
 			rc = rj_source_tick(
 				out, !rj_rounds_all_left(&out->pages.rounds),
@@ -270,9 +284,12 @@ int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 		if (rc)
 			return rc;
 		predict(out);
-		record_round(out, &round, dirtied);
+		record_round(out, &round);
+		rj_hot_pages_count(&out->pages, &round,
+				   out->forecast.estimate.capacity.mean,
+				   &out->env);
 		rj_predict_look_out(&out->forecast, out->vmm.guest, &out->env);
-		rc = follow(out, advise(out, &round, dirtied), err);
+		rc = follow(out, advise(out, &round), err);
 		if (rc)
 			return rc < 0 ? rc : 0;
 	}

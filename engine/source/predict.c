@@ -33,6 +33,7 @@ struct rj_pause_inputs rj_predict_inputs(const struct rj_forecast *forecast,
 			forecast->one_way
 				? 0
 				: rj_forecast_overdue_us(forecast, rj_now_us()),
+		.held_pages = (double)pages->rounds.heat.held_pages,
 	};
 
 	/* A cap that was lowered just now holds before it is measured. */

@@ -48,6 +48,13 @@ struct rj_statistics {
 	uint64_t control_bytes; /* on the control link */
 	uint64_t unpopulated_pages;
 	uint64_t remaining_pages;
+	/* Hot pages last: most that were held back at once; sends that this has
+	 * spared, as estimated (what would have gone with each round, as far as
+	 * the wire had time for it); and pages that a round left to the next
+	 * one, since they were written again already. */
+	uint64_t hot_most_pages;
+	uint64_t hot_spared_pages;
+	uint64_t hot_skipped_pages;
 	bool verified;
 	uint32_t verify_blocks;
 	struct ramjet_round_info *rounds; /* ring of RAMJET_ROUNDS_MAX */

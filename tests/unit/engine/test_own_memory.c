@@ -17,10 +17,10 @@
 #define LARGE_TIB 12u
 #define PLACES    48u /* of a chunk each: 96 MiB */
 /* Both sides together: a bit a page is 32 MiB a TiB. The source's two rounds, its
- * two maps of what the VMM tells, and one for a moment of which a page is used
- * (the trial of digests), and the target's map of what has arrived; and 4 MiB for
- * all that is less than a bit a page. */
-#define MAPS      6u
+ * two maps of what the VMM tells, four for hot pages, and one for a moment of which
+ * a page is used (the trial of digests), and the target's map of what has arrived;
+ * and 4 MiB for all that is less than a bit a page. */
+#define MAPS      10u
 #define MIB_A_TIB (MAPS * 32 + 4)
 /* Threads, buffers and what else does not grow; and page tables' worth of maps
  * at each place. */

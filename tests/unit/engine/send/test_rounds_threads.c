@@ -8,6 +8,9 @@
  *   - no page is claimed twice in a round, or more often than it was marked;
  *   - what is filled for round r + 1 is never claimed in r - 1;
  *   - nobody waits for ever, however many are told to rest.
+ *
+ * Also with hot pages held back, collects within a round, and pages skipped that
+ * the next round has already.
  */
 #include "tests/unit/cmocka_all.h"
 
@@ -43,7 +46,8 @@ struct model {
 	struct rj_rounds rounds;
 	int event_fd;
 	unsigned workers;
-	bool some_rest;     /* the number of active workers keeps changing */
+	bool some_rest; /* the number of active workers keeps changing */
+	bool hot_last;
 	atomic_bool enough; /* markers, stop */
 	atomic_uint twice, early, unmarked;
 	struct page pages[PAGES];
@@ -142,21 +146,46 @@ static void *run_marker(void *user)
 	return NULL;
 }
 
+/* What was found is for this round, or waits. */
+static uint64_t sort(struct model *m, bool final, uint32_t *seed)
+{
+	struct rj_bitmap *const *next = rj_rounds_sink(&m->rounds);
+	const struct rj_heat_rules rules = {
+		.room_pages = draw(seed) % 200,
+		.blind = draw(seed) % 4 == 0,
+	};
+	uint64_t due = rj_heat_sort(&m->rounds.heat, next, &rules).due;
+
+	if (final || draw(seed) % 20 == 0)
+		due += rj_heat_release(&m->rounds.heat, next);
+	return due;
+}
+
+static unsigned draw_page(const struct model *m, unsigned block, uint32_t *seed)
+{
+	const unsigned pages = (unsigned)m->blocks[block].page_count;
+	const bool hot = m->hot_last && draw(seed) % 4;
+
+	return draw(seed) % (hot && pages > 90 ? 90 : pages);
+}
+
 static void fill(struct model *m, uint32_t round, uint32_t *seed)
 {
-	struct rj_bitmap *const *maps = rj_rounds_sink(&m->rounds);
+	struct rj_bitmap *const *maps =
+		m->hot_last ? m->rounds.heat.sinks : rj_rounds_sink(&m->rounds);
 	uint64_t marked = 0;
 
 	for (unsigned i = draw(seed) % 800; i > 0; i--) {
 		const unsigned block = draw(seed) % BLOCKS;
-		const uint64_t number =
-			draw(seed) % m->blocks[block].page_count;
+		const uint64_t number = draw_page(m, block, seed);
 		struct page *page = &m->pages[m->base[block] + number];
 
 		atomic_store(&page->filled_for, round);
 		atomic_fetch_add(&page->writes, 1);
 		marked += rj_bitmap_set_run(maps[block], number, 1);
 	}
+	if (m->hot_last)
+		marked = sort(m, round == ROUNDS - 1, seed);
 	rj_rounds_filled(&m->rounds, marked);
 }
 
@@ -188,11 +217,14 @@ static void control(struct model *m, struct actor *markers)
 				pthread_join(markers[i].thread, NULL);
 		}
 		fill(m, round, &seed);
+		/* Collects within the round before. */
+		for (unsigned i = m->hot_last ? draw(&seed) % 3 : 0; i > 0; i--)
+			fill(m, round, &seed);
 		assert_int_equal(rj_rounds_open(&m->rounds, final), round);
 	}
 }
 
-static struct model *new_model(unsigned workers, bool some_rest)
+static struct model *new_model(unsigned workers, bool some_rest, bool hot_last)
 {
 	static const unsigned page_counts[BLOCKS] = { 700, 1, 2600 };
 	struct model *m = calloc(1, sizeof(*m));
@@ -210,6 +242,10 @@ static struct model *new_model(unsigned workers, bool some_rest)
 					m->event_fd, NULL),
 			 0);
 	m->some_rest = some_rest;
+	m->hot_last = hot_last;
+	if (hot_last)
+		assert_int_equal(rj_rounds_hold_back(&m->rounds, true, NULL),
+				 0);
 	if (some_rest) {
 		/* Every second round is one to rest in. */
 		m->rounds.long_pages = 400;
@@ -235,9 +271,9 @@ static void check(struct model *m)
 	assert_true(rj_rounds_all_left(&m->rounds));
 }
 
-static void run(unsigned workers, bool some_rest)
+static void run(unsigned workers, bool some_rest, bool hot_last)
 {
-	struct model *m = new_model(workers, some_rest);
+	struct model *m = new_model(workers, some_rest, hot_last);
 	struct actor claimers[WORKERS_MAX], markers[MARKERS];
 
 	for (unsigned i = 0; i < workers; i++) {
@@ -264,21 +300,21 @@ static void run(unsigned workers, bool some_rest)
 static void one_worker_loses_and_repeats_nothing(void **state)
 {
 	(void)state;
-	run(1, false);
+	run(1, false, false);
 }
 
 static void two_workers_lose_and_repeat_nothing(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
-		run(2, false);
+		run(2, false, false);
 }
 
 static void many_workers_lose_and_repeat_nothing(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
-		run(WORKERS_MAX, false);
+		run(WORKERS_MAX, false, false);
 }
 
 static void workers_told_to_rest_and_to_work_lose_and_repeat_nothing(
@@ -286,7 +322,17 @@ static void workers_told_to_rest_and_to_work_lose_and_repeat_nothing(
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
-		run(WORKERS_MAX, true);
+		run(WORKERS_MAX, true, false);
+}
+
+static void hot_pages_go_last_and_none_is_lost(void **state)
+{
+	(void)state;
+	run(1, false, true);
+	for (unsigned i = 0; i < 3; i++) {
+		run(2, false, true);
+		run(WORKERS_MAX, i, true);
+	}
 }
 
 int main(void)
@@ -297,6 +343,7 @@ int main(void)
 		cmocka_unit_test(many_workers_lose_and_repeat_nothing),
 		cmocka_unit_test(
 			workers_told_to_rest_and_to_work_lose_and_repeat_nothing),
+		cmocka_unit_test(hot_pages_go_last_and_none_is_lost),
 	};
 
 	return cmocka_run_group_tests_name("rounds_threads", tests, NULL, NULL);
