@@ -32,6 +32,13 @@
 
 /* Headers and tables: 8 bytes a run of one page are 0.2 %; twice that. */
 #define WIRE_OVERHEAD 1.004
+/* Of a page that is coded: a run's entry, and the size after it. */
+#define ENTRY_BYTES 16.0
+/* Of the newest round. Chosen: a level that changes is a step, and known within
+ * 10 % after four rounds; what differs from round to round is in the spread. */
+#define BYTES_WEIGHT 0.5
+/* Rounds of fewer tell little, and fences are as many bytes. */
+#define TELLING_PAGES 64u
 #define P90_SIGMAS    1.28 /* of a normal distribution */
 /* Devices never take the same time twice. */
 #define STATE_SHARE 0.1
@@ -68,6 +75,51 @@ void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
 	if (estimate->raw_share <= 0)
 		estimate->raw_share = share;
 	estimate->raw_share += SHARE_WEIGHT * (share - estimate->raw_share);
+}
+
+void rj_estimate_bytes(struct rj_estimate *estimate, uint64_t raw_pages,
+		       uint64_t payload_bytes, bool first)
+{
+	struct rj_smooth *bytes = &estimate->full_bytes;
+
+	if (raw_pages < TELLING_PAGES)
+		return;
+	if (estimate->bytes_of_first && !first)
+		*bytes = (struct rj_smooth){ 0 };
+	estimate->bytes_of_first = first;
+	rj_smooth_add_weighted(bytes, (double)payload_bytes / (double)raw_pages,
+			       BYTES_WEIGHT);
+}
+
+/* Of a full page, with what headers and tables add; `spreads` more than lately. */
+static double full_bytes(const struct rj_estimate *estimate, double spreads)
+{
+	const struct rj_smooth *bytes = &estimate->full_bytes;
+	const double raw = RAMJET_PAGE_BYTES * WIRE_OVERHEAD;
+
+	if (!bytes->samples)
+		return raw;
+	return fmin((bytes->mean + spreads * rj_smooth_spread(bytes)) *
+				    WIRE_OVERHEAD +
+			    ENTRY_BYTES,
+		    raw);
+}
+
+static double full_share(const struct rj_estimate *estimate)
+{
+	return estimate->raw_share > 0 ? estimate->raw_share : 1;
+}
+
+double rj_estimate_page_bytes(const struct rj_estimate *estimate)
+{
+	return full_share(estimate) * full_bytes(estimate, 0);
+}
+
+bool rj_estimate_is_cpu_bound(const struct rj_estimate *estimate)
+{
+	return estimate->page_rate.samples && estimate->capacity.samples &&
+	       full_bytes(estimate, 0) * estimate->page_rate.mean <
+		       estimate->capacity.mean;
 }
 
 /* The share of a slow stop that is remembered a round later. */
@@ -171,20 +223,36 @@ static double latency_spread(const struct rj_estimate *estimate)
 		    rtt_spread(estimate));
 }
 
+/* What pages are sent with. */
+struct pace {
+	double capacity;   /* bytes/s */
+	double page_rate;  /* full pages/s; 0: coding does not bound */
+	double full_bytes; /* of each */
+};
+
 static double pages_us(const struct rj_estimate *estimate,
-		       const struct rj_pause_inputs *inputs, double capacity)
+		       const struct rj_pause_inputs *inputs,
+		       const struct pace *pace)
 {
 	const double pages =
-		inputs->unsent_pages + expected_dirt(estimate, inputs);
-	const double share = estimate->raw_share > 0 ? estimate->raw_share : 1;
-	const double bytes = pages * share * RAMJET_PAGE_BYTES * WIRE_OVERHEAD +
-			     inputs->queued_bytes;
+		(inputs->unsent_pages + expected_dirt(estimate, inputs)) *
+		full_share(estimate);
+	const double bytes = pages * pace->full_bytes + inputs->queued_bytes;
 	/* A stalled channel has no capacity at all: then it takes for ever. */
-	const double way_us =
-		bytes > 0 ? fmin(bytes * 1e6 / capacity, FOREVER_US) : 0;
+	const double wire_us =
+		bytes > 0 ? fmin(bytes * 1e6 / pace->capacity, FOREVER_US) : 0;
+	const double coding_us =
+		pace->page_rate > 0 ? pages * 1e6 / pace->page_rate : 0;
+	const double way_us = fmax(wire_us, coding_us);
 
 	/* What is overdue will take as long again, for all that is known. */
 	return latency_us(estimate) + fmax(way_us, inputs->overdue_us);
+}
+
+/* One spread slower than usual, but not stalled. */
+static double slow(double mean, double spread)
+{
+	return fmax(mean - spread, mean * SLOWEST_SHARE);
 }
 
 /* Mean and standard deviation of the pages term. */
@@ -193,15 +261,25 @@ static void pages_term(const struct rj_estimate *estimate,
 		       double *ret_spread)
 {
 	const struct rj_smooth *capacity = &estimate->capacity;
+	const struct rj_smooth *rate = &estimate->page_rate;
 	/* The measured one's spread says nothing of one that is given. */
 	const bool given = inputs->capacity > 0;
 	const double mean = given ? inputs->capacity : capacity->mean;
 	const double spread =
 		given ? mean * GIVEN_SPREAD : rj_smooth_spread(capacity);
-	const double slow = fmax(mean - spread, mean * SLOWEST_SHARE);
+	const struct pace usual = {
+		.capacity = mean,
+		.page_rate = rate->mean,
+		.full_bytes = full_bytes(estimate, 0),
+	};
+	const struct pace slower = {
+		.capacity = slow(mean, spread),
+		.page_rate = slow(rate->mean, rj_smooth_spread(rate)),
+		.full_bytes = full_bytes(estimate, 1),
+	};
 
-	*ret_mean = pages_us(estimate, inputs, mean);
-	*ret_spread = pages_us(estimate, inputs, slow) - *ret_mean +
+	*ret_mean = pages_us(estimate, inputs, &usual);
+	*ret_spread = pages_us(estimate, inputs, &slower) - *ret_mean +
 		      latency_spread(estimate);
 }
 

@@ -8,9 +8,15 @@
  * counts, or what the VMM says.
  *
  *   stop + last sync + device state + helpers + pages + target + load + resume
- *   pages = latency + ((unsent + W(t)) * raw share * 4096 * overhead
- *                      + queued) / capacity
+ *   pages = latency + max(((unsent + W(t)) * full share * bytes a full page
+ *                          + queued) / capacity,
+ *                         (unsent + W(t)) * full share / page rate)
  *   resume = round trip + the target's start
+ *
+ * A full page is one that goes neither as zeros nor as a word. Its bytes are what
+ * such pages have taken on the wire lately, in whatever kinds of runs: pages that
+ * were sent before and written again, as those of the pause are. Where coding them
+ * is what takes the time, the page rate bounds, else the capacity, in bytes.
  *
  * The path's round trip is in it twice: until READY, and from COMMIT to RUNNING.
  * W(t) is the dirt model's, over the time until the guest stands still. Pure
@@ -32,7 +38,11 @@ struct rj_estimate {
 	/* Beyond what a stop takes: of switchovers called off. */
 	double slow_stop_us;
 	unsigned slow_stops;         /* in a row */
-	double raw_share;            /* of recent pages, not zero: 0..1 */
+	double raw_share;            /* of recent pages, full ones: 0..1 */
+	struct rj_smooth full_bytes; /* payload of a full page, lately */
+	bool bytes_of_first;         /* ...as the first round had it */
+	/* Full pages a second, when coding them kept the wire waiting. */
+	struct rj_smooth page_rate;
 	double surprise;             /* pages a last sync found beyond W(t) */
 	double rtt_us;               /* of the path, end to end */
 	double rtt_high_us;          /* nine of ten are within this; or 0 */
@@ -45,6 +55,14 @@ struct rj_estimate {
 /* Pages went out: how many of them were not zero. */
 void rj_estimate_pages(struct rj_estimate *estimate, uint64_t raw_pages,
 		       uint64_t zero_pages);
+/* And what the full ones of them took: `payload_bytes` of payload. `first`: in the
+ * first round, which counts until there is another. */
+void rj_estimate_bytes(struct rj_estimate *estimate, uint64_t raw_pages,
+		       uint64_t payload_bytes, bool first);
+/* Bytes on the wire of a page that is dirty now, whatever it holds. */
+double rj_estimate_page_bytes(const struct rj_estimate *estimate);
+/* Would `pages` dirty ones take longer to code than to send? */
+bool rj_estimate_is_cpu_bound(const struct rj_estimate *estimate);
 /* A collect that found `pages` written in the `interval_us` before it; `last`:
  * with the guest stopped. */
 void rj_estimate_synced(struct rj_estimate *estimate, uint64_t pages,

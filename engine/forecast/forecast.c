@@ -11,6 +11,8 @@ void rj_forecast_look(struct rj_forecast *forecast,
 		      const struct rj_wire_now *wire, bool busy,
 		      uint64_t now_us)
 {
+	rj_meter_coding(&forecast->meter, wire, now_us, busy,
+			&forecast->estimate.page_rate);
 	rj_meter_tick(&forecast->meter, wire, now_us, busy,
 		      &forecast->estimate.capacity);
 	forecast->wire = *wire;

@@ -15,6 +15,12 @@
  * none. */
 #define FIRST_SAMPLE_US 5000u
 #define FIRST_SAMPLES   4u
+/* Of full pages: coding fewer of them costs no time that counts. Chosen. */
+#define CODED_SHARE 0.1
+/* Fewer pages, and shorter looks, say more about threads that had to wait: whoever
+ * ends a round wakes the control thread, which looks every 20 ms otherwise. */
+#define CODED_PAGES 64u
+#define CODED_US    10000u
 /* With so many samples, what a round brought all the way is of no use: it is
  * only the least that the wire carries. */
 #define TRUSTED_SAMPLES 3u
@@ -90,6 +96,30 @@ void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 	meter->since_us = now_us;
 	take_queued(meter, capacity);
 	take_busy(meter, capacity);
+}
+
+void rj_meter_coding(struct rj_meter *meter, const struct rj_wire_now *now,
+		     uint64_t now_us, bool busy, struct rj_smooth *page_rate)
+{
+	const uint64_t full = now->full_pages - meter->full_pages;
+	const uint64_t coded = now->coded_pages - meter->coded_pages;
+	const bool queued = (meter->was_queued && now->queued) || now->held;
+	const bool codes = (double)coded > CODED_SHARE * (double)full;
+
+	meter->full_pages = now->full_pages;
+	meter->coded_pages = now->coded_pages;
+	if (full >= CODED_PAGES && !codes)
+		*page_rate = (struct rj_smooth){ 0 };
+	if (!busy || !meter->since_us || queued || !codes ||
+	    now_us - meter->since_us < CODED_US)
+		return;
+	meter->coding_pages += full;
+	meter->coding_us += now_us - meter->since_us;
+	if (meter->coding_us < SAMPLE_US || meter->coding_pages < CODED_PAGES)
+		return;
+	rj_smooth_add(page_rate, (double)meter->coding_pages * 1e6 /
+					 (double)meter->coding_us);
+	meter->coding_pages = meter->coding_us = 0;
 }
 
 void rj_meter_arrived(const struct rj_meter *meter, uint64_t bytes, uint64_t us,

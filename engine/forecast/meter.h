@@ -18,6 +18,9 @@ struct rj_meter {
 	struct rj_meter_span {
 		uint64_t bytes, us;
 	} queued, busy;
+	/* Full pages, and time, in which workers coded and the wire waited. */
+	uint64_t full_pages, coded_pages; /* at `since_us` */
+	uint64_t coding_pages, coding_us;
 	unsigned measured; /* samples with a queue */
 	uint64_t moved;    /* acked bytes when last seen to grow */
 	uint64_t passed;   /* likewise */
@@ -31,6 +34,8 @@ struct rj_wire_now {
 	uint64_t in_hand_pages; /* claimed by workers, not launched */
 	bool held;              /* more would be launched but for the cap */
 	uint64_t passed;        /* pages found to need no sending, so far */
+	uint64_t full_pages;    /* cut so far, neither zeros nor a word */
+	uint64_t coded_pages;   /* of them, compressed or as a delta */
 };
 /* Nothing is under way, and the cap alone keeps more from being so. */
 static inline bool rj_wire_is_held_back(const struct rj_wire_now *wire)
@@ -44,6 +49,11 @@ static inline bool rj_wire_is_held_back(const struct rj_wire_now *wire)
  * then. */
 void rj_meter_tick(struct rj_meter *meter, const struct rj_wire_now *now,
 		   uint64_t now_us, bool busy, struct rj_smooth *capacity);
+/* Likewise of full pages a second, where coding them is what takes the time: the
+ * wire had no queue, and pages were coded. Before rj_meter_tick(). Without any
+ * coding lately it is forgotten. */
+void rj_meter_coding(struct rj_meter *meter, const struct rj_wire_now *now,
+		     uint64_t now_us, bool busy, struct rj_smooth *page_rate);
 /* `bytes` have come all the way in `us`: the wire carries that at least. Believed
  * as long as little was measured; whatever went wrong before is mended by it. */
 void rj_meter_arrived(const struct rj_meter *meter, uint64_t bytes, uint64_t us,

@@ -57,21 +57,24 @@ bool rj_hot_pages_want_look(struct rj_source_pages *pages, uint64_t now_us)
 /* In turn, what is held back would have gone with this round, as far as the wire
  * had time for it. */
 static uint64_t not_sent(const struct rj_source_pages *pages,
-			 const struct rj_sent *sent, double capacity)
+			 const struct rj_sent *sent,
+			 const struct rj_estimate *estimate)
 {
-	const double could = capacity * (double)pages->found.over_us / 1e6 -
-			     (double)sent->wire_bytes;
+	const double could =
+		estimate->capacity.mean * (double)pages->found.over_us / 1e6 -
+		(double)sent->wire_bytes;
 
-	return (uint64_t)fmin(fmax(could, 0) / RAMJET_PAGE_BYTES,
+	return (uint64_t)fmin(fmax(could, 0) / rj_estimate_page_bytes(estimate),
 			      (double)pages->rounds.heat.held_pages);
 }
 
 void rj_hot_pages_count(const struct rj_source_pages *pages,
-			const struct rj_sent *sent, double capacity,
+			const struct rj_sent *sent,
+			const struct rj_estimate *estimate,
 			const struct rj_env *env)
 {
 	const uint64_t held = pages->rounds.heat.held_pages;
-	const uint64_t spared = not_sent(pages, sent, capacity);
+	const uint64_t spared = not_sent(pages, sent, estimate);
 
 	rj_lock(env->lock);
 	env->stats->hot_spared_pages += spared;

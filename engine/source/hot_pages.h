@@ -17,8 +17,9 @@ void rj_hot_pages_make_room(struct rj_source_pages *pages,
 /* Is the open round so long that a collect within it pays? What was written
  * again by then is left to the next round. */
 bool rj_hot_pages_want_look(struct rj_source_pages *pages, uint64_t now_us);
-/* A round is over: `sent` went with it, the wire takes `capacity` bytes/s. */
+/* A round is over: `sent` went with it. */
 void rj_hot_pages_count(const struct rj_source_pages *pages,
-			const struct rj_sent *sent, double capacity,
+			const struct rj_sent *sent,
+			const struct rj_estimate *estimate,
 			const struct rj_env *env);
 #endif

@@ -32,6 +32,9 @@ struct rj_wire_now rj_lanes_look(struct rj_source_lanes *lanes)
 
 		now.acked += acked;
 		now.launched += launched;
+		now.full_pages += rj_counted_full(c);
+		now.coded_pages += rj_counter(&c->compressed_pages) +
+				   rj_counter(&c->delta_pages);
 		/* Of a frame under way, part may be acknowledged already. */
 		if (launched > acked)
 			now.queued += launched - acked;

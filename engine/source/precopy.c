@@ -26,7 +26,9 @@
  * is noticed that wakes nobody, such as what the kernel has acknowledged. */
 #define HELD_ROUND_US 50000u
 #define TICK_MS       20
-#define IDLE_TICK_MS  5 /* with nothing to send */
+/* Of a page on the wire. Zero pages take less, but time: then as raw. Chosen. */
+#define LEAST_PAGE_BYTES 41.0
+#define IDLE_TICK_MS     5 /* with nothing to send */
 /* How long the open round takes at least. */
 static uint64_t round_min_us(const struct rj_outgoing *out)
 {
@@ -70,10 +72,11 @@ static uint64_t low_pages(const struct rj_outgoing *out)
 {
 	const struct rj_estimate *e = &out->forecast.estimate;
 	const double ahead_us = e->sync_us.mean + 1000;
-	const double share = e->raw_share > 0.01 ? e->raw_share : 1;
+	const double bytes = rj_estimate_page_bytes(e);
 
 	return (uint64_t)(e->capacity.mean * ahead_us / 1e6 /
-			  (RAMJET_PAGE_BYTES * share));
+			  (bytes > LEAST_PAGE_BYTES ? bytes
+						    : RAMJET_PAGE_BYTES));
 }
 
 static int collect(struct rj_outgoing *out, struct ramjet_error *err)
@@ -270,6 +273,8 @@ int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 		if (!out->pages.round)
 			rj_memory_found_first(out);
 		round = sent_in_round(out);
+		rj_estimate_bytes(&out->forecast.estimate, round.raw_pages,
+				  round.payload_bytes, !out->pages.round);
 		/* The first round says what memory holds, not what is written. */
 		if (out->pages.round)
 			rj_estimate_pages(&out->forecast.estimate,
@@ -285,8 +290,7 @@ int rj_source_precopy(struct rj_outgoing *out, struct ramjet_error *err)
 			return rc;
 		predict(out);
 		record_round(out, &round);
-		rj_hot_pages_count(&out->pages, &round,
-				   out->forecast.estimate.capacity.mean,
+		rj_hot_pages_count(&out->pages, &round, &out->forecast.estimate,
 				   &out->env);
 		rj_predict_look_out(&out->forecast, out->vmm.guest, &out->env);
 		rc = follow(out, advise(out, &round), err);

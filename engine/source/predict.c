@@ -49,22 +49,34 @@ static bool fits(const struct rj_forecast *forecast, const struct rj_env *env)
 	return rj_forecast_fits(forecast, atomic_load(env->downtime_limit_us));
 }
 
+/* What bounds what is sent, and how much that is, in MiB/s. */
+static const char *bound_of(const struct rj_estimate *estimate, double *ret_mib)
+{
+	if (rj_estimate_is_cpu_bound(estimate)) {
+		*ret_mib = estimate->page_rate.mean * RAMJET_PAGE_BYTES /
+			   1048576.0;
+		return "the CPUs code";
+	}
+	*ret_mib = estimate->capacity.mean / 1048576.0;
+	return "the wire takes";
+}
+
 static void say_what_would_do(const struct rj_forecast *forecast,
 			      const struct ramjet_guest *guest,
 			      const struct rj_env *env)
 {
 	const bool can_throttle =
 		!rj_env_params(env).throttle && guest->ops.throttle;
+	double mib;
+	const char *bound = bound_of(&forecast->estimate, &mib);
 
 	rj_log(env->log, RJ_LOG_WARNING,
 	       "a pause within %.1f ms is out of reach: the guest writes %.1f "
-	       "MiB/s, the wire takes %.1f MiB/s; a limit of %.1f ms would "
-	       "do%s",
+	       "MiB/s, %s %.1f MiB/s; a limit of %.1f ms would do%s",
 	       (double)atomic_load(env->downtime_limit_us) / 1000.0,
 	       (double)env->stats->dirty_pages_per_s * RAMJET_PAGE_BYTES /
 		       1048576.0,
-	       forecast->estimate.capacity.mean / 1048576.0,
-	       (double)forecast->outlook.needed_us / 1000.0,
+	       bound, mib, (double)forecast->outlook.needed_us / 1000.0,
 	       can_throttle ? ", throttling the guest may" : "");
 }
 
@@ -111,16 +123,13 @@ enum rj_advice rj_predict_advise(struct rj_forecast *forecast,
 				 const struct rj_env *env)
 {
 	const struct ramjet_params params = rj_env_params(env);
-	const double share = forecast->estimate.raw_share > 0
-				     ? forecast->estimate.raw_share
-				     : 1;
 	const double sent = (double)round->sent->payload_bytes;
 	const struct rj_round_outcome outcome = {
 		.sent_bytes = sent,
 		.room_bytes = fmax(sent, capacity_now(forecast, env) *
 						 (double)round->over_us / 1e6),
-		.dirtied_bytes = (double)round->dirtied_pages * share *
-				 RAMJET_PAGE_BYTES,
+		.dirtied_bytes = (double)round->dirtied_pages *
+				 rj_estimate_page_bytes(&forecast->estimate),
 		.p50_us = forecast->pause.p50_us,
 		.next_us = forecast->next_us,
 		.known = forecast->pause.known,
@@ -136,14 +145,15 @@ enum rj_advice rj_predict_advise(struct rj_forecast *forecast,
 int rj_predict_give_up(const struct rj_forecast *forecast,
 		       const struct rj_env *env, struct ramjet_error *err)
 {
-	return rj_fail(
-		err, -ETIME,
-		"does not converge: the guest writes %.1f MiB/s, the wire "
-		"takes %.1f MiB/s; a pause of %.0f ms would do now, the limit "
-		"is %.0f ms",
-		(double)env->stats->dirty_pages_per_s * RAMJET_PAGE_BYTES /
-			1048576.0,
-		forecast->estimate.capacity.mean / 1048576.0,
-		(double)forecast->pause.p90_us / 1000.0,
-		(double)atomic_load(env->downtime_limit_us) / 1000.0);
+	double mib;
+	const char *bound = bound_of(&forecast->estimate, &mib);
+
+	return rj_fail(err, -ETIME,
+		       "does not converge: the guest writes %.1f MiB/s, %s "
+		       "%.1f MiB/s; a pause of %.0f ms would do now, the limit "
+		       "is %.0f ms",
+		       (double)env->stats->dirty_pages_per_s *
+			       RAMJET_PAGE_BYTES / 1048576.0,
+		       bound, mib, (double)forecast->pause.p90_us / 1000.0,
+		       (double)atomic_load(env->downtime_limit_us) / 1000.0);
 }

@@ -12,15 +12,21 @@
 
 void rj_smooth_add(struct rj_smooth *smooth, double sample)
 {
+	rj_smooth_add_weighted(smooth, sample, WEIGHT);
+}
+
+void rj_smooth_add_weighted(struct rj_smooth *smooth, double sample,
+			    double weight)
+{
 	const double delta = sample - smooth->mean;
 
 	if (!smooth->samples++) {
 		smooth->mean = sample;
 		return;
 	}
-	smooth->mean += WEIGHT * delta;
+	smooth->mean += weight * delta;
 	smooth->variance =
-		(1 - WEIGHT) * (smooth->variance + WEIGHT * delta * delta);
+		(1 - weight) * (smooth->variance + weight * delta * delta);
 }
 
 void rj_smooth_add_time(struct rj_smooth *smooth, double sample)

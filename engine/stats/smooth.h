@@ -11,6 +11,9 @@ struct rj_smooth {
 };
 
 void rj_smooth_add(struct rj_smooth *smooth, double sample);
+/* With a weight of its own, 0 to 1, of the new sample. */
+void rj_smooth_add_weighted(struct rj_smooth *smooth, double sample,
+			    double weight);
 /* Of times: delays only ever make them longer. A first sample that the second
  * shows to be one is forgotten. */
 void rj_smooth_add_time(struct rj_smooth *smooth, double sample);
