@@ -18,12 +18,14 @@ import delay_relay  # noqa: E402
 
 # Of tbf: rate, burst, latency. A burst is what the rate brings in some 2 ms:
 # with much less a fast link gives less than its rate.
-LINKS = {"1gbit": ("1gbit", "256k", "20ms"),
+LINKS = {"500mbit": ("500mbit", "256k", "20ms"),
+         "1gbit": ("1gbit", "256k", "20ms"),
          "10gbit": ("10gbit", "4m", "20ms")}
 # Seconds, each way.
 RELAYS = {"relay10": 0.01, "relay50": 0.05, "proxy100": 0.1}
 # What TCP carries of a link's rate: 1448 bytes of 1514, as tbf counts them.
 GOODPUT = 1448 / 1514 / 8
+UNITS = {"gbit": 1e9, "mbit": 1e6}
 SKIP = 77  # meson's exit status of a test that was skipped
 
 
@@ -48,6 +50,17 @@ class Way:
         yield uri
 
 
+def _sent(device, where=()):
+    """What this device has sent so far, headers and all."""
+    done = subprocess.run([*where, "cat", "/proc/net/dev"], check=True,
+                          capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        name, _, figures = line.partition(":")
+        if name.strip() == device:
+            return int(figures.split()[8])
+    raise Unavailable(f"no {device} in /proc/net/dev")
+
+
 class Loopback(Way):
     address = "127.0.0.1"
     source = target = []
@@ -56,6 +69,10 @@ class Loopback(Way):
         self.name = "cap" if cap else "lo"
         self.bytes_per_s = cap
         self.options = ["--bandwidth", str(cap)] if cap else []
+
+    def sent_bytes(self):
+        """By everybody, both ways."""
+        return _sent("lo")
 
 
 class Relay(Loopback):
@@ -84,13 +101,23 @@ class Shaped(Way):
     def __init__(self, name):
         tag = f"rjb{os.getpid()}-{name}"
         self.name = name
-        self.bytes_per_s = int(float(name[:-4]) * 1e9 * GOODPUT)
+        self.bytes_per_s = int(float(name[:-4]) * UNITS[name[-4:]] * GOODPUT)
         self.ends = [f"{tag}-s", f"{tag}-t"]
         self.source = ["ip", "netns", "exec", self.ends[0]]
         self.target = ["ip", "netns", "exec", self.ends[1]]
 
+    def sent_bytes(self):
+        """Both ways."""
+        return _sent("rjb0", self.source) + _sent("rjb0", self.target)
+
+    def set_rate(self, name, verb="change"):
+        """Also under way: as this one of LINKS from now on."""
+        rate, burst, latency = LINKS[name]
+        for end in self.ends:
+            _run("tc", "-n", end, "qdisc", verb, "dev", "rjb0", "root", "tbf",
+                 "rate", rate, "burst", burst, "latency", latency)
+
     def up(self):
-        rate, burst, latency = LINKS[self.name]
         if os.geteuid():
             raise Unavailable("a shaped link needs root")
         for end in self.ends:
@@ -102,8 +129,7 @@ class Shaped(Way):
                  "rjb0")
             _run("ip", "-n", end, "link", "set", "rjb0", "up")
             _run("ip", "-n", end, "link", "set", "lo", "up")
-            _run("tc", "-n", end, "qdisc", "add", "dev", "rjb0", "root", "tbf",
-                 "rate", rate, "burst", burst, "latency", latency)
+        self.set_rate(self.name, "add")
 
     def down(self):
         for end in self.ends:
@@ -162,7 +188,7 @@ def measure(link):
 
 def main():
     try:
-        with shaped(sys.argv[1:] or LINKS) as links:
+        with shaped(sys.argv[1:] or ["1gbit", "10gbit"]) as links:
             for link in links.values():
                 rate = measure(link)
                 print(f"{link.name:6} {rate / 1e6:7.1f} MB/s, "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One move of a process guest, from a `ramjet send` to a `ramjet recv`."""
+"""One move, from a `ramjet send` to a `ramjet recv`."""
 import contextlib
 import json
 import os
@@ -41,13 +41,13 @@ def exit_status(run, options):
 
 
 @contextlib.contextmanager
-def _target(ramjet, where, size):
+def _target(ramjet, where, guest, report):
     """A target that waits: the process and its URI."""
     ready, write_end = os.pipe()
     process = subprocess.Popen(
-        [*where.target, ramjet, "recv", f"process:size={size},prealloc=1",
-         "--from", f"tcp:{where.address}:0", "--ready-fd", str(write_end),
-         "--progress", "none"],
+        [*where.target, ramjet, "recv", guest, "--from",
+         f"tcp:{where.address}:0", "--ready-fd", str(write_end), "--json",
+         report, "--progress", "none"],
         pass_fds=[write_end], stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True)
     os.close(write_end)
@@ -77,23 +77,39 @@ def _source(words, heard):
     return said
 
 
-def move(ramjet, where, guest, options, heard=lambda process, line: None):
-    """The source's report; `guest` is a dictionary of keys. Its "status" is
-    "completed" only if the target's guest found all its memory right, too."""
+def both_ends(ramjet, where, guest, to_guest, options,
+              heard=lambda process, line: None):
+    """The reports of source and target; guests as on the command line. The
+    first one's "status" is "completed" only if the target's guest found all its
+    memory right, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [pathlib.Path(folder, side) for side in ("source", "target")]
+        with _target(ramjet, where, to_guest, str(paths[1])) as (target, there), \
+                where.way_to(there) as uri:
+            said = _source([*where.source, ramjet, "send", guest, "--to", uri,
+                            "--json", str(paths[0]), *where.options,
+                            *options], heard)
+            if not paths[0].exists():
+                raise Failed("\n".join(said))
+            source = json.loads(paths[0].read_text())
+            # Else nobody may ever have come to the target.
+            told = (target.communicate(timeout=60)[1].strip()
+                    if source["status"] == "completed" else "")
+        there = (json.loads(paths[1].read_text()) if paths[1].exists()
+                 else {})
+    if source["status"] == "completed" and target.returncode:
+        source.update(status="damaged", error=told)
+    if source["status"] != "completed":
+        print(f"  {source['status']}: {source['error']}", flush=True)
+    return source, there
+
+
+def process_guests(guest):
+    """Of a dictionary of keys: the source's words, and the target's."""
     keys = ",".join(f"{key}={value}" for key, value in guest.items())
-    with _target(ramjet, where, guest["size"]) as (target, there), \
-            where.way_to(there) as uri, \
-            tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "source.json")
-        said = _source([*where.source, ramjet, "send", f"process:{keys}",
-                        "--to", uri, "--json", str(path), *where.options,
-                        *options], heard)
-        if not path.exists():
-            raise Failed("\n".join(said))
-        report = json.loads(path.read_text())
-        told = target.communicate(timeout=60)[1].strip()
-    if report["status"] == "completed" and target.returncode:
-        report.update(status="damaged", error=told)
-    if report["status"] != "completed":
-        print(f"  {report['status']}: {report['error']}", flush=True)
-    return report
+    return f"process:{keys}", f"process:size={guest['size']},prealloc=1"
+
+
+def move(ramjet, where, guest, options, heard=lambda process, line: None):
+    """The source's report, of a process guest: a dictionary of keys."""
+    return both_ends(ramjet, where, *process_guests(guest), options, heard)[0]

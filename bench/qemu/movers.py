@@ -70,29 +70,34 @@ def pause_ms(source, target):
 
 
 class ByQemu:
-    name = "QEMU"
+    """`capabilities` and `parameters` are QEMU's own, set at both ends."""
 
-    def __init__(self, limit_ms, channels):
-        self.limit_ms = limit_ms
-        self.channels = channels
+    def __init__(self, limit_ms, channels, name="QEMU",
+                 capabilities=("multifd",), **parameters):
+        self.name = name
+        # The source was a target before, and has what that was given.
+        self.capabilities = {"events": True, **{
+            one: one in capabilities for one in ("multifd", "xbzrle")}}
+        self.parameters = {"downtime-limit": limit_ms, "max-bandwidth": 0,
+                           "multifd-channels": channels, **parameters}
 
     def prepare(self, qemu):
         qemu.execute("migrate-set-capabilities", capabilities=[
-            {"capability": name, "state": True}
-            for name in ("events", "multifd")])
-        qemu.execute("migrate-set-parameters", multifd_channels=self.channels,
-                     downtime_limit=self.limit_ms, max_bandwidth=0)
+            {"capability": name, "state": on}
+            for name, on in self.capabilities.items()])
+        qemu.execute("migrate-set-parameters", **self.parameters)
 
     def move(self, source, place, address):
         target = source.target(place, without=("-S",))
         begun = own_cpu_s(source)
         self.prepare(source)
         self.prepare(target)
+        runs = source.status() == "running"
         forget_events(source, target)
         target.execute("migrate-incoming", uri=f"tcp:{address}:0")
         port = target.execute("query-migrate")["socket-address"][0]["port"]
         source.execute("migrate", uri=f"tcp:{address}:{port}")
-        pause = pause_ms(source, target)
+        pause = pause_ms(source, target) if runs else None
         status = source.monitor.wait_status("completed", "failed")
         info = source.execute("query-migrate")
         if status != "completed":
@@ -126,12 +131,11 @@ class Ramjet:
 
 
 class ByRamjet:
-    name = "ramjet"
-
-    def __init__(self, command, limit_ms, channels):
+    def __init__(self, command, limit_ms, channels, name="ramjet", options=()):
+        self.name = name
         self.command = command
         self.options = ["--downtime-limit", f"{limit_ms}ms", "--channels",
-                        str(channels)]
+                        str(channels), *options]
 
     def receive(self, place, target, address, report):
         ready, theirs = os.pipe()
@@ -149,6 +153,7 @@ class ByRamjet:
         case = source.case
         target = source.target(place)
         begun = own_cpu_s(source)
+        runs = source.status() == "running"
         forget_events(source, target)
         there, uri = self.receive(place, target, address,
                                   case.path(f"there{case.count}.json"))
@@ -158,7 +163,7 @@ class ByRamjet:
         report, other = here.end(), there.end()
         return target, {
             "total_ms": report["total_ms"],
-            "pause_ms": pause_ms(source, target),
+            "pause_ms": pause_ms(source, target) if runs else None,
             "said_ms": report["downtime_ms"],
             "bytes": report["ram"]["wire_bytes"],
             "cpu_s": (own_cpu_s(source) - begun + own_cpu_s(target) +

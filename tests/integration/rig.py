@@ -36,6 +36,17 @@ def environment():
     return env
 
 
+def has_zstd():
+    """Or was it built without?"""
+    done = subprocess.run(
+        [RAMJET, "send", "process:size=1M,write=0", "--to",
+         "file:/dev/null", "--compress", "zstd"], capture_output=True,
+        text=True, env=environment(), check=False)
+    if done.returncode and "zstd is not part of this build" not in done.stderr:
+        raise AssertionError(done.stderr)
+    return not done.returncode
+
+
 class Command:
     """A running ramjet; its standard error is followed line by line."""
 
