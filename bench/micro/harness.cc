@@ -30,6 +30,11 @@ void rj_bench_items(struct rj_bench *bench, int64_t items)
 	state_of(bench).SetItemsProcessed(state_of(bench).iterations() * items);
 }
 
+void rj_bench_figure(struct rj_bench *bench, const char *name, double value)
+{
+	state_of(bench).counters[name] = value;
+}
+
 int main(int argc, char **argv)
 {
 	rj_bench_register_all();

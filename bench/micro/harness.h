@@ -31,6 +31,8 @@ bool rj_bench_next(struct rj_bench *bench);
 /* Handled a turn, for bytes/s and items/s. */
 void rj_bench_bytes(struct rj_bench *bench, int64_t bytes);
 void rj_bench_items(struct rj_bench *bench, int64_t items);
+/* A figure of its own, beside the time. */
+void rj_bench_figure(struct rj_bench *bench, const char *name, double value);
 
 /* The program's own. */
 void rj_bench_register_all(void);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a worker does with each page: the zero test, building frames, hashing
- * for verify; and what the receiver does with a table. */
+/* What a worker does with each page: building frames, hashing for verify; and
+ * what the receiver does with a table. What content costs: content.c. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bench/micro/content.h"
 #include "bench/micro/harness.h"
 #include "engine/page/digest.h"
 #include "engine/page/run_table.h"
-#include "engine/page/zero.h"
 #include "engine/send/out_frame.h"
 #include "engine/wire/wire.h"
 
@@ -24,22 +24,6 @@ static uint8_t *new_region(int fill)
 		abort();
 	memset(region, fill, REGION_BYTES);
 	return region;
-}
-
-/* argument: 0 for zero pages, else what they are full of */
-static void zero_test(struct rj_bench *bench, int64_t fill)
-{
-	uint8_t *region = new_region((int)fill);
-	volatile uint64_t zeros = 0;
-	uint64_t page = 0;
-
-	while (rj_bench_next(bench)) {
-		zeros += rj_page_is_zero(region + page * RAMJET_PAGE_BYTES);
-		page = (page + 1) % REGION_PAGES;
-	}
-	(void)zeros;
-	rj_bench_bytes(bench, RAMJET_PAGE_BYTES);
-	(void)munmap(region, REGION_BYTES);
 }
 
 /* argument: pages a run; every other run of that length is left out */
@@ -107,8 +91,7 @@ static void digest(struct rj_bench *bench, int64_t fill)
 
 void rj_bench_register_all(void)
 {
-	rj_bench_register("zero_test", zero_test, 0);
-	rj_bench_register("zero_test", zero_test, 7);
+	register_content();
 	rj_bench_register("build_frame/run_pages", build_frame, 1);
 	rj_bench_register("build_frame/run_pages", build_frame, 128);
 	rj_bench_register("check_table/runs", check_table, 1);
