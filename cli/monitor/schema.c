@@ -97,8 +97,6 @@ static void add_parameters(json_t *schema)
 	json_t *members = json_array();
 
 	for (size_t i = 0; rj_cli_settings_shape(i, &shape); i++) {
-		if (!shape.offered)
-			continue;
 		if (shape.choices)
 			add_enum(schema, shape.name, choices_of(shape.choices));
 		append(members, member(shape.name,

@@ -14,11 +14,14 @@
 #define CHANNELS_MAX  255u     /* QEMU's type holds no more */
 #define QEMU_CHANNELS 2u
 
+/* zstd's: QEMU's range, and ours. */
+#define QEMU_LEVEL_MAX 20u
+#define LEVELS_BELOW_0 7u
+
 enum kind {
 	WHOLE = 0,
 	FLAG,
 	CHOICE,
-	ABSENT, /* known, but this version can't */
 };
 
 struct row {
@@ -26,15 +29,16 @@ struct row {
 	enum kind kind;
 	bool live;
 	bool automatic; /* -1 leaves it to ramjet: UINT64_MAX in the member */
-	uint8_t width;  /* of the member, in bytes */
-	size_t offset;  /* in struct rj_cli_settings */
+	bool is_signed; /* the member is; `below`: how far it may be set below
+			 * 0 */
+	uint8_t below;
+	uint8_t width; /* of the member, in bytes */
+	size_t offset; /* in struct rj_cli_settings */
 	uint64_t min;
 	uint64_t max;
 	uint64_t scale; /* member = value * scale */
 	/* Names of 0, 1, ...; "a|b". */
 	const char *choices;
-	/* Choices QEMU knows as well, refused as such. */
-	const char *absent_choices;
 };
 
 #define MEMBER(m)                                      \
@@ -54,9 +58,13 @@ static const struct row rows[] = {
 	{ "downtime-limit", LIVE,
 	  NUMBER(params.downtime_limit_us, 1, DOWNTIME_MAX, 1000) },
 	{ "multifd-channels", NUMBER(multifd_channels, 0, CHANNELS_MAX, 1) },
-	{ "multifd-compression", .kind = CHOICE, .choices = "none",
-	  .absent_choices = "zstd" },
-	{ "multifd-zstd-level", .kind = ABSENT },
+	/* The first is not QEMU's, and the default: what ramjet then does,
+	 * neither of the others would tell. */
+	{ "multifd-compression", .kind = CHOICE, MEMBER(params.compression),
+	  .choices = "x-ramjet-auto|none|zstd" },
+	/* Below 0 only if the command line has said so. */
+	{ "multifd-zstd-level", .is_signed = true,
+	  NUMBER(params.compression_level, 0, QEMU_LEVEL_MAX, 1) },
 	{ "cpu-throttle-initial", LIVE,
 	  NUMBER(params.throttle_initial_percent, 1, 99, 1) },
 	{ "cpu-throttle-increment", LIVE,
@@ -82,6 +90,17 @@ static const struct row rows[] = {
 	  .choices = "auto|on|off" },
 	{ "x-ramjet-numa", .kind = CHOICE, MEMBER(params.numa),
 	  .choices = "auto|off" },
+	{ "x-ramjet-compression-level-max", .is_signed = true,
+	  .below = LEVELS_BELOW_0,
+	  NUMBER(params.compression_level_max, 0, QEMU_LEVEL_MAX, 1) },
+	{ "x-ramjet-compression-cpu-percent",
+	  NUMBER(params.compression_cpu_percent, 0, 100, 1) },
+	{ "x-ramjet-deltas", .kind = CHOICE, MEMBER(params.deltas),
+	  .choices = "auto|off" },
+	{ "x-ramjet-delta-cache", .automatic = true,
+	  NUMBER(params.delta_cache_bytes, 1, INT64_MAX, 1) },
+	{ "x-ramjet-hot-pages", .kind = CHOICE, MEMBER(params.hot_pages),
+	  .choices = "last|in-turn" },
 	{ "x-ramjet-connect-timeout-ms",
 	  NUMBER(params.connect_timeout_ms, 0, MS_MAX, 1) },
 	{ "x-ramjet-reply-timeout-ms", LIVE,
@@ -107,6 +126,14 @@ static_assert(RAMJET_ZERO_COPY_AUTO == 0 && RAMJET_ZERO_COPY_ON == 1 &&
 	      "x-ramjet-zero-copy names them in this order");
 static_assert(RAMJET_NUMA_AUTO == 0 && RAMJET_NUMA_OFF == 1,
 	      "x-ramjet-numa names them in this order");
+
+static_assert(RAMJET_COMPRESSION_AUTO == 0 && RAMJET_COMPRESSION_NONE == 1 &&
+		      RAMJET_COMPRESSION_ZSTD == 2,
+	      "multifd-compression names them in this order");
+static_assert(RAMJET_DELTAS_AUTO == 0 && RAMJET_DELTAS_OFF == 1,
+	      "x-ramjet-deltas names them in this order");
+static_assert(RAMJET_HOT_PAGES_LAST == 0 && RAMJET_HOT_PAGES_IN_TURN == 1,
+	      "x-ramjet-hot-pages names them in this order");
 
 static void store(const struct row *row, struct rj_cli_settings *s,
 		  uint64_t value)
@@ -142,7 +169,8 @@ static uint64_t load(const struct row *row, const struct rj_cli_settings *s)
 	}
 	if (row->width == sizeof(narrow)) {
 		memcpy(&narrow, member, sizeof(narrow));
-		return narrow;
+		return row->is_signed ? (uint64_t)(int64_t)(int32_t)narrow
+				      : narrow;
 	}
 	if (row->width == sizeof(flag))
 		memcpy(&flag, member, sizeof(flag));
@@ -179,11 +207,6 @@ static int set_choice(const struct row *row, struct rj_cli_settings *s,
 	if (rc)
 		return rc;
 	place = place_of(row->choices, text);
-	if (place < 0 && place_of(row->absent_choices, text) >= 0)
-		return rj_fail(err, -EOPNOTSUPP,
-			       "Parameter '%s': '%s' is not offered by this "
-			       "version of ramjet, wanted %s",
-			       row->name, text, row->choices);
 	if (place < 0)
 		return rj_fail(err, -EINVAL,
 			       "Parameter '%s' does not accept value '%.100s', "
@@ -205,12 +228,14 @@ static int set_whole(const struct row *row, struct rj_cli_settings *s,
 		store(row, s, UINT64_MAX);
 		return 0;
 	}
-	if (number < 0 || (uint64_t)number < row->min ||
-	    (uint64_t)number > row->max)
+	if (number < 0 ? number < -row->below
+		       : (uint64_t)number < row->min ||
+				 (uint64_t)number > row->max)
 		return rj_fail(err, -ERANGE,
 			       "Parameter '%s' expects an integer in the range "
-			       "of %" PRIu64 " to %" PRIu64,
-			       row->name, row->min, row->max);
+			       "of %" PRId64 " to %" PRIu64,
+			       row->name, (int64_t)row->min - row->below,
+			       row->max);
 	store(row, s, (uint64_t)number);
 	return 0;
 }
@@ -220,22 +245,14 @@ static int set_value(const struct row *row, struct rj_cli_settings *s,
 {
 	int rc;
 
-	switch (row->kind) {
-	case WHOLE:
+	if (row->kind == WHOLE)
 		return set_whole(row, s, value, err);
-	case CHOICE:
+	if (row->kind == CHOICE)
 		return set_choice(row, s, value, err);
-	case FLAG:
-		rc = rj_qmp_type_check(row->name, RJ_QMP_BOOL, value, err);
-		if (!rc)
-			store(row, s, json_is_true(value));
-		return rc;
-	default:
-		return rj_fail(err, -EOPNOTSUPP,
-			       "Parameter '%s' is not offered by this version "
-			       "of ramjet",
-			       row->name);
-	}
+	rc = rj_qmp_type_check(row->name, RJ_QMP_BOOL, value, err);
+	if (!rc)
+		store(row, s, json_is_true(value));
+	return rc;
 }
 
 static const struct row *find(const char *name)
@@ -252,14 +269,12 @@ bool rj_cli_settings_shape(size_t index, struct rj_cli_setting_shape *ret)
 		[WHOLE] = RJ_QMP_WHOLE,
 		[FLAG] = RJ_QMP_BOOL,
 		[CHOICE] = RJ_QMP_TEXT,
-		[ABSENT] = RJ_QMP_OBJECT,
 	};
 
 	if (index >= RJ_ARRAY_SIZE(rows))
 		return false;
 	*ret = (struct rj_cli_setting_shape){
 		.name = rows[index].name,
-		.offered = rows[index].kind != ABSENT,
 		.type = types[rows[index].kind],
 		.choices = rows[index].choices,
 	};
@@ -350,8 +365,7 @@ json_t *rj_cli_settings_show(const struct rj_cli_settings *s)
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(rows); i++)
-		if (rows[i].kind != ABSENT)
-			(void)json_object_set_new(object, rows[i].name,
-						  show(&rows[i], s));
+		(void)json_object_set_new(object, rows[i].name,
+					  show(&rows[i], s));
 	return object;
 }

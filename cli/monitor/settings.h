@@ -32,7 +32,6 @@ RJ_NODISCARD int rj_cli_settings_set(struct rj_cli_settings *settings,
 /* A parameter as it is to be written; false: there are no so many. */
 struct rj_cli_setting_shape {
 	const char *name;
-	bool offered; /* else known, and refused by this version */
 	enum rj_qmp_type type;
 	const char *choices; /* "a|b", or NULL */
 };

@@ -159,7 +159,7 @@ static void what_was_set_is_shown(void **state)
 	assert_shows(w, "cpu-throttle-initial", "20");
 	assert_shows(w, "cpu-throttle-increment", "10");
 	assert_shows(w, "max-cpu-throttle", "99");
-	assert_shows(w, "multifd-compression", "\"none\"");
+	assert_shows(w, "multifd-compression", "\"x-ramjet-auto\"");
 	assert_int_equal(set(w, "{\"x-ramjet-downtime-limit-us\": 500}", false),
 			 0);
 	assert_shows(w, "downtime-limit", "1");
@@ -169,14 +169,64 @@ static void what_was_set_is_shown(void **state)
 	assert_shows(w, "x-ramjet-downtime-limit-us", "2000000000");
 }
 
-static void what_this_version_lacks_is_refused(void **state)
+static void fewer_bytes_are_sent_by_parameters(void **state)
+{
+	struct world *w = *state;
+	const struct ramjet_params *params = &w->settings.params;
+
+	assert_shows(w, "multifd-compression", "\"x-ramjet-auto\"");
+	assert_shows(w, "multifd-zstd-level", "1");
+	assert_shows(w, "x-ramjet-compression-level-max", "3");
+	assert_shows(w, "x-ramjet-delta-cache", "-1");
+	assert_shows(w, "x-ramjet-hot-pages", "\"last\"");
+	assert_int_equal(set(w,
+			     "{\"multifd-compression\": \"zstd\", "
+			     "\"multifd-zstd-level\": 20, "
+			     "\"x-ramjet-compression-level-max\": -7, "
+			     "\"x-ramjet-compression-cpu-percent\": 40, "
+			     "\"x-ramjet-deltas\": \"off\", "
+			     "\"x-ramjet-delta-cache\": 1048576, "
+			     "\"x-ramjet-hot-pages\": \"in-turn\"}",
+			     false),
+			 0);
+	assert_int_equal(params->compression, RAMJET_COMPRESSION_ZSTD);
+	assert_int_equal(params->compression_level, 20);
+	assert_int_equal(params->compression_level_max, -7);
+	assert_int_equal(params->compression_cpu_percent, 40);
+	assert_int_equal(params->deltas, RAMJET_DELTAS_OFF);
+	assert_true(params->delta_cache_bytes == 1048576);
+	assert_int_equal(params->hot_pages, RAMJET_HOT_PAGES_IN_TURN);
+	assert_shows(w, "multifd-compression", "\"zstd\"");
+	assert_shows(w, "x-ramjet-compression-level-max", "-7");
+	assert_int_equal(set(w,
+			     "{\"multifd-compression\": \"none\", "
+			     "\"multifd-zstd-level\": 0, "
+			     "\"x-ramjet-delta-cache\": -1}",
+			     false),
+			 0);
+	assert_int_equal(params->compression, RAMJET_COMPRESSION_NONE);
+	assert_true(params->delta_cache_bytes == RAMJET_DELTA_CACHE_AUTO);
+	/* As it was given on the command line. */
+	w->settings.params.compression_level = -3;
+	assert_shows(w, "multifd-zstd-level", "-3");
+}
+
+static void levels_have_qemus_range_and_ours(void **state)
 {
 	struct world *w = *state;
 
-	assert_refused(w, "{\"multifd-compression\": \"zstd\"}", false,
-		       "'zstd' is not offered by this version");
-	assert_refused(w, "{\"multifd-zstd-level\": 3}", false,
-		       "'multifd-zstd-level' is not offered by this version");
+	assert_refused(w, "{\"multifd-zstd-level\": 21}", false,
+		       "in the range of 0 to 20");
+	assert_refused(w, "{\"multifd-zstd-level\": -1}", false,
+		       "in the range of 0 to 20");
+	assert_refused(w, "{\"x-ramjet-compression-level-max\": -8}", false,
+		       "in the range of -7 to 20");
+	assert_refused(w, "{\"x-ramjet-compression-level-max\": 21}", false,
+		       "in the range of -7 to 20");
+	assert_refused(w, "{\"x-ramjet-delta-cache\": 0}", false,
+		       "in the range of 1 to");
+	assert_refused(w, "{\"multifd-compression\": \"zstd\"}", true,
+		       "can't change while a migration is under way");
 }
 
 static void unknown_names_and_values_are_refused(void **state)
@@ -186,7 +236,8 @@ static void unknown_names_and_values_are_refused(void **state)
 	assert_refused(w, "{\"speed\": 1}", false,
 		       "Parameter 'speed' is unexpected");
 	assert_refused(w, "{\"multifd-compression\": \"zlib\"}", false,
-		       "does not accept value 'zlib', wanted none");
+		       "does not accept value 'zlib', wanted "
+		       "x-ramjet-auto|none|zstd");
 	assert_refused(w, "{\"multifd-compression\": \"\"}", false,
 		       "does not accept value ''");
 	assert_refused(w, "{\"max-bandwidth\": \"1G\"}", false,
@@ -344,7 +395,8 @@ int main(void)
 		TEST(what_is_left_to_ramjet_is_minus_1),
 		TEST(ramjets_own_have_their_prefix),
 		TEST(what_was_set_is_shown),
-		TEST(what_this_version_lacks_is_refused),
+		TEST(fewer_bytes_are_sent_by_parameters),
+		TEST(levels_have_qemus_range_and_ours),
 		TEST(unknown_names_and_values_are_refused),
 		TEST(all_are_set_or_none),
 		TEST(under_way_only_some_may_change),
