@@ -14,6 +14,7 @@
 #include "dbus/vmstate.h"
 #include "dirty/kvm/trial.h"
 #include "dirty/source.h"
+#include "engine/page/zstd_version.h"
 #include "engine/placement/machine_nodes.h"
 #include "engine/receive/populate_ahead.h"
 #include "ringio/features.h"
@@ -21,7 +22,7 @@
 #include "util/compiler.h"
 
 /* Room for those of this file. */
-#define OWN_FEATURES_MAX 6u
+#define OWN_FEATURES_MAX 7u
 
 /* Track a page of our own for a moment. */
 static void probe_pagemap(struct rj_feature *f)
@@ -154,6 +155,19 @@ static void probe_populate(struct rj_feature *f)
 		       refusal ? refusal : "populates");
 }
 
+static void probe_zstd(struct rj_feature *f)
+{
+	const char *version = rj_zstd_version();
+
+	*f = (struct rj_feature){
+		.name = "zstd",
+		.available = version != NULL,
+		.enables = "compressed pages, and deltas of what has moved",
+	};
+	(void)snprintf(f->result, sizeof(f->result), "%s",
+		       version ? version : "built without libzstd");
+}
+
 static int copy_feature(struct ramjet_feature *to,
 			const struct rj_feature *from)
 {
@@ -193,6 +207,7 @@ RAMJET_API int ramjet_features_with(uint32_t backend,
 	count += 2;
 	probe_dbus(&found[count++]);
 	probe_numa(&found[count++]);
+	probe_zstd(&found[count++]);
 	features = calloc(count, sizeof(*features));
 	if (!features)
 		return -ENOMEM;

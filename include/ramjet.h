@@ -526,4 +526,5 @@ void ramjet_params_init(struct ramjet_params *o, size_t size);
 #endif
 
 #include "ramjet-features.h"
+#include "ramjet-savings.h"
 #endif

@@ -40,6 +40,8 @@ static void add_channels(struct snapshot *snap,
 		info->ram_wire_bytes += rj_counter(&c->wire_bytes);
 		info->ram_normal_pages += rj_counter(&c->normal_pages);
 		info->ram_zero_pages += rj_counter(&c->zero_pages);
+		info->ram_compressed_pages += rj_counter(&c->compressed_pages);
+		info->ram_delta_pages += rj_counter(&c->delta_pages);
 		info->workers_cpu_us += rj_counter(&c->cpu_us);
 	}
 	info->channels = snap->channels;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "engine/page/delta_cache.h"
 #include "engine/page/known_kinds.h"
 #include "util/error.h"
 
@@ -164,4 +165,22 @@ int rj_offer_settle(const struct rj_source_session *session,
 			       "compression: zstd was asked for, and %s", why);
 	rj_env_path_now(env, "compression", "none", why);
 	return 0;
+}
+
+void rj_offer_record(const struct rj_source_lanes *lanes,
+		     const struct rj_env *env)
+{
+	struct rj_reduced *reduced = &env->stats->reduced;
+	struct rj_delta_cache_figures figures;
+
+	if (!lanes->reduction.deltas)
+		return;
+	rj_delta_cache_figures(lanes->reduction.deltas, &figures);
+	rj_lock(env->lock);
+	reduced->cache_bytes = figures.bytes;
+	reduced->cache_pages = figures.copies;
+	reduced->cache_hits = figures.hits;
+	reduced->cache_misses = figures.misses;
+	reduced->cache_evictions = figures.evictions;
+	rj_unlock(env->lock);
 }

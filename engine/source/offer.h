@@ -26,4 +26,7 @@ RJ_NODISCARD int rj_offer_settle(const struct rj_source_session *session,
 				 struct rj_source_lanes *lanes,
 				 const struct rj_env *env,
 				 struct ramjet_error *err);
+/* What copies of sent pages are good for so far, to the statistics. */
+void rj_offer_record(const struct rj_source_lanes *lanes,
+		     const struct rj_env *env);
 #endif

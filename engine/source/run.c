@@ -245,6 +245,7 @@ static void tell_target(struct rj_outgoing *out)
 
 static void record_wire(struct rj_outgoing *out)
 {
+	rj_offer_record(&out->lanes, &out->env);
 	rj_lock(out->env.lock);
 	out->env.stats->control_bytes = out->session.link.bytes;
 	if (out->pages.rounds.worker_count)

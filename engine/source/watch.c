@@ -7,6 +7,7 @@
 #include "engine/source/collect.h"
 #include "engine/source/lanes.h"
 #include "engine/source/memory.h"
+#include "engine/source/offer.h"
 #include "engine/source/path.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -16,6 +17,7 @@ static void publish(struct rj_outgoing *out)
 	const struct rj_env *env = &out->env;
 	const struct rj_smooth *capacity = &out->forecast.estimate.capacity;
 
+	rj_offer_record(&out->lanes, env);
 	rj_lock(env->lock);
 	env->stats->remaining_pages = rj_memory_remaining(&out->pages) +
 				      out->forecast.wire.in_hand_pages;

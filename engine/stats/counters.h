@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "engine/stats/levels.h"
 #include "util/compiler.h"
 
 /* One block's, of one worker. */
@@ -30,9 +31,11 @@ struct rj_counters {
 	_Atomic uint64_t compressed_pages; /* in zstd's groups */
 	_Atomic uint64_t delta_pages;      /* DELTA and SAME runs */
 	/* Of the pages in all that zstd was given: bytes, what became of them,
-	 * and time; and those that went raw after all. */
+	 * and time, at a target that of decompressing; and those that went raw
+	 * after all. */
 	_Atomic uint64_t zstd_in_bytes, zstd_out_bytes, zstd_ns;
 	_Atomic uint64_t zstd_refused_pages;
+	_Atomic uint64_t delta_bytes; /* payload of DELTA runs */
 	_Atomic uint64_t cpu_us;
 	_Atomic uint32_t rtt_us;
 	_Atomic uint32_t mailing; /* control frames are being sent in band */
@@ -41,6 +44,7 @@ struct rj_counters {
 	 * the fence is: pairs with the acquire in take_applied(), which checks
 	 * that a round that was applied had its fence sent. */
 	_Atomic uint32_t fences;
+	struct rj_levels levels;            /* zstd's, over time */
 	struct rj_block_counters *by_block; /* by the guest's index; or NULL */
 } RJ_CACHE_ALIGNED;                         /* else workers share lines */
 

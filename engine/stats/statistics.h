@@ -14,12 +14,18 @@
 
 /* Room for all there are. */
 #define RJ_TERMS_MAX      12u
-#define RJ_FAST_PATHS_MAX 16u
+#define RJ_FAST_PATHS_MAX 20u
 
 struct rj_fast_path {
 	const char *name; /* static */
 	char chosen[32];
 	char reason[160];
+};
+
+/* Means to send fewer bytes, as far as the lanes do not count them. */
+struct rj_reduced {
+	uint64_t cache_bytes, cache_pages; /* copies of what was sent */
+	uint64_t cache_hits, cache_misses, cache_evictions;
 };
 
 struct rj_statistics {
@@ -55,6 +61,7 @@ struct rj_statistics {
 	uint64_t hot_most_pages;
 	uint64_t hot_spared_pages;
 	uint64_t hot_skipped_pages;
+	struct rj_reduced reduced;
 	bool verified;
 	uint32_t verify_blocks;
 	struct ramjet_round_info *rounds; /* ring of RAMJET_ROUNDS_MAX */

@@ -44,7 +44,7 @@ def main(build, example, cc, meson):
         assert headers == [
             "ramjet-connect.h", "ramjet-dirty.h", "ramjet-features.h",
             "ramjet-helper.h", "ramjet-kvm.h", "ramjet-params.h",
-            "ramjet-remote.h", "ramjet.h"], \
+            "ramjet-remote.h", "ramjet-savings.h", "ramjet.h"], \
             f"installed headers: {headers}"
         print(call(program, LD_LIBRARY_PATH=":".join(libraries)))
 

@@ -3,7 +3,7 @@
 
 Siblings never include each other; cli, examples and the throughput benchmarks
 see the library through the public headers only, of which ramjet.h needs none but
-ramjet-params.h and ramjet-features.h, parts of it.
+ramjet-params.h, ramjet-features.h and ramjet-savings.h, parts of it.
 docs/architecture.md draws the picture.
 """
 import re
@@ -12,10 +12,11 @@ from tree import Source, c_sources, run
 
 UNRESTRICTED = None  # tests may look at everything
 PUBLIC = {"ramjet.h", "ramjet-connect.h", "ramjet-dirty.h", "ramjet-kvm.h", "ramjet-helper.h",
-          "ramjet-features.h", "ramjet-params.h", "ramjet-remote.h"}
+          "ramjet-features.h", "ramjet-params.h", "ramjet-remote.h",
+          "ramjet-savings.h"}
 MAY_INCLUDE = {
     "include": {"ramjet.h", "ramjet-params.h", "ramjet-features.h",
-                "ramjet-dirty.h"},
+                "ramjet-savings.h", "ramjet-dirty.h"},
     "util": {"ramjet.h", "util"},
     "dirty": {"ramjet.h", "ramjet-dirty.h", "ramjet-kvm.h", "ramjet-remote.h",
               "util", "dirty"},
