@@ -303,6 +303,7 @@ static void say_result(void *user)
 	(void)printf("\n");
 	rj_cli_result_pause(info, stdout);
 	rj_cli_result_memory(info, stdout);
+	rj_cli_result_savings(demo->session.savings, stdout);
 	rj_cli_result_paths(info, stdout);
 	say_target_guest(demo);
 	say_helpers_result(demo);

@@ -14,6 +14,7 @@
 #include "cli/monitor/schema.h"
 #include "cli/monitor/state.h"
 #include "cli/qmp/message.h"
+#include "cli/report/savings.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -185,6 +186,7 @@ static int returns(call_t *call, json_t *result, struct ramjet_error *err)
 static json_t *migration_object(void *user)
 {
 	struct rj_cli_monitor *m = user;
+	struct ramjet_savings *savings = NULL;
 	struct ramjet_info *info;
 	char uri[URI_BYTES];
 	json_t *object;
@@ -193,6 +195,9 @@ static json_t *migration_object(void *user)
 	if (rc)
 		return rc == -ENOENT ? json_object() : NULL;
 	object = rj_cli_migration_object(info, *uri ? uri : NULL);
+	(void)rj_cli_control_savings(&m->control, &savings);
+	rj_cli_savings_add_to_query(object, savings);
+	ramjet_savings_free(savings);
 	ramjet_info_free(info);
 	for (size_t i = 1;
 	     rj_cli_control_listen(&m->control, i, uri, sizeof(uri)); i++)
@@ -208,12 +213,15 @@ static int query_migrate(call_t *call, struct ramjet_error *err)
 static int query_report(call_t *call, struct ramjet_error *err)
 {
 	struct rj_cli_monitor *m = monitor_of(call);
+	struct ramjet_savings *savings = NULL;
 	struct ramjet_info *info = NULL;
 	char uri[URI_BYTES];
 	json_t *object;
 
 	(void)rj_cli_control_info(&m->control, &info, uri, sizeof(uri));
-	object = m->report(m->user, info, *uri ? uri : NULL);
+	(void)rj_cli_control_savings(&m->control, &savings);
+	object = m->report(m->user, info, savings, *uri ? uri : NULL);
+	ramjet_savings_free(savings);
 	ramjet_info_free(info);
 	return returns(call, object, err);
 }

@@ -315,6 +315,18 @@ int rj_cli_control_info(struct rj_cli_control *c, struct ramjet_info **ret,
 	return rc;
 }
 
+int rj_cli_control_savings(struct rj_cli_control *c,
+			   struct ramjet_savings **ret)
+{
+	int rc = -ENOENT;
+
+	rj_lock(&c->lock);
+	if (c->current)
+		rc = ramjet_savings(c->current, ret);
+	rj_unlock(&c->lock);
+	return rc;
+}
+
 bool rj_cli_control_listen(struct rj_cli_control *c, size_t index,
 			   char *ret_uri, size_t bytes)
 {

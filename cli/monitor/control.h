@@ -89,6 +89,9 @@ int rj_cli_control_enable(struct rj_cli_control *control, json_t *wanted,
 int rj_cli_control_info(struct rj_cli_control *control,
 			struct ramjet_info **ret, char *ret_listen_uri,
 			size_t bytes);
+/* The same of what it did to send fewer bytes. */
+int rj_cli_control_savings(struct rj_cli_control *control,
+			   struct ramjet_savings **ret);
 /* Where a target listens, the address numbered `index`; false beyond. */
 bool rj_cli_control_listen(struct rj_cli_control *control, size_t index,
 			   char *ret_uri, size_t bytes);

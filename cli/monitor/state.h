@@ -6,10 +6,11 @@
 #include "cli/monitor/fds.h"
 #include "cli/qmp/server.h"
 
-/* What `--json` would hold now, *returned*; of the migration that `info` tells
- * of, NULL before the first. `uri`: where a target listens, or NULL. In the
+/* What `--json` would hold now, *returned*; of the migration that `info` and
+ * `savings` tell of, NULL before the first. `uri`: where a target listens, or NULL. In the
  * server's thread. */
 typedef json_t *rj_cli_report_fn(void *user, const struct ramjet_info *info,
+				 const struct ramjet_savings *savings,
 				 const char *uri);
 
 struct rj_cli_monitor {

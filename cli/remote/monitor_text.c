@@ -127,6 +127,25 @@ static void print_pages(const json_t *report, FILE *out)
 	     rj_cli_human_count(whole(ram, "unpopulated_pages"), never));
 }
 
+static void print_saved(const json_t *report, FILE *out)
+{
+	const json_t *ram = member(report, "ram");
+	const json_t *compression = member(report, "compression");
+	const json_t *ratio = member(compression, "ratio");
+	char saved[RJ_CLI_HUMAN_BYTES], zstd[64] = "no zstd";
+	char deltas[RJ_CLI_HUMAN_BYTES];
+
+	if (!whole(ram, "saved_bytes"))
+		return;
+	if (json_is_number(ratio))
+		(void)snprintf(zstd, sizeof(zstd), "zstd: %.1fx, %.1f CPU s",
+			       json_number_value(ratio),
+			       json_number_value(member(compression, "cpu_s")));
+	line(out, "saved", "%s (%s; %s as deltas)",
+	     rj_cli_human_size(whole(ram, "saved_bytes"), saved), zstd,
+	     rj_cli_human_count(whole(ram, "delta_pages"), deltas));
+}
+
 static void print_pause(const json_t *report, const json_t *migration,
 			FILE *out)
 {
@@ -284,6 +303,7 @@ void rj_cli_monitor_text(const json_t *migration, const json_t *report,
 	print_memory(report, out);
 	print_rates(report, migration, out);
 	print_pages(report, out);
+	print_saved(report, out);
 	if (!strcmp(text(report, "role"), "source")) {
 		if (whole(report, "throttle_percent"))
 			line(out, "throttle", "%u %% of the vCPUs' time",

@@ -3,6 +3,7 @@
 
 #include "cli/base/json_text.h"
 #include "cli/report/known.h"
+#include "cli/report/savings.h"
 
 static json_t *ms(uint64_t us)
 {
@@ -313,6 +314,7 @@ json_t *rj_cli_report_build(const struct rj_cli_report *report)
 	add_outcome(object, report);
 	add_times(object, info, &report->line->params);
 	add_work(object, info);
+	rj_cli_savings_add(object, report->savings);
 	add(object, "self_check", self_check_object(report));
 	if (report->target)
 		(void)json_object_set(object, "target", report->target);

@@ -13,7 +13,8 @@ struct rj_cli_report {
 	const char *uri; /* NULL: line->uri, or the info's */
 	/* NULL when nothing has begun: then all figures are zero. */
 	const struct ramjet_info *info;
-	const struct ramjet_error *error; /* code 0: none */
+	const struct ramjet_savings *savings; /* as `info`, or NULL */
+	const struct ramjet_error *error;     /* code 0: none */
 	enum rj_cli_exit exit_status;
 	/* A manager asks, nothing has been exited: the status is what the end
 	 * of this migration, if it has ended, means. */

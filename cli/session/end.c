@@ -94,6 +94,7 @@ static void report(struct rj_cli_session *s)
 			       ? ramjet_listen_uri(s->migration)
 			       : NULL,
 		.info = s->info,
+		.savings = s->savings,
 		.error = &s->error,
 		.exit_status = s->exit_status,
 		.check = s->checked ? &s->check : NULL,
@@ -129,6 +130,7 @@ int rj_cli_session_finish(struct rj_cli_session *s)
 	report(s);
 	if (!s->result_stuck) {
 		ramjet_info_free(s->info);
+		ramjet_savings_free(s->savings);
 		ramjet_migration_free(s->migration);
 		ramjet_guest_free(s->handle);
 		rj_cli_guest_free(s->guest);

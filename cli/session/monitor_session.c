@@ -33,12 +33,13 @@ static int begin(void *user, const char *uri,
 
 /* Nothing of the session but what never changes: main works on the rest. */
 static json_t *report(void *user, const struct ramjet_info *info,
-		      const char *uri)
+		      const struct ramjet_savings *savings, const char *uri)
 {
 	const struct rj_cli_session *s = user;
 	const struct rj_cli_report report = { .line = s->line,
 					      .uri = uri,
 					      .info = info,
+					      .savings = savings,
 					      .asked = true,
 					      .error = info ? info->error
 							    : NULL };
@@ -87,6 +88,8 @@ static void forget(struct rj_cli_session *s)
 {
 	ramjet_info_free(s->info);
 	s->info = NULL;
+	ramjet_savings_free(s->savings);
+	s->savings = NULL;
 	ramjet_migration_free(s->migration);
 	s->migration = NULL;
 	rj_error_clear(&s->error);

@@ -6,6 +6,7 @@
 #include "cli/base/human.h"
 #include "cli/base/terminal.h"
 #include "cli/report/known.h"
+#include "cli/report/savings.h"
 
 #define COLUMNS 80
 #define INDENT  13 /* where text begins, after its label */
@@ -101,6 +102,16 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 		info->channel_count, info->channel_count == 1 ? "" : "s",
 		rj_cli_human_time(info->control_cpu_us + info->workers_cpu_us,
 				  cpu));
+}
+
+void rj_cli_result_savings(const struct ramjet_savings *savings, FILE *out)
+{
+	char text[RJ_CLI_SAVED_BYTES];
+
+	if (!*rj_cli_savings_text(savings, text))
+		return;
+	label(out, "saved");
+	(void)fprintf(out, "%s\n", text);
 }
 
 void rj_cli_result_paths(const struct ramjet_info *info, FILE *out)
@@ -202,6 +213,7 @@ void rj_cli_result_print(const struct rj_cli_session *session, FILE *out)
 		      rj_cli_ink(out, RJ_CLI_PLAIN));
 	rj_cli_say(out, "%s", uri);
 	rj_cli_result_memory(info, out);
+	rj_cli_result_savings(session->savings, out);
 	/* The source's clock measures it: it stops the guest, and hears that
 	 * it runs. */
 	if (info->outgoing) {

@@ -12,6 +12,8 @@ void rj_cli_result_print(const struct rj_cli_session *session, FILE *out);
 void rj_cli_result_pause(const struct ramjet_info *info, FILE *out);
 /* Bytes, rounds, pages, time. */
 void rj_cli_result_memory(const struct ramjet_info *info, FILE *out);
+/* One line, or none. */
+void rj_cli_result_savings(const struct ramjet_savings *savings, FILE *out);
 /* Which fast paths were taken, and why not. */
 void rj_cli_result_paths(const struct ramjet_info *info, FILE *out);
 /* Those that took part, and what it took on this side. */

@@ -269,6 +269,8 @@ int rj_cli_session_wait(struct rj_cli_session *s)
 	}
 	if (ramjet_info(s->migration, &s->info) < 0)
 		s->info = NULL;
+	if (ramjet_savings(s->migration, &s->savings) < 0)
+		s->savings = NULL;
 	rj_cli_progress_finish(&s->progress, s->info);
 	if (rc < 0)
 		rj_cli_session_fail(s, &error,

@@ -21,7 +21,8 @@ struct rj_cli_session {
 	struct rj_cli_guest *guest;
 	struct ramjet_guest *handle;
 	struct ramjet_migration *migration;
-	struct ramjet_info *info; /* of the end; NULL before */
+	struct ramjet_info *info;       /* of the end; NULL before */
+	struct ramjet_savings *savings; /* likewise */
 	struct rj_cli_progress progress;
 	struct ramjet_error error;
 	enum rj_cli_exit exit_status;

@@ -408,6 +408,24 @@ void ramjet_info_free(struct ramjet_info *info)
 	free(info);
 }
 
+int ramjet_savings(const struct ramjet_migration *migration,
+		   struct ramjet_savings **ret)
+{
+	struct ramjet_savings *savings = malloc(sizeof(*savings));
+
+	(void)migration;
+	*savings = fake.savings;
+	*ret = savings;
+	fake.alive++;
+	return 0;
+}
+
+void ramjet_savings_free(struct ramjet_savings *savings)
+{
+	fake.alive -= savings != NULL;
+	free(savings);
+}
+
 int ramjet_features_with(uint32_t backend, struct ramjet_feature **ret,
 			 size_t *ret_count)
 {

@@ -20,6 +20,7 @@ struct fake_ramjet {
 	bool endless;       /* until cancelled */
 	int raise_signal;   /* comes while it waits; 0: none */
 	struct ramjet_info info;
+	struct ramjet_savings savings;
 	/* target: what "arrives" before load_state; borrowed */
 	const void *ram;
 	const void *state;

@@ -195,6 +195,86 @@ static void foreign_numbers_are_bounded(void **state)
 	assert_int_equal(rj_json_scaled(NULL, 1000), 0);
 }
 
+/* In every outcome, as when nothing has begun. */
+static void what_was_saved_is_always_there(void **state)
+{
+	static const struct ramjet_level levels[] = {
+		{ .size = sizeof(levels[0]), .since_us = 1500, .level = -5 },
+		{ .size = sizeof(levels[0]),
+		  .since_us = 2500,
+		  .level = RAMJET_LEVEL_OFF,
+		  .channel = 1 },
+	};
+	const struct ramjet_savings savings = {
+		.size = sizeof(savings),
+		.full_bytes = 10u << 20,
+		.payload_bytes = 4u << 20,
+		.word_pages = 3,
+		.zstd_in_bytes = 6000000,
+		.zstd_out_bytes = 2500000,
+		.zstd_refused_pages = 7,
+		.zstd_cpu_us = 2500000,
+		.delta_pages = 10,
+		.delta_bytes = 960,
+		.cache_hits = 11,
+		.hot_skipped_pages = 12,
+		.levels = levels,
+		.level_count = 2,
+		.levels_total = 9,
+	};
+	const struct rj_cli_command_line line = { .command = RJ_CLI_SEND };
+	struct rj_cli_report report = { .line = &line };
+	json_t *object = rj_cli_report_build(&report);
+	const json_t *compression = json_object_get(object, "compression");
+	json_int_t whole[8];
+	double real[3];
+	int channel;
+
+	(void)state;
+	assert_true(is_null(compression, "level"));
+	assert_true(is_null(compression, "ratio"));
+	assert_int_equal(
+		json_array_size(json_object_get(compression, "levels")), 0);
+	json_decref(object);
+	report.savings = &savings;
+	object = rj_cli_report_build(&report);
+	compression = json_object_get(object, "compression");
+	assert_int_equal(
+		json_unpack(object,
+			    "{s:{s:I, s:I}, s:{s:f, s:f, s:I, s:I, s:I},"
+			    " s:{s:I, s:I}, s:{s:I}}",
+			    "ram", "word_pages", &whole[0], "saved_bytes",
+			    &whole[1], "compression", "ratio", &real[0],
+			    "cpu_s", &real[1], "bytes_saved", &whole[2],
+			    "refused_pages", &whole[3], "levels_total",
+			    &whole[4], "deltas", "bytes_saved", &whole[5],
+			    "cache_hits", &whole[6], "hot_pages", "skipped",
+			    &whole[7]),
+		0);
+	assert_int_equal(whole[0], 3);
+	assert_int_equal(whole[1], 6u << 20);
+	assert_int_equal(whole[2], 3500000);
+	assert_int_equal(whole[3], 7);
+	assert_int_equal(whole[4], 9);
+	assert_int_equal(whole[5], 40000);
+	assert_int_equal(whole[6], 11);
+	assert_int_equal(whole[7], 12);
+	assert_true(real[0] > 2.39 && real[0] < 2.41);
+	assert_true(real[1] > 2.49 && real[1] < 2.51);
+	/* The latest is none. */
+	assert_true(is_null(compression, "level"));
+	assert_int_equal(
+		json_unpack(json_array_get(
+				    json_object_get(compression, "levels"), 0),
+			    "{s:f, s:i, s:I}", "ms", &real[2], "channel",
+			    &channel, "level", &whole[0]),
+		0);
+	assert_int_equal(channel, 0);
+	assert_int_equal(whole[0], -5);
+	assert_true(real[2] > 1.49 && real[2] < 1.51);
+	json_decref(object);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +286,7 @@ int main(void)
 			a_report_asked_for_has_the_outcomes_own_status),
 		cmocka_unit_test(what_is_written_has_no_controls),
 		cmocka_unit_test(foreign_numbers_are_bounded),
+		cmocka_unit_test(what_was_saved_is_always_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
