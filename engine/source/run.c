@@ -72,6 +72,15 @@ static bool pinning_dirties(const struct ramjet_guest *guest)
 	return false;
 }
 
+/* A level that does not change; who looks for one notes what he finds. */
+static void note_level(const struct rj_reduction *reduction,
+		       struct rj_counters *counters)
+{
+	if (!reduction->adaptive && reduction->level != RJ_LEVEL_OFF)
+		rj_levels_note(&counters->levels, reduction->level,
+			       rj_now_us());
+}
+
 static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	struct rj_outgoing *out = m->out;
@@ -106,6 +115,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		s->one_way = out->session.one_way;
 		s->applied = &out->pages.applied;
 		s->counters = &m->counters[i];
+		note_level(&out->lanes.reduction, s->counters);
 		s->cpus = rj_numa_cpus(&out->lanes.numa, i);
 		s->index = i;
 		s->backend = rj_migration_params(m).backend;

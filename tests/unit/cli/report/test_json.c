@@ -195,50 +195,65 @@ static void foreign_numbers_are_bounded(void **state)
 	assert_int_equal(rj_json_scaled(NULL, 1000), 0);
 }
 
+static const struct ramjet_level levels[] = {
+	{ .size = sizeof(levels[0]), .since_us = 1500, .level = -5 },
+	{ .size = sizeof(levels[0]),
+	  .since_us = 2500,
+	  .level = RAMJET_LEVEL_OFF,
+	  .channel = 1 },
+};
+static const struct ramjet_savings saved = {
+	.size = sizeof(saved),
+	.full_bytes = 10u << 20,
+	.payload_bytes = 4u << 20,
+	.word_pages = 3,
+	.zstd_in_bytes = 6000000,
+	.zstd_out_bytes = 2500000,
+	.zstd_refused_pages = 7,
+	.zstd_cpu_us = 2500000,
+	.delta_pages = 10,
+	.delta_bytes = 960,
+	.cache_hits = 11,
+	.hot_skipped_pages = 12,
+	.levels = levels,
+	.level_count = 2,
+	.levels_total = 9,
+};
+
+static json_t *report_of(const struct ramjet_savings *savings)
+{
+	const struct rj_cli_command_line line = { .command = RJ_CLI_SEND };
+	const struct rj_cli_report report = { .line = &line,
+					      .savings = savings };
+
+	return rj_cli_report_build(&report);
+}
+
 /* In every outcome, as when nothing has begun. */
 static void what_was_saved_is_always_there(void **state)
 {
-	static const struct ramjet_level levels[] = {
-		{ .size = sizeof(levels[0]), .since_us = 1500, .level = -5 },
-		{ .size = sizeof(levels[0]),
-		  .since_us = 2500,
-		  .level = RAMJET_LEVEL_OFF,
-		  .channel = 1 },
-	};
-	const struct ramjet_savings savings = {
-		.size = sizeof(savings),
-		.full_bytes = 10u << 20,
-		.payload_bytes = 4u << 20,
-		.word_pages = 3,
-		.zstd_in_bytes = 6000000,
-		.zstd_out_bytes = 2500000,
-		.zstd_refused_pages = 7,
-		.zstd_cpu_us = 2500000,
-		.delta_pages = 10,
-		.delta_bytes = 960,
-		.cache_hits = 11,
-		.hot_skipped_pages = 12,
-		.levels = levels,
-		.level_count = 2,
-		.levels_total = 9,
-	};
-	const struct rj_cli_command_line line = { .command = RJ_CLI_SEND };
-	struct rj_cli_report report = { .line = &line };
-	json_t *object = rj_cli_report_build(&report);
+	json_t *object = report_of(NULL);
 	const json_t *compression = json_object_get(object, "compression");
-	json_int_t whole[8];
-	double real[3];
-	int channel;
 
 	(void)state;
 	assert_true(is_null(compression, "level"));
 	assert_true(is_null(compression, "ratio"));
 	assert_int_equal(
 		json_array_size(json_object_get(compression, "levels")), 0);
+	assert_int_equal(
+		json_integer_value(json_object_get(
+			json_object_get(object, "ram"), "saved_bytes")),
+		0);
 	json_decref(object);
-	report.savings = &savings;
-	object = rj_cli_report_build(&report);
-	compression = json_object_get(object, "compression");
+}
+
+static void each_means_has_its_figures(void **state)
+{
+	json_t *object = report_of(&saved);
+	json_int_t whole[8];
+	double real[2];
+
+	(void)state;
 	assert_int_equal(
 		json_unpack(object,
 			    "{s:{s:I, s:I}, s:{s:f, s:f, s:I, s:I, s:I},"
@@ -261,17 +276,29 @@ static void what_was_saved_is_always_there(void **state)
 	assert_int_equal(whole[7], 12);
 	assert_true(real[0] > 2.39 && real[0] < 2.41);
 	assert_true(real[1] > 2.49 && real[1] < 2.51);
+	json_decref(object);
+}
+
+static void levels_are_told_over_time(void **state)
+{
+	json_t *object = report_of(&saved);
+	const json_t *compression = json_object_get(object, "compression");
+	const json_t *each = json_object_get(compression, "levels");
+	int channel = -1, level = 0;
+	double ms = 0;
+
+	(void)state;
 	/* The latest is none. */
 	assert_true(is_null(compression, "level"));
-	assert_int_equal(
-		json_unpack(json_array_get(
-				    json_object_get(compression, "levels"), 0),
-			    "{s:f, s:i, s:I}", "ms", &real[2], "channel",
-			    &channel, "level", &whole[0]),
-		0);
+	assert_int_equal(json_array_size(each), 2);
+	assert_int_equal(json_unpack(json_array_get(each, 0), "{s:f, s:i, s:i}",
+				     "ms", &ms, "channel", &channel, "level",
+				     &level),
+			 0);
 	assert_int_equal(channel, 0);
-	assert_int_equal(whole[0], -5);
-	assert_true(real[2] > 1.49 && real[2] < 1.51);
+	assert_int_equal(level, -5);
+	assert_true(ms > 1.49 && ms < 1.51);
+	assert_true(is_null(json_array_get(each, 1), "level"));
 	json_decref(object);
 }
 
@@ -287,6 +314,8 @@ int main(void)
 		cmocka_unit_test(what_is_written_has_no_controls),
 		cmocka_unit_test(foreign_numbers_are_bounded),
 		cmocka_unit_test(what_was_saved_is_always_there),
+		cmocka_unit_test(each_means_has_its_figures),
+		cmocka_unit_test(levels_are_told_over_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
