@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/page/zstd.h"
 #include "util/error.h"
 
 void rj_page_codec_init(struct rj_page_codec *codec, uint32_t frame_bytes)
@@ -22,6 +23,9 @@ void rj_page_codec_done(struct rj_page_codec *codec)
 	free(codec->copies);
 	free(codec->own);
 	free(codec->coded);
+	free(codec->group);
+	rj_compressor_free(codec->compressor);
+	rj_decompressor_free(codec->decompressor);
 	free(codec->pieces);
 	free(codec->received);
 	free(codec->pages);
@@ -67,6 +71,24 @@ uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame)
 		codec->coded = new_frames(codec);
 	return codec->coded ? codec->coded + (size_t)frame * codec->frame_bytes
 			    : NULL;
+}
+
+int rj_page_codec_compress(struct rj_page_codec *codec, int32_t level_max,
+			   struct ramjet_error *err)
+{
+	const int rc = rj_page_codec_own(codec, err);
+
+	if (rc)
+		return rc;
+	if (!codec->group)
+		codec->group = aligned_alloc(RAMJET_PAGE_BYTES,
+					     (size_t)RJ_GROUP_PAGES *
+						     RAMJET_PAGE_BYTES);
+	if (!codec->group || !rj_page_codec_coded(codec, 0))
+		return rj_fail(err, -ENOMEM, "out of memory");
+	return codec->compressor
+		       ? 0
+		       : rj_compressor_new(level_max, &codec->compressor, err);
 }
 
 static int have_pieces(struct rj_page_codec *codec, struct ramjet_error *err)

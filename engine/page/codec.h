@@ -12,6 +12,10 @@
 #include "engine/page/reduction.h"
 #include "engine/page/run_row.h"
 
+struct rj_compressor;
+struct rj_counters;
+struct rj_decompressor;
+
 /* One frame is built while another is sent. */
 #define RJ_CODEC_FRAMES 2u
 
@@ -30,6 +34,11 @@ struct rj_page_codec {
 	uint8_t *staging;
 	uint8_t *own;   /* of pages that are looked at closely, or NULL */
 	uint8_t *coded; /* frames' coded payloads, once there are any */
+	struct rj_compressor *compressor; /* NULL: no groups */
+	struct rj_counters *counters;     /* borrowed; NULL: nobody counts */
+
+	/* Of a group: pages that do not lie one behind the other. */
+	uint8_t *group;
 
 	/* the target's: runs of the frame at hand whose payload comes here */
 	struct rj_run_piece *pieces; /* RJ_RUNS_MAX, once there are any */
@@ -39,7 +48,8 @@ struct rj_page_codec {
 	/* As many, likewise: pages of blocks that are not mapped here. */
 	uint8_t *pages;
 	uint32_t pages_bytes;
-	struct ramjet_memory_range *ranges; /* RJ_RUNS_MAX: where they go */
+	struct rj_decompressor *decompressor; /* once there is a group */
+	struct ramjet_memory_range *ranges;   /* RJ_RUNS_MAX: where they go */
 };
 
 /* At a source, for frames of up to so much payload; at a target 0. */
@@ -86,6 +96,12 @@ static inline uint8_t *rj_page_codec_own_part(const struct rj_page_codec *codec,
 			  : NULL;
 }
 
+/* From now on pages may be compressed, at levels up to this one: makes all that
+ * takes, own copies among it. Nothing more is allocated then. */
+RJ_NODISCARD int rj_page_codec_compress(struct rj_page_codec *codec,
+					int32_t level_max,
+					struct ramjet_error *err);
+
 /* Room for a frame's coded payload, likewise; NULL: out of memory. */
 uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame);
 
@@ -98,7 +114,7 @@ static inline void rj_page_codec_begin(struct rj_page_codec *codec)
 	codec->received_bytes = codec->pages_bytes = 0;
 }
 /* This run of it (without payload yet) is to be placed when its payload has
- * come: where to receive that in *ret. The frame's table was checked. */
+ * come: where to receive that in *ret, of length 0 where it joins a group. The frame's table was checked. */
 RJ_NODISCARD int rj_page_codec_expect(struct rj_page_codec *codec,
 				      const struct rj_run_piece *piece,
 				      struct iovec *ret,

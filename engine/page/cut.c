@@ -41,6 +41,13 @@ static bool goes_on(const struct choice *first, const struct choice *next)
 	       (first->kind != RJ_RUN_WORD || next->word == first->word);
 }
 
+/* How pages go that hold what nothing shorter can be said of. */
+static enum rj_run_kind way_of_content(const struct rj_page_codec *codec)
+{
+	return codec->compressor && codec->level != RJ_LEVEL_OFF ? RJ_RUN_ZSTD
+								 : RJ_RUN_RAW;
+}
+
 uint32_t rj_page_cut(struct rj_page_codec *codec, const uint8_t *host,
 		     uint64_t page, uint64_t end, enum rj_run_kind *ret)
 {
@@ -54,7 +61,7 @@ uint32_t rj_page_cut(struct rj_page_codec *codec, const uint8_t *host,
 			break;
 		next = choose(codec, host, page, end);
 	} while (goes_on(&first, &next));
-	*ret = first.kind;
+	*ret = first.kind == RJ_RUN_RAW ? way_of_content(codec) : first.kind;
 	codec->word = first.word;
 	return (uint32_t)(page - from);
 }

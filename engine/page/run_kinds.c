@@ -25,4 +25,17 @@ const struct rj_run_row rj_run_rows[RJ_RUN_KINDS] = {
 		.place = rj_word_run_place,
 		.counter = offsetof(struct rj_counters, word_pages),
 	},
+	[RJ_RUN_ZSTD] = {
+		.name = "zstd",
+		.told = true,
+		.fills = true,
+		.group = RJ_GROUP_BEGINS,
+		.counter = offsetof(struct rj_counters, compressed_pages),
+	},
+	[RJ_RUN_JOINED] = {
+		.name = "joined",
+		.fills = true,
+		.group = RJ_GROUP_JOINS,
+		.counter = offsetof(struct rj_counters, compressed_pages),
+	},
 };

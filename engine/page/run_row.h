@@ -27,6 +27,13 @@ struct rj_run_piece {
 	uint64_t word;          /* the table's, where the row says so */
 };
 
+/* Runs that are coded together, though others stand between them. */
+enum rj_run_group {
+	RJ_GROUP_NONE,
+	RJ_GROUP_BEGINS, /* has the payload (told) of itself and those that join */
+	RJ_GROUP_JOINS, /* the group that began last: has none of its own */
+};
+
 struct rj_run_row {
 	const char *name; /* NULL: there is no such kind */
 	/* A run's payload: so many bytes, and so many for each of its pages,
@@ -42,6 +49,10 @@ struct rj_run_row {
 	bool in_place;
 	/* Its pages hold something afterwards; else they read as zero. */
 	bool fills;
+	/* Where it is one of a group, nothing below is asked either: the source
+	 * adds its pages by engine/send/grouping.h, and the target places them
+	 * by engine/page/group.h. */
+	enum rj_run_group group;
 	/* Write the payload of `count` pages to `out`, which has room for as
 	 * many bytes as they are. Returns its bytes; 0: not worth it, they go
 	 * raw. The guest may write them meanwhile: anything may come of it but

@@ -72,7 +72,55 @@ uint64_t rj_run_payload_bytes(const uint8_t *table, uint32_t index,
 	return payload_bytes(&rj_run_rows[run->kind], table, index, run);
 }
 
-/* It tells what can be. */
+/* A group that has begun, as far as the table was read. */
+struct group {
+	uint32_t index; /* of the run that began it */
+	uint32_t pages; /* 0: none has */
+	uint64_t bytes; /* of its payload */
+};
+
+static int refuse_told(uint32_t index, uint64_t bytes, uint32_t pages,
+		       struct ramjet_error *err)
+{
+	return rj_fail(err, -EPROTO,
+		       "run %u: payload of %llu bytes, wanted 1 to what its "
+		       "%u pages are",
+		       index, (unsigned long long)bytes, pages);
+}
+
+static int end_group(const struct group *group, struct ramjet_error *err)
+{
+	return group->bytes <= (uint64_t)group->pages * RAMJET_PAGE_BYTES
+		       ? 0
+		       : refuse_told(group->index, group->bytes, group->pages,
+				     err);
+}
+
+/* A run that begins a group, or joins it. */
+static int add_to_group(struct group *group, const struct rj_wire_run *run,
+			uint32_t index, uint64_t bytes,
+			struct ramjet_error *err)
+{
+	int rc = 0;
+
+	if (rj_run_rows[run->kind].group == RJ_GROUP_BEGINS) {
+		rc = end_group(group, err);
+		*group = (struct group){ .index = index, .bytes = bytes };
+	} else if (!group->pages) {
+		return rj_fail(err, -EPROTO,
+			       "run %u: joins a group, and none has begun",
+			       index);
+	}
+	if (!rc && run->count > RJ_GROUP_PAGES - group->pages)
+		return rj_fail(err, -EPROTO,
+			       "run %u: more than %u pages in the group that "
+			       "began with run %u",
+			       index, RJ_GROUP_PAGES, group->index);
+	group->pages += run->count;
+	return rc;
+}
+
+/* It tells what can be: of a group, end_group() says. */
 static int check_told(const uint8_t *table, uint32_t index,
 		      const struct rj_wire_run *run, struct ramjet_error *err)
 {
@@ -85,14 +133,11 @@ static int check_told(const uint8_t *table, uint32_t index,
 			       "payload's size",
 			       index, (unsigned long long)word);
 	if (word & UINT32_MAX &&
-	    rj_run_payload_bytes(table, index, run) <=
-		    (uint64_t)run->count * RAMJET_PAGE_BYTES)
+	    (rj_run_rows[run->kind].group ||
+	     rj_run_payload_bytes(table, index, run) <=
+		     (uint64_t)run->count * RAMJET_PAGE_BYTES))
 		return 0;
-	return rj_fail(err, -EPROTO,
-		       "run %u: payload of %llu bytes, wanted 1 to what its "
-		       "%u pages are",
-		       index, (unsigned long long)(word & UINT32_MAX),
-		       run->count);
+	return refuse_told(index, word & UINT32_MAX, run->count, err);
 }
 
 /* The entry after a run's, where its kind has one, is there and is good. */
@@ -114,28 +159,34 @@ static int check_second(const struct rj_frame *frame, const uint8_t *table,
 		       index);
 }
 
-/* Is every payload there can be one of whole pages? */
-static bool is_all_whole_pages(void)
+static bool is_whole_pages(const struct rj_run_row *row)
 {
-	for (unsigned kind = 0; kind < RJ_RUN_KINDS; kind++)
-		if (rj_run_rows[kind].told ||
-		    rj_run_rows[kind].run_bytes % RAMJET_PAGE_BYTES ||
-		    rj_run_rows[kind].page_bytes % RAMJET_PAGE_BYTES)
-			return false;
-	return true;
+	return !row->told && row->run_bytes % RAMJET_PAGE_BYTES == 0 &&
+	       row->page_bytes % RAMJET_PAGE_BYTES == 0;
+}
+
+/* `named`: the payloads of all runs together. */
+static int refuse_payload(const struct rj_frame *frame, uint64_t named,
+			  bool whole_pages, struct ramjet_error *err)
+{
+	if (frame->payload_bytes % RAMJET_PAGE_BYTES && whole_pages)
+		return rj_fail(err, -EPROTO,
+			       "PAGES frame: payload of %u bytes, wanted a "
+			       "multiple of %u",
+			       frame->payload_bytes, RAMJET_PAGE_BYTES);
+	return rj_fail(err, -EPROTO,
+		       "PAGES frame: payload of %u bytes, its runs name %llu",
+		       frame->payload_bytes, (unsigned long long)named);
 }
 
 int rj_table_check(const struct rj_frame *frame, const uint8_t *table,
 		   uint64_t page_count, struct ramjet_error *err)
 {
-	uint64_t next_page = 0, named = 0;
+	uint64_t next_page = 0, named = 0, bytes;
+	struct group group = { 0 };
+	bool whole_pages = true;
 	int rc = 0;
 
-	if (frame->payload_bytes % RAMJET_PAGE_BYTES && is_all_whole_pages())
-		return rj_fail(err, -EPROTO,
-			       "PAGES frame: payload of %u bytes, wanted a "
-			       "multiple of %u",
-			       frame->payload_bytes, RAMJET_PAGE_BYTES);
 	for (uint32_t i = 0, entries; i < frame->run_count; i += entries) {
 		const struct rj_wire_run run =
 			rj_run_unpack(table + (size_t)i * RJ_RUN_BYTES);
@@ -149,12 +200,16 @@ int rj_table_check(const struct rj_frame *frame, const uint8_t *table,
 			rc = check_second(frame, table, i, &run, err);
 		if (rc)
 			return rc;
-		named += payload_bytes(row, table, i, &run);
+		bytes = payload_bytes(row, table, i, &run);
+		if (rj_unlikely(row->group))
+			rc = add_to_group(&group, &run, i, bytes, err);
+		if (rc)
+			return rc;
+		whole_pages &= is_whole_pages(row);
+		named += bytes;
 	}
-	if (named != frame->payload_bytes)
-		return rj_fail(err, -EPROTO,
-			       "PAGES frame: payload of %u bytes, its runs "
-			       "name %llu",
-			       frame->payload_bytes, (unsigned long long)named);
-	return 0;
+	rc = end_group(&group, err);
+	if (!rc && named != frame->payload_bytes)
+		rc = refuse_payload(frame, named, whole_pages, err);
+	return rc;
 }

@@ -8,6 +8,9 @@
  * a second one follows: bits 0 to 31 its bytes, 60 to 63 the kind again. Where
  * it says that there is a word, that follows: any but 0. So where everything
  * goes is known, and covered by the check word, before any payload is read.
+ *
+ * Runs that join a group have nothing of their own in the payload; the entry after
+ * the run that begins it tells the size of the whole group's.
  */
 #include "engine/page/run_kinds.h"
 #include "engine/wire/bytes.h"

@@ -79,6 +79,12 @@ static int have_memory(struct rj_target_memory *memory,
 	return rc ? rc : rj_backing_populate(block, pages, err);
 }
 
+/* Is there more to come of it than the table? */
+static bool is_placed_at_once(const struct rj_run_piece *piece)
+{
+	return !piece->bytes && !rj_run_rows[piece->run.kind].group;
+}
+
 /* A run whose payload is not its pages. */
 static int place_coded(struct rj_target_memory *memory,
 		       struct rj_page_codec *codec, struct rj_run_piece *piece,
@@ -91,10 +97,10 @@ static int place_coded(struct rj_target_memory *memory,
 
 	if (rc)
 		return rc;
-	if (!piece->bytes)
+	if (is_placed_at_once(piece))
 		return row->place(codec, piece, err);
 	rc = rj_page_codec_expect(codec, piece, &entry, err);
-	if (!rc)
+	if (!rc && entry.iov_len)
 		add_entry(ret, entry, false);
 	return rc;
 }
@@ -122,12 +128,12 @@ static int place_foreign(struct rj_target_memory *memory,
 
 	claim_run(memory, block, &piece->run);
 	ret->pages[piece->run.kind] += piece->run.count;
-	if (!piece->bytes)
+	if (is_placed_at_once(piece))
 		return row->place(codec, piece, err);
 	rc = row->in_place
 		     ? rj_page_codec_expect_pages(codec, piece, &entry, err)
 		     : rj_page_codec_expect(codec, piece, &entry, err);
-	if (!rc)
+	if (!rc && entry.iov_len)
 		add_entry(ret, entry, false);
 	return rc;
 }

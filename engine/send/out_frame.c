@@ -31,31 +31,15 @@ void rj_out_frame_reset(struct rj_out_frame *frame)
 	frame->iov_count = 1;
 	frame->run_count = 0;
 	frame->payload_bytes = frame->coded_bytes = frame->staged_pages = 0;
-	frame->own_pages = 0;
+	frame->own_pages = frame->group.pages = 0;
 	memset(frame->pages, 0, sizeof(frame->pages));
 	frame->last = (struct rj_wire_run){ 0 };
 	frame->iov[0] = (struct iovec){ .iov_base = frame->head };
 }
 
-/* The table's entry, counted from its end. */
-static uint8_t *entry(struct rj_out_frame *frame, uint32_t from_end)
-{
-	return frame->head + RJ_HEADER_BYTES +
-	       (size_t)(frame->run_count - from_end) * RJ_RUN_BYTES;
-}
-
-/* Pages that are sent as they are: do they lie behind those of the last run? Some
- * of a block may be sent from copies. */
-static bool is_behind_last(const struct rj_out_frame *frame,
-			   const uint8_t *pages)
-{
-	const struct iovec *iov = &frame->iov[frame->iov_count - 1];
-
-	return (const uint8_t *)iov->iov_base + iov->iov_len == pages;
-}
-
-static bool extends_last(const struct rj_out_frame *frame, const uint8_t *pages,
-			 uint64_t page, uint32_t count, enum rj_run_kind kind)
+/* May it, when what is sent of it lies right behind? */
+static bool may_extend(const struct rj_out_frame *frame, uint64_t page,
+		       uint32_t count, enum rj_run_kind kind)
 {
 	const struct rj_run_row *row = &rj_run_rows[kind];
 
@@ -63,7 +47,6 @@ static bool extends_last(const struct rj_out_frame *frame, const uint8_t *pages,
 	       frame->last.page + frame->last.count == page &&
 	       frame->last.count + count <= RJ_RUN_COUNT_MAX &&
 	       rj_run_row_grows(row) &&
-	       (!row->in_place || is_behind_last(frame, pages)) &&
 	       (!row->word || frame->last_word == frame->codec->word);
 }
 
@@ -96,11 +79,14 @@ static void add_second(struct rj_out_frame *frame, enum rj_run_kind kind,
 		       uint32_t payload_bytes)
 {
 	if (rj_run_rows[kind].told)
-		rj_run_encode_told(kind, payload_bytes, entry(frame, 1));
+		rj_run_encode_told(
+			kind, payload_bytes,
+			rj_out_frame_entry(frame, frame->run_count - 1));
 	if (!rj_run_rows[kind].word)
 		return;
 	frame->last_word = frame->codec->word;
-	rj_put64(entry(frame, 1), frame->last_word);
+	rj_put64(rj_out_frame_entry(frame, frame->run_count - 1),
+		 frame->last_word);
 }
 
 static void add_run(struct rj_out_frame *frame, const struct rj_wire_run *run,
@@ -114,33 +100,17 @@ static void add_run(struct rj_out_frame *frame, const struct rj_wire_run *run,
 		frame->last = *run;
 		frame->run_count += entries;
 	}
-	rj_run_encode(&frame->last, entry(frame, entries));
+	rj_run_encode(&frame->last,
+		      rj_out_frame_entry(frame, frame->run_count - entries));
 	if (!extends)
 		add_second(frame, run->kind, payload_bytes);
 	frame->pages[run->kind] += run->count;
-}
-
-static uint32_t payload_room(const struct rj_out_frame *frame)
-{
-	return frame->payload_max > frame->payload_bytes
-		       ? (frame->payload_max - frame->payload_bytes) /
-				 RAMJET_PAGE_BYTES
-		       : 0;
 }
 
 /* What is left of WORDS_MAX. */
 static uint32_t words_room(const struct rj_out_frame *frame)
 {
 	return WORDS_MAX - (uint32_t)frame->pages[RJ_RUN_WORD];
-}
-
-/* Of another block, or does it come before what the frame has? */
-static bool is_astray(const struct rj_out_frame *frame, unsigned block,
-		      uint64_t page)
-{
-	return frame->run_count &&
-	       (frame->block != block ||
-		page < frame->last.page + frame->last.count);
 }
 
 uint32_t rj_out_frame_room(const struct rj_out_frame *frame, unsigned block,
@@ -151,38 +121,13 @@ uint32_t rj_out_frame_room(const struct rj_out_frame *frame, unsigned block,
 	const uint32_t entries =
 		(RJ_OUT_RUNS_MAX - frame->run_count) / frame->entries_max;
 	const uint32_t words = words_room(frame);
-	uint32_t room = payload_room(frame);
+	uint32_t room = rj_out_frame_payload_room(frame);
 
-	if (is_astray(frame, block, page))
+	if (rj_out_frame_is_astray(frame, block, page))
 		return 0;
 	room = room < staging ? room : staging;
 	room = room < entries ? room : entries;
 	return room < words ? room : words;
-}
-
-/* Do they lie in the frame's staging memory? */
-static bool is_staged(const struct rj_out_frame *frame, const uint8_t *pages)
-{
-	return frame->codec->staging &&
-	       (uintptr_t)pages - (uintptr_t)rj_out_frame_staging(frame, 0) <
-		       frame->codec->frame_bytes;
-}
-
-uint8_t *rj_out_frame_own(struct rj_out_frame *frame, const uint8_t *pages,
-			  uint32_t count)
-{
-	const struct rj_page_codec *codec = frame->codec;
-	uint8_t *own = rj_page_codec_own_part(codec, frame->index);
-
-	if (is_staged(frame, pages))
-		return (uint8_t *)(uintptr_t)pages;
-	if (!own ||
-	    count > codec->frame_bytes / RAMJET_PAGE_BYTES - frame->own_pages)
-		return NULL;
-	own += (size_t)frame->own_pages * RAMJET_PAGE_BYTES;
-	rj_page_copy(own, pages, (size_t)count * RAMJET_PAGE_BYTES);
-	frame->own_pages += count;
-	return own;
 }
 
 /* So many pages at most, whatever becomes of them. */
@@ -195,7 +140,7 @@ static uint32_t room_for(const struct rj_out_frame *frame, uint32_t count,
 	if (row->word)
 		room = words_room(frame);
 	else if (rj_run_row_has_payload(row))
-		room = payload_room(frame);
+		room = rj_out_frame_payload_room(frame);
 	return count < room ? count : room;
 }
 
@@ -203,23 +148,28 @@ uint32_t rj_out_frame_add(struct rj_out_frame *frame, unsigned block,
 			  const uint8_t *pages, uint64_t page, uint32_t count,
 			  enum rj_run_kind kind)
 {
+	const struct rj_run_row *row = &rj_run_rows[kind];
 	struct rj_page_payload payload;
 	struct rj_wire_run run;
 	bool extends;
 
-	if (is_astray(frame, block, page))
+	if (rj_out_frame_is_astray(frame, block, page))
 		return 0;
+	if (row->group)
+		return rj_grouping_add(frame, block, pages, page, count);
+	/* Compressed, they may leave room. */
+	if (rj_run_row_has_payload(row) && !rj_out_frame_payload_room(frame))
+		rj_grouping_close(frame);
 	count = room_for(frame, count, kind);
-	extends = extends_last(frame, pages, page, count, kind);
-	if (!count || !fits(frame, kind, extends))
+	if (!count || !fits(frame, kind, may_extend(frame, page, count, kind)))
 		return 0;
 	payload = rj_page_payload_of(frame->codec, frame->index,
 				     frame->coded_bytes, pages, count, kind);
-	if (rj_unlikely(payload.kind != kind)) {
-		extends = extends_last(frame, pages, page, count, payload.kind);
-		if (!fits(frame, payload.kind, extends))
-			return 0;
-	}
+	extends =
+		may_extend(frame, page, count, payload.kind) &&
+		(!payload.bytes || rj_out_frame_is_behind(frame, payload.from));
+	if (!fits(frame, payload.kind, extends))
+		return 0;
 	frame->block = block;
 	run = (struct rj_wire_run){ page, count, payload.kind };
 	add_run(frame, &run, payload.bytes, extends);
@@ -261,11 +211,12 @@ void rj_out_frame_seal(struct rj_out_frame *frame, uint32_t round)
 		.type = RJ_FRAME_PAGES,
 		.block = (uint16_t)frame->block,
 		.round = round,
-		.run_count = frame->run_count,
-		.payload_bytes = frame->payload_bytes,
 	};
 
 	assert(frame->run_count);
+	rj_grouping_close(frame);
+	header.run_count = frame->run_count;
+	header.payload_bytes = frame->payload_bytes;
 	if (copies) {
 		header.flags = RJ_FLAG_CHECKED;
 		header.payload_sum = stage(frame, copies);

@@ -474,12 +474,18 @@ static int open_staging(struct rj_sender *s, struct ramjet_error *err)
 	return rj_page_codec_stage(&s->codec, err);
 }
 
-/* Does anything look closer at pages than the kernel does? */
-static bool wants_own(const struct rj_reduction *reduction)
+/* What looks closer at pages than the kernel does takes memory. */
+static int open_reduction(struct rj_sender *s, struct ramjet_error *err)
 {
-	return rj_reduction_allows(reduction, RJ_RUN_ZSTD) ||
-	       rj_reduction_allows(reduction, RJ_RUN_DELTA) ||
-	       rj_reduction_allows(reduction, RJ_RUN_SAME);
+	const struct rj_reduction *reduction = s->reduction;
+
+	if (rj_reduction_allows(reduction, RJ_RUN_ZSTD) &&
+	    reduction->level != RJ_LEVEL_OFF)
+		return rj_page_codec_compress(&s->codec, reduction->level, err);
+	return rj_reduction_allows(reduction, RJ_RUN_DELTA) ||
+			       rj_reduction_allows(reduction, RJ_RUN_SAME)
+		       ? rj_page_codec_own(&s->codec, err)
+		       : 0;
 }
 
 static int open_codec(struct rj_sender *s, struct ramjet_error *err)
@@ -487,6 +493,7 @@ static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 	int rc;
 
 	rj_page_codec_init(&s->codec, RJ_OUT_PAYLOAD_BYTES);
+	s->codec.counters = s->counters;
 	s->codec.reduction = s->reduction;
 	if (s->reduction)
 		s->codec.level = s->reduction->level;
@@ -499,8 +506,8 @@ static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 	/* One way, a damaged page can't be asked for again: each frame carries
 	 * a checksum of its payload. */
 	rc = s->one_way ? rj_page_codec_copy(&s->codec, err) : 0;
-	if (!rc && wants_own(s->reduction))
-		rc = rj_page_codec_own(&s->codec, err);
+	if (!rc)
+		rc = open_reduction(s, err);
 	return rc ? rc : open_staging(s, err);
 }
 

@@ -35,6 +35,9 @@
 #define RJ_RUN_PAGE_BITS     40u
 #define RJ_RUN_COUNT_MAX     0xfffffu
 #define RJ_SESSION_BYTES     16u
+/* Of pages that are compressed together. */
+#define RJ_GROUP_PAGES        32u
+#define RJ_GROUP_WINDOW_BYTES (128u << 10)
 
 enum rj_frame_type {
 	RJ_FRAME_HELLO = 0x01,

@@ -24,6 +24,14 @@ static void each_row_says_what_is_done_with_its_payload(void **state)
 
 		if (!row)
 			continue;
+		assert_true(!row->group || row->fills);
+		if (row->group) {
+			assert_false(row->in_place || row->encode ||
+				     row->check || row->place);
+			assert_int_equal(row->told,
+					 row->group == RJ_GROUP_BEGINS);
+			continue;
+		}
 		/* In place, or by functions. */
 		assert_int_equal(row->in_place, !row->place);
 		assert_int_equal(row->encode && row->place,

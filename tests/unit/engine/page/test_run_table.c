@@ -168,20 +168,101 @@ static void raw_runs_longer_than_32_bits_of_bytes_are_refused(void **state)
 			 -EPROTO);
 }
 
-/* As long as every kind's payload is whole pages, a frame's is. */
-static void half_a_page_is_refused_before_any_run(void **state)
+/* Where all there is in a frame is whole pages. */
+static void half_a_page_is_refused(void **state)
 {
-	const uint8_t table[RJ_RUN_BYTES] = { 0xff, 0xff, 0xff, 0xff,
-					      0xff, 0xff, 0xff, 0xff };
+	const struct rj_wire_run run = { 3, 1, RJ_RUN_RAW };
 	const struct rj_frame frame = { .type = RJ_FRAME_PAGES,
 					.run_count = 1,
 					.payload_bytes = 2048 };
+	uint8_t table[RJ_RUN_BYTES];
 
 	(void)state;
+	rj_run_encode(&run, table);
 	assert_int_equal(rj_table_check(&frame, table, PAGES, &err), -EPROTO);
 	assert_string_equal(err.message,
 			    "PAGES frame: payload of 2048 bytes, wanted a "
 			    "multiple of 4096");
+}
+
+/* Runs with one entry each, but a group's first: what follows it is told. */
+static int check_groups(const struct rj_wire_run *runs, unsigned count,
+			uint32_t told)
+{
+	struct rj_frame frame = { .type = RJ_FRAME_PAGES };
+	uint8_t table[16 * RJ_RUN_BYTES];
+
+	fresh_error(NULL);
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t *entry = table + frame.run_count * RJ_RUN_BYTES;
+
+		rj_run_encode(&runs[i], entry);
+		frame.run_count += rj_run_entries(runs[i].kind);
+		if (runs[i].kind == RJ_RUN_RAW)
+			frame.payload_bytes +=
+				runs[i].count * RAMJET_PAGE_BYTES;
+		if (runs[i].kind != RJ_RUN_ZSTD)
+			continue;
+		rj_run_encode_told(RJ_RUN_ZSTD, told, entry + RJ_RUN_BYTES);
+		frame.payload_bytes += told;
+	}
+	return rj_table_check(&frame, table, PAGES, &err);
+}
+
+static void expect_refused(int rc, const char *message)
+{
+	assert_int_equal(rc, -EPROTO);
+	assert_string_equal(err.message, message);
+}
+
+static void a_group_has_one_payload_for_all_its_runs(void **state)
+{
+	const struct rj_wire_run runs[] = {
+		{ 1, 1, RJ_RUN_ZSTD },      { 2, 1, RJ_RUN_RAW },
+		{ 4, 3, RJ_RUN_JOINED },    { 7, 600, RJ_RUN_ZERO },
+		{ 700, 28, RJ_RUN_JOINED }, { 728, 1, RJ_RUN_ZSTD },
+	};
+
+	(void)state;
+	assert_int_equal(check_groups(runs, 6, 1), 0);
+	/* More than the pages of the run that begins it. */
+	assert_int_equal(check_groups(runs, 5, 32 * 4096), 0);
+	expect_refused(check_groups(runs, 5, 32 * 4096 + 1),
+		       "run 0: payload of 131073 bytes, wanted 1 to what its "
+		       "32 pages are");
+	expect_refused(check_groups(runs, 6, 4097),
+		       "run 6: payload of 4097 bytes, wanted 1 to what its 1 "
+		       "pages are");
+	expect_refused(check_groups(runs, 6, 0),
+		       "run 0: payload of 0 bytes, wanted 1 to what its 1 "
+		       "pages are");
+}
+
+static void groups_that_cannot_be_are_refused(void **state)
+{
+	const struct rj_wire_run none[] = { { 1, 1, RJ_RUN_RAW },
+					    { 3, 1, RJ_RUN_JOINED } };
+	const struct rj_wire_run large[] = { { 1, 33, RJ_RUN_ZSTD } };
+	const struct rj_wire_run too_many[] = {
+		{ 1, 1, RJ_RUN_RAW },     { 2, 2, RJ_RUN_ZSTD },
+		{ 9, 30, RJ_RUN_JOINED }, { 50, 1, RJ_RUN_ZERO },
+		{ 60, 1, RJ_RUN_JOINED },
+	};
+	const struct rj_wire_run most[] = {
+		{ 1, 1, RJ_RUN_ZSTD }, { 2, RJ_RUN_COUNT_MAX, RJ_RUN_JOINED }
+	};
+
+	(void)state;
+	expect_refused(check_groups(none, 2, 1),
+		       "run 1: joins a group, and none has begun");
+	expect_refused(check_groups(large, 1, 1),
+		       "run 0: more than 32 pages in the group that began "
+		       "with run 0");
+	assert_int_equal(check_groups(too_many, 4, 9), 0);
+	expect_refused(check_groups(too_many, 5, 9),
+		       "run 5: more than 32 pages in the group that began "
+		       "with run 1");
+	assert_int_equal(check_groups(most, 2, 1), -EPROTO);
 }
 
 /* A word run and what follows, in a frame of `entries`. */
@@ -237,8 +318,9 @@ int main(void)
 		cmocka_unit_test_setup(
 			raw_runs_longer_than_32_bits_of_bytes_are_refused,
 			fresh_error),
-		cmocka_unit_test_setup(half_a_page_is_refused_before_any_run,
-				       fresh_error),
+		cmocka_unit_test_setup(half_a_page_is_refused, fresh_error),
+		cmocka_unit_test(a_group_has_one_payload_for_all_its_runs),
+		cmocka_unit_test(groups_that_cannot_be_are_refused),
 		cmocka_unit_test(a_word_is_no_run_whatever_it_is),
 	};
 
