@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/page/run_table.h"
+#include "engine/page/zstd_frame.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -54,12 +55,58 @@ static void again_run(const struct part *part, uint32_t index,
 			 rj_run_word(part->table, index, run->kind));
 }
 
+/* A group that has begun: its pages so far, and its payload. */
+struct group {
+	uint64_t page;
+	uint32_t pages, bytes;
+	const uint8_t *payload;
+};
+
+static int end_group(const struct group *group, struct ramjet_error *err)
+{
+	const int rc = group->pages
+			       ? rj_zstd_frame_check(
+					 group->payload, group->bytes,
+					 group->pages * RAMJET_PAGE_BYTES, err)
+			       : 0;
+
+	if (rc)
+		rj_error_prefix(err, "page %llu and its group",
+				(unsigned long long)group->page);
+	return rc;
+}
+
+/* The next run, whose payload lies there; the group before ends with another's
+ * beginning. */
+static int add_to_group(struct group *group, const struct rj_wire_run *run,
+			const uint8_t *payload, uint64_t bytes,
+			struct ramjet_error *err)
+{
+	int rc = 0;
+
+	switch (rj_run_rows[run->kind].group) {
+	case RJ_GROUP_NONE:
+		return 0;
+	case RJ_GROUP_BEGINS:
+		rc = end_group(group, err);
+		*group = (struct group){ .page = run->page,
+					 .bytes = (uint32_t)bytes,
+					 .payload = payload };
+		break;
+	case RJ_GROUP_JOINS:
+		break;
+	}
+	group->pages += run->count;
+	return rc;
+}
+
 static int again_pages(const struct wire_stream *stream,
 		       const struct part *part, struct ramjet_error *err)
 {
 	const struct rj_frame *frame = part->frame;
 	struct rj_wire_run run = { 0 };
-	uint64_t pages, next_page = 0;
+	uint64_t pages, bytes, next_page = 0, at = 0;
+	struct group group = { 0 };
 	int rc;
 
 	if (frame->block >= stream->block_count)
@@ -72,7 +119,12 @@ static int again_pages(const struct wire_stream *stream,
 		if (rj_run_decode(part->table, i, pages, &next_page, &run, err))
 			abort();
 		again_run(part, i, &run);
+		bytes = rj_run_payload_bytes(part->table, i, &run);
+		rc = add_to_group(&group, &run, part->body + at, bytes, err);
+		at += bytes;
 	}
+	if (!rc)
+		rc = end_group(&group, err);
 	memcpy(part->body_again, part->body, frame->payload_bytes);
 	return rc;
 }

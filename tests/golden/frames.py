@@ -15,7 +15,7 @@ TYPES = {"HELLO": 1, "BLOCKS": 2, "ACCEPT": 3, "FAILED": 4, "CANCEL": 5,
          "APPLIED": 0x30, "SWITCHOVER": 0x31, "READY": 0x32, "COMMIT": 0x33,
          "RUNNING": 0x34}
 OPTIONAL, MORE, FINAL, CHECKED, PAUSED = 1, 2, 4, 8, 32
-RAW, ZERO, WORD = 0, 1, 2
+RAW, ZERO, WORD, ZSTD, JOINED = 0, 1, 2, 3, 4
 CONTROL, DATA, BOTH, ONE_WAY = range(4)
 ROLES = ["control", "data", "both", "one way"]
 SESSION = bytes(range(0xa0, 0xb0))
@@ -182,13 +182,35 @@ def frame(kind, *, flags=0, block=0, round_=0, table=(), body=(), aux=0,
 
 def run(page, count, kind):
     word = page | count << 40 | kind << 60
-    what = {RAW: "raw", ZERO: "zero", WORD: "word"}.get(kind, f"kind {kind}")
+    what = {RAW: "raw", ZERO: "zero", WORD: "word", ZSTD: "zstd, a group begins",
+            JOINED: "joined"}.get(kind, f"kind {kind}")
     return u64(word, f"run: page {page}, {count} pages, {what}")
 
 
 def word_run(page, count, word):
     """Its two entries."""
     return [run(page, count, WORD), u64(word, "the pages' word")]
+
+
+def zstd_run(page, count, told):
+    """Its two entries."""
+    return [run(page, count, ZSTD),
+            u64(told | ZSTD << 60, f"the group's payload: {told} bytes")]
+
+
+def zstd(content, *, says=None, descriptor=0xa0, window=(), size_bytes=4, tail=()):
+    """A frame of zstd that holds the byte 5a again and again."""
+    names = {0x80: "size in 4 bytes", 0xa0: "single segment, size in 4 bytes",
+             0xa4: "single segment, checksum", 0xa1: "single segment, dictionary"}
+    says = content if says is None else says
+    return [u32(0xfd2fb528, "zstd's magic"),
+            u8(descriptor, "descriptor: " + names.get(descriptor, "?")),
+            *[u8(byte, "window") for byte in window],
+            *([(struct.pack("<Q", says)[:size_bytes], f"content size {says}")]
+              if size_bytes else []),
+            (struct.pack("<I", content << 3 | 3)[:3],
+             f"block: last, one byte {content} times"),
+            (b"\x5a", "that byte"), *tail]
 
 
 def pages(*kept, seed=1):

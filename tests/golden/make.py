@@ -7,9 +7,10 @@ A vector, once released, stays as it is for ever. No test runs this script.
 import os
 import sys
 
-from frames import (BOTH, CHECKED, CONTROL, DATA, FINAL, MORE, ONE_WAY, OPTIONAL, PAGE,
-                    PAUSED, RAW, WORD, ZERO, block, blocks, explain, failed, frame,
-                    hello, pages, run, u8, u16, u32, u64, word_run, zeros)
+from frames import (BOTH, CHECKED, CONTROL, DATA, FINAL, JOINED, MORE, ONE_WAY, OPTIONAL,
+                    PAGE, PAUSED, RAW, WORD, ZERO, ZSTD, block, blocks, explain, failed,
+                    frame, hello, pages, run, u8, u16, u32, u64, word_run, zeros, zstd,
+                    zstd_run)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIB = 1 << 40
@@ -66,6 +67,13 @@ def state(data, aux, flags=0):
                  body=[(data, "piece of the state")] if data else [])
 
 
+def group(content, told=None, **kw):
+    """A group of page 4 alone, in a frame of zstd that is what kw says."""
+    body = zstd(content, **kw)
+    size = sum(len(data) for data, _ in body) if told is None else told
+    return frame("PAGES", table=zstd_run(4, 1, size), body=body)
+
+
 ONE_BLOCK = blocks(block("ram0", 1024 * PAGE))
 FIRST_PAGES = frame(
     "PAGES", block=1, round_=3, body=pages(2, 3, 9),
@@ -106,6 +114,16 @@ GOOD = {
         *word_run(2, 5, 0x1122334455667788), *word_run(7, 1, 2**64 - 1),
         run(8, 1, ZERO), run(9, 1, RAW), *word_run(10, 1014, 1)]),
     "pages_checked_words": checked(table=word_run(4, 5, 1 << 63)),
+    # 13 bytes for the pages 2, 3, 8 and 12; page 10 is raw behind them.
+    "pages_group": frame("PAGES", block=1, round_=4, body=zstd(4 * PAGE) + pages(10),
+                         table=[*zstd_run(2, 2, 13), run(4, 4, ZERO), run(8, 1, JOINED),
+                                run(10, 1, RAW), run(12, 1, JOINED)]),
+    "pages_two_groups": frame(
+        "PAGES", body=zstd(32 * PAGE, descriptor=0x80, window=[7 << 3]) + zstd(PAGE),
+        table=[*zstd_run(0, 32, 14), *zstd_run(32, 1, 13)]),
+    "pages_checked_group": checked(
+        body=pages(1) + zstd(2 * PAGE),
+        table=[run(1, 1, RAW), *zstd_run(4, 1, 13), run(9, 1, JOINED)]),
     "pages_checked_zero": checked(table=[run(4, 5, ZERO)]),
     "pages_most_runs": frame("PAGES", round_=2, table=[
         run(i, 1, ZERO) for i in range(1023)]),
@@ -243,6 +261,66 @@ ERRORS = {
     "run_word_past_the_end": (
         frame("PAGES", table=word_run(1023, 2, 7)),
         "run 0: pages 1023 + 2, the block has 1024"),
+    "group_not_begun": (
+        frame("PAGES", table=[run(0, 1, ZERO), run(1, 2, JOINED)]),
+        "run 1: joins a group, and none has begun"),
+    "group_too_large": (
+        frame("PAGES", body=zstd(33 * PAGE), table=zstd_run(1, 33, 13)),
+        "run 0: more than 32 pages in the group that began with run 0"),
+    "group_joined_by_too_many": (
+        frame("PAGES", body=zstd(33 * PAGE),
+              table=[*zstd_run(1, 16, 13), run(17, 9, ZERO), run(30, 17, JOINED)]),
+        "run 3: more than 32 pages in the group that began with run 0"),
+    "group_longer_than_its_pages": (
+        frame("PAGES", body=zstd(PAGE) + [(bytes(4096), "more")],
+              table=zstd_run(1, 1, 4109)),
+        "run 0: payload of 4109 bytes, wanted 1 to what its 1 pages are"),
+    "group_of_nothing": (
+        frame("PAGES", table=zstd_run(1, 1, 0)),
+        "run 0: payload of 0 bytes, wanted 1 to what its 1 pages are"),
+    "group_without_size": (
+        frame("PAGES", table=[run(1, 1, ZSTD)]),
+        "run 0: the table ends, wanted its payload's size"),
+    "group_size_is_a_run": (
+        frame("PAGES", body=zstd(PAGE), table=[run(1, 1, ZSTD), run(2, 1, ZERO)]),
+        "run 0: entry 0x1000010000000002 after it, wanted its payload's size"),
+    "group_payload": (
+        frame("PAGES", body=zstd(PAGE), table=zstd_run(1, 1, 12)),
+        "PAGES frame: payload of 13 bytes, its runs name 12"),
+    "zstd_says_more": (
+        group(PAGE, says=4097),
+        "page 4 and its group: the zstd frame says it holds 4097 bytes, its pages "
+        "are 4096"),
+    "zstd_says_far_more": (
+        group(PAGE, says=1 << 62, descriptor=0xe0, size_bytes=8),
+        "page 4 and its group: the zstd frame says it holds 4611686018427387904 "
+        "bytes, its pages are 4096"),
+    "zstd_says_nothing": (
+        group(PAGE, descriptor=0, window=[7 << 3], size_bytes=0),
+        "page 4 and its group: the zstd frame does not say how much it holds"),
+    "zstd_window": (
+        group(PAGE, descriptor=0x80, window=[7 << 3 | 1]),
+        "page 4 and its group: the zstd frame wants a window of 147456 bytes, at "
+        "most 131072 are given"),
+    "zstd_checksum": (
+        group(PAGE, descriptor=0xa4, tail=[u32(0, "checksum")]),
+        "page 4 and its group: the zstd frame has a checksum, wanted none"),
+    "zstd_dictionary": (
+        group(PAGE, descriptor=0xa1, window=[7]),
+        "page 4 and its group: the zstd frame wants a dictionary"),
+    "zstd_trailing": (
+        group(PAGE, tail=[u8(0, "a byte too many")]),
+        "page 4 and its group: 1 bytes follow the zstd frame"),
+    "zstd_twice": (
+        group(PAGE, tail=zstd(PAGE)),
+        "page 4 and its group: 13 bytes follow the zstd frame"),
+    "zstd_cut_short": (
+        frame("PAGES", table=zstd_run(4, 1, 12), body=zstd(PAGE)[:-1]),
+        "page 4 and its group: the zstd frame is cut short"),
+    "zstd_skippable": (
+        frame("PAGES", table=zstd_run(4, 1, 21), body=[
+            u32(0x184d2a50, "a skippable frame"), u32(0, "of 0 bytes")] + zstd(PAGE)),
+        "page 4 and its group: it begins 0x184d2a50, wanted a zstd frame"),
     "run_empty": (one_run(5, 0), "run 0: empty"),
     "run_past_the_end": (one_run(1023, 2),
                          "run 0: pages 1023 + 2, the block has 1024"),
