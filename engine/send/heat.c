@@ -145,7 +145,8 @@ static void sort_chunk(struct sorting *s, struct rj_heat_block *block,
 	uint64_t hot[RJ_CHUNK_WORDS], due[RJ_CHUNK_WORDS];
 
 	(void)rj_bitmap_claim_chunk(&block->fresh, chunk, written);
-	(void)rj_bitmap_claim_chunk(&block->held, chunk, held);
+	if (rj_bitmap_next_chunk(&block->held, chunk, chunk + 1) == chunk)
+		(void)rj_bitmap_claim_chunk(&block->held, chunk, held);
 	catch_up(&block->past[chunk], &block->sorted[chunk], collect);
 	judge(&block->past[chunk], written, held, hot);
 	fit(hot, s->rules->blind && (chunk + collect) % BLIND_PERIOD == 0
@@ -169,6 +170,16 @@ static uint64_t next_chunk(const struct rj_heat_block *block, uint64_t from)
 	return rj_bitmap_next_chunk(&block->held, from, fresh);
 }
 
+static void sort_block(struct sorting *s, struct rj_heat_block *block,
+		       struct rj_bitmap *next)
+{
+	const uint64_t end = block->fresh.chunk_count;
+
+	for (uint64_t chunk = next_chunk(block, 0); chunk < end;
+	     chunk = next_chunk(block, chunk + 1))
+		sort_chunk(s, block, chunk, next);
+}
+
 struct rj_heat_sorted rj_heat_sort(struct rj_heat *heat,
 				   struct rj_bitmap *const *next,
 				   const struct rj_heat_rules *rules)
@@ -176,14 +187,8 @@ struct rj_heat_sorted rj_heat_sort(struct rj_heat *heat,
 	struct sorting s = { .heat = heat, .rules = rules };
 
 	heat->collects++;
-	for (unsigned i = 0; i < heat->block_count; i++) {
-		struct rj_heat_block *block = &heat->blocks[i];
-		const uint64_t end = block->fresh.chunk_count;
-
-		for (uint64_t chunk = next_chunk(block, 0); chunk < end;
-		     chunk = next_chunk(block, chunk + 1))
-			sort_chunk(&s, block, chunk, next[i]);
-	}
+	for (unsigned i = 0; i < heat->block_count; i++)
+		sort_block(&s, &heat->blocks[i], next[i]);
 	heat->held_pages = s.held;
 	return s.sums;
 }
