@@ -170,9 +170,9 @@ class Bench:
                 "hot last", (*self.offer.plain()[:-2],
                              *self.offer.hot(True))))
         return self.guest_table(
-            "a hot tenth of 256 MiB, 60 MiB/s of pages, 1 Gbit/s",
-            {"hot set": {"size": self.scaled(512), "set": self.scaled(256),
-                         "write": "60M", "pattern": "hot",
+            "a hot tenth of all memory, 200 MiB/s of pages, 1 Gbit/s",
+            {"hot set": {"size": self.scaled(256), "set": self.scaled(256),
+                         "write": "200M", "pattern": "hot",
                          **WRITING["random"]}}, tried)
 
     def rate(self):
