@@ -11,9 +11,10 @@
             1 Gbit/s: hot pages last, and in turn
   rate      the level over time, on a link whose rate changes on the way
 
-Each table is a run of its own of some minutes. `ratio` is page bytes that were
-sent by bytes on the wire; `x none` how many times faster than none, by the
-median of the turns' own ratios. Links need root. Images lie in /dev/shm.
+Each table is a run of its own of some minutes. `ratio` is what all but zero
+pages would have taken, by what was sent; `x none` how many times faster than
+none, by the median of the turns' own ratios. Links need root. Images lie in
+/dev/shm.
 """
 import argparse
 import filecmp

@@ -4,8 +4,6 @@ import dataclasses
 import re
 import subprocess
 
-PAGE = 4096
-
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
@@ -76,8 +74,7 @@ def row_of(source, target):
         return {"status": source["status"], "error": source["error"]}
     ram = source["ram"]
     wire = ram["wire_bytes"]
-    pages = ram["normal_pages"] + sum(
-        ram.get(kind) or 0 for kind in OTHER_PAGES)
+    saved = ram.get("saved_bytes") or 0
     return {
         "status": source["status"], "error": source["error"],
         "ms": source["total_ms"] - source["setup_ms"],
@@ -85,13 +82,11 @@ def row_of(source, target):
         "wire_mb": wire / 1e6, "source_cpu_s": cpu_s(source),
         "target_cpu_s": cpu_s(target),
         "cpu_s": cpu_s(source) + cpu_s(target),
-        "ratio": pages * PAGE / wire if pages else None,
+        "ratio": (wire + saved) / wire if wire else None,
         "rounds": source["rounds_total"],
+        "saved_mb": saved / 1e6,
         "compression": source.get("compression"),
         "target_compression": target.get("compression"),
+        "deltas": source.get("deltas"), "hot_pages": source.get("hot_pages"),
         "fast_paths": source["fast_paths"],
     }
-
-
-# Not among the normal ones.
-OTHER_PAGES = ("compressed_pages", "delta_pages", "word_pages")

@@ -29,7 +29,7 @@ LIVE = "size=64M,set=8M,write=100M,pattern=hot"
 GUESTS = {"process": f"process:{LIVE},touch=64", "kvm": f"kvm:{LIVE}"}
 SIZE = 64 * rig.MIB
 # So many rounds under writes, before it may go.
-ROUNDS = 8
+ROUNDS = 6
 TRIES = 40
 
 
