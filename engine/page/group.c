@@ -16,6 +16,7 @@ struct parts {
 	struct ramjet_memory_range ranges[RJ_GROUP_PAGES];
 	unsigned count;
 	uint32_t pages;
+	uint64_t end;  /* of the last one, in the block */
 	bool adjacent; /* one behind the other in the block */
 };
 
@@ -26,17 +27,16 @@ static enum rj_run_group group_of(const struct rj_run_piece *piece)
 
 static void add_part(struct parts *parts, const struct rj_wire_run *run)
 {
-	const struct ramjet_memory_range *last =
-		&parts->ranges[parts->count - 1];
 	const uint64_t offset = run->page * RAMJET_PAGE_BYTES;
 
 	assert(parts->count < RJ_GROUP_PAGES);
-	if (parts->count && last->offset + last->bytes != offset)
+	if (parts->count && parts->end != offset)
 		parts->adjacent = false;
 	parts->ranges[parts->count++] = (struct ramjet_memory_range){
 		offset,
 		(uint64_t)run->count * RAMJET_PAGE_BYTES,
 	};
+	parts->end = offset + (uint64_t)run->count * RAMJET_PAGE_BYTES;
 	parts->pages += run->count;
 }
 
