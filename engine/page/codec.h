@@ -9,6 +9,7 @@
  */
 #include <sys/uio.h>
 
+#include "engine/page/hopeless.h"
 #include "engine/page/reduction.h"
 #include "engine/page/run_row.h"
 
@@ -36,6 +37,7 @@ struct rj_page_codec {
 	uint8_t *coded; /* frames' coded payloads, once there are any */
 	struct rj_compressor *compressor; /* NULL: no groups */
 	struct rj_counters *counters;     /* borrowed; NULL: nobody counts */
+	struct rj_hopeless hopeless;
 
 	/* Of a group: pages that do not lie one behind the other. */
 	uint8_t *group;

@@ -41,11 +41,24 @@ static bool goes_on(const struct choice *first, const struct choice *next)
 	       (first->kind != RJ_RUN_WORD || next->word == first->word);
 }
 
-/* How pages go that hold what nothing shorter can be said of. */
-static enum rj_run_kind way_of_content(const struct rj_page_codec *codec)
+/* How pages go that hold what nothing shorter can be said of: the first so many of
+ * `count`. Only a ladder's lanes pass hopeless ones by: who asks for a level gets
+ * it. */
+static uint32_t way_of_content(struct rj_page_codec *codec, uint32_t count,
+			       enum rj_run_kind *ret)
 {
-	return codec->compressor && codec->level != RJ_LEVEL_OFF ? RJ_RUN_ZSTD
-								 : RJ_RUN_RAW;
+	uint32_t pass, try = count;
+
+	*ret = RJ_RUN_RAW;
+	if (!codec->compressor || codec->level == RJ_LEVEL_OFF)
+		return count;
+	if (codec->reduction && codec->reduction->adaptive) {
+		pass = rj_hopeless_pass(&codec->hopeless, count, &try);
+		if (pass)
+			return pass;
+	}
+	*ret = RJ_RUN_ZSTD;
+	return try;
 }
 
 uint32_t rj_page_cut(struct rj_page_codec *codec, const uint8_t *host,
@@ -61,7 +74,9 @@ uint32_t rj_page_cut(struct rj_page_codec *codec, const uint8_t *host,
 			break;
 		next = choose(codec, host, page, end);
 	} while (goes_on(&first, &next));
-	*ret = first.kind == RJ_RUN_RAW ? way_of_content(codec) : first.kind;
 	codec->word = first.word;
-	return (uint32_t)(page - from);
+	*ret = first.kind;
+	return first.kind == RJ_RUN_RAW
+		       ? way_of_content(codec, (uint32_t)(page - from), ret)
+		       : (uint32_t)(page - from);
 }

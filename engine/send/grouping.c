@@ -157,7 +157,7 @@ static const uint8_t *gathered(const struct rj_out_frame *frame)
 
 static uint32_t compress(struct rj_out_frame *frame, uint8_t *out)
 {
-	const struct rj_page_codec *codec = frame->codec;
+	struct rj_page_codec *codec = frame->codec;
 	const uint32_t pages = frame->group.pages;
 	struct rj_counters *c = codec->counters;
 	const uint64_t began = rj_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -165,6 +165,8 @@ static uint32_t compress(struct rj_out_frame *frame, uint8_t *out)
 		rj_compress(codec->compressor, frame->group.level,
 			    gathered(frame), pages, out);
 
+	rj_hopeless_learn(&codec->hopeless, pages * RAMJET_PAGE_BYTES,
+			  bytes ? bytes : pages * RAMJET_PAGE_BYTES);
 	if (!c)
 		return bytes;
 	rj_count(&c->zstd_ns, rj_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began);

@@ -35,6 +35,7 @@
 /* And here it is what bounds the lane, almost alone. */
 #define WAITS_MUCH 0.5
 #define NO_WAITS   0.03
+#define BUSY       0.2 /* less tells nothing of the CPU */
 /* The network's rate is another than it was. */
 #define NETWORK_ODD 1.25
 /* As fast as it was, and nobody waits for it: it would take more. */
@@ -81,6 +82,7 @@ void rj_ladder_init(struct rj_ladder *l,
 	*l = (struct rj_ladder){
 		.lane_factor = 1 + 0.13 * (options->lane % 8),
 		.quick = QUICK_WINDOWS,
+		.got_cpu = 1,
 		.up_wait_ns = UP_WAIT_NS,
 		.down_wait_ns = DOWN_WAIT_NS,
 		.down_step = 1,
@@ -102,16 +104,20 @@ static double lesser(double a, double b)
 	return a < b ? a : b;
 }
 
-static double cost_of(const struct rj_rung *rung)
+/* From off it is better to come near at once. */
+static double cost_of(const struct rj_ladder *l, unsigned rung)
 {
-	return rung->cost * (rung->known ? 1 : HOPE);
+	const struct rj_rung *r = &l->rungs.rungs[rung];
+
+	return r->cost * (r->known || !l->at ? 1 : HOPE);
 }
 
 /* Data bytes/s. */
 static double promise(const struct rj_ladder *l, unsigned rung, double cpus)
 {
 	const struct rj_rung *r = &l->rungs.rungs[rung];
-	const double cpu = lesser(cpus, 1) * 1e9 / (l->other_ns + cost_of(r));
+	const double cpu = lesser(cpus, l->got_cpu) * 1e9 /
+			   (l->other_ns + cost_of(l, rung));
 
 	return is_network_known(l) ? lesser(cpu, l->network / r->ratio) : cpu;
 }
@@ -119,7 +125,7 @@ static double promise(const struct rj_ladder *l, unsigned rung, double cpus)
 /* Of the lane's time, for zstd alone. */
 static double share(const struct rj_ladder *l, unsigned rung, double moved)
 {
-	return moved * cost_of(&l->rungs.rungs[rung]) / 1e9;
+	return moved * cost_of(l, rung) / 1e9;
 }
 
 static bool is_permitted(const struct rj_ladder *l, unsigned rung,
@@ -179,6 +185,7 @@ static void challenge(struct rj_ladder *l, unsigned rung,
 	l->from = l->at;
 	l->from_moved = l->moved;
 	l->from_network = l->network;
+	l->from_waited = l->waited;
 	l->promised_ratio =
 		l->rungs.rungs[rung].known ? l->rungs.rungs[rung].ratio : 0;
 	l->began_ns = l->seen.ns;
@@ -297,21 +304,24 @@ static double moved_in(const struct rj_ladder_seen *w)
 			     : 0;
 }
 
-/* How much of the time it wanted a CPU it had one. */
-static double on_cpu(const struct rj_ladder_seen *w)
+/* How much of the time it wanted a CPU it had one. That tells something only where
+ * it wanted one for long. */
+static void learn_cpu(struct rj_ladder *l, const struct rj_ladder_seen *w)
 {
 	const double busy = (double)(w->ns - w->wait_ns);
+	const double got = lesser(1, (double)w->cpu_ns / busy);
 
-	return busy > (double)w->cpu_ns && busy > 0 ? (double)w->cpu_ns / busy
-						    : 1;
+	l->got_cpu +=
+		NEWS * ((busy >= BUSY * (double)w->ns ? got : 1) - l->got_cpu);
 }
 
 static void learn_costs(struct rj_ladder *l, const struct rj_ladder_seen *w)
 {
-	const double zstd_ns = (double)w->zstd_ns * on_cpu(w);
+	const double zstd_ns = (double)w->zstd_ns;
 	const double other =
 		((double)w->cpu_ns - zstd_ns) / (double)w->data_bytes;
 
+	learn_cpu(l, w);
 	if (other > 0)
 		l->other_ns +=
 			(l->other_ns > 0 ? NEWS : 1) * (other - l->other_ns);
@@ -495,6 +505,29 @@ static bool is_far_behind(const struct rj_ladder *l,
 	       moved_in(w) < FAR_BEHIND * l->from_moved;
 }
 
+/* More lanes, or fewer, share the network: each has another part of it, and what
+ * was measured before says nothing of what is measured now. */
+static void heed_lanes(struct rj_ladder *l, unsigned lanes)
+{
+	const double part = (double)l->lanes / (double)lanes;
+	const bool changed = l->lanes && l->lanes != lanes;
+
+	l->lanes = lanes;
+	if (!changed)
+		return;
+	l->network *= part;
+	l->from_network *= part;
+	new_window(l);
+	if (l->phase == RJ_LADDER_SETTLED) {
+		l->moved = 0;
+	} else if (l->phase == RJ_LADDER_DUEL) {
+		l->phase = RJ_LADDER_SETTLING;
+		l->under_way = l->seen.wire_bytes;
+	}
+	if (l->from_waited >= WAITS)
+		l->from_moved *= part;
+}
+
 void rj_ladder_feed(struct rj_ladder *l, const struct rj_ladder_seen *seen,
 		    const struct rj_ladder_room *room)
 {
@@ -502,6 +535,7 @@ void rj_ladder_feed(struct rj_ladder *l, const struct rj_ladder_seen *seen,
 	struct rj_ladder_seen w;
 
 	l->seen = *seen;
+	heed_lanes(l, room->lanes);
 	l->rung_ns[l->at] += d.ns;
 	if (l->sampling && d.zstd_in) {
 		end_sample(l, &d);

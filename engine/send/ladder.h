@@ -41,12 +41,13 @@ struct rj_ladder_seen {
 	/* In all that was sent: given to the connection; and what has left, as
 	 * far as that can be told: its buffers hold the rest. */
 	uint64_t wire_bytes, left_bytes;
-	/* Of the data, given to zstd; what it left; and how long it took. */
+	/* Of the data, given to zstd; what it left; and CPU time. */
 	uint64_t zstd_in, zstd_out, zstd_ns;
 };
 
 /* What the lane may take. */
 struct rj_ladder_room {
+	unsigned lanes;    /* that work, of those that share the network */
 	double cpus;       /* its part of the CPUs; 1 or more: one of its own */
 	double zstd_share; /* of its time, for zstd: 0 to 1 */
 };
@@ -67,7 +68,8 @@ enum rj_ladder_reason {
 
 struct rj_ladder {
 	struct rj_rungs rungs;
-	unsigned at; /* the rung in force */
+	unsigned at;    /* the rung in force */
+	unsigned lanes; /* as the room had it at the latest feed */
 	enum {
 		RJ_LADDER_SETTLED,
 		RJ_LADDER_SETTLING, /* before a duel: what was under way leaves */
@@ -81,6 +83,7 @@ struct rj_ladder {
 	unsigned quick;                     /* short windows left */
 	unsigned votes_up, votes_down; /* a bit a window, the latest is 1 */
 
+	double got_cpu;  /* of the time it wanted one: 0 to 1 */
 	double other_ns; /* CPU time a byte of data without zstd */
 	double moved;    /* data bytes/s at this rung, settled; 0: unknown */
 	double waited;   /* share of the latest window */
@@ -97,7 +100,7 @@ struct rj_ladder {
 	unsigned down_step;
 	/* the duel's */
 	unsigned from;
-	double from_moved, from_network, promised_ratio;
+	double from_moved, from_network, from_waited, promised_ratio;
 	uint64_t began_ns, under_way; /* of wire_bytes, then */
 	bool audit; /* of off, which was not promised to be better */
 	uint64_t audit_ns, audit_wait_ns;

@@ -9,6 +9,7 @@
 #include "engine/link/event.h"
 #include "engine/link/lane.h"
 #include "engine/page/cut.h"
+#include "engine/send/sender_wire.h"
 #include "ringio/iov.h"
 #include "util/bits.h"
 #include "util/cleanup.h"
@@ -21,82 +22,9 @@ static struct rj_out_frame *filling(struct rj_sender *s)
 	return s->frames[s->filling];
 }
 
-static void publish(struct rj_sender *s)
-{
-	struct rj_counters *c = s->counters;
-
-	atomic_store_explicit(&c->wire_bytes, rj_channel_bytes(s->channel),
-			      memory_order_relaxed);
-	atomic_store_explicit(&c->cpu_us, rj_thread_cpu_us(),
-			      memory_order_relaxed);
-}
-
 static void set_state(struct rj_sender *s, enum rj_lane_state state)
 {
 	rj_lane_move(&s->counters->state, state);
-}
-
-/*
- * Under a cap, a frame must not keep its channel busy for long: when the last
- * pages are sent, the others would have to wait for it.
- */
-static void set_frame_size(struct rj_sender *s, uint64_t cap)
-{
-	uint64_t bytes = rj_governor_frame_bytes(cap);
-
-	if (!cap || bytes > RJ_OUT_PAYLOAD_BYTES)
-		bytes = RJ_OUT_PAYLOAD_BYTES;
-	for (unsigned i = 0; i < RJ_CODEC_FRAMES; i++)
-		s->frames[i]->payload_max = (uint32_t)bytes;
-}
-
-/* A changed cap changes this channel's pace with its next frame. */
-static int apply_rate(struct rj_sender *s)
-{
-	const uint64_t cap = atomic_load_explicit(s->env.cap_bytes_per_s,
-						  memory_order_relaxed);
-
-	if (cap == s->rate)
-		return 0;
-	s->rate = cap;
-	set_frame_size(s, cap);
-	return rj_channel_set_rate(s->channel, rj_governor_pace(cap));
-}
-
-/* Until some of `bytes` may go: the channel is through with the last ones, and
- * all channels together with what the cap has allowed so far. Returns how many
- * in *bytes. */
-static int wait_turn(struct rj_sender *s, uint64_t *bytes)
-{
-	int rc = rj_channel_send_wait(s->channel);
-
-	if (rc)
-		return rc;
-	publish(s);
-	rc = rj_governor_wait(s->governor, bytes, s->env.wake_fd);
-	return rc ? rc : apply_rate(s);
-}
-
-/* Until what is left of `rest` may go as a whole, sending what may not. */
-static int send_slices(struct rj_sender *s, struct rj_iov *rest)
-{
-	for (;;) {
-		uint64_t bytes = rest->bytes;
-		int rc = wait_turn(s, &bytes);
-
-		if (rc)
-			return rc;
-		rj_count(&s->counters->launched_bytes, bytes);
-		if (bytes == rest->bytes)
-			return 0;
-		rc = rj_channel_send_start(s->channel, rest->entries,
-					   rj_iov_open(rest, bytes));
-		if (!rc)
-			rc = rj_channel_send_wait(s->channel);
-		rj_iov_close(rest, bytes);
-		if (rc)
-			return rc;
-	}
 }
 
 static void report_zero_copy(struct rj_sender *s)
@@ -107,12 +35,12 @@ static void report_zero_copy(struct rj_sender *s)
 	s->path.news = false;
 }
 
-/* What is left of a frame of which slices have gone. */
-static int start_rest(struct rj_sender *s, struct rj_iov *rest)
+static void look_at_level(struct rj_sender *s)
 {
-	/* The iovec is not restored: this frame is not used again as it is. */
-	return rj_channel_send_start(s->channel, rest->entries,
-				     rj_iov_open(rest, rest->bytes));
+	if (s->level.adaptive)
+		s->codec.level =
+			rj_lane_level_look(&s->level, rj_sender_left_bytes(s),
+					   rj_rounds_active(s->rounds));
 }
 
 /* Hand the frame being built to the kernel, once the one before is through. */
@@ -122,20 +50,24 @@ static int launch(struct rj_sender *s)
 	struct rj_iov rest = rj_iov_of(frame->iov, frame->iov_count);
 	const uint64_t bytes = rest.bytes;
 	struct rj_counters *c = s->counters;
-	int rc = send_slices(s, &rest);
+	int rc;
 
+	rj_lane_level_wait(&s->level);
+	rc = rj_sender_slices(s, &rest);
 	if (!rc)
 		rc = rest.bytes < bytes
-			     ? start_rest(s, &rest)
+			     ? rj_sender_start_rest(s, &rest)
 			     : rj_send_path_start(&s->path, frame, &s->err);
+	rj_lane_level_waited(&s->level);
 	report_zero_copy(s);
 	if (rc)
 		return rc;
 	rj_count(&c->payload_bytes, frame->payload_bytes);
 	rj_run_rows_count_in(c, frame->block, frame->pages);
-	publish(s);
+	rj_sender_publish(s);
 	s->filling = !s->filling;
 	rj_out_frame_reset(filling(s));
+	look_at_level(s);
 	return 0;
 }
 
@@ -188,9 +120,10 @@ static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
 	return rc;
 }
 
-/* The claim's pages, from where they lie. */
+/* The claim's pages, from where they lie. Those of a sample end where it does. */
 static int send_mapped(struct rj_sender *s, const struct rj_claim *claim)
 {
+	uint32_t sample = rj_lane_level_sample_pages(&s->level);
 	struct rj_run run = { 0 };
 	uint64_t from = 0;
 	int rc = 0;
@@ -199,9 +132,16 @@ static int send_mapped(struct rj_sender *s, const struct rj_claim *claim)
 		run = rj_words_next_run(claim->words, RJ_CHUNK_PAGES, from);
 		if (!run.count)
 			break;
+		if (sample && run.count > sample)
+			run.count = sample;
 		from = run.first + run.count;
 		rc = add_run(s, claim->block, claim->first_page + run.first,
 			     run.count);
+		if (!sample)
+			continue;
+		sample -= (uint32_t)run.count;
+		if (!sample)
+			look_at_level(s);
 	}
 	return rc;
 }
@@ -256,9 +196,9 @@ static int send_message(struct rj_sender *s, const struct rj_message *mail)
 	int rc;
 
 	rj_frame_encode(&mail->frame, NULL, mail->payload, header);
-	rc = send_slices(s, &rest);
+	rc = rj_sender_slices(s, &rest);
 	if (!rc)
-		rc = start_rest(s, &rest);
+		rc = rj_sender_start_rest(s, &rest);
 	return rc ? rc : rj_channel_send_wait(s->channel);
 }
 
@@ -279,7 +219,7 @@ static int send_mail(struct rj_sender *s)
 	}
 	if (rc)
 		return rc;
-	publish(s);
+	rj_sender_publish(s);
 	atomic_store_explicit(mailing, 0, memory_order_relaxed);
 	return 0;
 }
@@ -292,7 +232,9 @@ static int end_round(struct rj_sender *s, bool final)
 	if (!rj_out_frame_is_empty(frame))
 		rj_out_frame_seal(frame, s->round);
 	rj_out_frame_fence(frame, s->round, final);
+	rj_lane_level_wait(&s->level);
 	rc = rj_channel_send_wait(s->channel);
+	rj_lane_level_waited(&s->level);
 	atomic_store_explicit(&s->counters->fences, s->round + 1,
 			      memory_order_release);
 	if (!rc)
@@ -317,8 +259,10 @@ static int be_active(struct rj_sender *s)
 		return rc;
 	rj_send_path_rest(&s->path);
 	set_state(s, RJ_LANE_RESTING);
+	rj_lane_level_rest(&s->level);
 	if (!rj_rounds_rest(s->rounds, s->index, s->round))
 		return 0;
+	rj_lane_level_work(&s->level);
 	set_state(s, RJ_LANE_OPEN);
 	return 1;
 }
@@ -355,13 +299,17 @@ static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
 		atomic_load_explicit(s->applied, memory_order_relaxed));
 	if (s->index < rj_rounds_active(s->rounds))
 		set_state(s, RJ_LANE_OPEN);
+	rj_lane_level_work(&s->level);
 	rc = claim_and_send(s, err);
 	/* A round that was stopped gets no fence: the target must not take it
 	 * for complete. */
 	if (!rc &&
 	    atomic_load_explicit(&s->rounds->stopped, memory_order_relaxed))
 		rc = -ECANCELED;
-	return rc ? rc : end_round(s, final);
+	if (!rc)
+		rc = end_round(s, final);
+	rj_lane_level_rest(&s->level);
+	return rc;
 }
 
 static void publish_rtt(struct rj_sender *s)
@@ -379,6 +327,7 @@ static int end_path(struct rj_sender *s)
 {
 	rj_send_path_conclude(&s->path);
 	report_zero_copy(s);
+	rj_lane_level_end(&s->level);
 	return rj_channel_drain(s->channel);
 }
 
@@ -490,13 +439,19 @@ static int open_reduction(struct rj_sender *s, struct ramjet_error *err)
 
 static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 {
+	const struct rj_lane_level_options level = {
+		.env = &s->env,
+		.reduction = s->reduction,
+		.room = s->room,
+		.counters = s->counters,
+		.lane = s->index,
+	};
 	int rc;
 
 	rj_page_codec_init(&s->codec, RJ_OUT_PAYLOAD_BYTES);
 	s->codec.counters = s->counters;
 	s->codec.reduction = s->reduction;
-	if (s->reduction)
-		s->codec.level = s->reduction->level;
+	s->codec.level = rj_lane_level_begin(&s->level, &level);
 	for (unsigned i = 0; i < RJ_CODEC_FRAMES; i++) {
 		s->frames[i] = malloc(sizeof(*s->frames[i]));
 		if (!s->frames[i])
@@ -531,7 +486,7 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 	if (!rc)
 		rc = open_path(s, err);
 	/* Before the first frame: its size depends on the cap. */
-	return rc ? rc : apply_rate(s);
+	return rc ? rc : rj_sender_apply_rate(s);
 }
 
 /* -EFAULT: the kernel could not read memory that it was to send. Mostly a
@@ -558,7 +513,7 @@ static void *sender_thread(void *arg)
 	if (!rc)
 		rc = run_rounds(s, &s->err);
 	if (s->channel)
-		publish(s);
+		rj_sender_publish(s);
 	if (!rc)
 		set_state(s, RJ_LANE_DRAINING);
 	set_state(s, rc ? RJ_LANE_LOST : RJ_LANE_CLOSED);
@@ -568,6 +523,7 @@ static void *sender_thread(void *arg)
 	free(s->frames[1]);
 	free(s->staging);
 	rj_page_codec_done(&s->codec);
+	rj_lane_level_done(&s->level);
 	if (rc) {
 		blame_block(s, rc);
 		if (!s->err.code)

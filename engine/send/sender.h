@@ -6,59 +6,7 @@
  * tells zero pages from others, and sends frames straight from guest memory;
  * the next frame is built while the kernel sends the last one.
  */
-#include <pthread.h>
-#include <stdbool.h>
-
-#include "dirty/source.h"
-#include "engine/link/mailbox.h"
-#include "engine/migration/env.h"
-#include "engine/page/codec.h"
-#include "engine/placement/numa.h"
-#include "engine/send/claim_log.h"
-#include "engine/send/governor.h"
-#include "engine/send/out_frame.h"
-#include "engine/send/rounds.h"
-#include "engine/send/send_path.h"
-#include "engine/send/staging.h"
-#include "engine/stats/counters.h"
-#include "ringio/channel.h"
-#include "ringio/endpoint.h"
-
-struct rj_sender {
-	/* immutable after rj_sender_start() */
-	struct rj_env env;
-	struct rj_rounds *rounds;
-	struct rj_dirty_set *dirty;   /* to rearm, or NULL */
-	struct rj_mailbox *outbox;    /* control frames in band, or NULL */
-	struct rj_governor *governor; /* all workers' */
-	_Atomic int *zero_copy;       /* likewise, enum rj_verdict */
-	/* nothing comes back: see open_codec() */
-	const _Atomic uint32_t *applied; /* rounds in the target's memory */
-	const struct rj_reduction *reduction; /* all workers' */
-	bool one_way;
-	bool pinning_dirties; /* pinning a page counts as the guest writing it */
-	struct rj_counters *counters;
-	/* owned; closed by the thread that joins this one */
-	struct rj_conn conn;
-	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
-	unsigned index;
-	uint32_t backend;
-	pthread_t thread;
-	bool started;
-
-	/* owned by the worker */
-	struct rj_channel *channel;
-	struct rj_send_path path;
-	/* freed by the thread that joins this one */
-	struct rj_claim_log claims;
-	struct ramjet_error err;
-	struct rj_page_codec codec;
-	struct rj_out_frame *frames[RJ_CODEC_FRAMES];
-	unsigned filling;           /* index of the frame being built */
-	struct rj_staging *staging; /* NULL: all blocks are mapped here */
-	uint64_t rate;              /* the cap this channel's pace is for */
-	uint32_t round;
-};
+#include "engine/send/sender_parts.h"
 
 /* `s` is filled in up to `backend`. */
 RJ_NODISCARD int rj_sender_start(struct rj_sender *s, struct ramjet_error *err);

@@ -22,9 +22,9 @@ void rj_channel_plan_init(struct rj_channel_plan *plan, unsigned asked)
 		.wished = asked,
 		.first = asked,
 	};
+	rj_cpu_limit_read(&plan->cpus);
 	if (asked)
 		return;
-	rj_cpu_limit_read(&plan->cpus);
 	plan->automatic = true;
 	plan->first = within(1, plan->cpus.cpus, FIRST_MAX);
 	plan->opened = within(OPENED_MIN, plan->cpus.cpus * OPENED_PER_CPU,

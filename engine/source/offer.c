@@ -14,9 +14,6 @@
 /* zstd's own default, which its 0 stands for. */
 #define LEVEL_DEFAULT 3
 
-/* What looks for the level that pays is not there yet. */
-static const bool levels_adapt = false;
-
 int rj_offer_check(const struct ramjet_params *params, struct ramjet_error *err)
 {
 	if (params->compression != RAMJET_COMPRESSION_ZSTD ||
@@ -29,8 +26,7 @@ int rj_offer_check(const struct ramjet_params *params, struct ramjet_error *err)
 
 static bool wants_zstd(const struct ramjet_params *params)
 {
-	return params->compression == RAMJET_COMPRESSION_ZSTD ||
-	       (params->compression == RAMJET_COMPRESSION_AUTO && levels_adapt);
+	return params->compression != RAMJET_COMPRESSION_NONE;
 }
 
 static uint32_t wished(const struct ramjet_params *params)
@@ -103,12 +99,10 @@ static const char *why_none(const struct ramjet_params *params,
 			    const struct rj_source_session *session,
 			    const struct rj_source_lanes *lanes)
 {
-	if (params->compression == RAMJET_COMPRESSION_NONE)
+	if (!wants_zstd(params))
 		return "as asked for";
 	if (!(rj_kinds_known() & BIT(ZSTD)))
 		return "zstd is not part of this build";
-	if (!wants_zstd(params))
-		return "no level was asked for, and none is looked for";
 	if (params->compression == RAMJET_COMPRESSION_AUTO &&
 	    !goes_over_a_network(lanes))
 		return "the connection is neither TCP nor vsock";

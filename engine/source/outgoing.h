@@ -27,6 +27,7 @@
 #include "engine/migration/env.h"
 #include "engine/migration/migration.h"
 #include "engine/page/digest.h"
+#include "engine/placement/cpu_pressure.h"
 #include "engine/placement/numa.h"
 #include "engine/send/governor.h"
 #include "engine/send/rounds.h"
@@ -77,6 +78,8 @@ struct rj_source_lanes {
 	struct rj_numa numa;
 	/* What the lanes may make of pages; as settled before they begin. */
 	struct rj_reduction reduction;
+	struct rj_level_room room;
+	struct rj_cpu_pressure pressure;
 };
 
 /* Who asks the dirty sources: collect.h. */

@@ -16,6 +16,7 @@
 #include "engine/source/channels.h"
 #include "engine/source/commit.h"
 #include "engine/source/connections.h"
+#include "engine/source/give_way.h"
 #include "engine/source/helpers.h"
 #include "engine/source/memory.h"
 #include "engine/source/offer.h"
@@ -96,6 +97,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 			rj_session_keep_link(&m->out->session, &m->out->env);
 	}
 	out->lanes.counters = m->counters;
+	rj_give_way_begin(&out->lanes);
 	rj_source_channels_begin(&out->lanes, &out->pages.rounds,
 				 out->session.has_outbox, &out->env);
 	for (unsigned i = 0; i < out->lanes.channel_count; i++) {
@@ -112,6 +114,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		s->governor = &out->lanes.governor;
 		s->zero_copy = &out->lanes.zero_copy;
 		s->reduction = &out->lanes.reduction;
+		s->room = &out->lanes.room;
 		s->one_way = out->session.one_way;
 		s->applied = &out->pages.applied;
 		s->counters = &m->counters[i];

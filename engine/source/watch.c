@@ -5,6 +5,7 @@
 
 #include "engine/source/channels.h"
 #include "engine/source/collect.h"
+#include "engine/source/give_way.h"
 #include "engine/source/lanes.h"
 #include "engine/source/memory.h"
 #include "engine/source/offer.h"
@@ -95,6 +96,7 @@ int rj_source_tick(struct rj_outgoing *out, bool busy, struct ramjet_error *err)
 	follow_rounds(out);
 	rj_source_channels_tick(&out->lanes, &out->pages.rounds, &out->forecast,
 				busy, &out->env);
+	rj_give_way_tick(&out->lanes, &out->env);
 	publish(out);
 	rc = rj_path_ping(&out->session, &out->forecast, err);
 	if (!rc)

@@ -37,6 +37,8 @@ struct rj_counters {
 	_Atomic uint64_t zstd_refused_pages;
 	_Atomic uint64_t delta_bytes; /* payload of DELTA runs */
 	_Atomic uint64_t cpu_us;
+	/* It had work and did not wait for the network, and was on no CPU. */
+	_Atomic uint64_t unserved_ns;
 	_Atomic uint32_t rtt_us;
 	_Atomic uint32_t mailing; /* control frames are being sent in band */
 	_Atomic uint32_t state;   /* enum rj_lane_state, engine/link/lane.h */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/stats/level_times.h"
 #include "ramjet.h"
 #include "util/compiler.h"
 
@@ -68,6 +69,7 @@ struct rj_statistics {
 	uint64_t rounds_total;
 	struct ramjet_term_info terms[RJ_TERMS_MAX];
 	size_t term_count;
+	struct rj_level_times level_times; /* of compression */
 	struct rj_fast_path fast_paths[RJ_FAST_PATHS_MAX];
 	size_t fast_path_count;
 	struct ramjet_helper_info *helpers;

@@ -34,7 +34,9 @@ static void expect_sums(const struct ramjet_migration *migration,
 		zero += f.zero_pages;
 		untouched += f.untouched_pages;
 	}
-	assert_int_equal(normal, info->ram_normal_pages);
+	assert_int_equal(normal, info->ram_normal_pages +
+					 info->ram_compressed_pages +
+					 info->ram_delta_pages);
 	assert_int_equal(zero, info->ram_zero_pages);
 	assert_int_equal(untouched, info->ram_unpopulated_pages);
 	ramjet_info_free(info);
