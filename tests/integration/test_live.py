@@ -35,7 +35,8 @@ class Live(rig.Case):
         sent = sum(each["pages"] for each in rounds)
         ram = source.json["ram"]
         self.assertEqual(sent, ram["normal_pages"] + ram["zero_pages"]
-                         + ram["compressed_pages"] + ram["delta_pages"])
+                         + ram["word_pages"] + ram["compressed_pages"]
+                         + ram["delta_pages"])
         self.assertEqual(ram["remaining_bytes"], 0)
 
     def over_a_long_path(self, guest):

@@ -468,6 +468,31 @@ static void every_level_compresses(void **state)
 	}
 }
 
+/* One way, by a group's payload, which stands before what is between its pages. */
+static void what_was_read_is_not_written_over(void **state)
+{
+	struct scene *s = *state;
+	struct rj_out_frame *f;
+	uint8_t *staged;
+
+	open(s, 1, true);
+	assert_int_equal(rj_page_codec_stage(&s->from, &s->err), 0);
+	f = filling(s);
+	staged = rj_out_frame_staging(f, 0);
+	for (uint64_t page = 0; page < 34; page++)
+		(page % 4 ? write_noise : write_text)(s, page);
+	memcpy(staged, s->source, (size_t)34 * RAMJET_PAGE_BYTES);
+	for (uint64_t page = 0; page < 34; page++) {
+		(void)rj_out_frame_add(
+			f, 0, staged + page * RAMJET_PAGE_BYTES, page, 1,
+			page == 1 || page == 20 ? RJ_RUN_RAW : RJ_RUN_ZSTD);
+		f->staged_pages = (uint32_t)page + 1;
+	}
+	deliver(s);
+	assert_true(s->pages[RJ_RUN_ZSTD] + s->pages[RJ_RUN_JOINED] > 20);
+	expect_equal(s, 0, 34);
+}
+
 /* ---- any mixture ------------------------------------------------------------ */
 
 static void add_mixture(struct scene *s)
@@ -560,6 +585,7 @@ int main(void)
 		CASE(a_frame_holds_more_pages_than_its_payload),
 		CASE(small_frames_stay_small),
 		CASE(a_full_table_ends_the_frame),
+		CASE(what_was_read_is_not_written_over),
 		CASE(the_level_may_change_at_any_time),
 		CASE(every_level_compresses),
 		CASE(any_mixture_arrives),
