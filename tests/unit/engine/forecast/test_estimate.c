@@ -327,6 +327,47 @@ static void convergence_is_now_later_or_never(void **state)
 	assert_true(rj_estimate_convergence(&e, &inputs, 50000) == UINT64_MAX);
 }
 
+/* Rounds bring the rest down, and never what they don't send. */
+static void what_is_held_back_stays_for_the_pause(void **state)
+{
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs in_turn = { .unsent_pages = 2560 };
+	struct rj_pause_inputs held = in_turn;
+	struct rj_pause_inputs left = { .unsent_pages = 2000 };
+
+	(void)state;
+	held.held_pages = left.unsent_pages;
+	/* Held back or not, they are in the pause. */
+	assert_int_equal(pause_of(&e, &held).p90_us,
+			 pause_of(&e, &in_turn).p90_us);
+	assert_true(rj_estimate_next_us(&e, &in_turn) <
+		    pause_of(&e, &left).p50_us);
+	assert_in_range(rj_estimate_next_us(&e, &held),
+			pause_of(&e, &left).p50_us,
+			pause_of(&e, &in_turn).p50_us);
+	assert_true(rj_estimate_convergence(&e, &held, 20000) == UINT64_MAX);
+}
+
+static void there_is_room_for_what_fits(void **state)
+{
+	struct rj_estimate e = known_wire();
+	const struct rj_pause_inputs inputs = {
+		.unsent_pages = 1000000,
+		.queued_bytes = 64 * MIB,
+		.overdue_us = 1000000,
+	};
+	struct rj_pause_inputs with = { 0 };
+
+	(void)state;
+	for (double us = 20000; us < 1e7; us *= 3) {
+		with.unsent_pages = (double)rj_estimate_room(&e, &inputs, us);
+		assert_true(pause_of(&e, &with).p90_us <= us);
+		with.unsent_pages += 10;
+		assert_true(pause_of(&e, &with).p90_us > us);
+	}
+	assert_int_equal(rj_estimate_room(&e, &inputs, 10), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +391,8 @@ int main(void)
 		cmocka_unit_test(a_slow_stop_is_expected_again_and_fades),
 		cmocka_unit_test(a_stopped_guest_writes_no_more),
 		cmocka_unit_test(convergence_is_now_later_or_never),
+		cmocka_unit_test(what_is_held_back_stays_for_the_pause),
+		cmocka_unit_test(there_is_room_for_what_fits),
 	};
 
 	return cmocka_run_group_tests_name("estimate", tests, NULL, NULL);
