@@ -154,6 +154,8 @@ static void on_state(void *user, enum ramjet_state old_state,
 		rj_guardian_handed_over(g->guardian);
 		rj_qemu_source_handed_over(g);
 	}
+	if (g->role == RJ_CLI_TARGET && new_state == RAMJET_STATE_SWITCHOVER)
+		rj_qemu_target_expect(g);
 	if (g->role == RJ_CLI_SOURCE || !ramjet_state_is_final(new_state))
 		return;
 	rj_qemu_target_put_back(g);

@@ -23,31 +23,6 @@ static int check_unplugged(const struct rj_qemu_guest *g,
 
 /* ---- the pause ----------------------------------------------------------------- */
 
-/*
- * QEMU is given the descriptor as late as it can be, while the guest still runs,
- * and forgets it as soon as it runs again: it drops it otherwise with its last
- * monitor only, which may never be. Should we die, the guardian sees to it.
- */
-static int prepare_locked(struct rj_qemu_guest *g, struct ramjet_error *err)
-	RJ_REQUIRES(g->lock)
-{
-	char call[96];
-	int rc = 0;
-
-	/* A manager had it paused before. */
-	if (g->saver.set >= 0)
-		return 0;
-	rc = rj_qemu_saver_prepare(&g->qemu, &g->saver, err);
-
-	if (rc)
-		return rc;
-	(void)snprintf(call, sizeof(call),
-		       "{\"execute\":\"remove-fd\",\"arguments\":"
-		       "{\"fdset-id\":%d}}",
-		       g->saver.set);
-	return rj_guardian_undo(g->guardian, call, err);
-}
-
 static void forget_locked(struct rj_qemu_guest *g) RJ_REQUIRES(g->lock)
 {
 	rj_qemu_saver_done(&g->qemu, &g->saver);
@@ -137,7 +112,7 @@ int rj_qemu_source_stop(void *user, struct ramjet_error *err)
 
 	hold_slow(g);
 	rj_lock(&g->lock);
-	rc = prepare_locked(g, err);
+	rc = rj_qemu_source_prepare(g, err);
 	if (!rc)
 		rc = stop_locked(g, err);
 	if (rc) {

@@ -178,6 +178,15 @@ int rj_qemu_target_accept(void *user, const void *data, size_t bytes,
 	return rc;
 }
 
+/* What fails now fails again when it is to be loaded, and is said then. */
+void rj_qemu_target_expect(struct rj_qemu_guest *g)
+{
+	rj_lock(&g->lock);
+	g->has_state = true;
+	(void)!rj_qemu_loader_begin(&g->qemu, &g->loader, NULL);
+	rj_unlock(&g->lock);
+}
+
 int rj_qemu_target_load(void *user, const void *data, size_t bytes,
 			struct ramjet_error *err)
 {

@@ -8,6 +8,8 @@ RJ_NODISCARD int rj_qemu_target_open(struct rj_qemu_guest *guest,
 				     struct ramjet_error *err);
 int rj_qemu_target_accept(void *user, const void *data, size_t bytes,
 			  struct ramjet_error *err);
+/* The source's guest stands still: its state will come. */
+void rj_qemu_target_expect(struct rj_qemu_guest *guest);
 int rj_qemu_target_load(void *user, const void *data, size_t bytes,
 			struct ramjet_error *err);
 int rj_qemu_target_start(struct rj_qemu_guest *guest, struct ramjet_error *err);

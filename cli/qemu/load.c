@@ -2,6 +2,7 @@
 /* The target's half of state.h. */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -72,8 +73,8 @@ int rj_qemu_loader_prepare(struct rj_qemu *q, struct rj_qemu_loader *ret,
 	return 0;
 }
 
-static int begin(struct rj_qemu *q, struct rj_qemu_loader *loader,
-		 struct ramjet_error *err)
+static int migrate_incoming(struct rj_qemu *q, struct rj_qemu_loader *loader,
+			    struct ramjet_error *err)
 {
 	json_t *arguments = json_pack("{s:s}", "uri", "fd:" NAME);
 	int rc;
@@ -88,18 +89,44 @@ static int begin(struct rj_qemu *q, struct rj_qemu_loader *loader,
 	return rc;
 }
 
+int rj_qemu_loader_begin(struct rj_qemu *q, struct rj_qemu_loader *loader,
+			 struct ramjet_error *err)
+{
+	rj_autofree unsigned char *front = NULL;
+	size_t bytes;
+	ssize_t put;
+	int rc;
+
+	if (loader->given || loader->fd < 0)
+		return 0;
+	bytes = rj_qemu_state_front(q->machine, NULL);
+	front = malloc(bytes);
+	if (!front)
+		return rj_fail(err, -ENOMEM, "device state: out of memory");
+	(void)rj_qemu_state_front(q->machine, front);
+	rc = migrate_incoming(q, loader, err);
+	if (rc)
+		return rc;
+	/* A fresh socket has room for it. */
+	put = send(loader->fd, front, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (put < 0)
+		return rj_fail_errno(err, -errno, "device state: send");
+	loader->given = (size_t)put;
+	return 0;
+}
+
 /* As much as fits. Once all is written, QEMU sees the end. A QEMU that closed
  * its end says why in another place. */
 static void feed(struct rj_qemu_loader *loader,
-		 const struct rj_qemu_state *state, size_t *used)
+		 const struct rj_qemu_state *state)
 {
-	while (loader->fd >= 0 && *used < state->count) {
-		ssize_t put =
-			send(loader->fd, state->bytes + *used,
-			     state->count - *used, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (loader->fd >= 0 && loader->given < state->count) {
+		ssize_t put = send(loader->fd, state->bytes + loader->given,
+				   state->count - loader->given,
+				   MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (put > 0)
-			*used += (size_t)put;
+			loader->given += (size_t)put;
 		else if (put < 0 && errno == EAGAIN)
 			return;
 		else if (put < 0 && errno != EINTR)
@@ -108,7 +135,8 @@ static void feed(struct rj_qemu_loader *loader,
 	rj_close_fd(&loader->fd);
 }
 
-/* QEMU says something, or takes more. */
+/* QEMU says something, or takes more. What it said while it was asked is in our
+ * hands already, and wakes nobody. */
 static void wait_for(struct rj_qemu *q, const struct rj_qemu_loader *loader,
 		     uint64_t end_ns)
 {
@@ -119,6 +147,8 @@ static void wait_for(struct rj_qemu *q, const struct rj_qemu_loader *loader,
 	uint64_t now_ns = rj_now_ns();
 	uint64_t ms = now_ns < end_ns ? (end_ns - now_ns) / 1000000 + 1 : 0;
 
+	if (rj_qmp_caller_has_more(&q->monitor))
+		return;
 	(void)poll(fds, 2, ms < LOOK_MS ? (int)ms : LOOK_MS);
 }
 
@@ -163,11 +193,11 @@ static int await_outcome(struct rj_qemu *q, struct rj_qemu_loader *loader,
 			 struct ramjet_error *err)
 {
 	const uint64_t end_ns = rj_now_ns() + (uint64_t)timeout_ms * 1000000u;
-	size_t used = 0;
 	int rc;
 
 	for (;;) {
-		feed(loader, state, &used);
+		feed(loader, state);
+		rj_qmp_caller_forget_events(&q->monitor);
 		rc = look(q, err);
 		if (rc != -EAGAIN)
 			return rc;
@@ -201,7 +231,7 @@ int rj_qemu_loader_load(struct rj_qemu *q, struct rj_qemu_loader *loader,
 
 	if (rc)
 		return rc;
-	rc = begin(q, loader, err);
+	rc = rj_qemu_loader_begin(q, loader, err);
 	if (rc)
 		return rc;
 	rc = await_outcome(q, loader, state, timeout_ms, &why);

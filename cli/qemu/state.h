@@ -38,6 +38,7 @@ void rj_qemu_saver_done(struct rj_qemu *source, struct rj_qemu_saver *saver);
 struct rj_qemu_loader {
 	int fd;     /* we write here; -1: none */
 	bool named; /* QEMU has the other end, by a name */
+	size_t given; /* bytes that QEMU has been sent; 0: it wasn't told to load */
 	struct rj_qemu_words words;
 };
 #define RJ_QEMU_LOADER_NONE \
@@ -51,6 +52,15 @@ struct rj_qemu_loader {
 RJ_NODISCARD int rj_qemu_loader_prepare(struct rj_qemu *target,
 					struct rj_qemu_loader *ret,
 					struct ramjet_error *err);
+/*
+ * QEMU is told to load, and given what comes before all devices: it waits for
+ * them, having changed nothing of its machine. From here on it can't be given up
+ * and be used for another try: one before 9.1 ends when it is. Before
+ * rj_qemu_loader_load(), to save time there; twice does nothing.
+ */
+RJ_NODISCARD int rj_qemu_loader_begin(struct rj_qemu *target,
+				      struct rj_qemu_loader *loader,
+				      struct ramjet_error *err);
 /*
  * Waits until it is loaded and QEMU is paused, ready for rj_qemu_cont().
  * -EREMOTEIO with QEMU's words when it refuses: one before 9.1 ends then,

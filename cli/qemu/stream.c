@@ -49,6 +49,21 @@ static void put_number(unsigned char *bytes, size_t value)
 		bytes[i] = (unsigned char)(value >> (24 - 8 * i));
 }
 
+size_t rj_qemu_state_front(const char *machine, unsigned char *out)
+{
+	const size_t name_bytes = strlen(machine);
+	const size_t name_at = HEADER_BYTES + 1 + NUMBER_BYTES;
+
+	if (!out)
+		return name_at + name_bytes;
+	put_number(out, MAGIC);
+	put_number(out + 4, VERSION);
+	out[HEADER_BYTES] = CONFIGURATION;
+	put_number(out + HEADER_BYTES + 1, name_bytes);
+	memcpy(out + name_at, machine, name_bytes);
+	return name_at + name_bytes;
+}
+
 static int check_header(const unsigned char *bytes, size_t count,
 			struct ramjet_error *err)
 {
@@ -74,8 +89,7 @@ int rj_qemu_state_splice(const void *saved, size_t count, const char *machine,
 			 struct rj_qemu_state *ret, struct ramjet_error *err)
 {
 	const unsigned char *in = saved;
-	const size_t name_bytes = strlen(machine);
-	const size_t front_bytes = HEADER_BYTES + 1 + NUMBER_BYTES + name_bytes;
+	const size_t front_bytes = rj_qemu_state_front(machine, NULL);
 	const size_t all_bytes =
 		front_bytes + (count - HEADER_BYTES) + sizeof(no_description);
 	unsigned char *out;
@@ -94,10 +108,7 @@ int rj_qemu_state_splice(const void *saved, size_t count, const char *machine,
 	out = malloc(all_bytes);
 	if (!out)
 		return rj_fail(err, -ENOMEM, "device state: out of memory");
-	memcpy(out, in, HEADER_BYTES);
-	out[HEADER_BYTES] = CONFIGURATION;
-	put_number(out + HEADER_BYTES + 1, name_bytes);
-	memcpy(out + front_bytes - name_bytes, machine, name_bytes);
+	(void)rj_qemu_state_front(machine, out);
 	memcpy(out + front_bytes, in + HEADER_BYTES, count - HEADER_BYTES);
 	memcpy(out + all_bytes - sizeof(no_description), no_description,
 	       sizeof(no_description));

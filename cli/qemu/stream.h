@@ -22,6 +22,9 @@ struct rj_qemu_state {
 };
 
 void rj_qemu_state_done(struct rj_qemu_state *state);
+/* The bytes that come before all devices, whatever these are; as many are
+ * returned. `out` may be NULL. */
+size_t rj_qemu_state_front(const char *machine, unsigned char *out);
 /* What was saved becomes what can be loaded by a QEMU of that machine type.
  * -EPROTO when it isn't what xen-save-devices-state writes. */
 RJ_NODISCARD int rj_qemu_state_splice(const void *saved, size_t count,

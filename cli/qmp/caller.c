@@ -339,6 +339,11 @@ bool rj_qmp_caller_has_heard(const struct rj_qmp_caller *c, const char *name)
 	return false;
 }
 
+bool rj_qmp_caller_has_more(const struct rj_qmp_caller *c)
+{
+	return c->used || json_array_size(c->events);
+}
+
 void rj_qmp_caller_forget_events(struct rj_qmp_caller *c)
 {
 	(void)json_array_clear(c->events);

@@ -63,6 +63,9 @@ RJ_NODISCARD int rj_qmp_caller_await(struct rj_qmp_caller *caller,
  * this name? They are kept. */
 bool rj_qmp_caller_has_heard(const struct rj_qmp_caller *caller,
 			     const char *name);
+/* Events are kept, or something was read beyond the last answer: poll() of `fd`
+ * doesn't tell. */
+bool rj_qmp_caller_has_more(const struct rj_qmp_caller *caller);
 void rj_qmp_caller_forget_events(struct rj_qmp_caller *caller);
 /* Who made the socket listen: its PID as seen from here, 0 from another
  * namespace. */

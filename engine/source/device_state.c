@@ -120,7 +120,12 @@ int rj_device_state_send(const struct rj_vmm *vmm,
 {
 	const struct ramjet_params params = rj_env_params(out->env);
 	const uint64_t bytes_max = rj_params_state_bytes_max(&params);
+	/* The record begins before there is anything of it: so the target knows,
+	 * and gets ready to load while this side saves. */
+	int rc = rj_state_out_piece(out, RJ_STATE_DEVICE, NULL, 0, true, err);
 
+	if (rc)
+		return rc;
 	return vmm->guest->ops.save_state_stream
 		       ? stream_out(vmm, out, bytes_max, err)
 		       : save_whole(vmm, out, bytes_max, err);

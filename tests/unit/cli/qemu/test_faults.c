@@ -94,6 +94,20 @@ static int prepare_loader(struct rj_qemu *q, struct ramjet_error *err)
 	return rc;
 }
 
+static int begin_to_load(struct rj_qemu *q, struct ramjet_error *err)
+{
+	struct rj_qemu_loader loader = RJ_QEMU_LOADER_NONE;
+	int rc = rj_qemu_loader_prepare(q, &loader, err);
+
+	if (!rc)
+		rc = rj_qemu_loader_begin(q, &loader, err);
+	/* It has been told. */
+	if (!rc)
+		rc = rj_qemu_loader_begin(q, &loader, err);
+	rj_qemu_loader_done(q, &loader);
+	return rc;
+}
+
 static int check_status(struct rj_qemu *q, struct ramjet_error *err)
 {
 	struct rj_qemu_status now;
@@ -154,6 +168,7 @@ static void each_fault_is_told(void **state RJ_UNUSED)
 		  true },
 		{ prepare_saver, { "add-fd" }, false },
 		{ prepare_loader, { "stop", "getfd" }, true },
+		{ begin_to_load, { "migrate-incoming" }, true },
 	};
 
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(all); i++)

@@ -34,6 +34,17 @@ static void saved_becomes_loadable(void **state RJ_UNUSED)
 	rj_qemu_state_done(&spliced);
 }
 
+/* What comes before all devices is known before they are. */
+static void its_front_is_known_beforehand(void **state RJ_UNUSED)
+{
+	unsigned char front[sizeof(wanted)];
+	const size_t bytes = rj_qemu_state_front(MACHINE, NULL);
+
+	assert_int_equal(bytes, 8 + 5 + strlen(MACHINE));
+	assert_int_equal(rj_qemu_state_front(MACHINE, front), bytes);
+	assert_memory_equal(front, wanted, bytes);
+}
+
 /* Neither half a stream nor one with another byte in its frame. */
 static void no_part_of_it_is_saved_state(void **state RJ_UNUSED)
 {
@@ -98,6 +109,7 @@ static void too_much_is_refused(void **state RJ_UNUSED)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(saved_becomes_loadable),
+	cmocka_unit_test(its_front_is_known_beforehand),
 	cmocka_unit_test(no_part_of_it_is_saved_state),
 	cmocka_unit_test(no_part_of_it_can_be_loaded),
 	cmocka_unit_test(another_machine_is_refused),

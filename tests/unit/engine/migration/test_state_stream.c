@@ -3,6 +3,7 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "engine/guest/guest.h"
@@ -175,6 +176,36 @@ static void a_stream_that_breaks_lets_the_guest_run_on(void **state)
 	move_expect_movable(move);
 }
 
+static struct move *of_waiter;
+
+/* It would never return, were the target told only when all is saved. */
+static int save_once_it_is_expected(void *user, ramjet_write_fn *write,
+				    void *context, struct ramjet_error *err)
+{
+	struct ramjet_migration *target =
+		move_handle(of_waiter, &of_waiter->target);
+
+	while (ramjet_migration_state(target) == RAMJET_STATE_ACTIVE)
+		(void)sched_yield();
+	return save(user, write, context, err);
+}
+
+static void the_target_gets_ready_while_the_source_saves(void **state)
+{
+	struct move *move = *state;
+
+	for (unsigned over = 0; over <= MOVE_SOCKETPAIR; over++) {
+		begin(move);
+		of_waiter = move;
+		move->source.guest->ops.save_state_stream =
+			save_once_it_is_expected;
+		move_begin(move, over);
+		move_await(move);
+		move_expect_done(move);
+		move_done(move);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +213,7 @@ int main(void)
 		MOVE_TEST(an_empty_stream_is_loaded_as_well),
 		MOVE_TEST(the_limit_holds_whatever_the_vmm_makes_of_it),
 		MOVE_TEST(a_stream_that_breaks_lets_the_guest_run_on),
+		MOVE_TEST(the_target_gets_ready_while_the_source_saves),
 	};
 
 	return cmocka_run_group_tests_name("state_stream", tests, NULL, NULL);
