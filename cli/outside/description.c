@@ -13,6 +13,8 @@
 /* Of this layout: another one is refused. */
 #define KIND    "ramjet.qemu"
 #define VERSION 1
+/* Of another kind that is told. */
+#define KIND_BYTES_MAX 40u
 
 /* What ramjet carries: include/ramjet.h, `describe`. */
 #define BYTES_MAX (512u << 10)
@@ -160,6 +162,28 @@ static int read_blocks(json_t *array, struct rj_qemu_parts *ret,
 	return 0;
 }
 
+/* It is told to people, so it must not steer their terminals. */
+static const char *printable(const char *text, size_t bytes_max)
+{
+	const size_t bytes = strlen(text);
+
+	return bytes <= bytes_max && rj_utf8_is_printable(text, bytes) ? text
+								       : "?";
+}
+
+/* Lines that can be printed, as compare.c tells of them. */
+static bool is_lines(const char *text)
+{
+	size_t bytes;
+
+	for (; *text; text += bytes + (text[bytes] == '\n')) {
+		bytes = strcspn(text, "\n");
+		if (!rj_utf8_is_printable(text, bytes))
+			return false;
+	}
+	return true;
+}
+
 static int read_object(json_t *object, struct rj_qemu_description *ret,
 		       struct ramjet_error *err)
 {
@@ -171,15 +195,20 @@ static int read_object(json_t *object, struct rj_qemu_description *ret,
 			  &version);
 	if (strcmp(kind, KIND) != 0 || version != VERSION)
 		return rj_fail(err, -EPROTO,
-			       "description: of kind '%.40s' and version %d, "
+			       "description: of kind '%s' and version %d, "
 			       "wanted %s of version %d: a QEMU on the source, "
 			       "and a ramjet like this one",
-			       kind, version, KIND, VERSION);
+			       printable(kind, KIND_BYTES_MAX), version, KIND,
+			       VERSION);
 	if (json_unpack(object, "{s:s, s:o}", "devices", &devices, "blocks",
 			&blocks) ||
 	    !json_is_array(blocks))
 		return rj_fail(err, -EPROTO,
 			       "description: no devices, or no blocks in it");
+	if (!is_lines(devices))
+		return rj_fail(err, -EPROTO,
+			       "description: devices that can't be printed, "
+			       "wanted lines of text");
 	ret->devices = strdup(devices);
 	if (!ret->devices)
 		return rj_fail(err, -ENOMEM, "description: out of memory");
@@ -201,9 +230,9 @@ int rj_qemu_description_read(const void *data, size_t bytes,
 			       "wanted 'ramjet send qemu:...'");
 	object = json_loadb(data, bytes, JSON_REJECT_DUPLICATES, &why);
 	if (!object)
-		return rj_fail(err, -EPROTO,
-			       "description: no JSON at byte %d: %.100s",
-			       why.position, why.text);
+		return rj_fail(
+			err, -EPROTO, "description: no JSON at byte %d: %s",
+			why.position, printable(why.text, sizeof(why.text)));
 	rc = read_object(object, &read, err);
 	json_decref(object);
 	if (rc)

@@ -72,6 +72,11 @@ static void what_is_malformed_is_refused(void **state)
 	expect_refused("{\"kind\":\"ramjet.qemu\",\"version\":2}", "version 2");
 	expect_refused("{\"kind\":\"ramjet.qemu\",\"version\":1}",
 		       "no devices");
+	/* Nothing steers the terminal of whom it is told. */
+	expect_refused("{\"kind\":\"a\\u007f\",\"version\":1}", "kind '?'");
+	expect_refused("{\"kind\":\"ramjet.qemu\",\"version\":1,"
+		       "\"devices\":\"a\\n\\u001b[2J\",\"blocks\":[]}",
+		       "can't be printed");
 	expect_refused(HEAD "\"blocks\":[]}", "0 blocks");
 	expect_refused(HEAD "\"blocks\":{}}", "no blocks");
 	expect_refused(HEAD "\"blocks\":[7]}", "block 0 is malformed");
