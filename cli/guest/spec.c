@@ -285,6 +285,12 @@ static int key_also(struct parser *p, const char *value,
 	return rj_cli_qemu_also(&p->spec.qemu, p->what, value, err);
 }
 
+static int key_state(struct parser *p, const char *value,
+		     struct ramjet_error *err)
+{
+	return rj_cli_qemu_state(&p->spec.qemu, p->what, value, err);
+}
+
 static int key_kernel(struct parser *p, const char *value,
 		      struct ramjet_error *err)
 {
@@ -347,6 +353,7 @@ static const struct key {
 	{ "pid", QEMU_KEY, key_pid },
 	{ "via", QEMU_KEY, key_via },
 	{ "also", QEMU_KEY | AGAIN, key_also },
+	{ "state", QEMU_KEY, key_state },
 	{ "kernel", QEMU_KEY, key_kernel },
 	{ "initrd", QEMU_KEY, key_initrd },
 };

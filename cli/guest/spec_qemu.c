@@ -14,6 +14,11 @@ static const char *const via_names[] = {
 	[RJ_CLI_VIA_PTRACE] = "ptrace",
 	[RJ_CLI_VIA_PRELOAD] = "preload",
 };
+static const char *const state_names[] = {
+	[RJ_CLI_STATE_AUTO] = "auto",
+	[RJ_CLI_STATE_SAVE] = "save",
+	[RJ_CLI_STATE_MIGRATE] = "migrate",
+};
 
 static int parse_pid(const char *what, const char *value, pid_t *ret,
 		     struct ramjet_error *err)
@@ -32,18 +37,41 @@ int rj_cli_qemu_pid(struct rj_cli_qemu_spec *spec, const char *what,
 	return parse_pid(what, value, &spec->pid, err);
 }
 
+/* Which of `count` names it is; -1: none. */
+static int one_of(const char *const *names, unsigned count, const char *value)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!strcmp(names[i], value))
+			return (int)i;
+	return -1;
+}
+
 int rj_cli_qemu_via(struct rj_cli_qemu_spec *spec, const char *what,
 		    const char *value, struct ramjet_error *err)
 {
-	for (unsigned i = 0; i < RJ_CLI_VIA_COUNT_; i++) {
-		if (strcmp(via_names[i], value) != 0)
-			continue;
-		spec->via = i;
-		return 0;
-	}
-	return rj_fail(err, -EINVAL,
-		       "%s: '%s' is unknown, wanted auto, ptrace or preload",
-		       what, value);
+	const int which = one_of(via_names, RJ_CLI_VIA_COUNT_, value);
+
+	if (which < 0)
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' is unknown, wanted auto, ptrace or "
+			       "preload",
+			       what, value);
+	spec->via = (unsigned)which;
+	return 0;
+}
+
+int rj_cli_qemu_state(struct rj_cli_qemu_spec *spec, const char *what,
+		      const char *value, struct ramjet_error *err)
+{
+	const int which = one_of(state_names, RJ_CLI_STATE_COUNT_, value);
+
+	if (which < 0)
+		return rj_fail(err, -EINVAL,
+			       "%s: '%s' is unknown, wanted auto, save or "
+			       "migrate",
+			       what, value);
+	spec->state = (unsigned)which;
+	return 0;
 }
 
 int rj_cli_qemu_also(struct rj_cli_qemu_spec *spec, const char *what,

@@ -287,7 +287,7 @@ static const char guest_help[] =
 #ifdef RJ_CLI_KVM
 	"       kvm: the same keys and [,dirty=log|ring]   a KVM virtual machine\n"
 #endif
-	"       qemu:QMP_SOCKET[,pid=N][,via=ptrace|preload][,also=PID]   a running "
+	"       qemu:QMP_SOCKET[,pid=N][,via=][,also=PID][,state=]   a running "
 	"QEMU\n"
 	"       also prealloc=1 (not qemu); for tests burst= bursts= storm= calm=\n"
 	"URI    tcp:HOST:PORT unix:PATH vsock:CID:PORT";

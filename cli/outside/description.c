@@ -13,6 +13,8 @@
 /* Of this layout: another one is refused. */
 #define KIND    "ramjet.qemu"
 #define VERSION 1
+/* How its state comes, where it isn't saved. */
+#define BY_MIGRATE "migrate"
 /* Of another kind that is told. */
 #define KIND_BYTES_MAX 40u
 
@@ -62,12 +64,14 @@ static json_t *blocks_of(const struct rj_qemu_parts *parts)
 }
 
 int rj_qemu_description_write(const char *devices,
-			      const struct rj_qemu_parts *parts, char **ret,
+			      const struct rj_qemu_parts *parts,
+			      enum rj_qemu_way way, char **ret,
 			      size_t *ret_bytes, struct ramjet_error *err)
 {
-	json_t *object = json_pack("{s:s, s:i, s:s, s:o}", "kind", KIND,
-				   "version", VERSION, "devices", devices,
-				   "blocks", blocks_of(parts));
+	json_t *object = json_pack(
+		"{s:s, s:i, s:s, s:o, s:s*}", "kind", KIND, "version", VERSION,
+		"devices", devices, "blocks", blocks_of(parts), "state",
+		way == RJ_QEMU_BY_MIGRATE ? BY_MIGRATE : NULL);
 	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
 	json_decref(object);
@@ -187,7 +191,7 @@ static bool is_lines(const char *text)
 static int read_object(json_t *object, struct rj_qemu_description *ret,
 		       struct ramjet_error *err)
 {
-	const char *kind = "", *devices = NULL;
+	const char *kind = "", *devices = NULL, *state = NULL;
 	json_t *blocks = NULL;
 	int version = 0;
 
@@ -200,11 +204,17 @@ static int read_object(json_t *object, struct rj_qemu_description *ret,
 			       "and a ramjet like this one",
 			       printable(kind, KIND_BYTES_MAX), version, KIND,
 			       VERSION);
-	if (json_unpack(object, "{s:s, s:o}", "devices", &devices, "blocks",
-			&blocks) ||
+	if (json_unpack(object, "{s:s, s:o, s?s}", "devices", &devices,
+			"blocks", &blocks, "state", &state) ||
 	    !json_is_array(blocks))
 		return rj_fail(err, -EPROTO,
 			       "description: no devices, or no blocks in it");
+	if (state && strcmp(state, BY_MIGRATE) != 0)
+		return rj_fail(err, -EPROTO,
+			       "description: state by '%s', wanted a way that "
+			       "this ramjet knows",
+			       printable(state, KIND_BYTES_MAX));
+	ret->way = state ? RJ_QEMU_BY_MIGRATE : RJ_QEMU_BY_SAVE;
 	if (!is_lines(devices))
 		return rj_fail(err, -EPROTO,
 			       "description: devices that can't be printed, "

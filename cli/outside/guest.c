@@ -9,6 +9,7 @@
 #include "cli/outside/pause.h"
 #include "cli/outside/source.h"
 #include "cli/outside/target.h"
+#include "cli/outside/way.h"
 #include "util/error.h"
 
 /* ---- operations ----------------------------------------------------------------- */
@@ -43,7 +44,8 @@ static void qemu_free(struct rj_cli_guest *base)
 	rj_pinned_free(g->pinned);
 	if (g->role == RJ_CLI_TARGET && g->guardian)
 		rj_qemu_target_put_back(g);
-	rj_qemu_saver_done(&g->qemu, &g->saver);
+	if (g->role == RJ_CLI_SOURCE && g->guardian)
+		rj_qemu_way_end(g);
 	rj_qemu_guest_drop_memory(g);
 	rj_qemu_parts_done(&g->parts);
 	rj_qemu_blocks_done(&g->blocks);

@@ -55,7 +55,8 @@ struct rj_qemu_guest {
 	bool held;
 	struct rj_qemu_saver saver; /* source */
 	struct rj_qemu_loader loader;
-	struct rj_qemu_settings settings; /* target */
+	enum rj_qemu_way way;             /* source */
+	struct rj_qemu_settings settings; /* what was changed */
 	bool has_state; /* target: it was loaded, or was to be */
 	size_t unread; /* processes that may share its memory, for all we know */
 };

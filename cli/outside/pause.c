@@ -2,9 +2,10 @@
 #include "cli/outside/pause.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "cli/outside/source.h"
+#include "cli/outside/way.h"
 #include "cli/qemu/checks.h"
 #include "util/error.h"
 
@@ -22,12 +23,6 @@ static int check_unplugged(const struct rj_qemu_guest *g,
 }
 
 /* ---- the pause ----------------------------------------------------------------- */
-
-static void forget_locked(struct rj_qemu_guest *g) RJ_REQUIRES(g->lock)
-{
-	rj_qemu_saver_done(&g->qemu, &g->saver);
-	(void)!rj_guardian_undo(g->guardian, "", NULL);
-}
 
 /* Does it stand still because of us alone? After a nap, or a pause, that could not
  * be ended. */
@@ -112,18 +107,27 @@ int rj_qemu_source_stop(void *user, struct ramjet_error *err)
 
 	hold_slow(g);
 	rj_lock(&g->lock);
-	rc = rj_qemu_source_prepare(g, err);
+	rc = rj_qemu_way_prepare(g, err);
 	if (!rc)
 		rc = stop_locked(g, err);
 	if (rc) {
 		g->left_alone = !g->stopped;
 		undo_stop(g);
-		forget_locked(g);
+		rj_qemu_way_forget(g);
 	}
 	rj_unlock(&g->lock);
 	if (rc)
 		release_slow(g);
 	return rc;
+}
+
+static bool stands_still(const struct rj_qemu_guest *g,
+			 const struct rj_qemu_status *status)
+{
+	if (g->gave_images_up && g->way == RJ_QEMU_BY_MIGRATE)
+		return !strcmp(status->text, "postmigrate");
+	return g->stopped ? status->run == RJ_QEMU_PAUSED
+			  : rj_qemu_is_paused(status);
 }
 
 int rj_qemu_source_check_still(struct rj_qemu_guest *g,
@@ -134,8 +138,7 @@ int rj_qemu_source_check_still(struct rj_qemu_guest *g,
 
 	if (rc)
 		return rc;
-	if (g->stopped ? status.run != RJ_QEMU_PAUSED
-		       : !rj_qemu_is_paused(&status))
+	if (!stands_still(g, &status))
 		return rj_fail(err, -EIO,
 			       "qemu %s: it is '%s' in the pause, wanted it to "
 			       "stand still (its guest was reset, or somebody "
@@ -157,6 +160,9 @@ static int save_locked(struct rj_qemu_guest *g, struct rj_qemu_state *ret,
 
 	if (!rc)
 		rc = rj_qemu_check_stopped(&g->qemu, err);
+	/* Its owner may have paused it since. */
+	if (!rc)
+		rc = rj_qemu_way_check(g, err);
 	if (rc)
 		return rc;
 	g->gave_images_up = true;
@@ -214,7 +220,7 @@ int rj_qemu_source_start(struct rj_qemu_guest *g, struct ramjet_error *err)
 	if (!rc) {
 		g->left_alone = g->gave_images_up = false;
 		rj_guardian_running(g->guardian);
-		forget_locked(g);
+		rj_qemu_way_forget(g);
 	}
 	rj_unlock(&g->lock);
 	release_slow(g);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/outside/description.h"
+#include "cli/outside/way.h"
 #include "cli/qemu/checks.h"
 #include "cli/qemu/devices.h"
 #include "util/cleanup.h"
@@ -302,31 +303,6 @@ int rj_qemu_source_check_blocks(struct rj_qemu_guest *g,
 	return rc;
 }
 
-/*
- * QEMU is given the descriptor as a session begins, since in the pause it would take
- * time, and forgets it as soon as it runs again, or when we end: it drops it
- * otherwise with its last monitor only, which may never be. Should we die, the
- * guardian sees to it.
- */
-int rj_qemu_source_prepare(struct rj_qemu_guest *g, struct ramjet_error *err)
-{
-	char call[96];
-	int rc = 0;
-
-	/* But after a switchover that was called off. */
-	if (g->saver.set >= 0)
-		return 0;
-	rc = rj_qemu_saver_prepare(&g->qemu, &g->saver, err);
-
-	if (rc)
-		return rc;
-	(void)snprintf(call, sizeof(call),
-		       "{\"execute\":\"remove-fd\",\"arguments\":"
-		       "{\"fdset-id\":%d}}",
-		       g->saver.set);
-	return rj_guardian_undo(g->guardian, call, err);
-}
-
 static int describe_locked(struct rj_qemu_guest *g, char **ret,
 			   size_t *ret_bytes, struct ramjet_error *err)
 	RJ_REQUIRES(g->lock)
@@ -343,9 +319,11 @@ static int describe_locked(struct rj_qemu_guest *g, char **ret,
 	if (!rc)
 		rc = rj_qemu_devices_describe(&g->qemu, &devices, err);
 	if (!rc)
-		rc = rj_qemu_source_prepare(g, err);
+		rc = rj_qemu_way_choose(g, err);
+	if (!rc)
+		rc = rj_qemu_way_prepare(g, err);
 	return rc ? rc
-		  : rj_qemu_description_write(devices, &g->parts, ret,
+		  : rj_qemu_description_write(devices, &g->parts, g->way, ret,
 					      ret_bytes, err);
 }
 

@@ -12,9 +12,6 @@ RJ_NODISCARD int rj_qemu_source_attach(struct rj_qemu_guest *guest,
  * guest->lock. */
 RJ_NODISCARD int rj_qemu_source_check_blocks(struct rj_qemu_guest *guest,
 					     struct ramjet_error *err);
-/* What can be done before the pause; twice does nothing. Under guest->lock. */
-RJ_NODISCARD int rj_qemu_source_prepare(struct rj_qemu_guest *guest,
-					struct ramjet_error *err);
 int rj_qemu_source_describe(void *user, void **ret_data, size_t *ret_bytes,
 			    struct ramjet_error *err);
 int rj_qemu_source_throttle(void *user, unsigned percent,

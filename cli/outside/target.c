@@ -71,9 +71,30 @@ static int add_blocks(struct rj_qemu_guest *g,
 	return rc;
 }
 
-static int match(struct rj_qemu_guest *g, const struct rj_qemu_parts *source,
+/* QEMU's own stream knows its blocks by name alone. */
+static int check_names(const struct rj_qemu_parts *source,
+		       const struct rj_qemu_parts *target,
+		       const struct rj_qemu_pair *pairs,
+		       struct ramjet_error *err)
+{
+	for (size_t i = 0; i < source->count; i++) {
+		const char *here = target->list[pairs[i].target].name;
+
+		if (strcmp(source->list[i].name, here) != 0)
+			return rj_fail(err, -EINVAL,
+				       "RAM block '%s' is called '%s' here, "
+				       "wanted the same name, as the source's "
+				       "state comes by 'migrate'",
+				       source->list[i].name, here);
+	}
+	return 0;
+}
+
+static int match(struct rj_qemu_guest *g,
+		 const struct rj_qemu_description *theirs,
 		 struct ramjet_error *err)
 {
+	const struct rj_qemu_parts *source = &theirs->parts;
 	rj_autofree struct rj_qemu_pair *pairs =
 		calloc(source->count, sizeof(*pairs));
 	struct rj_qemu_blocks blocks = { 0 };
@@ -87,6 +108,8 @@ static int match(struct rj_qemu_guest *g, const struct rj_qemu_parts *source,
 		rc = rj_qemu_parts_look(&g->process, &blocks, &parts, err);
 	if (!rc)
 		rc = rj_qemu_match(source, &parts, pairs, err);
+	if (!rc && theirs->way == RJ_QEMU_BY_MIGRATE)
+		rc = check_names(source, &parts, pairs, err);
 	if (!rc)
 		rc = add_blocks(g, source, pairs, &blocks, err);
 	rj_qemu_parts_done(&parts);
@@ -99,27 +122,10 @@ static int match(struct rj_qemu_guest *g, const struct rj_qemu_parts *source,
 /* For the guardian, should we die. */
 static int remember_settings(struct rj_qemu_guest *g, struct ramjet_error *err)
 {
-	json_t *list, *state, *call;
-	char *text;
-	const char *name;
-	int rc;
+	rj_autofree char *text = NULL;
+	int rc = rj_qemu_settings_undo(&g->settings, &text, err);
 
-	if (!g->settings.found)
-		return 0;
-	list = json_array();
-	json_object_foreach(g->settings.found, name, state)(void)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:O}", "capability",
-						name, "state", state));
-	call = json_pack("{s:s, s:{s:o}}", "execute",
-			 "migrate-set-capabilities", "arguments",
-			 "capabilities", list);
-	text = json_dumps(call, JSON_COMPACT);
-	rc = text ? rj_guardian_undo(g->guardian, text, err)
-		  : rj_fail(err, -ENOMEM, "guest qemu: out of memory");
-	free(text);
-	json_decref(call);
-	return rc;
+	return rc ? rc : rj_guardian_undo(g->guardian, text, err);
 }
 
 static void put_back_locked(struct rj_qemu_guest *g) RJ_REQUIRES(g->lock)
@@ -150,9 +156,10 @@ static int accept_locked(struct rj_qemu_guest *g,
 	if (!rc)
 		rc = rj_qemu_devices_compare(theirs->devices, devices, err);
 	if (!rc)
-		rc = match(g, &theirs->parts, err);
+		rc = match(g, theirs, err);
 	if (!rc)
-		rc = rj_qemu_settings_set(&g->qemu, &g->settings, err);
+		rc = rj_qemu_settings_set(&g->qemu, theirs->way, &g->settings,
+					  err);
 	if (!rc)
 		rc = remember_settings(g, err);
 	if (!rc)

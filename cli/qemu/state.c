@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "cli/qemu/own_stream.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -57,26 +58,50 @@ static int give_file(struct rj_qemu *q, struct rj_qemu_saver *saver,
 	return rc;
 }
 
-int rj_qemu_saver_prepare(struct rj_qemu *q, struct rj_qemu_saver *ret,
-			  struct ramjet_error *err)
+static int prepare_file(struct rj_qemu *q, struct rj_qemu_saver *saver,
+			struct ramjet_error *err)
 {
-	struct rj_qemu_saver saver = RJ_QEMU_SAVER_NONE;
 	int rc;
 
 	if (!rj_qemu_knows(q, SAVE))
 		return rj_fail(err, -ENOSYS,
-			       "qemu %s: knows no %s, wanted a build with it: "
-			       "device state can't be had otherwise",
+			       "qemu %s: knows no %s, wanted a build with it "
+			       "(or state=migrate)",
 			       q->path, SAVE);
-	rc = make_file(&saver, err);
-	if (!rc)
-		rc = give_file(q, &saver, err);
+	rc = make_file(saver, err);
+	return rc ? rc : give_file(q, saver, err);
+}
+
+int rj_qemu_saver_prepare(struct rj_qemu *q, enum rj_qemu_way way,
+			  struct rj_qemu_saver *ret, struct ramjet_error *err)
+{
+	struct rj_qemu_saver saver = RJ_QEMU_SAVER_NONE;
+	int rc;
+
+	saver.way = way;
+	rc = way == RJ_QEMU_BY_SAVE
+		     ? prepare_file(q, &saver, err)
+		     : rj_qemu_own_stream_give(q, &saver.fd, err);
 	if (rc) {
 		rj_qemu_saver_done(q, &saver);
 		return rc;
 	}
 	*ret = saver;
 	return 0;
+}
+
+void rj_qemu_saver_undo(const struct rj_qemu_saver *saver, char *text,
+			size_t bytes)
+{
+	if (saver->way == RJ_QEMU_BY_SAVE)
+		(void)snprintf(text, bytes,
+			       "{\"execute\":\"remove-fd\",\"arguments\":"
+			       "{\"fdset-id\":%d}}",
+			       saver->set);
+	else
+		(void)snprintf(text, bytes,
+			       "{\"execute\":\"closefd\",\"arguments\":"
+			       "{\"fdname\":\"" RJ_QEMU_OWN_STREAM "\"}}");
 }
 
 static int splice_file(struct rj_qemu *q, const struct rj_qemu_saver *saver,
@@ -109,6 +134,8 @@ int rj_qemu_saver_save(struct rj_qemu *q, struct rj_qemu_saver *saver,
 	char path[64];
 	int rc;
 
+	if (saver->way == RJ_QEMU_BY_MIGRATE)
+		return rj_qemu_own_stream_take(q, &saver->fd, ret, err);
 	if (ftruncate(saver->writer, 0) || lseek(saver->writer, 0, SEEK_SET))
 		return rj_fail_errno(err, -errno, "device state: rewind");
 	(void)snprintf(path, sizeof(path), "/dev/fdset/%d", saver->set);
@@ -125,6 +152,10 @@ void rj_qemu_saver_done(struct rj_qemu *q, struct rj_qemu_saver *saver)
 	if (saver->set >= 0)
 		rj_qemu_tell(q, "remove-fd",
 			     json_pack("{s:i}", "fdset-id", saver->set));
+	/* Unless it has been used: then there is no such name. */
+	if (saver->fd >= 0 && saver->way == RJ_QEMU_BY_MIGRATE)
+		rj_qemu_tell(q, "closefd",
+			     json_pack("{s:s}", "fdname", RJ_QEMU_OWN_STREAM));
 	rj_close_fd(&saver->fd);
 	rj_close_fd(&saver->writer);
 	*saver = RJ_QEMU_SAVER_NONE;

@@ -5,27 +5,38 @@
  * Device state out of one QEMU and into another. What can be done before the
  * guest stops is in _prepare(): descriptors are passed then.
  */
-#include "cli/qemu/monitor.h"
+#include "cli/qemu/settings.h"
 #include "cli/qemu/stream.h"
 #include "cli/qemu/words.h"
 
 /* The source's side. */
 struct rj_qemu_saver {
-	int fd;     /* a memfd, to read it */
-	int writer; /* the same; QEMU has a duplicate, with one offset */
+	enum rj_qemu_way way;
+	int fd;     /* to read it: a memfd, or our end of a socket */
+	int writer; /* a memfd; QEMU has a duplicate, with one offset */
 	int set;    /* QEMU's number of it; -1: none */
 };
 #define RJ_QEMU_SAVER_NONE \
 	((struct rj_qemu_saver){ .fd = -1, .writer = -1, .set = -1 })
 
-/* -ENOSYS when QEMU has no xen-save-devices-state. */
+/* -ENOSYS when QEMU has no xen-save-devices-state. By a migration it needs
+ * rj_qemu_settings_set_source(). */
 RJ_NODISCARD int rj_qemu_saver_prepare(struct rj_qemu *source,
+				       enum rj_qemu_way way,
 				       struct rj_qemu_saver *ret,
 				       struct ramjet_error *err);
+static inline bool rj_qemu_saver_is_ready(const struct rj_qemu_saver *saver)
+{
+	return saver->fd >= 0;
+}
+/* What QEMU is to be told if we die. */
+void rj_qemu_saver_undo(const struct rj_qemu_saver *saver, char *text,
+			size_t bytes);
 /*
  * QEMU is stopped and rj_qemu_check_stopped() found nothing: what a target
  * loads, *returned*. It gives up its locks on images; rj_qemu_cont() takes
- * them back. May be called again after that.
+ * them back. After that it may be called again; one by a migration has to be done
+ * and prepared anew, and leaves QEMU in state 'postmigrate' rather than 'paused'.
  */
 RJ_NODISCARD int rj_qemu_saver_save(struct rj_qemu *source,
 				    struct rj_qemu_saver *saver,

@@ -116,12 +116,20 @@ int rj_qemu_state_splice(const void *saved, size_t count, const char *machine,
 	return 0;
 }
 
+/* The mark, and a description of any length: QEMU's own is some 200 KiB. */
 static bool has_end(const unsigned char *bytes, size_t count)
 {
-	return count > sizeof(no_description) &&
-	       bytes[count - sizeof(no_description) - 1] == END &&
-	       !memcmp(bytes + count - sizeof(no_description), no_description,
-		       sizeof(no_description));
+	const size_t least = 1 + sizeof(no_description);
+	const size_t before = 2 + NUMBER_BYTES;
+
+	if (count < least || bytes[count - 1] != '}')
+		return false;
+	for (size_t at = count - least + 1; at-- > 0;)
+		if (bytes[at] == END && bytes[at + 1] == DESCRIPTION &&
+		    number_at(bytes + at + 2) == count - at - before &&
+		    bytes[at + before] == '{')
+			return true;
+	return false;
 }
 
 int rj_qemu_state_check(const void *bytes, size_t count, const char *machine,

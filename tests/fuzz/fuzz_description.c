@@ -30,7 +30,7 @@ static void check_message(const struct ramjet_error *err)
 static void check_same(const struct rj_qemu_description *a,
 		       const struct rj_qemu_description *b)
 {
-	require(!strcmp(a->devices, b->devices) &&
+	require(!strcmp(a->devices, b->devices) && a->way == b->way &&
 		a->parts.count == b->parts.count);
 	require(!memcmp(a->parts.list, b->parts.list,
 			a->parts.count * sizeof(*a->parts.list)));
@@ -43,8 +43,8 @@ static void write_again(const struct rj_qemu_description *read)
 	size_t bytes = 0;
 	char *text = NULL;
 
-	if (rj_qemu_description_write(read->devices, &read->parts, &text,
-				      &bytes, &err)) {
+	if (rj_qemu_description_write(read->devices, &read->parts, read->way,
+				      &text, &bytes, &err)) {
 		check_message(&err);
 		return;
 	}

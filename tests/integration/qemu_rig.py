@@ -69,6 +69,7 @@ def connected(path):
 
 class Qemu:
     """One QEMU. `twin` starts another of the same kind, to be a target."""
+    keys = ""  # more of it, as ramjet is told: ",via=ptrace"
 
     def __init__(self, case, name, *, version="7.2", machine="q35", cpu=None,
                  memory=256, backing="private", asks="write=50M set=32M",
@@ -168,7 +169,7 @@ class Qemu:
     @property
     def guest(self):
         """As ramjet calls it."""
-        return f"qemu:{self.qmp}"
+        return f"qemu:{self.qmp}{self.keys}"
 
     @property
     def pid(self):

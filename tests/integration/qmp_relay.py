@@ -32,7 +32,7 @@ class Relay:
     @property
     def guest(self):
         """As ramjet calls a QEMU behind it: the socket's peer is this."""
-        return f"qemu:{self.path},pid={self.qemu.pid}"
+        return f"qemu:{self.path},pid={self.qemu.pid}{self.qemu.keys}"
 
     def before(self, command, action):
         """`action` is called in the relay's thread, once."""

@@ -221,6 +221,12 @@ static void a_qemu_is_named_by_its_socket(void **state)
 	assert_string_equal(spec.qemu.initrd, "/i");
 	assert_string_equal(parsed("qemu:").path, "");
 	refused("qemu:x,via=magic", "wanted auto, ptrace or preload");
+	assert_int_equal(parsed("qemu:x").qemu.state, RJ_CLI_STATE_AUTO);
+	assert_int_equal(parsed("qemu:x,state=save").qemu.state,
+			 RJ_CLI_STATE_SAVE);
+	assert_int_equal(parsed("qemu:x,state=migrate").qemu.state,
+			 RJ_CLI_STATE_MIGRATE);
+	refused("qemu:x,state=magic", "wanted auto, save or migrate");
 	refused("qemu:x,pid=0", "guest qemu: pid");
 	refused("qemu:x,also=3,also=3", "3 is given twice");
 	refused("qemu:x,pid=3,pid=4", "pid is given twice");

@@ -30,11 +30,13 @@ static void what_is_written_is_read(void **state)
 	size_t bytes = 0;
 
 	(void)state;
-	assert_int_equal(
-		rj_qemu_description_write(DEVICES, &parts, &text, &bytes, NULL),
-		0);
+	assert_int_equal(rj_qemu_description_write(DEVICES, &parts,
+						   RJ_QEMU_BY_MIGRATE, &text,
+						   &bytes, NULL),
+			 0);
 	assert_int_equal(rj_qemu_description_read(text, bytes, &read, NULL), 0);
 	assert_string_equal(read.devices, DEVICES);
+	assert_int_equal(read.way, RJ_QEMU_BY_MIGRATE);
 	assert_int_equal(read.parts.count, 2);
 	assert_memory_equal(read.parts.list, list, sizeof(list));
 	rj_qemu_description_done(&read);
@@ -117,8 +119,9 @@ static void too_many_are_refused(void **state)
 		if (i % 16 == 0)
 			list[i].digest_count = RJ_QEMU_DIGESTS_MAX;
 	}
-	assert_int_equal(
-		rj_qemu_description_write("", &parts, &text, &bytes, NULL), 0);
+	assert_int_equal(rj_qemu_description_write("", &parts, RJ_QEMU_BY_SAVE,
+						   &text, &bytes, NULL),
+			 0);
 	assert_int_equal(rj_qemu_description_read(text, bytes, &read, &err),
 			 -EPROTO);
 	assert_non_null(strstr(err.message, "513 blocks"));
@@ -130,9 +133,10 @@ static void too_many_are_refused(void **state)
 	assert_non_null(text);
 	memset(text, 'x', (600u << 10) - 1);
 	text[(600u << 10) - 1] = '\0';
-	assert_int_equal(rj_qemu_description_write(text, &parts, &(char *){ 0 },
-						   &bytes, NULL),
-			 -E2BIG);
+	assert_int_equal(
+		rj_qemu_description_write(text, &parts, RJ_QEMU_BY_SAVE,
+					  &(char *){ 0 }, &bytes, NULL),
+		-E2BIG);
 	free(text);
 	free(list);
 }

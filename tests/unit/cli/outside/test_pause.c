@@ -257,8 +257,10 @@ static void saving_looks_whether_it_stood_still(void **state)
 
 		assert_int_equal(rj_qemu_table_read(&g->qemu, &g->blocks, NULL),
 				 0);
-		assert_int_equal(
-			rj_qemu_saver_prepare(&g->qemu, &g->saver, NULL), 0);
+		assert_int_equal(rj_qemu_saver_prepare(&g->qemu,
+						       RJ_QEMU_BY_SAVE,
+						       &g->saver, NULL),
+				 0);
 		g->stopped = true;
 		assert_int_equal(rj_qemu_source_save(g, &data, &bytes, NULL),
 				 i ? -EIO : 0);

@@ -70,16 +70,34 @@ static int list_vcpus(struct rj_qemu *q, struct ramjet_error *err)
 static int set(struct rj_qemu *q, struct ramjet_error *err)
 {
 	struct rj_qemu_settings settings = { 0 };
-	int rc = rj_qemu_settings_set(q, &settings, err);
+	int rc = rj_qemu_settings_set(q, RJ_QEMU_BY_SAVE, &settings, err);
 
 	rj_qemu_settings_done(&settings);
+	return rc;
+}
+
+static int set_source(struct rj_qemu *q, struct ramjet_error *err)
+{
+	struct rj_qemu_settings settings = { 0 };
+	int rc = rj_qemu_settings_set_source(q, &settings, err);
+
+	rj_qemu_settings_done(&settings);
+	return rc;
+}
+
+static int give_socket(struct rj_qemu *q, struct ramjet_error *err)
+{
+	struct rj_qemu_saver saver = RJ_QEMU_SAVER_NONE;
+	int rc = rj_qemu_saver_prepare(q, RJ_QEMU_BY_MIGRATE, &saver, err);
+
+	rj_qemu_saver_done(q, &saver);
 	return rc;
 }
 
 static int prepare_saver(struct rj_qemu *q, struct ramjet_error *err)
 {
 	struct rj_qemu_saver saver = RJ_QEMU_SAVER_NONE;
-	int rc = rj_qemu_saver_prepare(q, &saver, err);
+	int rc = rj_qemu_saver_prepare(q, RJ_QEMU_BY_SAVE, &saver, err);
 
 	rj_qemu_saver_done(q, &saver);
 	return rc;
@@ -166,6 +184,11 @@ static void each_fault_is_told(void **state RJ_UNUSED)
 		  { "query-migrate-capabilities", "query-migrate-parameters",
 		    "migrate-set-capabilities", "migrate-set-parameters" },
 		  true },
+		{ set_source,
+		  { "query-migrate-capabilities", "query-migrate-parameters",
+		    "migrate-set-capabilities", "migrate-set-parameters" },
+		  true },
+		{ give_socket, { "getfd" }, true },
 		{ prepare_saver, { "add-fd" }, false },
 		{ prepare_loader, { "stop", "getfd" }, true },
 		{ begin_to_load, { "migrate-incoming" }, true },
@@ -379,37 +402,7 @@ static void a_build_without_the_command_is_told(void **state RJ_UNUSED)
 		    "xen-save-devices-state");
 }
 
-/* ---- settings and descriptors ---- */
-
-static void settings_are_put_back(void **state RJ_UNUSED)
-{
-	static const char *const broken[] = { NULL, "migrate-set-parameters",
-					      "query-migrate-parameters" };
-
-	for (size_t i = 0; i < RJ_ARRAY_SIZE(broken); i++) {
-		struct scripted s = { .broken = broken[i],
-				      .fault = FAULT_REFUSAL };
-		struct rj_qemu q = RJ_QEMU_NONE;
-		struct rj_qemu_settings settings = { 0 };
-		int rc;
-
-		open_scripted(&s, &q);
-		rc = rj_qemu_settings_set(&q, &settings, NULL);
-		assert_int_equal(rc, broken[i] ? -EREMOTEIO : 0);
-		assert_int_equal(rj_qemu_settings_put_back(&q, &settings, NULL),
-				 0);
-		close_scripted(&s, &q);
-		/* multifd was off and isn't touched. */
-		assert_int_equal(json_object_size(s.capabilities), 3);
-		assert_true(json_is_true(
-			json_object_get(s.capabilities, "x-ignore-shared")));
-		assert_true(json_is_false(
-			json_object_get(s.capabilities, "events")));
-		assert_true(json_is_false(json_object_get(
-			s.capabilities, "late-block-activate")));
-		scripted_free(&s);
-	}
-}
+/* ---- descriptors ---- */
 
 static void descriptors_go_along(void **state RJ_UNUSED)
 {
@@ -569,7 +562,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sources_that_cannot_move_are_named),
 	cmocka_unit_test(targets_that_do_not_wait_are_named),
 	cmocka_unit_test(a_build_without_the_command_is_told),
-	cmocka_unit_test(settings_are_put_back),
 	cmocka_unit_test(descriptors_go_along),
 	cmocka_unit_test(old_blocks_are_found_or_have_candidates),
 	cmocka_unit_test(lines_of_views_are_read),

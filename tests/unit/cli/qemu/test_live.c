@@ -139,9 +139,12 @@ static void begin_move(struct move *m, const char *from, const char *to,
 	live_ok(rj_qemu_check_source(&m->source.qemu, &err), &err);
 	live_ok(rj_qemu_check_target(&m->target.qemu, &err), &err);
 	m->before = capabilities(&m->target.qemu);
-	live_ok(rj_qemu_settings_set(&m->target.qemu, &m->settings, &err),
+	live_ok(rj_qemu_settings_set(&m->target.qemu, RJ_QEMU_BY_SAVE,
+				     &m->settings, &err),
 		&err);
-	live_ok(rj_qemu_saver_prepare(&m->source.qemu, &m->saver, &err), &err);
+	live_ok(rj_qemu_saver_prepare(&m->source.qemu, RJ_QEMU_BY_SAVE,
+				      &m->saver, &err),
+		&err);
 	live_ok(rj_qemu_loader_prepare(&m->target.qemu, &m->loader, &err),
 		&err);
 }

@@ -83,6 +83,26 @@ static void no_part_of_it_can_be_loaded(void **state RJ_UNUSED)
 	}
 }
 
+/* QEMU's own stream ends in one of any length. */
+static void a_long_description_is_an_end(void **state RJ_UNUSED)
+{
+	const size_t front = sizeof(wanted) - 2, text = 300;
+	unsigned char bytes[sizeof(wanted) + 300];
+
+	memcpy(bytes, wanted, front);
+	bytes[front - 2] = text >> 8;
+	bytes[front - 1] = text & 0xff;
+	memset(bytes + front, ' ', text);
+	bytes[front] = '{';
+	bytes[front + text - 1] = '}';
+	assert_int_equal(
+		rj_qemu_state_check(bytes, front + text, MACHINE, NULL), 0);
+	for (size_t count = front; count < front + text; count++)
+		assert_int_equal(
+			rj_qemu_state_check(bytes, count, MACHINE, NULL),
+			-EPROTO);
+}
+
 static void another_machine_is_refused(void **state RJ_UNUSED)
 {
 	struct ramjet_error err = { 0 };
@@ -110,6 +130,7 @@ static void too_much_is_refused(void **state RJ_UNUSED)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(saved_becomes_loadable),
 	cmocka_unit_test(its_front_is_known_beforehand),
+	cmocka_unit_test(a_long_description_is_an_end),
 	cmocka_unit_test(no_part_of_it_is_saved_state),
 	cmocka_unit_test(no_part_of_it_can_be_loaded),
 	cmocka_unit_test(another_machine_is_refused),
