@@ -31,6 +31,8 @@ SIZE = 64 * rig.MIB
 # So many rounds under writes, before it may go.
 ROUNDS = 6
 TRIES = 40
+KINDS = ("normal_pages", "zero_pages", "word_pages", "compressed_pages",
+         "delta_pages", "unpopulated_pages")
 
 
 def is_possible(row):
@@ -103,11 +105,14 @@ class Codecs(rig.Case):
         one_way = self.row["transport"] in ("exec", "file")
         proof = target if one_way else source
         self.assertTrue((proof["verify"] or {}).get("identical"), source)
+        ram = source["ram"]
         if self.row["guest"] == "file":
             self.same(self.path("A"), self.path("B"))
+            # Idle: each page went once, and was counted as what it went as.
+            self.assertEqual(sum(ram[kind] for kind in KINDS),
+                             SIZE // rig.PAGE, ram)
         else:
             self.assertTrue(target["self_check"]["clean"], target)
-        ram = source["ram"]
         print(f"# rounds {source['rounds_total']}, compressed "
               f"{ram['compressed_pages']}, deltas {ram['delta_pages']}, "
               f"normal {ram['normal_pages']}")
