@@ -138,10 +138,11 @@ static ssize_t send_some(const struct rj_qmp_caller *c, char *text,
 	return sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static int send_all(const struct rj_qmp_caller *c, char *text, int fd,
+static int send_all(struct rj_qmp_caller *c, char *text, int fd,
 		    uint64_t end_ns, struct ramjet_error *err)
 {
-	size_t bytes = strlen(text);
+	const size_t all = strlen(text);
+	size_t bytes = all;
 	int rc = 0;
 
 	while (bytes && !rc) {
@@ -160,6 +161,9 @@ static int send_all(const struct rj_qmp_caller *c, char *text, int fd,
 			rc = rj_fail_errno(err, -errno, "monitor: send");
 		}
 	}
+	/* Half a command is left there: the next one would be its other half. */
+	if (rc && bytes < all)
+		rj_close_fd(&c->fd);
 	return rc;
 }
 

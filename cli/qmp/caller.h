@@ -38,7 +38,8 @@ void rj_qmp_caller_close(struct rj_qmp_caller *caller);
  * `arguments` is *taken*; NULL: none. *ret (NULL ok) is *returned*. -EREMOTEIO
  * when the monitor refuses, with its text; -EPIPE when it has gone; -ETIMEDOUT
  * when it is silent for too long: it may still carry the command out, and its
- * late reply is dropped by the next call.
+ * late reply is dropped by the next call. One that has taken but half of the
+ * command by then is hung up on.
  */
 RJ_NODISCARD int rj_qmp_caller_call(struct rj_qmp_caller *caller,
 				    const char *command, json_t *arguments,

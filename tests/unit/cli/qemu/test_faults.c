@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "cli/qemu/blocks.h"
 #include "cli/qemu/checks.h"
@@ -238,6 +240,26 @@ static void who_is_served_already_is_said(void **state RJ_UNUSED)
 	assert_non_null(strstr(err.message, "one at a time"));
 	scripted_end(&s);
 	scripted_free(&s);
+}
+
+/* Nobody reads: what comes next must not be taken for its other half. */
+static void half_a_command_is_the_last(void **state RJ_UNUSED)
+{
+	static char much[4u << 20];
+	struct rj_qmp_caller caller = RJ_QMP_CALLER_NONE;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	caller.fd = ends[0];
+	memset(much, 'x', sizeof(much) - 1);
+	assert_int_equal(rj_qmp_caller_call_within(
+				 &caller, "x", json_pack("{s:s}", "y", much),
+				 -1, SHORT_MS, NULL, NULL),
+			 -ETIMEDOUT);
+	assert_int_equal(rj_qmp_caller_call(&caller, "x", NULL, NULL, NULL),
+			 -EPIPE);
+	rj_qmp_caller_close(&caller);
+	(void)close(ends[1]);
 }
 
 static void another_service_is_no_qemu(void **state RJ_UNUSED)
@@ -555,6 +577,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(each_fault_is_told),
 	cmocka_unit_test(opening_fails_at_each_command),
 	cmocka_unit_test(who_is_served_already_is_said),
+	cmocka_unit_test(half_a_command_is_the_last),
 	cmocka_unit_test(another_service_is_no_qemu),
 	cmocka_unit_test(a_late_answer_is_not_the_next_ones),
 	cmocka_unit_test(events_are_kept_and_awaited),
