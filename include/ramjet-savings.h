@@ -28,7 +28,8 @@ struct ramjet_savings {
 	uint64_t full_bytes;
 	uint64_t payload_bytes;
 	uint64_t word_pages; /* one word of 8 bytes each: no payload */
-	/* By zstd: pages, their bytes, and what became of them. */
+	/* By zstd: pages that got smaller; the bytes of all that it was given,
+	 * and what became of them. */
 	uint64_t compressed_pages;
 	uint64_t zstd_in_bytes;
 	uint64_t zstd_out_bytes;

@@ -10,6 +10,8 @@
 #include "engine/page/zstd.h"
 #include "engine/page/zstd_frame.h"
 #include "engine/page/zstd_version.h"
+#include "engine/stats/counters.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 struct parts {
@@ -121,6 +123,24 @@ static int write_parts(const struct rj_block *block, const struct parts *parts,
 	return rc;
 }
 
+/* As the source counts what it compresses. */
+static int decompress(const struct rj_page_codec *codec,
+		      const struct rj_run_piece *piece, uint8_t *pages,
+		      uint32_t count, struct ramjet_error *err)
+{
+	struct rj_counters *c = codec->counters;
+	const uint64_t began = rj_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	const int rc = rj_decompress(codec->decompressor, piece->payload,
+				     piece->bytes, pages, count, err);
+
+	if (!c)
+		return rc;
+	rj_count(&c->zstd_ns, rj_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began);
+	rj_count(&c->zstd_in_bytes, (uint64_t)count * RAMJET_PAGE_BYTES);
+	rj_count(&c->zstd_out_bytes, piece->bytes);
+	return rc;
+}
+
 int rj_group_place(struct rj_page_codec *codec, unsigned first,
 		   struct ramjet_error *err)
 {
@@ -136,9 +156,7 @@ int rj_group_place(struct rj_page_codec *codec, unsigned first,
 	pages = parts.adjacent && rj_block_memory(block) == &rj_mapped_memory
 			? block->host + parts.ranges[0].offset
 			: codec->group;
-	rc = blame(piece,
-		   rj_decompress(codec->decompressor, piece->payload,
-				 piece->bytes, pages, parts.pages, err),
+	rc = blame(piece, decompress(codec, piece, pages, parts.pages, err),
 		   err);
 	return rc || pages != codec->group
 		       ? rc

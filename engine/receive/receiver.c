@@ -386,6 +386,7 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 	int rc;
 
 	rj_page_codec_init(&r->codec, 0);
+	r->codec.counters = r->counters;
 	/* valgrind does not see what io_uring receives. */
 	r->buffers = calloc(1, sizeof(*r->buffers));
 	if (!r->buffers)
