@@ -102,6 +102,8 @@ class ByQemu:
         info = source.execute("query-migrate")
         if status != "completed":
             raise RuntimeError(f"QEMU: {info}")
+        while not info.get("total-time"):  # counted just after it says so
+            info = source.execute("query-migrate")
         ram = info["ram"]
         return target, {
             "total_ms": info["total-time"],
@@ -160,7 +162,11 @@ class ByRamjet:
         here = Ramjet(self.command, source.where,
                       case.path(f"here{case.count}.json"), "send",
                       source.guest, "--to", uri, *self.options)
-        report, other = here.end(), there.end()
+        try:
+            report, other = here.end(), there.end()
+        finally:
+            # Where the source refuses, nobody ever comes to the target.
+            there.process.kill()
         return target, {
             "total_ms": report["total_ms"],
             "pause_ms": pause_ms(source, target) if runs else None,
