@@ -30,6 +30,7 @@ void rj_page_codec_done(struct rj_page_codec *codec)
 	free(codec->received);
 	free(codec->pages);
 	free(codec->ranges);
+	rj_delta_coder_done(&codec->deltas);
 	*codec = (struct rj_page_codec){ 0 };
 }
 

@@ -9,6 +9,7 @@
  */
 #include <sys/uio.h>
 
+#include "engine/page/delta.h"
 #include "engine/page/hopeless.h"
 #include "engine/page/reduction.h"
 #include "engine/page/run_row.h"
@@ -41,6 +42,10 @@ struct rj_page_codec {
 
 	/* Of a group: pages that do not lie one behind the other. */
 	uint8_t *group;
+	/* The payload of the DELTA run that is added next; borrowed. */
+	const uint8_t *delta;
+	uint32_t delta_bytes;
+	struct rj_delta_coder deltas; /* either side's */
 
 	/* the target's: runs of the frame at hand whose payload comes here */
 	struct rj_run_piece *pieces; /* RJ_RUNS_MAX, once there are any */

@@ -9,20 +9,30 @@
  *    is of a newer round; this holds for every kind of run, since
  *    engine/page/cut.h gives no page a kind otherwise. He may put one back with
  *    round r, and only what he sends, byte by byte: private copies.
- * 2. In r a copy is put back only if, under the page's lock, r is seen to be the
- *    newest open round. So a copy of r lies there only until somebody sends the
- *    page in a later round: he has seen that round open before he takes the same
- *    lock. If he comes first, the copy of r is not put back; if he comes second,
- *    he takes it out, by 1. So: the copy in the cache is the one sent last in
- *    the rounds up to its own, and no lane that has come to its lock since has
- *    sent the page in a later one.
+ * 2. Who sends a page in s, while lanes are in rounds < s, says so in its set: no
+ *    copy of a round < s comes back there. All under the page's lock, so if somebody
+ *    in r puts its copy back, it is before any such s is said: then who sends
+ *    the page in s takes it out, by 1. Or nobody has sent the page in
+ *    a later round. So: the copy in the cache is the one sent last in the
+ *    rounds up to its own, and whoever has sent the page in a later one since has
+ *    taken it out.
  * 3. A copy of round q is built on in r only if q < r and every lane has left all
  *    rounds < r. Then nobody sends the page any more in a round between q and
- *    r, and whoever did so has, by 1 and 2, taken out the copy of q.
+ *    r, and whoever did has, by 1 and 2, taken out the copy of q.
  *    So the copy is the one sent last in rounds < r.
+ * 4. All this holds in the rounds in which copies are kept, as each lane finds out
+ *    when it enters one. Who is in j may have them kept from f = j + 1 on: a lane
+ *    may have entered f before that, and takes nothing out there; but all enter
+ *    f + 1 after he has left j, and so know. What is missed so are copies of rounds
+ *    < f, and none of these is built on. And he may have that end with e = j + 2,
+ *    which all enter after he has left j: whoever keeps copies in a round < e
+ *    is not let down. Once somebody is in e, it may begin again, so that a lane
+ *    that enters e - 1 only now takes nothing out there: nobody builds on what
+ *    it sends before that new beginning, and then on nothing that old.
  * What follows: two lanes in r and r + 1 may send the same page at once (parts of
  * chunks, rounds.h): the one in r + 1 does not build, as not all have left r; the
- * one in r builds on a copy of a round < r, if one is there, and puts none back.
+ * one in r builds on a copy of a round < r, if one is there, and puts none back if
+ * he is the later one.
  * The last round is like any other; a round that is stopped ends the migration,
  * and with it the cache; one that was called off before it was opened has sent
  * nothing. A page that is discarded, or marked by the VMM, is sent like others.
@@ -34,9 +44,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <xxhash.h>
 
 #include "dirty/bitmap.h"
+#include "engine/page/delta_sum.h"
 #include "util/bits.h"
 #include "util/error.h"
 #include "util/memory_limit.h"
@@ -55,6 +65,7 @@ struct set {
 	uint64_t pages[RJ_DELTA_WAYS]; /* their numbers + 1; 0: free */
 	uint64_t sums[RJ_DELTA_WAYS];
 	uint32_t rounds[RJ_DELTA_WAYS]; /* in which they were sent */
+	uint32_t least; /* no copies of older rounds come in: rule 2 */
 };
 
 struct shard {
@@ -74,6 +85,11 @@ struct rj_delta_cache {
 
 	struct set *sets;       /* guarded by their shard's lock */
 	struct rj_bitmap *sent; /* per block: sent before; atomic */
+	/* Copies are kept in rounds from the upper half's to the one before the
+	 * lower half's. */
+	_Atomic uint64_t on;
+	_Atomic unsigned ended; /* so often */
+	_Atomic uint64_t saved_bytes;
 	struct shard shards[LOCKS];
 };
 
@@ -84,6 +100,13 @@ struct place {
 	uint8_t *copies;
 	uint64_t name; /* as in the set */
 };
+
+#define NEVER UINT32_MAX
+
+static uint64_t span(uint32_t from, uint32_t to)
+{
+	return (uint64_t)from << 32 | to;
+}
 
 uint64_t rj_delta_cache_budget(uint64_t guest_bytes, uint64_t wish,
 			       const struct rj_memory_limit *limit)
@@ -97,11 +120,6 @@ uint64_t rj_delta_cache_budget(uint64_t guest_bytes, uint64_t wish,
 	return bytes < limit->available / AVAILABLE_SHARE
 		       ? bytes
 		       : limit->available / AVAILABLE_SHARE;
-}
-
-uint64_t rj_delta_sum(const uint8_t *page)
-{
-	return XXH3_64bits(page, RAMJET_PAGE_BYTES);
 }
 
 /* Numbers of all blocks' pages; and which of them have been sent. */
@@ -191,6 +209,7 @@ int rj_delta_cache_new(const struct rj_delta_cache_options *options,
 	memset(cache, 0, sizeof(*cache));
 	cache->options = *options;
 	cache->map = MAP_FAILED;
+	atomic_init(&cache->on, span(NEVER, NEVER));
 	for (unsigned i = 0; i < LOCKS; i++)
 		rj_mutex_init(&cache->shards[i].lock);
 	rc = init(cache, err);
@@ -267,13 +286,26 @@ static unsigned find_room(const struct place *at, uint32_t round)
 							     : RJ_DELTA_WAYS;
 }
 
-/* May what is sent in `round` be built on a copy of `sent`? Rule 3. */
-static bool is_base(const struct rj_delta_cache *cache, uint32_t sent,
-		    uint32_t round)
+/* Has every lane left the rounds before? */
+static bool is_last(const struct rj_delta_cache *cache, uint32_t round)
 {
-	return sent < round &&
-	       atomic_load_explicit(cache->options.left_by_all,
+	return atomic_load_explicit(cache->options.left_by_all,
 				    memory_order_acquire) >= round;
+}
+
+/* Rule 2: a page of the set is sent in `round`. */
+static void say_sent(const struct rj_delta_cache *cache, const struct place *at,
+		     uint32_t round)
+{
+	if (at->set->least < round && !is_last(cache, round))
+		at->set->least = round;
+}
+
+/* May what is sent in `round` be built on a copy of `sent`? Rules 3 and 4. */
+static bool is_base(const struct rj_delta_cache *cache, uint32_t sent,
+		    uint32_t from, uint32_t round)
+{
+	return from <= sent && sent < round && is_last(cache, round);
 }
 
 /* Rule 1: unless it is of a newer round. */
@@ -288,7 +320,7 @@ static bool take_out(const struct place *at, unsigned way, uint32_t round)
 
 static enum rj_delta_use take(const struct rj_delta_cache *cache,
 			      const struct place *at, uint32_t round,
-			      uint8_t *base, uint64_t *sum)
+			      uint32_t from, uint8_t *base, uint64_t *sum)
 {
 	const unsigned way = find(at);
 
@@ -299,7 +331,7 @@ static enum rj_delta_use take(const struct rj_delta_cache *cache,
 	}
 	if (!take_out(at, way, round))
 		return RJ_DELTA_PASS;
-	if (!is_base(cache, at->set->rounds[way], round)) {
+	if (!is_base(cache, at->set->rounds[way], from, round)) {
 		count(&at->shard->misses, 1);
 		return RJ_DELTA_KEEP;
 	}
@@ -312,20 +344,25 @@ static enum rj_delta_use take(const struct rj_delta_cache *cache,
 
 enum rj_delta_use rj_delta_cache_take(struct rj_delta_cache *cache,
 				      unsigned block, uint64_t page,
-				      uint32_t round, uint8_t *base,
-				      uint64_t *sum)
+				      uint32_t round, uint32_t from,
+				      uint8_t *base, uint64_t *sum)
 {
 	const struct place at = place_of(cache, block, page);
 	enum rj_delta_use use;
 
-	/* Nothing is kept of what is sent for the first time: whoever sends
-	 * the page at the same time, in the round before or after, either set
-	 * the bit himself and keeps nothing, or found ours: then, as setting
-	 * it takes a lock, he sees as new a round open as we are in (rule 2). */
-	if (rj_bitmap_set_run(&cache->sent[block], page, 1))
+	/* Nothing is there of what is sent for the first time, nor is kept. But
+	 * who is behind, and sends it at the same time, finds it sent before. */
+	if (rj_bitmap_set_run(&cache->sent[block], page, 1)) {
+		if (is_last(cache, round))
+			return RJ_DELTA_PASS;
+		rj_lock(&at.shard->lock);
+		say_sent(cache, &at, round);
+		rj_unlock(&at.shard->lock);
 		return RJ_DELTA_PASS;
+	}
 	rj_lock(&at.shard->lock);
-	use = take(cache, &at, round, base, sum);
+	say_sent(cache, &at, round);
+	use = take(cache, &at, round, from, base, sum);
 	rj_unlock(&at.shard->lock);
 	return use;
 }
@@ -337,11 +374,12 @@ void rj_delta_cache_drop(struct rj_delta_cache *cache, unsigned block,
 		const struct place at = place_of(cache, block, page);
 		unsigned way;
 
-		/* What was not sent in a round that all have left is kept by
-		 * nobody who does not see this round open. */
+		/* Of what was not sent in a round that all have left, nobody
+		 * who is behind keeps a copy: who sends it next, is first. */
 		if (!rj_bitmap_test(&cache->sent[block], page))
 			continue;
 		rj_lock(&at.shard->lock);
+		say_sent(cache, &at, round);
 		way = find(&at);
 		if (way < RJ_DELTA_WAYS)
 			(void)take_out(&at, way, round);
@@ -376,18 +414,84 @@ void rj_delta_cache_keep(struct rj_delta_cache *cache, unsigned block,
 	const uint64_t sum = rj_delta_sum(copy);
 
 	rj_lock(&at.shard->lock);
-	/* relaxed: who sends the page in a newer round has held this lock since
-	 * he saw that round open, or will (rule 2) */
-	if (atomic_load_explicit(cache->options.opened, memory_order_relaxed) ==
-	    round)
+	if (at.set->least <= round)
 		put(&at, round, copy, sum);
 	rj_unlock(&at.shard->lock);
+}
+
+void rj_delta_cache_pass(struct rj_delta_cache *cache, unsigned block,
+			 uint64_t page, uint64_t pages)
+{
+	if (pages)
+		(void)rj_bitmap_set_run(&cache->sent[block], page, pages);
+}
+
+bool rj_delta_cache_is_on(const struct rj_delta_cache *cache, uint32_t round,
+			  uint32_t *from)
+{
+	const uint64_t on =
+		atomic_load_explicit(&cache->on, memory_order_relaxed);
+
+	*from = (uint32_t)(on >> 32);
+	return *from <= round && round < (uint32_t)on;
+}
+
+static bool set_on(struct rj_delta_cache *cache, uint64_t was, uint64_t is)
+{
+	/* relaxed: rule 4 */
+	return atomic_compare_exchange_strong_explicit(&cache->on, &was, is,
+						       memory_order_relaxed,
+						       memory_order_relaxed);
+}
+
+bool rj_delta_cache_begin(struct rj_delta_cache *cache, uint32_t round)
+{
+	const uint64_t was =
+		atomic_load_explicit(&cache->on, memory_order_relaxed);
+	const uint32_t to = (uint32_t)was;
+
+	/* Never begun, or over. */
+	if (was != span(NEVER, NEVER) && (to == NEVER || round < to))
+		return false;
+	return set_on(cache, was, span(round + 1, NEVER));
+}
+
+bool rj_delta_cache_end(struct rj_delta_cache *cache, uint32_t round)
+{
+	const uint64_t was =
+		atomic_load_explicit(&cache->on, memory_order_relaxed);
+	const uint32_t from = (uint32_t)(was >> 32);
+
+	if (from > round || (uint32_t)was != NEVER)
+		return false;
+	if (!set_on(cache, was, span(from, round + 2)))
+		return false;
+	(void)atomic_fetch_add_explicit(&cache->ended, 1, memory_order_relaxed);
+	return true;
+}
+
+double rj_delta_cache_begun(const struct rj_delta_cache *cache)
+{
+	const unsigned ended =
+		atomic_load_explicit(&cache->ended, memory_order_relaxed);
+
+	return (double)(UINT64_C(1) << (ended < 32 ? ended : 32));
+}
+
+void rj_delta_cache_saved(struct rj_delta_cache *cache, uint64_t bytes)
+{
+	(void)atomic_fetch_add_explicit(&cache->saved_bytes, bytes,
+					memory_order_relaxed);
 }
 
 void rj_delta_cache_figures(const struct rj_delta_cache *cache,
 			    struct rj_delta_cache_figures *ret)
 {
-	*ret = (struct rj_delta_cache_figures){ .bytes = cache->map_bytes };
+	*ret = (struct rj_delta_cache_figures){
+		.bytes = cache->map_bytes,
+		.saved_bytes = atomic_load_explicit(&cache->saved_bytes,
+						    memory_order_relaxed),
+	};
 	for (unsigned i = 0; i < LOCKS; i++) {
 		const struct shard *shard = &cache->shards[i];
 

@@ -37,9 +37,7 @@ struct rj_delta_cache_options {
 	const struct rj_block *blocks; /* borrowed */
 	unsigned block_count;
 	uint64_t bytes; /* rj_delta_cache_budget() */
-	/* Of the rounds: the newest one that is open, and how many rounds every
-	 * lane has left. Borrowed. */
-	const _Atomic uint32_t *opened;
+	/* How many rounds every lane has left; borrowed. */
 	const _Atomic uint32_t *left_by_all;
 };
 
@@ -60,14 +58,25 @@ enum rj_delta_use {
 	RJ_DELTA_BASE, /* likewise, and there is one to build on */
 };
 
+/* Are copies kept in this round? Asked by a lane that enters it; since which one in
+ * *from. Where they are, each page that the lane sends is either taken or
+ * dropped, as below. */
+bool rj_delta_cache_is_on(const struct rj_delta_cache *cache, uint32_t round,
+			  uint32_t *from);
+/* By a lane that is in `round`: copies are to be kept from the next one on; or
+ * not any more from the one after that. True for the first who says so. */
+bool rj_delta_cache_begin(struct rj_delta_cache *cache, uint32_t round);
+bool rj_delta_cache_end(struct rj_delta_cache *cache, uint32_t round);
+/* 1, and twice as much each time it has ended. */
+double rj_delta_cache_begun(const struct rj_delta_cache *cache);
+
 /* The page is going to be sent in `round` by who calls this, in a round he is
  * in: its copy is taken out. To be built on: it is in `base`, a page, and its
- * sum in *sum. To be called for each page that is sent, or rj_delta_cache_drop()
- * is. */
+ * sum in *sum. `from`: see above. */
 enum rj_delta_use rj_delta_cache_take(struct rj_delta_cache *cache,
 				      unsigned block, uint64_t page,
-				      uint32_t round, uint8_t *base,
-				      uint64_t *sum);
+				      uint32_t round, uint32_t from,
+				      uint8_t *base, uint64_t *sum);
 /* These pages are going to be sent in `round`, and nobody wants their copies. */
 void rj_delta_cache_drop(struct rj_delta_cache *cache, unsigned block,
 			 uint64_t page, uint64_t count, uint32_t round);
@@ -75,8 +84,13 @@ void rj_delta_cache_drop(struct rj_delta_cache *cache, unsigned block,
  * byte. Whether there is room for it, or not. */
 void rj_delta_cache_keep(struct rj_delta_cache *cache, unsigned block,
 			 uint64_t page, uint32_t round, const uint8_t *copy);
-/* What names a copy to the target: XXH3 (64 bits, seed 0) of it. */
-uint64_t rj_delta_sum(const uint8_t *page);
+
+/* These pages are sent in a round in which no copies are kept. */
+void rj_delta_cache_pass(struct rj_delta_cache *cache, unsigned block,
+			 uint64_t page, uint64_t count);
+
+/* So many bytes need not be sent. */
+void rj_delta_cache_saved(struct rj_delta_cache *cache, uint64_t bytes);
 
 /* Sums over all lanes; while they are at work, of about the same time. */
 struct rj_delta_cache_figures {
@@ -85,6 +99,7 @@ struct rj_delta_cache_figures {
 	uint64_t hits;      /* pages with a copy to build on */
 	uint64_t misses;    /* sent before, and without */
 	uint64_t evictions; /* copies that made room */
+	uint64_t saved_bytes;
 };
 void rj_delta_cache_figures(const struct rj_delta_cache *cache,
 			    struct rj_delta_cache_figures *ret);

@@ -2,6 +2,7 @@
 /* The table alone: a test may put another in its place. */
 #include "engine/page/run_kinds.h"
 
+#include "engine/page/delta_run.h"
 #include "engine/page/word_run.h"
 #include "engine/page/zero_run.h"
 
@@ -37,5 +38,21 @@ const struct rj_run_row rj_run_rows[RJ_RUN_KINDS] = {
 		.fills = true,
 		.group = RJ_GROUP_JOINS,
 		.counter = offsetof(struct rj_counters, compressed_pages),
+	},
+	[RJ_RUN_DELTA] = {
+		.name = "delta",
+		.told = true,
+		.fills = true,
+		.builds = true,
+		.encode = rj_delta_run_encode,
+		.check = rj_delta_run_check,
+		.place = rj_delta_run_place,
+		.counter = offsetof(struct rj_counters, delta_pages),
+	},
+	[RJ_RUN_SAME] = {
+		.name = "same",
+		.builds = true,
+		.place = rj_same_run_place,
+		.counter = offsetof(struct rj_counters, delta_pages),
 	},
 };

@@ -47,8 +47,11 @@ struct rj_run_row {
 	/* The payload is the pages: sent from where they lie, and received
 	 * where they belong. Then nothing below is asked. */
 	bool in_place;
-	/* Its pages hold something afterwards; else they read as zero. */
+	/* Its pages hold something afterwards; else they read as zero, or are
+	 * as they were. */
 	bool fills;
+	/* Only of pages that have come before: it builds on what they hold. */
+	bool builds;
 	/* Where it is one of a group, nothing below is asked either: the source
 	 * adds its pages by engine/send/grouping.h, and the target places them
 	 * by engine/page/group.h. */

@@ -162,6 +162,24 @@ static int place_run(struct rj_target_memory *memory,
 	return 0;
 }
 
+/* What a run builds on must be there. */
+static int check_built_on(const struct rj_run_piece *piece,
+			  struct ramjet_error *err)
+{
+	uint64_t page = piece->run.page;
+	const uint64_t end = page + piece->run.count;
+
+	while (page < end && rj_bitmap_test(piece->received, page))
+		page++;
+	if (page == end)
+		return 0;
+	return rj_fail(err, -EPROTO,
+		       "block %s, page %llu: a run of kind %s, wanted the page "
+		       "itself first",
+		       piece->block->name, (unsigned long long)page,
+		       rj_run_rows[piece->run.kind].name);
+}
+
 int rj_target_memory_place(struct rj_target_memory *memory,
 			   struct rj_page_codec *codec,
 			   const struct rj_frame *frame, const uint8_t *table,
@@ -198,6 +216,10 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 		piece.bytes =
 			(uint32_t)rj_run_payload_bytes(table, i, &piece.run);
 		piece.word = rj_run_word(table, i, piece.run.kind);
+		if (rj_unlikely(rj_run_rows[piece.run.kind].builds))
+			rc = check_built_on(&piece, err);
+		if (rc)
+			break;
 		rc = (piece.block->foreign ? place_foreign : place_run)(
 			memory, codec, frame->block, &piece, ret, err);
 	}

@@ -314,8 +314,6 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 			      part_of(rounds, pages_of(rounds, round)),
 			      memory_order_relaxed);
 	rounds->open = round;
-	/* Whoever enters it has seen it: he takes the lock for that. */
-	atomic_store_explicit(&rounds->opened, round, memory_order_relaxed);
 	rounds->begun = true;
 	rounds->final = final;
 	rounds->resting =

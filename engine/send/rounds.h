@@ -92,10 +92,8 @@ struct rj_rounds {
 	_Atomic bool stopped; /* mirrors `stopping` for claimers */
 	/* Workers below this claim; written under the lock. */
 	_Atomic unsigned active;
-	/* For who keeps copies of what was sent (engine/page/delta_cache.h): the
-	 * newest round that was opened, and how many rounds every worker has
-	 * left. Written under the lock. */
-	_Atomic uint32_t opened;
+	/* How many rounds every worker has left; written under the lock. For who
+	 * keeps copies of what was sent (engine/page/delta_cache.h). */
 	_Atomic uint32_t left_by_all;
 
 	struct rj_mutex lock; /* lock order: 4 */

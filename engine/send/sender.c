@@ -86,9 +86,9 @@ static int add_pages(struct rj_sender *s, unsigned block, uint64_t page,
 	int rc;
 
 	while (count) {
-		const uint32_t added = rj_out_frame_add(
-			filling(s), block, host + page * RAMJET_PAGE_BYTES,
-			page, count, kind);
+		const uint32_t added = rj_deltas_add(
+			s->deltas, filling(s), block,
+			host + page * RAMJET_PAGE_BYTES, page, count, kind);
 
 		page += added;
 		count -= added;
@@ -166,6 +166,7 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 		      struct ramjet_error *err)
 {
 	const struct rj_block *block = &s->rounds->blocks[claim->block];
+	const uint64_t began_ns = rj_now_ns();
 	int rc;
 
 	rj_count(&s->counters->claimed_pages, claim->pages);
@@ -180,6 +181,8 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 		rc = rj_unlikely(block->foreign != NULL)
 			     ? send_staged(s, block, claim, err)
 			     : send_mapped(s, claim);
+	rj_deltas_note(s->deltas, rj_now_ns() - began_ns,
+		       rj_channel_bytes(s->channel));
 	/* The kernel goes on with the last frame while we scan. */
 	(void)rj_channel_send_pending(s->channel);
 	return rc;
@@ -294,6 +297,7 @@ static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
 {
 	int rc;
 
+	rj_deltas_enter(s->deltas, s->round, final);
 	rj_claim_log_enter(
 		&s->claims, s->round,
 		atomic_load_explicit(s->applied, memory_order_relaxed));
@@ -372,12 +376,6 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 	}
 }
 
-static void report_paths(struct rj_sender *s)
-{
-	rj_env_backend(&s->env, rj_channel_backend(s->channel),
-		       rj_channel_reason(s->channel));
-}
-
 static int check_strict(struct rj_sender *s, struct ramjet_error *err)
 {
 	const struct ramjet_params params = rj_env_params(&s->env);
@@ -420,6 +418,7 @@ static int open_staging(struct rj_sender *s, struct ramjet_error *err)
 	s->staging = malloc(sizeof(*s->staging));
 	if (!s->staging)
 		return rj_fail(err, -ENOMEM, "out of memory");
+	s->staging->deltas = s->deltas;
 	return rj_page_codec_stage(&s->codec, err);
 }
 
@@ -431,10 +430,9 @@ static int open_reduction(struct rj_sender *s, struct ramjet_error *err)
 	if (rj_reduction_allows(reduction, RJ_RUN_ZSTD) &&
 	    reduction->level != RJ_LEVEL_OFF)
 		return rj_page_codec_compress(&s->codec, reduction->level, err);
-	return rj_reduction_allows(reduction, RJ_RUN_DELTA) ||
-			       rj_reduction_allows(reduction, RJ_RUN_SAME)
-		       ? rj_page_codec_own(&s->codec, err)
-		       : 0;
+	if (!reduction || !reduction->deltas)
+		return 0;
+	return rj_page_codec_own(&s->codec, err);
 }
 
 static int open_codec(struct rj_sender *s, struct ramjet_error *err)
@@ -446,7 +444,7 @@ static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 		.counters = s->counters,
 		.lane = s->index,
 	};
-	int rc;
+	int rc = rj_deltas_new(s->reduction, &s->env, &s->deltas, err);
 
 	rj_page_codec_init(&s->codec, RJ_OUT_PAYLOAD_BYTES);
 	s->codec.counters = s->counters;
@@ -460,7 +458,8 @@ static int open_codec(struct rj_sender *s, struct ramjet_error *err)
 	}
 	/* One way, a damaged page can't be asked for again: each frame carries
 	 * a checksum of its payload. */
-	rc = s->one_way ? rj_page_codec_copy(&s->codec, err) : 0;
+	if (!rc && s->one_way)
+		rc = rj_page_codec_copy(&s->codec, err);
 	if (!rc)
 		rc = open_reduction(s, err);
 	return rc ? rc : open_staging(s, err);
@@ -479,7 +478,8 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 				       s->rounds->block_count, err);
 	if (rc)
 		return rc;
-	report_paths(s);
+	rj_env_backend(&s->env, rj_channel_backend(s->channel),
+		       rj_channel_reason(s->channel));
 	rc = open_codec(s, err);
 	if (!rc)
 		rc = check_strict(s, err);
@@ -522,6 +522,7 @@ static void *sender_thread(void *arg)
 	free(s->frames[0]);
 	free(s->frames[1]);
 	free(s->staging);
+	free(s->deltas);
 	rj_page_codec_done(&s->codec);
 	rj_lane_level_done(&s->level);
 	if (rc) {

@@ -11,6 +11,7 @@
 #include "engine/page/codec.h"
 #include "engine/placement/numa.h"
 #include "engine/send/claim_log.h"
+#include "engine/send/deltas.h"
 #include "engine/send/governor.h"
 #include "engine/send/lane_level.h"
 #include "engine/send/out_frame.h"
@@ -55,6 +56,7 @@ struct rj_sender {
 	struct rj_out_frame *frames[RJ_CODEC_FRAMES];
 	unsigned filling;           /* index of the frame being built */
 	struct rj_staging *staging; /* NULL: all blocks are mapped here */
+	struct rj_deltas *deltas;   /* NULL: no copies are kept */
 	uint64_t rate;              /* the cap this channel's pace is for */
 	uint32_t round;
 };

@@ -31,8 +31,9 @@ static void gather(struct rj_staging *staging, const struct rj_claim *claim,
 
 /* Cut `count` pages, which are the block's from `page` on and lie at `at` in the
  * frame's memory. */
-static void add_range(struct rj_out_frame *frame, unsigned block, uint64_t page,
-		      uint32_t at, uint32_t count)
+static void add_range(struct rj_deltas *deltas, struct rj_out_frame *frame,
+		      unsigned block, uint64_t page, uint32_t at,
+		      uint32_t count)
 {
 	const uint8_t *pages = rj_out_frame_staging(frame, at);
 	uint32_t done = 0;
@@ -41,9 +42,10 @@ static void add_range(struct rj_out_frame *frame, unsigned block, uint64_t page,
 		enum rj_run_kind kind;
 		const uint32_t cut =
 			rj_page_cut(frame->codec, pages, done, count, &kind);
-		const uint32_t added = rj_out_frame_add(
-			frame, block, pages + (size_t)done * RAMJET_PAGE_BYTES,
-			page + done, cut, kind);
+		const uint32_t added =
+			rj_deltas_add(deltas, frame, block,
+				      pages + (size_t)done * RAMJET_PAGE_BYTES,
+				      page + done, cut, kind);
 
 		/* There is room: rj_out_frame_room() */
 		assert(added == cut);
@@ -65,8 +67,8 @@ static void add_batch(const struct rj_staging *staging,
 		const uint32_t count =
 			(uint32_t)(range->bytes / RAMJET_PAGE_BYTES);
 
-		add_range(frame, block, range->offset / RAMJET_PAGE_BYTES, at,
-			  count);
+		add_range(staging->deltas, frame, block,
+			  range->offset / RAMJET_PAGE_BYTES, at, count);
 		at += count;
 	}
 }

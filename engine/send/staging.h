@@ -8,13 +8,14 @@
  * meanwhile, from memory of its own.
  */
 #include "engine/page/foreign_memory.h"
-#include "engine/send/out_frame.h"
+#include "engine/send/deltas.h"
 #include "engine/send/rounds.h"
 
 struct rj_staging {
 	/* The batch: at worst every other page of a chunk. */
 	struct ramjet_memory_range ranges[RJ_CHUNK_PAGES / 2];
 	size_t count;
+	struct rj_deltas *deltas; /* the lane's; NULL: none */
 };
 
 /* Read the claim's pages from bit *from on, which moves on, and add them to the

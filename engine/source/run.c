@@ -16,6 +16,7 @@
 #include "engine/source/channels.h"
 #include "engine/source/commit.h"
 #include "engine/source/connections.h"
+#include "engine/source/copies.h"
 #include "engine/source/give_way.h"
 #include "engine/source/helpers.h"
 #include "engine/source/memory.h"
@@ -46,6 +47,7 @@ static void free_outgoing(struct ramjet_migration *m)
 	(void)rj_conn_close(&out->session.given, 1, NULL);
 	rj_helpers_free(out->helpers);
 	rj_first_look_close(&out->pages.first_look);
+	rj_copies_end(&out->lanes);
 	rj_rounds_done(&out->pages.rounds);
 	rj_numa_done(&out->lanes.numa);
 	rj_link_keeper_done(&out->session.keeper);
@@ -158,6 +160,8 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_memory_prepare(out, err);
 	if (!rc)
+		rj_copies_begin(&out->lanes, &out->pages, m->guest, &out->env);
+	if (!rc)
 		rc = start_senders(m, err);
 	if (rc)
 		return rc;
@@ -259,6 +263,7 @@ static void tell_target(struct rj_outgoing *out)
 static void record_wire(struct rj_outgoing *out)
 {
 	rj_offer_record(&out->lanes, &out->env);
+	rj_copies_end(&out->lanes);
 	rj_lock(out->env.lock);
 	out->env.stats->control_bytes = out->session.link.bytes;
 	if (out->pages.rounds.worker_count)

@@ -285,6 +285,15 @@ static int take_one(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc;
 }
 
+/* What builds on older copies has to read them. */
+static bool can_build(const struct rj_incoming *in)
+{
+	for (unsigned i = 0; i < in->block_count; i++)
+		if (in->blocks[i].foreign && !in->blocks[i].foreign->read)
+			return false;
+	return true;
+}
+
 /* The source has asked: so it knows the answer. */
 static int answer_offer(struct ramjet_migration *m, struct ramjet_error *err)
 {
@@ -298,6 +307,8 @@ static int answer_offer(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (!in->was_offered || in->one_way)
 		return 0;
+	if (!can_build(in))
+		in->takes &= ~(1u << RJ_RUN_DELTA | 1u << RJ_RUN_SAME);
 	rj_talk_said(&in->talk, RJ_FRAME_TAKES);
 	rj_kinds_encode(in->takes, body);
 	return rj_link_send(&in->link, &frame, body,

@@ -17,10 +17,11 @@
 #define LARGE_TIB 12u
 #define PLACES    48u /* of a chunk each: 96 MiB */
 /* Both sides together: a bit a page is 32 MiB a TiB. The source's two rounds, its
- * two maps of what the VMM tells, four for hot pages, and one for a moment of which
+ * two maps of what the VMM tells, four for hot pages, one of
+ * what was sent before (deltas), and one for a moment of which
  * a page is used (the trial of digests), and the target's map of what has arrived;
  * and 4 MiB for all that is less than a bit a page. */
-#define MAPS      10u
+#define MAPS      11u
 #define MIB_A_TIB (MAPS * 32 + 4)
 /* Threads, buffers and what else does not grow; and page tables' worth of maps
  * at each place. */
@@ -75,6 +76,8 @@ static uint64_t most_kib(uint64_t pages, bool shared)
 			wide_vm_write(&move.source, 0, place(pages, i) + page,
 				      1);
 	move.params.channels = 2;
+	/* Else by what the machine has left just then. */
+	move.params.delta_cache_bytes = 16u << 20;
 	move.meanwhile = note_resident;
 	before = status_kib("VmSize");
 	resident_before = status_kib("RssAnon");

@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "engine/page/delta_cache.h"
+#include "engine/page/delta_sum.h"
 #include "util/memory_limit.h"
 
 #define MIB (UINT64_C(1) << 20)
 
 struct scene {
 	struct rj_block blocks[2];
-	_Atomic uint32_t opened, left;
+	_Atomic uint32_t left;
 	struct rj_delta_cache *cache;
 	uint8_t base[RAMJET_PAGE_BYTES];
 	uint64_t sum;
@@ -36,7 +37,6 @@ static int new_cache(uint64_t bytes, struct ramjet_error *err)
 		.blocks = scene.blocks,
 		.block_count = 2,
 		.bytes = bytes,
-		.opened = &scene.opened,
 		.left_by_all = &scene.left,
 	};
 
@@ -60,13 +60,13 @@ static int teardown(void **state)
 /* Every lane has left the rounds before. */
 static void enter(uint32_t round)
 {
-	scene.opened = scene.left = round;
+	scene.left = round;
 }
 
 static enum rj_delta_use take(unsigned block, uint64_t page, uint32_t round)
 {
-	return rj_delta_cache_take(scene.cache, block, page, round, scene.base,
-				   &scene.sum);
+	return rj_delta_cache_take(scene.cache, block, page, round, 0,
+				   scene.base, &scene.sum);
 }
 
 static void keep(unsigned block, uint64_t page, uint32_t round, unsigned fill)
@@ -128,7 +128,7 @@ static void nothing_is_built_on_while_a_lane_is_behind(void **state)
 {
 	(void)state;
 	have(0, 1, 1);
-	scene.opened = 2; /* and somebody is in 1 yet */
+	/* Somebody is in 1 yet. */
 	assert_int_equal(take(0, 1, 2), RJ_DELTA_KEEP);
 	assert_int_equal(copies(), 0);
 }
@@ -139,8 +139,7 @@ static void who_is_behind_puts_nothing_back(void **state)
 	have(0, 1, 1);
 	enter(2);
 	assert_int_equal(take(0, 1, 2), RJ_DELTA_BASE);
-	/* Somebody opens the next round, and sends it there. */
-	scene.opened = 3;
+	/* Somebody sends it in the next round. */
 	rj_delta_cache_drop(scene.cache, 0, 1, 1, 3);
 	keep(0, 1, 2, 2);
 	assert_int_equal(copies(), 0);
@@ -151,7 +150,6 @@ static void who_is_behind_leaves_a_newer_copy(void **state)
 	(void)state;
 	enter(0);
 	assert_int_equal(take(0, 1, 0), RJ_DELTA_PASS);
-	scene.opened = 2;
 	scene.left = 1;
 	assert_int_equal(take(0, 1, 2), RJ_DELTA_KEEP);
 	keep(0, 1, 2, 22);
@@ -207,6 +205,47 @@ static void without_a_limit_all_have_room(void **state)
 	assert_int_equal(copies(), 3000);
 }
 
+static bool is_on(uint32_t round)
+{
+	uint32_t from;
+
+	return rj_delta_cache_is_on(scene.cache, round, &from);
+}
+
+static void copies_are_kept_from_one_round_to_another(void **state)
+{
+	uint32_t from;
+
+	(void)state;
+	assert_false(is_on(0));
+	assert_true(rj_delta_cache_begin(scene.cache, 4));
+	assert_false(rj_delta_cache_begin(scene.cache, 4));
+	assert_false(is_on(4));
+	assert_true(rj_delta_cache_is_on(scene.cache, 5, &from));
+	assert_int_equal(from, 5);
+	/* Who is not in yet cannot end it. */
+	assert_false(rj_delta_cache_end(scene.cache, 4));
+	assert_true(rj_delta_cache_end(scene.cache, 6));
+	assert_false(rj_delta_cache_end(scene.cache, 6));
+	assert_true(is_on(7));
+	assert_false(is_on(8));
+	/* It begins again when it is over, and not before. */
+	assert_false(rj_delta_cache_begin(scene.cache, 7));
+	assert_true(rj_delta_cache_begin(scene.cache, 8));
+	assert_false(is_on(8));
+	assert_true(is_on(9));
+}
+
+static void what_was_kept_before_is_not_built_on(void **state)
+{
+	(void)state;
+	have(0, 1, 1);
+	enter(2);
+	assert_int_equal(rj_delta_cache_take(scene.cache, 0, 1, 2, 2,
+					     scene.base, &scene.sum),
+			 RJ_DELTA_KEEP);
+}
+
 static void a_budget_is_shared_or_as_asked(void **state)
 {
 	const struct rj_memory_limit much = { .available = UINT64_MAX };
@@ -232,7 +271,7 @@ static void a_budget_that_holds_nothing_is_refused(void **state)
 	(void)state;
 	assert_int_equal(new_cache(4096, &err), -EINVAL);
 	assert_string_equal(err.message,
-			    "delta cache: 4096 bytes, wanted 32928 at least");
+			    "delta cache: 4096 bytes, wanted 32936 at least");
 	assert_null(scene.cache);
 }
 
@@ -256,6 +295,11 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(without_a_limit_all_have_room,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			copies_are_kept_from_one_round_to_another, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			what_was_kept_before_is_not_built_on, setup, teardown),
 		cmocka_unit_test(a_budget_is_shared_or_as_asked),
 		cmocka_unit_test(a_budget_that_holds_nothing_is_refused),
 	};

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/page/coding.h"
+#include "engine/page/run_table.h"
 #include "engine/receive/target_memory.h"
 #include "engine/wire/bytes.h"
 #include "tests/unit/engine/guarded.h"
@@ -195,6 +196,26 @@ static void a_page_may_come_go_and_come_again(void **state)
 		assert_int_equal(place(s), 0);
 		expect_page(s, 0, 9, 0);
 	}
+}
+
+static void what_has_not_come_is_not_built_on(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s, 1);
+	add(s, 0, 4, RJ_RUN_RAW);
+	assert_int_equal(place(s), 0);
+	receive(s, 0x77);
+	begin(s, 1);
+	add(s, 1, 3, RJ_RUN_SAME);
+	assert_int_equal(place(s), 0);
+	expect_page(s, 1, 1, 0x77);
+	begin(s, 1);
+	add(s, 2, 5, RJ_RUN_SAME);
+	assert_int_equal(place(s), -EPROTO);
+	assert_string_equal(s->err.message,
+			    "block ram1, page 4: a run of kind same, wanted "
+			    "the page itself first");
 }
 
 #define WORD_OF_77 UINT64_C(0x7777777777777777)
@@ -552,6 +573,7 @@ int main(void)
 		CASE(zero_runs_leave_untouched_memory_untouched),
 		CASE(zero_runs_clear_what_was_received),
 		CASE(a_page_may_come_go_and_come_again),
+		CASE(what_has_not_come_is_not_built_on),
 		CASE(word_runs_fill_their_pages_and_no_others),
 		CASE(a_block_that_is_not_there_is_refused),
 		CASE(runs_beyond_the_block_are_refused),
