@@ -40,6 +40,8 @@
 #define NETWORK_ODD 1.25
 /* As fast as it was, and nobody waits for it: it would take more. */
 #define TAKES_MORE 0.98
+/* What was lost by going down before holds no longer than this then. */
+#define DOWN_AGAIN_NS (3 * S)
 
 /* What another rung must promise, and what it must bring. */
 #define PROMISE     1.05
@@ -119,7 +121,14 @@ static double promise(const struct rj_ladder *l, unsigned rung, double cpus)
 	const double cpu = lesser(cpus, l->got_cpu) * 1e9 /
 			   (l->other_ns + cost_of(l, rung));
 
-	return is_network_known(l) ? lesser(cpu, l->network / r->ratio) : cpu;
+	const double moves =
+		is_network_known(l) ? lesser(cpu, l->network / r->ratio) : cpu;
+
+	/* What it does move is known better, where the CPU bounds it: others
+	 * may have more of that than was thought. */
+	return rung && rung == l->at && l->moved > 0 && l->waited < WAITS
+		       ? lesser(moves, l->moved)
+		       : moves;
 }
 
 /* Of the lane's time, for zstd alone. */
@@ -351,6 +360,8 @@ static void learn_network(struct rj_ladder *l, const struct rj_ladder_seen *w)
 			(uint64_t)((double)l->down_wait_ns * l->lane_factor);
 	} else if (l->waited < NO_WAITS && rate > l->network * TAKES_MORE) {
 		l->network = 0;
+		if (l->down_ns > l->seen.ns + DOWN_AGAIN_NS)
+			l->down_ns = l->seen.ns + DOWN_AGAIN_NS;
 	}
 }
 
