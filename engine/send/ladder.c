@@ -40,8 +40,6 @@
 #define NETWORK_ODD 1.25
 /* As fast as it was, and nobody waits for it: it would take more. */
 #define TAKES_MORE 0.98
-/* What was lost by going down before holds no longer than this then. */
-#define DOWN_AGAIN_NS (3 * S)
 
 /* What another rung must promise, and what it must bring. */
 #define PROMISE     1.05
@@ -360,8 +358,6 @@ static void learn_network(struct rj_ladder *l, const struct rj_ladder_seen *w)
 			(uint64_t)((double)l->down_wait_ns * l->lane_factor);
 	} else if (l->waited < NO_WAITS && rate > l->network * TAKES_MORE) {
 		l->network = 0;
-		if (l->down_ns > l->seen.ns + DOWN_AGAIN_NS)
-			l->down_ns = l->seen.ns + DOWN_AGAIN_NS;
 	}
 }
 
