@@ -119,11 +119,16 @@ static void print_pages(const json_t *report, FILE *out)
 {
 	const json_t *ram = member(report, "ram");
 	char normal[RJ_CLI_HUMAN_BYTES], zero[RJ_CLI_HUMAN_BYTES];
-	char never[RJ_CLI_HUMAN_BYTES];
+	char never[RJ_CLI_HUMAN_BYTES], compressed[RJ_CLI_HUMAN_BYTES];
+	char deltas[RJ_CLI_HUMAN_BYTES];
 
-	line(out, "pages", "%s normal, %s zero, %s never touched",
+	line(out, "pages",
+	     "%s normal, %s zero, %s compressed, %s as deltas, %s never "
+	     "touched",
 	     rj_cli_human_count(whole(ram, "normal_pages"), normal),
 	     rj_cli_human_count(whole(ram, "zero_pages"), zero),
+	     rj_cli_human_count(whole(ram, "compressed_pages"), compressed),
+	     rj_cli_human_count(whole(ram, "delta_pages"), deltas),
 	     rj_cli_human_count(whole(ram, "unpopulated_pages"), never));
 }
 

@@ -60,6 +60,20 @@ void rj_cli_result_pause(const struct ramjet_info *info, FILE *out)
 		      "", rj_cli_human_time(info->downtime_limit_us, limit));
 }
 
+/* Those of which there are some. */
+static void pages_made_smaller(const struct ramjet_info *info, FILE *out)
+{
+	char pages[RJ_CLI_HUMAN_BYTES];
+
+	if (info->ram_compressed_pages)
+		(void)fprintf(
+			out, ", %s compressed",
+			rj_cli_human_count(info->ram_compressed_pages, pages));
+	if (info->ram_delta_pages)
+		(void)fprintf(out, ", %s as deltas",
+			      rj_cli_human_count(info->ram_delta_pages, pages));
+}
+
 void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 {
 	char total[RJ_CLI_HUMAN_BYTES], time[RJ_CLI_HUMAN_BYTES];
@@ -81,6 +95,7 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 	(void)fprintf(out, "%s normal, %s zero",
 		      rj_cli_human_count(info->ram_normal_pages, normal),
 		      rj_cli_human_count(info->ram_zero_pages, zero));
+	pages_made_smaller(info, out);
 	/* Only the source knows which memory was never touched. */
 	if (info->outgoing)
 		(void)fprintf(
