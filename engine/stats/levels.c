@@ -27,8 +27,9 @@ static struct rj_level_change unpack(uint64_t word)
 
 static uint64_t change_at(const struct rj_levels *levels, uint64_t index)
 {
-	return atomic_load_explicit(&levels->changes[index % RJ_LEVELS_MAX],
-				    memory_order_relaxed);
+	/* acquire: pairs with the release in rj_levels_note() */
+	return atomic_load_explicit(&levels->changes[index % RJ_LEVELS_SLOTS],
+				    memory_order_acquire);
 }
 
 void rj_levels_note(struct rj_levels *levels, int32_t level, uint64_t now_us)
@@ -38,8 +39,9 @@ void rj_levels_note(struct rj_levels *levels, int32_t level, uint64_t now_us)
 
 	if (count && unpack(change_at(levels, count - 1)).level == level)
 		return;
-	atomic_store_explicit(&levels->changes[count % RJ_LEVELS_MAX],
-			      pack(level, now_us), memory_order_relaxed);
+	/* release: who finds this word here finds no smaller count afterwards */
+	atomic_store_explicit(&levels->changes[count % RJ_LEVELS_SLOTS],
+			      pack(level, now_us), memory_order_release);
 	/* release: pairs with the acquire in rj_levels_read() */
 	atomic_store_explicit(&levels->count, count + 1, memory_order_release);
 }
@@ -51,16 +53,17 @@ size_t rj_levels_read(const struct rj_levels *levels,
 	const uint64_t total =
 		atomic_load_explicit(&levels->count, memory_order_acquire);
 	const uint64_t kept = total < RJ_LEVELS_MAX ? total : RJ_LEVELS_MAX;
-	size_t lost = 0;
+	const uint64_t first = total - kept;
+	uint64_t now;
+	size_t used = 0;
 
 	for (uint64_t i = 0; i < kept; i++)
-		out[i] = unpack(change_at(levels, total - kept + i));
-	/* The oldest ones may have been written over meanwhile, by what came
-	 * after the latest one here. */
-	while (lost + 1 < kept && out[lost].since_us > out[kept - 1].since_us)
-		lost++;
-	for (size_t i = 0; lost && i < kept - lost; i++)
-		out[i] = out[i + lost];
+		out[i] = unpack(change_at(levels, first + i));
+	/* Those were written over meanwhile, or may have been. */
+	now = atomic_load_explicit(&levels->count, memory_order_acquire);
+	for (uint64_t i = 0; i < kept; i++)
+		if (first + i + RJ_LEVELS_SLOTS > now)
+			out[used++] = out[i];
 	*ret_total = total;
-	return kept - lost;
+	return used;
 }

@@ -11,13 +11,15 @@
 
 /* Chosen: what a person may look through, and half a KiB a lane. */
 #define RJ_LEVELS_MAX 64u
+/* One more: that which is being written. */
+#define RJ_LEVELS_SLOTS (RJ_LEVELS_MAX + 1)
 /* No zstd at all: what engine/page/reduction.h calls RJ_LEVEL_OFF. */
 #define RJ_LEVELS_OFF INT32_MIN
 
 struct rj_levels {
 	_Atomic uint64_t count; /* so many changes, all in all */
 	/* A ring: time << 8 | level, as levels.c packs them. */
-	_Atomic uint64_t changes[RJ_LEVELS_MAX];
+	_Atomic uint64_t changes[RJ_LEVELS_SLOTS];
 };
 
 /* One change. */

@@ -346,7 +346,7 @@ static void attach_to_qemu(enum rj_attach_via via, bool preload,
 						: RJ_ATTACH_PTRACE);
 		assert_true(p.uffd >= 0 && p.mem_fd >= 0);
 		if (!preload)
-			print_message("held %llu us\n",
+			print_message("# held %llu us\n",
 				      (unsigned long long)p.held_us);
 		rj_attach_process_close(&p);
 	}

@@ -361,9 +361,9 @@ static void there_is_room_for_what_fits(void **state)
 	(void)state;
 	for (double us = 20000; us < 1e7; us *= 3) {
 		with.unsent_pages = (double)rj_estimate_room(&e, &inputs, us);
-		assert_true(pause_of(&e, &with).p90_us <= us);
+		assert_true(pause_of(&e, &with).p90_us <= (uint64_t)us);
 		with.unsent_pages += 10;
-		assert_true(pause_of(&e, &with).p90_us > us);
+		assert_true(pause_of(&e, &with).p90_us > (uint64_t)us);
 	}
 	assert_int_equal(rj_estimate_room(&e, &inputs, 10), 0);
 }
