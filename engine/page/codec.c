@@ -22,6 +22,7 @@ void rj_page_codec_done(struct rj_page_codec *codec)
 		free(codec->staging);
 	free(codec->copies);
 	free(codec->own);
+	free(codec->scratch);
 	free(codec->coded);
 	free(codec->group);
 	rj_compressor_free(codec->compressor);
@@ -64,6 +65,18 @@ int rj_page_codec_own(struct rj_page_codec *codec, struct ramjet_error *err)
 	if (!codec->own)
 		codec->own = new_frames(codec);
 	return codec->own ? 0 : rj_fail(err, -ENOMEM, "out of memory");
+}
+
+uint8_t *rj_page_codec_scratch(struct rj_page_codec *codec,
+			       struct ramjet_error *err)
+{
+	if (!codec->scratch)
+		codec->scratch = aligned_alloc(RAMJET_PAGE_BYTES,
+					       (size_t)RJ_SCRATCH_PAGES *
+						       RAMJET_PAGE_BYTES);
+	if (!codec->scratch)
+		(void)rj_fail(err, -ENOMEM, "out of memory");
+	return codec->scratch;
 }
 
 uint8_t *rj_page_codec_coded(struct rj_page_codec *codec, unsigned frame)

@@ -20,6 +20,8 @@ struct rj_decompressor;
 
 /* One frame is built while another is sent. */
 #define RJ_CODEC_FRAMES 2u
+/* Pages that are made here before they are written to a block: some at a time. */
+#define RJ_SCRATCH_PAGES 16u
 
 struct rj_page_codec {
 	/* the source's */
@@ -46,6 +48,7 @@ struct rj_page_codec {
 	const uint8_t *delta;
 	uint32_t delta_bytes;
 	struct rj_delta_coder deltas; /* either side's */
+	uint8_t *scratch; /* RJ_SCRATCH_PAGES, once they are needed */
 
 	/* the target's: runs of the frame at hand whose payload comes here */
 	struct rj_run_piece *pieces; /* RJ_RUNS_MAX, once there are any */
@@ -63,6 +66,12 @@ struct rj_page_codec {
 void rj_page_codec_init(struct rj_page_codec *codec, uint32_t frame_bytes);
 /* Safe on a zeroed struct. */
 void rj_page_codec_done(struct rj_page_codec *codec);
+
+/* RJ_SCRATCH_PAGES of memory, page-aligned, for whoever wants them until he
+ * returns; NULL: out of memory, which err says. (Of a stack a sanitizer forgets how
+ * it is aligned; and a worker's may be small.) */
+uint8_t *rj_page_codec_scratch(struct rj_page_codec *codec,
+			       struct ramjet_error *err);
 
 /* ---- source ------------------------------------------------------------- */
 

@@ -93,19 +93,18 @@ int rj_delta_run_check(const struct rj_run_piece *piece,
 		       (size_t)(end - at), piece->run.count);
 }
 
-/* Copies of what there is, and of what it becomes. */
+/* Of a copy of what there is, what it becomes; each has a page of memory. */
 static int build(struct rj_page_codec *codec, const struct rj_run_piece *piece,
-		 const struct part *part, uint8_t *made,
+		 const struct part *part, uint8_t *base, uint8_t *made,
 		 struct ramjet_error *err)
 {
-	_Alignas(RAMJET_PAGE_BYTES) uint8_t base[RAMJET_PAGE_BYTES];
 	const uint8_t *was =
 		rj_pages_look(piece->block, part->page, 1, made, err);
 	uint64_t sum;
 
 	if (!was)
 		return err->code;
-	rj_page_copy(base, was, sizeof(base));
+	rj_page_copy(base, was, RAMJET_PAGE_BYTES);
 	sum = rj_delta_sum(base);
 	if (sum != part->sum)
 		return rj_fail(err, -EPROTO,
@@ -120,19 +119,24 @@ static int build(struct rj_page_codec *codec, const struct rj_run_piece *piece,
 static int place(struct rj_page_codec *codec, const struct rj_run_piece *piece,
 		 const struct part *part, struct ramjet_error *err)
 {
-	_Alignas(RAMJET_PAGE_BYTES) uint8_t made[RAMJET_PAGE_BYTES];
-	const uint8_t *page = part->bytes;
+	uint8_t *made;
 	int rc;
 
 	if (!part->length)
 		return 0;
+	made = rj_page_codec_scratch(codec, err);
+	if (!made)
+		return -ENOMEM;
 	if (part->length < RAMJET_PAGE_BYTES) {
-		rc = build(codec, piece, part, made, err);
+		rc = build(codec, piece, part, made + RAMJET_PAGE_BYTES, made,
+			   err);
 		if (rc)
 			return refuse(piece, part->page, err);
-		page = made;
+	} else {
+		/* In the payload it lies anywhere. */
+		memcpy(made, part->bytes, RAMJET_PAGE_BYTES);
 	}
-	return rj_pages_write(piece->block, part->page, 1, page, err);
+	return rj_pages_write(piece->block, part->page, 1, made, err);
 }
 
 int rj_delta_run_place(struct rj_page_codec *codec,

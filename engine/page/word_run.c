@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/page/word_run.h"
 
+#include "engine/page/codec.h"
 #include "engine/page/memory.h"
-
-/* Chosen: pages that are written with one call, where they are not mapped. */
-#define COPY_PAGES 16u
 
 typedef uint64_t word64 __attribute__((may_alias));
 
@@ -16,18 +14,23 @@ RJ_GUEST_MEMORY static void fill(uint8_t *pages, uint64_t bytes, uint64_t word)
 		to[i] = word;
 }
 
-static int write_copies(const struct rj_run_piece *piece,
+/* Where the block is not mapped: as many with one call as there is memory for. */
+static int write_copies(struct rj_page_codec *codec,
+			const struct rj_run_piece *piece,
 			struct ramjet_error *err)
 {
-	_Alignas(RAMJET_PAGE_BYTES)
-		uint8_t copies[COPY_PAGES * RAMJET_PAGE_BYTES];
+	uint8_t *copies = rj_page_codec_scratch(codec, err);
 	uint64_t page = piece->run.page;
 	uint32_t left = piece->run.count;
 	int rc = 0;
 
-	fill(copies, sizeof(copies), piece->word);
+	if (!copies)
+		return -ENOMEM;
+	fill(copies, (uint64_t)RJ_SCRATCH_PAGES * RAMJET_PAGE_BYTES,
+	     piece->word);
 	while (!rc && left) {
-		const uint32_t some = left < COPY_PAGES ? left : COPY_PAGES;
+		const uint32_t some =
+			left < RJ_SCRATCH_PAGES ? left : RJ_SCRATCH_PAGES;
 
 		rc = rj_pages_write(piece->block, page, some, copies, err);
 		page += some;
@@ -40,9 +43,8 @@ int rj_word_run_place(struct rj_page_codec *codec,
 		      const struct rj_run_piece *piece,
 		      struct ramjet_error *err)
 {
-	(void)codec;
 	if (rj_block_memory(piece->block) != &rj_mapped_memory)
-		return write_copies(piece, err);
+		return write_copies(codec, piece, err);
 	fill(piece->block->host + piece->run.page * RAMJET_PAGE_BYTES,
 	     (uint64_t)piece->run.count * RAMJET_PAGE_BYTES, piece->word);
 	return 0;
