@@ -67,7 +67,7 @@ static const uint8_t *find_absent(const struct rj_block *block,
 }
 
 static int look(struct rj_headroom *room, const struct rj_block *block,
-		const struct iovec *parts, unsigned count,
+		const struct iovec *parts, unsigned count, uint64_t bytes,
 		struct ramjet_error *err)
 {
 	struct rj_memory_limit limit;
@@ -75,7 +75,10 @@ static int look(struct rj_headroom *room, const struct rj_block *block,
 	uint64_t more;
 
 	rj_memory_limit_of(room->root, &limit);
-	if (limit.available > room->margin) {
+	/* They may be many: a run of one word takes no more than its entries on
+	 * the wire. */
+	if (limit.available > room->margin &&
+	    limit.available - room->margin >= bytes) {
 		more = (limit.available - room->margin) / SHARE;
 		if (more > LOOKED_AT_MAX)
 			more = LOOKED_AT_MAX;
@@ -109,5 +112,5 @@ int rj_headroom_take(struct rj_headroom *room, const struct rj_block *block,
 		      atomic_fetch_sub_explicit(&room->until_look, bytes,
 						memory_order_relaxed) > bytes))
 		return 0;
-	return look(room, block, parts, count, err);
+	return look(room, block, parts, count, (uint64_t)bytes, err);
 }

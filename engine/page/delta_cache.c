@@ -349,14 +349,19 @@ enum rj_delta_use rj_delta_cache_take(struct rj_delta_cache *cache,
 {
 	const struct place at = place_of(cache, block, page);
 	enum rj_delta_use use;
+	unsigned way;
 
-	/* Nothing is there of what is sent for the first time, nor is kept. But
-	 * who is behind, and sends it at the same time, finds it sent before. */
+	/* Nothing is kept of what is sent for the first time. But who is behind,
+	 * and sends it at the same time, finds it sent before, and may have put a
+	 * copy there before we come to the lock: that is taken out (rule 1). */
 	if (rj_bitmap_set_run(&cache->sent[block], page, 1)) {
 		if (is_last(cache, round))
 			return RJ_DELTA_PASS;
 		rj_lock(&at.shard->lock);
 		say_sent(cache, &at, round);
+		way = find(&at);
+		if (way < RJ_DELTA_WAYS)
+			(void)take_out(&at, way, round);
 		rj_unlock(&at.shard->lock);
 		return RJ_DELTA_PASS;
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <zstd.h>
 
+#include "engine/page/zstd_frame.h"
 #include "util/error.h"
 
 /* Between -5 and 3 sizes differ little and times by two: decision 041. */
@@ -33,7 +34,9 @@ uint32_t rj_zstd_delta_pack(struct rj_zstd_delta *zstd, const uint8_t *base,
 	ZSTD_CCtx *context = packer(zstd);
 	size_t bytes;
 
+	/* The last one may have been given up in the middle, for want of room. */
 	if (!context ||
+	    ZSTD_isError(ZSTD_CCtx_reset(context, ZSTD_reset_session_only)) ||
 	    ZSTD_isError(ZSTD_CCtx_refPrefix(context, base, RAMJET_PAGE_BYTES)))
 		return 0;
 	bytes = ZSTD_compress2(context, out, room, page, RAMJET_PAGE_BYTES);
@@ -44,16 +47,16 @@ int rj_zstd_delta_unpack(struct rj_zstd_delta *zstd, const uint8_t *base,
 			 const uint8_t *packed, size_t bytes, uint8_t *out,
 			 struct ramjet_error *err)
 {
-	const unsigned long long content =
-		ZSTD_getFrameContentSize(packed, bytes);
 	size_t got;
+	/* Nothing but what protocol.md allows gets to zstd, which knows older
+	 * formats, too. */
+	const int rc = rj_zstd_frame_check(packed, (uint32_t)bytes,
+					   RAMJET_PAGE_BYTES, err);
 
-	if (content != RAMJET_PAGE_BYTES)
-		return rj_fail(err, -EPROTO, "delta: no zstd frame of %u bytes",
-			       RAMJET_PAGE_BYTES);
-	if (ZSTD_findFrameCompressedSize(packed, bytes) != bytes)
-		return rj_fail(err, -EPROTO,
-			       "delta: more or less than a zstd frame");
+	if (rc) {
+		rj_error_prefix(err, "delta");
+		return rc;
+	}
 	if (!zstd->unpacker)
 		zstd->unpacker = ZSTD_createDCtx();
 	if (!zstd->unpacker)

@@ -97,6 +97,9 @@ static int add_pages(struct rj_sender *s, unsigned block, uint64_t page,
 		rc = flush(s);
 		if (rc)
 			return rc;
+		/* The level may be another with each frame. */
+		if (kind == RJ_RUN_ZSTD && s->codec.level == RJ_LEVEL_OFF)
+			kind = RJ_RUN_RAW;
 	}
 	return 0;
 }
@@ -432,6 +435,10 @@ static int open_reduction(struct rj_sender *s, struct ramjet_error *err)
 		return rj_page_codec_compress(&s->codec, reduction->level, err);
 	if (!reduction || !reduction->deltas)
 		return 0;
+	/* Here, since it must not be missing later: what is sent raw for want of
+	 * it is not the copy that is kept. */
+	if (!rj_page_codec_coded(&s->codec, 0))
+		return rj_fail(err, -ENOMEM, "out of memory");
 	return rj_page_codec_own(&s->codec, err);
 }
 

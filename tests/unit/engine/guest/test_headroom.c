@@ -101,6 +101,18 @@ static void memory_that_is_there_may_be_written(void **state)
 	assert_int_equal(take(s, 0, 101), -ENOMEM);
 }
 
+/* A run of one word may be a hundred times what is left. */
+static void what_is_taken_at_once_must_be_there_beside(void **state)
+{
+	struct scene *s = *state;
+
+	use(s, 92 * MIB);
+	assert_int_equal(take(s, 0, PAGES / 2), 0);
+	rj_headroom_init(&s->room, 1);
+	s->room.root = s->root;
+	assert_int_equal(take(s, 0, PAGES), -ENOMEM);
+}
+
 /* Not for every frame, but before all can be used up. */
 static void it_is_looked_again_in_time(void **state)
 {
@@ -164,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(memory_that_is_not_left_is_refused_with_figures),
 		CASE(memory_that_is_there_may_be_written),
+		CASE(what_is_taken_at_once_must_be_there_beside),
 		CASE(it_is_looked_again_in_time),
 		CASE(huge_pages_are_none_of_its_business),
 		CASE(where_nothing_is_known_nothing_is_refused),

@@ -228,8 +228,32 @@ static void more_than_a_frame_is_refused(void **state)
 		skip();
 	}
 	coded[bytes] = 0;
-	refused(coded, bytes + 1, "more or less than a zstd frame");
+	refused(coded, bytes + 1, "1 bytes follow the zstd frame");
 	refused(coded, bytes - 1, "zstd");
+	/* As the format was in zstd 0.7, which libraries still read. */
+	coded[1] = 0x27;
+	refused(coded, bytes, "wanted a zstd frame");
+}
+
+/* For want of room zstd gives one up in the middle. */
+static void one_that_does_not_fit_spoils_no_other(void **state)
+{
+	struct rj_zstd_delta zstd = { 0 };
+	uint32_t first;
+
+	(void)state;
+	memmove(page + 3, base, PAGE - 3);
+	first = rj_zstd_delta_pack(&zstd, base, page, coded, sizeof(coded));
+	if (!first) {
+		print_message("skipped: built without zstd\n");
+		skip();
+	}
+	assert_int_equal(
+		rj_zstd_delta_pack(&zstd, base, page, coded, first / 2), 0);
+	assert_int_equal(
+		rj_zstd_delta_pack(&zstd, base, page, coded, sizeof(coded)),
+		first);
+	rj_zstd_delta_done(&zstd);
 }
 
 int main(void)
@@ -249,6 +273,8 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(hostile_ones_are_refused, setup),
 		cmocka_unit_test_setup(more_than_a_frame_is_refused, setup),
+		cmocka_unit_test_setup(one_that_does_not_fit_spoils_no_other,
+				       setup),
 	};
 
 	return cmocka_run_group_tests_name("page_delta", tests, NULL, teardown);
