@@ -154,7 +154,7 @@ struct ramjet_params {
 	uint32_t deltas;    /* enum ramjet_deltas */
 	uint32_t hot_pages; /* enum ramjet_hot_pages */
 	/* Most memory for copies of what was sent, taken as it is needed; 0: no
-	 * limit. _AUTO: a sixteenth of the guest's, and an eighth of what the
+	 * limit. _AUTO: a quarter of the guest's, and an eighth of what the
 	 * machine has left, at most. */
 	uint64_t delta_cache_bytes;
 };

@@ -254,7 +254,7 @@ static void a_budget_is_shared_or_as_asked(void **state)
 	(void)state;
 	assert_int_equal(rj_delta_cache_budget(1024 * MIB,
 					       RAMJET_DELTA_CACHE_AUTO, &much),
-			 64 * MIB);
+			 256 * MIB);
 	assert_int_equal(rj_delta_cache_budget(
 				 1024 * MIB, RAMJET_DELTA_CACHE_AUTO, &little),
 			 8 * MIB);
