@@ -126,7 +126,7 @@ static void compare(const struct sim *sim, uint64_t ns, double of_raw,
  * each of them sees. */
 static double share_of_best(const struct place *place)
 {
-	return place->same_machine ? 0.85 : 0.95;
+	return place->same_machine ? 0.90 : 0.95;
 }
 
 static void everywhere(double link, uint64_t ns)
