@@ -15,7 +15,7 @@ TYPES = {"HELLO": 1, "BLOCKS": 2, "ACCEPT": 3, "FAILED": 4, "CANCEL": 5,
          "APPLIED": 0x30, "SWITCHOVER": 0x31, "READY": 0x32, "COMMIT": 0x33,
          "RUNNING": 0x34}
 OPTIONAL, MORE, FINAL, CHECKED, PAUSED = 1, 2, 4, 8, 32
-RAW, ZERO, WORD, ZSTD, JOINED = 0, 1, 2, 3, 4
+RAW, ZERO, WORD, ZSTD, JOINED, DELTA, SAME = range(7)
 CONTROL, DATA, BOTH, ONE_WAY = range(4)
 ROLES = ["control", "data", "both", "one way"]
 SESSION = bytes(range(0xa0, 0xb0))
@@ -183,7 +183,7 @@ def frame(kind, *, flags=0, block=0, round_=0, table=(), body=(), aux=0,
 def run(page, count, kind):
     word = page | count << 40 | kind << 60
     what = {RAW: "raw", ZERO: "zero", WORD: "word", ZSTD: "zstd, a group begins",
-            JOINED: "joined"}.get(kind, f"kind {kind}")
+            JOINED: "joined", DELTA: "delta", SAME: "same"}.get(kind, f"kind {kind}")
     return u64(word, f"run: page {page}, {count} pages, {what}")
 
 
@@ -196,6 +196,18 @@ def zstd_run(page, count, told):
     """Its two entries."""
     return [run(page, count, ZSTD),
             u64(told | ZSTD << 60, f"the group's payload: {told} bytes")]
+
+
+def delta_run(page, count, told):
+    """Its two entries."""
+    return [run(page, count, DELTA),
+            u64(told | DELTA << 60, f"the run's payload: {told} bytes")]
+
+
+def delta(base, coded, length=None):
+    """A page's part of a DELTA run: what makes it of a base with this sum."""
+    return [u16(len(coded) if length is None else length, "length of the delta"),
+            u64(base, "XXH3 of the base"), (coded, "the delta")]
 
 
 def zstd(content, *, says=None, descriptor=0xa0, window=(), size_bytes=4, tail=()):

@@ -7,9 +7,9 @@ A vector, once released, stays as it is for ever. No test runs this script.
 import os
 import sys
 
-from frames import (BOTH, CHECKED, CONTROL, DATA, FINAL, JOINED, MORE, ONE_WAY, OPTIONAL,
-                    PAGE, PAUSED, RAW, WORD, ZERO, ZSTD, block, blocks, explain, failed,
-                    frame, hello, pages, run, u8, u16, u32, u64, word_run, zeros, zstd,
+from frames import (BOTH, CHECKED, CONTROL, DATA, DELTA, FINAL, JOINED, MORE, ONE_WAY,
+                    OPTIONAL, PAGE, PAUSED, RAW, SAME, WORD, ZERO, ZSTD, block, blocks,
+                    delta, delta_run, explain, failed, frame, hello, pages, run, u8, u16, u32, u64, word_run, zeros, zstd,
                     zstd_run)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -79,6 +79,10 @@ FIRST_PAGES = frame(
     "PAGES", block=1, round_=3, body=pages(2, 3, 9),
     table=[run(2, 2, RAW), run(4, 5, ZERO), run(9, 1, RAW)])
 
+# Ways by which one page changes: stretches, two of them; and one that does not.
+CHANGED = delta(0x0123456789abcdef, bytes([0, 5, 1, 9, 0x8f, 0xf8, 2, 7, 7]))
+UNCHANGED = u16(0, "length of the delta: none, the page is as it was")
+
 GOOD = {
     "hello_control": hello_frame(CONTROL, 0, 4),
     "hello_data": hello_frame(DATA, 3, 4),
@@ -124,6 +128,11 @@ GOOD = {
     "pages_checked_group": checked(
         body=pages(1) + zstd(2 * PAGE),
         table=[run(1, 1, RAW), *zstd_run(4, 1, 13), run(9, 1, JOINED)]),
+    # Page 2: 9 at 5 and 7 to the last two bytes. Page 3 is as it was.
+    "pages_deltas": frame(
+        "PAGES", block=1, round_=5, body=CHANGED + [UNCHANGED],
+        table=[*delta_run(2, 2, 21), run(4, 1, ZERO), run(6, 3, SAME)]),
+    "pages_checked_same": checked(round_=1, table=[run(0, 1024, SAME)]),
     "pages_checked_zero": checked(table=[run(4, 5, ZERO)]),
     "pages_most_runs": frame("PAGES", round_=2, table=[
         run(i, 1, ZERO) for i in range(1023)]),
@@ -260,6 +269,22 @@ ERRORS = {
         "run 1: the table ends, wanted its word"),
     "run_word_past_the_end": (
         frame("PAGES", table=word_run(1023, 2, 7)),
+        "run 0: pages 1023 + 2, the block has 1024"),
+    "delta_without_size": (
+        frame("PAGES", table=[run(1, 1, DELTA)]),
+        "run 0: the table ends, wanted its payload's size"),
+    "delta_of_nothing": (
+        frame("PAGES", table=delta_run(1, 1, 0)),
+        "run 0: payload of 0 bytes, wanted 1 to what its 1 pages are"),
+    "delta_longer_than_its_page": (
+        frame("PAGES", body=CHANGED + [(bytes(4096), "more")],
+              table=delta_run(1, 1, 4115)),
+        "run 0: payload of 4115 bytes, wanted 1 to what its 1 pages are"),
+    "delta_size_is_a_run": (
+        frame("PAGES", body=CHANGED, table=[run(1, 1, DELTA), run(2, 1, SAME)]),
+        "run 0: entry 0x6000010000000002 after it, wanted its payload's size"),
+    "same_past_the_end": (
+        frame("PAGES", table=[run(1023, 2, SAME)]),
         "run 0: pages 1023 + 2, the block has 1024"),
     "group_not_begun": (
         frame("PAGES", table=[run(0, 1, ZERO), run(1, 2, JOINED)]),
