@@ -65,8 +65,8 @@ static void say_on(const struct rj_deltas *deltas)
 	char reason[64];
 
 	rj_delta_cache_figures(deltas->cache, &figures);
-	(void)snprintf(reason, sizeof(reason), "up to %llu KiB for copies",
-		       (unsigned long long)(figures.bytes >> 10));
+	(void)snprintf(reason, sizeof(reason), "up to %llu MiB for copies",
+		       (unsigned long long)(figures.bytes >> 20));
 	rj_env_path_now(deltas->env, "deltas", "on", reason);
 }
 
