@@ -10,6 +10,8 @@
 
 #define COLUMNS 80
 #define INDENT  13 /* where text begins, after its label */
+/* A fast path in full: what the library keeps of one is shorter. */
+#define PATH_BYTES 256
 
 static void label(FILE *out, const char *name)
 {
@@ -129,6 +131,29 @@ void rj_cli_result_savings(const struct ramjet_savings *savings, FILE *out)
 	(void)fprintf(out, "%s\n", text);
 }
 
+/* From column INDENT on; what is too long for a line goes on in the next one,
+ * behind a space. Returns the column where it ends. */
+static size_t print_wrapped(const char *text, FILE *out)
+{
+	size_t column = INDENT;
+
+	while (*text) {
+		const size_t word = 1 + strcspn(text + 1, " ");
+
+		if (column > INDENT && column + word >= COLUMNS) {
+			(void)fputc('\n', out);
+			label(out, "");
+			column = INDENT;
+			text += *text == ' ';
+			continue;
+		}
+		(void)fprintf(out, "%.*s", (int)word, text);
+		column += word;
+		text += word;
+	}
+	return column;
+}
+
 void rj_cli_result_paths(const struct ramjet_info *info, FILE *out)
 {
 	size_t column = 0;
@@ -136,7 +161,7 @@ void rj_cli_result_paths(const struct ramjet_info *info, FILE *out)
 	for (size_t i = 0; i < info->fast_path_count; i++) {
 		const struct ramjet_fast_path_info *path =
 			RAMJET_AT(info->fast_paths, i);
-		char text[COLUMNS - INDENT];
+		char text[PATH_BYTES];
 		size_t length;
 
 		(void)snprintf(text, sizeof(text), "%s: %s%s%s%s", path->name,
@@ -146,13 +171,11 @@ void rj_cli_result_paths(const struct ramjet_info *info, FILE *out)
 		if (!i || column + 2 + length >= COLUMNS) {
 			(void)fputs(i ? "\n" : "", out);
 			label(out, i ? "" : "fast paths");
-			column = INDENT;
+			column = print_wrapped(text, out);
 		} else {
-			(void)fputs("; ", out);
-			column += 2;
+			(void)fprintf(out, "; %s", text);
+			column += 2 + length;
 		}
-		(void)fputs(text, out);
-		column += length;
 	}
 	(void)fputs(info->fast_path_count ? "\n" : "", out);
 }
