@@ -14,7 +14,7 @@
  * was not protected. A marker is left where a protected page of a file, or of
  * hugetlb, has lost its entry, whether it was discarded or merely unmapped; the
  * file tells these two apart where it can. PAGEMAP_SCAN calls a marker "swapped";
- * so, where markers are left behind, is a page that was really swapped out.
+ * so is a page of a private mapping of a file that was really swapped out.
  *
  * What is reported as absent gets a marker, so that it is not reported at the
  * next collect again. In anonymous memory that is enough: another discard removes
@@ -22,11 +22,18 @@
  * are known already ("gone"), until the page is present again; unless it is not
  * known whether they have data: then they are reported until they are present.
  *
+ * "Gone" must be true of a page while its marker stays, else the next discard is
+ * never told of. A page may be written after it was found absent and before it is
+ * protected: then the marker is of what was written. So whether it is absent is
+ * asked once more when it has its marker.
+ *
  * Decision 039 has what the kernel does in each case.
  */
 #include "dirty/remote/walk.h"
 
+#include "dirty/pagemap_entries.h"
 #include "dirty/write_protect.h"
+#include "util/compiler.h"
 
 #define THERE (RJ_PAGE_IS_PRESENT | RJ_PAGE_IS_SWAPPED)
 
@@ -52,10 +59,10 @@ static bool leaves_markers(const struct rj_remote_walk *w)
 }
 
 /* Does an absent page stay as it is while its marker stays? Not where it may be
- * absent although it has data. */
+ * absent, or look so, although it has data. */
 static bool keeps_gone(const struct rj_remote_walk *w)
 {
-	return leaves_markers(w) && (!is_shared(w) || file_tells(w));
+	return file_tells(w) || (!is_shared(w) && w->range->is_hugetlb);
 }
 
 static void report(struct rj_remote_walk *w, uint64_t first, uint64_t count)
@@ -91,6 +98,57 @@ static int protect_and_report(struct rj_remote_walk *w, uint64_t first,
 
 /* ---- discarded --------------------------------------------------------- */
 
+/* Of pages that have their markers: the file has no data of these. */
+static int note_holes(struct rj_remote_walk *w, uint64_t first, uint64_t end,
+		      struct ramjet_error *err)
+{
+	uint64_t data, from = first;
+	int rc;
+
+	while ((rc = rj_extent_next(w->region, from, end, &data, &first, err)) >
+	       0) {
+		rj_sent_map_set_gone(&w->range->sent, from, data - from);
+		from = first;
+	}
+	if (!rc)
+		rj_sent_map_set_gone(&w->range->sent, from, end - from);
+	return rc;
+}
+
+/* The same where only the entry tells. */
+static int note_absent(struct rj_remote_walk *w, uint64_t first, uint64_t end,
+		       struct ramjet_error *err)
+{
+	while (first < end) {
+		const uint64_t at = rj_remote_address(w->range, first);
+		uint64_t entries[64];
+		int rc = rj_pagemap_entries_read(
+			w->pagemap_fd, at / RAMJET_PAGE_BYTES, entries,
+			end - first < RJ_ARRAY_SIZE(entries)
+				? end - first
+				: RJ_ARRAY_SIZE(entries),
+			err);
+
+		if (rc < 0)
+			return rc;
+		for (int i = 0; i < rc; i++)
+			if (!(entries[i] & RJ_ENTRY_PRESENT))
+				rj_sent_map_set_gone(&w->range->sent, first + i,
+						     1);
+		first += (uint64_t)rc;
+	}
+	return 0;
+}
+
+static int note_gone(struct rj_remote_walk *w, uint64_t first, uint64_t count,
+		     struct ramjet_error *err)
+{
+	if (w->last || !keeps_gone(w))
+		return 0;
+	return file_tells(w) ? note_holes(w, first, first + count, err)
+			     : note_absent(w, first, first + count, err);
+}
+
 /* Reported as absent; `marked`: it has a marker. */
 static int report_gone(struct rj_remote_walk *w, uint64_t first, uint64_t count,
 		       bool marked, struct ramjet_error *err)
@@ -104,9 +162,7 @@ static int report_gone(struct rj_remote_walk *w, uint64_t first, uint64_t count,
 				leaves_markers(w) ? rj_wp_protect
 						  : w->ways->protect_absent,
 				first, count, err);
-	if (!rc && !w->last && keeps_gone(w))
-		rj_sent_map_set_gone(&w->range->sent, first, count);
-	return rc;
+	return rc ? rc : note_gone(w, first, count, err);
 }
 
 /* Of pages that are absent, and of which the file has no data: those sent. */

@@ -97,6 +97,16 @@ static const char *path_of(const struct move *move)
 	return "";
 }
 
+/* Two rounds go by before there is anything to build on. Where there are several
+ * lanes, rounds may begin while one of them is in the one before, and then there
+ * is nothing either. */
+static void expect_deltas(const struct move *move)
+{
+	assert_in_range(move->info->ram_delta_pages,
+			move->source_params.channels > 1 ? 1 : CHANGED,
+			COLLECTS * CHANGED);
+}
+
 static void what_is_sent_again_goes_as_what_has_changed(void **state)
 {
 	struct move *move = *state;
@@ -104,10 +114,7 @@ static void what_is_sent_again_goes_as_what_has_changed(void **state)
 	for (unsigned over = 0; over < MOVE_OVER_COUNT_; over++) {
 		run(move, over, NULL, NULL, RAMJET_DELTAS_AUTO);
 		assert_string_equal(path_of(move), "on");
-		/* Two rounds before there is anything to build on; and some
-		 * rounds may have begun while a lane was in the one before. */
-		assert_in_range(move->info->ram_delta_pages, CHANGED,
-				COLLECTS * CHANGED);
+		expect_deltas(move);
 		move_done(move);
 	}
 }
@@ -120,8 +127,7 @@ static void what_is_not_mapped_does_so_too(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		run(move, i ? MOVE_PIPE : MOVE_UNIX, ops, ops,
 		    RAMJET_DELTAS_AUTO);
-		assert_in_range(move->info->ram_delta_pages, CHANGED,
-				COLLECTS * CHANGED);
+		expect_deltas(move);
 		move_done(move);
 	}
 }
