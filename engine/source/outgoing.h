@@ -63,6 +63,10 @@ struct rj_source_session {
 	/* what the target has said */
 	uint32_t taken; /* of them */
 	uint16_t accepted_channels;
+	/* Both sides go on without a lane that is lost, and a connection that
+	 * was lost may be made anew for so long; 0: never. */
+	bool lanes_may_be_lost;
+	uint32_t reconnect_ms;
 	struct rj_ready ready_says; /* with what took the target so long */
 	struct rj_running running_says;
 };
