@@ -13,7 +13,8 @@
 /* Phases in which pages arrive: from ACCEPT until all of them are there. */
 #define WHILE_MOVING    (IN(ROUNDS) | IN(RECORD) | IN(RECORDS) | IN(ANNOUNCED))
 #define BETWEEN_RECORDS (IN(ROUNDS) | IN(RECORDS))
-#define UNTIL_RUNNING   (IN(OFFER) | WHILE_MOVING | IN(READY) | IN(COMMITTED))
+#define FROM_ACCEPT     (WHILE_MOVING | IN(READY) | IN(COMMITTED))
+#define UNTIL_RUNNING   (IN(OFFER) | FROM_ACCEPT)
 #define STAYS           (-1)
 
 /* How often a frame may come where it has a place. */
@@ -25,8 +26,9 @@ enum often {
 
 /*
  * PING and PONG have no row: from ACCEPT on the link deals with them itself,
- * and before they are illegal. Neither has HELLO, which comes before the
- * conversation, nor have PAGES and FENCE, which are no part of it.
+ * and before they are illegal; so it does with HEARD. Neither has HELLO, which
+ * comes before the conversation, as RESUME does before it goes on, nor have PAGES
+ * and FENCE, which are no part of it.
  */
 static const struct row {
 	uint8_t type;
@@ -39,6 +41,8 @@ static const struct row {
 	{ RJ_FRAME_OFFER, RJ_TALK_SOURCE, IN(OFFER), RJ_TALK_OFFER, ONCE },
 	{ RJ_FRAME_TAKES, RJ_TALK_TARGET, IN(OFFER), RJ_TALK_OFFER, ONCE },
 	{ RJ_FRAME_GUEST, RJ_TALK_SOURCE, IN(OFFER), RJ_TALK_OFFER, ONCE },
+	/* Each side counts what comes, not what it says: so one of each. */
+	{ RJ_FRAME_KEEPS, BOTH, IN(OFFER), RJ_TALK_OFFER, ONCE },
 	{ RJ_FRAME_BLOCKS, RJ_TALK_SOURCE, IN(OFFER), STAYS, AGAIN },
 	{ RJ_FRAME_ACCEPT, RJ_TALK_TARGET, IN(OFFER), RJ_TALK_ROUNDS, AGAIN },
 	{ RJ_FRAME_APPLIED, RJ_TALK_TARGET, WHILE_MOVING, STAYS, AGAIN },
@@ -56,6 +60,11 @@ static const struct row {
 	  AGAIN },
 	{ RJ_FRAME_RUNNING, RJ_TALK_TARGET, IN(COMMITTED), RJ_TALK_RUNNING,
 	  AGAIN },
+	/* What BACK says of ANNOUNCED: see rj_talk_move(). */
+	{ RJ_FRAME_LOST, BOTH, FROM_ACCEPT, STAYS, AGAIN },
+	{ RJ_FRAME_BACK, RJ_TALK_SOURCE, FROM_ACCEPT, STAYS, AGAIN },
+	{ RJ_FRAME_JOINED, RJ_TALK_TARGET, FROM_ACCEPT, STAYS, AGAIN },
+	{ RJ_FRAME_TAKEN, RJ_TALK_TARGET, FROM_ACCEPT, STAYS, AGAIN },
 	{ RJ_FRAME_FAILED, BOTH, UNTIL_RUNNING, STAYS, AGAIN },
 	{ RJ_FRAME_CANCEL, BOTH, UNTIL_RUNNING, STAYS, AGAIN },
 };
@@ -84,6 +93,12 @@ static const char *moment(enum rj_talk_phase phase)
 	return moments[phase];
 }
 
+static bool is_of_lanes(uint8_t type)
+{
+	return type == RJ_FRAME_LOST || type == RJ_FRAME_BACK ||
+	       type == RJ_FRAME_JOINED || type == RJ_FRAME_TAKEN;
+}
+
 static bool may_say(const struct rj_talk *talk, enum rj_talk_side from,
 		    const struct row *row)
 {
@@ -91,12 +106,14 @@ static bool may_say(const struct rj_talk *talk, enum rj_talk_side from,
 
 	if (talk->one_way && row->type == RJ_FRAME_COMMIT)
 		phases |= IN(ANNOUNCED);
+	if (is_of_lanes(row->type) && !talk->lanes_may_be_lost)
+		return false;
 	return row->from & from && phases & 1u << talk->phase;
 }
 
 /* Kinds of records that are told apart: the bits below those of ONCE. There are
  * few; one that is not known is OPTIONAL, and may come as often as it likes. */
-#define KINDS      48u
+#define KINDS      40u
 #define KINDS_MASK ((UINT64_C(1) << KINDS) - 1)
 
 static_assert(KINDS + RJ_ARRAY_SIZE(table) <= 64, "a bit for each row");
@@ -198,6 +215,9 @@ void rj_talk_move(struct rj_talk *talk, const struct rj_frame *frame)
 {
 	const struct row *row = row_of(frame->type);
 
+	/* The last round was not the last one: it is announced anew. */
+	if (frame->type == RJ_FRAME_BACK && talk->phase == RJ_TALK_ANNOUNCED)
+		talk->phase = RJ_TALK_RECORDS;
 	if (!row || row->next == STAYS)
 		return;
 	talk->come |= bit_of(row, frame->aux);

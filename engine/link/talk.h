@@ -33,7 +33,9 @@ enum rj_talk_side {
 
 struct rj_talk {
 	enum rj_talk_phase phase;
-	bool one_way;  /* nothing ever comes back: no phase waits for it */
+	bool one_way; /* nothing ever comes back: no phase waits for it */
+	/* LOST, BACK, JOINED and TAKEN are agreed upon. */
+	bool lanes_may_be_lost;
 	uint32_t kind; /* of the record we are inside */
 	/* What may come once only, and has come: talk.c's own. */
 	uint64_t come;

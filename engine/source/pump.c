@@ -92,6 +92,16 @@ static int take_running(struct rj_outgoing *out, struct rj_message *message,
 	return 0;
 }
 
+/* Not asked for yet. */
+static int take_keeps(struct rj_outgoing *out, struct rj_message *message,
+		      struct ramjet_error *err)
+{
+	(void)out;
+	(void)message;
+	return rj_fail(err, -EPROTO,
+		       "a KEEPS frame from the target, which was not asked");
+}
+
 static int take_end(struct rj_outgoing *out, struct rj_message *message,
 		    struct ramjet_error *err)
 {
@@ -103,6 +113,7 @@ static int take_message(struct rj_outgoing *out, struct rj_message *message,
 {
 	static take_fn *const takes[] = {
 		[RJ_FRAME_TAKES] = take_takes,
+		[RJ_FRAME_KEEPS] = take_keeps,
 		[RJ_FRAME_ACCEPT] = take_accept,
 		[RJ_FRAME_APPLIED] = take_applied,
 		[RJ_FRAME_READY] = take_ready,

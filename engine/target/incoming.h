@@ -46,6 +46,10 @@ struct rj_incoming {
 	uint64_t hello_bytes; /* read from each data connection so far */
 	bool was_offered;     /* kinds of runs, beside RAW and ZERO */
 	uint32_t takes;       /* of them */
+	/* Both sides go on without a lane that is lost, and a connection that
+	 * was lost may be made anew for so long; 0: never. */
+	bool lanes_may_be_lost;
+	uint32_t reconnect_ms;
 	uint8_t *description; /* of the source's guest, or NULL */
 	size_t description_bytes;
 	struct rj_block *blocks; /* the guest's, in the source's order */

@@ -87,6 +87,11 @@ static int check_control_hello(const struct rj_hello *hello,
 			       "handshake: role %u, wanted a control link or "
 			       "a connection for all",
 			       hello->role);
+	if (hello->epoch)
+		return rj_fail(err, -EPROTO,
+			       "handshake: a control link returns (epoch %u), "
+			       "and no session is there",
+			       hello->epoch);
 	return 0;
 }
 
@@ -162,6 +167,11 @@ static int check_data_hello(const struct rj_incoming *in,
 		return rj_fail(err, -EPROTO,
 			       "session: channel %u is connected already",
 			       hello->channel_index);
+	if (hello->epoch)
+		return rj_fail(err, -EPROTO,
+			       "session: channel %u of epoch %u, wanted epoch "
+			       "0",
+			       hello->channel_index, hello->epoch);
 	return 0;
 }
 

@@ -14,7 +14,7 @@
 /*
  * HELLO: 0 version_min u16, 2 version_max u16, 4 role u8, 5 reserved[3],
  * 8 channel_index u16, 10 channel_count u16, 12 page_bytes u32,
- * 16 session[16], 32 reserved[8].
+ * 16 session[16], 32 epoch u32, 36 reserved u32.
  */
 void rj_hello_encode(const struct rj_hello *hello, uint8_t out[RJ_HELLO_BYTES])
 {
@@ -26,6 +26,7 @@ void rj_hello_encode(const struct rj_hello *hello, uint8_t out[RJ_HELLO_BYTES])
 	rj_put16(out + 10, hello->channel_count);
 	rj_put32(out + 12, RAMJET_PAGE_BYTES);
 	memcpy(out + 16, hello->session, RJ_SESSION_BYTES);
+	rj_put32(out + 32, hello->epoch);
 }
 
 static bool all_zero(const uint8_t *bytes, size_t count)
@@ -65,10 +66,11 @@ int rj_hello_decode(const uint8_t *in, size_t bytes, struct rj_hello *ret,
 	hello.channel_index = rj_get16(in + 8);
 	hello.channel_count = rj_get16(in + 10);
 	memcpy(hello.session, in + 16, RJ_SESSION_BYTES);
+	hello.epoch = rj_get32(in + 32);
 	if (hello.version_min > RJ_WIRE_VERSION ||
 	    hello.version_max < RJ_WIRE_VERSION)
 		return refuse_version(&hello, err);
-	if (!all_zero(in + 5, 3) || !all_zero(in + 32, 8))
+	if (!all_zero(in + 5, 3) || rj_get32(in + 36))
 		return rj_fail(err, -EPROTO, "HELLO: reserved bytes not 0");
 	if (hello.role > RJ_ROLE_ONE_WAY)
 		return rj_fail(err, -EPROTO, "HELLO: unknown role %u",
@@ -89,6 +91,11 @@ int rj_hello_decode(const uint8_t *in, size_t bytes, struct rj_hello *ret,
 			       "connections are numbered",
 			       hello.role, hello.channel_index,
 			       hello.channel_count);
+	if (hello.role > RJ_ROLE_DATA && hello.epoch)
+		return rj_fail(err, -EPROTO,
+			       "HELLO: role %u of epoch %u: only connections "
+			       "of their own return",
+			       hello.role, hello.epoch);
 	*ret = hello;
 	return 0;
 }

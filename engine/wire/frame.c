@@ -68,6 +68,18 @@ static const struct shape shapes[] = {
 			      .flags = RJ_FLAG_PAUSED },
 	[RJ_FRAME_RUNNING] = { SHAPE("RUNNING", RJ_RUNNING_BYTES,
 				     RJ_RUNNING_BYTES) },
+	[RJ_FRAME_LOST] = { SHAPE("LOST", RJ_LOST_BYTES, RJ_LOST_BYTES) },
+	[RJ_FRAME_BACK] = { SHAPE("BACK", RJ_LANE_ROUND_BYTES,
+				  RJ_LANE_ROUND_BYTES) },
+	[RJ_FRAME_JOINED] = { SHAPE("JOINED", RJ_LANE_ROUND_BYTES,
+				    RJ_LANE_ROUND_BYTES) },
+	[RJ_FRAME_TAKEN] = { SHAPE("TAKEN", RJ_TAKEN_BYTES,
+				   RAMJET_CHANNELS_MAX *RJ_TAKEN_BYTES),
+			     .unit = RJ_TAKEN_BYTES },
+	[RJ_FRAME_RESUME] = { SHAPE("RESUME", RJ_RESUME_BYTES,
+				    RJ_RESUME_BYTES) },
+	[RJ_FRAME_KEEPS] = { SHAPE("KEEPS", RJ_KEEPS_BYTES, RJ_KEEPS_BYTES) },
+	[RJ_FRAME_HEARD] = { SHAPE("HEARD", RJ_HEARD_BYTES, RJ_HEARD_BYTES) },
 };
 
 /* Types that have a purpose, and no meaning yet. */
@@ -75,8 +87,9 @@ static const struct {
 	uint8_t first, last;
 	const char *purpose;
 } reserved_types[] = {
-	{ 0x11, 0x13, "page codecs" }, { 0x18, 0x1b, "disks" },
-	{ 0x22, 0x23, "auditing" },    { 0x38, 0x3b, "rejoining" },
+	{ 0x11, 0x13, "page codecs" },
+	{ 0x18, 0x1b, "disks" },
+	{ 0x22, 0x23, "auditing" },
 	{ 0x40, 0x47, "post-copy" },
 };
 

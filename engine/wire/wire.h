@@ -59,6 +59,13 @@ enum rj_frame_type {
 	RJ_FRAME_READY = 0x32,
 	RJ_FRAME_COMMIT = 0x33,
 	RJ_FRAME_RUNNING = 0x34,
+	RJ_FRAME_LOST = 0x38, /* this and the next: engine/wire/lanes.h */
+	RJ_FRAME_BACK = 0x39,
+	RJ_FRAME_JOINED = 0x3a,
+	RJ_FRAME_TAKEN = 0x3b,
+	RJ_FRAME_RESUME = 0x3c, /* these: engine/wire/resume.h */
+	RJ_FRAME_KEEPS = 0x3d,
+	RJ_FRAME_HEARD = 0x3e,
 };
 /* "PAGES", or "unknown". */
 const char *rj_frame_type_name(uint8_t type);
@@ -158,6 +165,8 @@ struct rj_hello {
 	uint8_t role;
 	uint16_t channel_index, channel_count;
 	uint8_t session[RJ_SESSION_BYTES];
+	/* how often this connection of the session was made anew */
+	uint32_t epoch;
 };
 void rj_hello_encode(const struct rj_hello *hello, uint8_t out[RJ_HELLO_BYTES]);
 RJ_NODISCARD int rj_hello_decode(const uint8_t *in, size_t bytes,
@@ -248,4 +257,13 @@ void rj_running_encode(const struct rj_running *running,
 RJ_NODISCARD int rj_running_decode(const uint8_t *in, size_t bytes,
 				   struct rj_running *ret,
 				   struct ramjet_error *err);
+
+/* Of bodies that engine/wire/lanes.h and engine/wire/resume.h have; TAKEN: of
+ * each lane. */
+#define RJ_LOST_BYTES       24u
+#define RJ_LANE_ROUND_BYTES 16u
+#define RJ_TAKEN_BYTES      16u
+#define RJ_RESUME_BYTES     16u
+#define RJ_KEEPS_BYTES      16u
+#define RJ_HEARD_BYTES      8u
 #endif

@@ -7,6 +7,8 @@
 
 #include "engine/page/run_table.h"
 #include "engine/page/zstd_frame.h"
+#include "engine/wire/lanes.h"
+#include "engine/wire/resume.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -230,6 +232,63 @@ static int again_kinds(const struct part *part, struct ramjet_error *err)
 	return rc;
 }
 
+static int again_lost(const struct part *part, struct ramjet_error *err)
+{
+	struct rj_lost lost;
+	const int rc = rj_lost_decode(part->body, part->frame->payload_bytes,
+				      RAMJET_CHANNELS_MAX, &lost, err);
+
+	if (!rc)
+		rj_lost_encode(&lost, part->body_again);
+	return rc;
+}
+
+static int again_lane_round(const struct part *part, struct ramjet_error *err)
+{
+	struct rj_lane_round body;
+	const int rc = rj_lane_round_decode(part->frame->type, part->body,
+					    part->frame->payload_bytes,
+					    RAMJET_CHANNELS_MAX, &body, err);
+
+	if (!rc)
+		rj_lane_round_encode(&body, part->body_again);
+	return rc;
+}
+
+static int again_taken(const struct part *part, struct ramjet_error *err)
+{
+	const unsigned lanes = part->frame->payload_bytes / RJ_TAKEN_BYTES;
+	struct rj_taken taken[RAMJET_CHANNELS_MAX];
+	const int rc = rj_taken_decode(part->body, part->frame->payload_bytes,
+				       lanes, taken, err);
+
+	if (!rc)
+		rj_taken_encode(taken, lanes, part->body_again);
+	return rc;
+}
+
+static int again_keeps(const struct part *part, struct ramjet_error *err)
+{
+	struct rj_keeps keeps;
+	const int rc = rj_keeps_decode(part->body, part->frame->payload_bytes,
+				       &keeps, err);
+
+	if (!rc)
+		rj_keeps_encode(&keeps, part->body_again);
+	return rc;
+}
+
+static int again_resume(const struct part *part, struct ramjet_error *err)
+{
+	uint64_t heard;
+	const int rc = rj_resume_decode(part->body, part->frame->payload_bytes,
+					&heard, err);
+
+	if (!rc)
+		rj_resume_encode(heard, part->body_again);
+	return rc;
+}
+
 static void again_digests(const struct part *part)
 {
 	struct rj_digest digest;
@@ -262,6 +321,17 @@ static int again_body(struct wire_stream *stream, const struct part *part,
 	case RJ_FRAME_OFFER:
 	case RJ_FRAME_TAKES:
 		return again_kinds(part, err);
+	case RJ_FRAME_LOST:
+		return again_lost(part, err);
+	case RJ_FRAME_BACK:
+	case RJ_FRAME_JOINED:
+		return again_lane_round(part, err);
+	case RJ_FRAME_TAKEN:
+		return again_taken(part, err);
+	case RJ_FRAME_KEEPS:
+		return again_keeps(part, err);
+	case RJ_FRAME_RESUME:
+		return again_resume(part, err);
 	case RJ_FRAME_DIGESTS:
 		again_digests(part);
 		return 0;

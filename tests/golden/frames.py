@@ -13,7 +13,8 @@ TYPES = {"HELLO": 1, "BLOCKS": 2, "ACCEPT": 3, "FAILED": 4, "CANCEL": 5,
          "GUEST": 0x0a,
          "PAGES": 0x10, "FENCE": 0x14, "STATE": 0x20, "DIGESTS": 0x21,
          "APPLIED": 0x30, "SWITCHOVER": 0x31, "READY": 0x32, "COMMIT": 0x33,
-         "RUNNING": 0x34}
+         "RUNNING": 0x34, "LOST": 0x38, "BACK": 0x39, "JOINED": 0x3a,
+         "TAKEN": 0x3b, "RESUME": 0x3c, "KEEPS": 0x3d, "HEARD": 0x3e}
 OPTIONAL, MORE, FINAL, CHECKED, PAUSED = 1, 2, 4, 8, 32
 RAW, ZERO, WORD, ZSTD, JOINED, DELTA, SAME = range(7)
 CONTROL, DATA, BOTH, ONE_WAY = range(4)
@@ -232,14 +233,14 @@ def pages(*kept, seed=1):
 
 
 def hello(role, index=0, count=1, *, versions=(2, 2), page=PAGE, gap=0, tail=0,
-          session=SESSION):
+          session=SESSION, epoch=0):
     return [u16(versions[0], "lowest protocol version"),
             u16(versions[1], "highest protocol version"),
             u8(role, "role: " + (ROLES[role] if role < 4 else "?")),
             (bytes([gap, 0, 0]), "reserved, 0"),
             u16(index, "channel index"), u16(count, "channel count"),
             u32(page, "page bytes"), (session, "session id"),
-            (bytes([tail]) + bytes(7), "reserved, 0")]
+            u32(epoch, "epoch"), u32(tail, "reserved, 0")]
 
 
 def block(name, size, page_bytes=PAGE, *, kind=0, length=None, gap=0):

@@ -53,6 +53,35 @@ def running(us):
                                   u64(TOKEN, "token of COMMIT")])
 
 
+def lost(lane, epoch, frames, *, finished=0, tail=0):
+    return frame("LOST", body=[
+        u16(lane, "lane"), u16(finished, "flags"), u32(epoch, "epoch"),
+        u64(frames, "PAGES frames in memory"), u64(tail, "reserved, 0")])
+
+
+def lane_round(kind, lane, epoch, round_, *, gap=0, tail=0):
+    return frame(kind, body=[
+        u16(lane, "lane"), u16(gap, "reserved, 0"), u32(epoch, "epoch"),
+        u32(round_, "round"), u32(tail, "reserved, 0")])
+
+
+def taken(*lanes):
+    """lanes: (epoch, flags, frames)."""
+    return frame("TAKEN", body=[piece for epoch, flags, frames in lanes for piece in (
+        u32(epoch, "epoch"), u32(flags, "flags: waits at a fence" if flags else "flags"),
+        u64(frames, "PAGES frames in memory"))])
+
+
+def keeps(reconnect_ms, features, tail=0):
+    return frame("KEEPS", flags=OPTIONAL, body=[
+        u32(reconnect_ms, "ms to reconnect in"), u32(features, "features"),
+        u64(tail, "reserved, 0")])
+
+
+def resume(heard, tail=0):
+    return frame("RESUME", body=[u64(heard, "frames heard"), u64(tail, "reserved, 0")])
+
+
 def token(kind, value):
     return frame(kind, body=[u64(value, "token")])
 
@@ -153,6 +182,20 @@ GOOD = {
     "commit": commit(),
     "commit_paused": commit(PAUSED),
     "running": running(1234567),
+    "hello_control_returns": hello_frame(CONTROL, 0, 4, epoch=1),
+    "hello_data_returns": hello_frame(DATA, 3, 4, epoch=2**32 - 1),
+    "lost_says_source": lost(3, 0, 0),
+    "lost_says_target": lost(255, 7, 0x0123456789abcdef),
+    "lost_after_the_end": lost(0, 1, 12, finished=1),
+    "back": lane_round("BACK", 3, 7, 0x01020304),
+    "joined": lane_round("JOINED", 255, 8, 5),
+    "taken": taken((0, 0, 1000), (3, 1, 2**64 - 1)),
+    "taken_of_one": taken((0, 0, 0)),
+    "keeps": keeps(10000, 3),
+    "keeps_nothing": keeps(0, 0),
+    "keeps_unknown_features": keeps(2**32 - 1, 2**32 - 1),
+    "resume": resume(0x0123456789abcdef),
+    "heard": token("HEARD", 64),
     "optional_unknown": frame(0x7f, flags=OPTIONAL, block=9, round_=9, aux=9,
                               table=[u64(2**64 - 1, "a table entry")],
                               body=[(b"hello", "payload")]) +
@@ -208,8 +251,10 @@ ERRORS = {
         frame(kind), f"frame type 0x{kind:02x} is reserved for {name}, which "
         "this side does not know") for kind, name in (
             (0x11, "page codecs"), (0x18, "disks"),
-            (0x22, "auditing"), (0x38, "rejoining"), (0x40, "post-copy"))},
-    # It was, when this was written.
+            (0x22, "auditing"), (0x40, "post-copy"))},
+    # They were, when these were written.
+    "type_reserved_for_rejoining": (
+        frame(0x38), "LOST frame: payload of 0 bytes, wanted 24 to 24"),
     "type_reserved_for_negotiation": (
         frame(0x08), "OFFER frame: payload of 0 bytes, wanted 16 to 16"),
     "offer_raw": (kinds("OFFER", 0x5),
@@ -228,7 +273,7 @@ ERRORS = {
         frame(0x7f, flags=OPTIONAL, size=0xffffffff),
         "frame type 0x7f: payload of 4294967295 bytes, at most 4194304 "
         "allowed"),
-    "payload_short": (frame("HELLO", body=hello(CONTROL)[:-1]),
+    "payload_short": (frame("HELLO", body=hello(CONTROL)[:-2]),
                       "HELLO frame: payload of 32 bytes, wanted 40 to 40"),
     "payload_unwanted": (frame("FENCE", body=[u8(0, "?")]),
                          "FENCE frame: payload of 1 bytes, wanted 0 to 0"),
@@ -383,6 +428,23 @@ ERRORS = {
                            "HELLO: reserved bytes not 0"),
     "hello_reserved_tail": (hello_frame(CONTROL, tail=1),
                             "HELLO: reserved bytes not 0"),
+    "hello_both_returns": (
+        hello_frame(BOTH, epoch=1),
+        "HELLO: role 2 of epoch 1: only connections of their own return"),
+    "lost_reserved": (lost(0, 0, 0, tail=1), "LOST: malformed"),
+    "lost_flags": (lost(0, 0, 0, finished=2), "LOST: malformed"),
+    "lost_no_lane": (lost(256, 0, 0), "LOST: lane 256, the session has 256"),
+    "back_reserved": (lane_round("BACK", 0, 0, 0, gap=1), "BACK: malformed"),
+    "back_no_lane": (lane_round("BACK", 300, 0, 0), "BACK: lane 300, the session has 256"),
+    "joined_reserved": (lane_round("JOINED", 0, 0, 0, tail=1), "JOINED: malformed"),
+    "taken_none": (frame("TAKEN"), "TAKEN frame: payload of 0 bytes, wanted 16 to 4096"),
+    "taken_half": (frame("TAKEN", body=[zeros(24)]),
+                   "TAKEN frame: payload of 24 bytes, wanted a multiple of 16"),
+    "taken_flags": (taken((0, 0, 0), (0, 2, 0)), "TAKEN: malformed"),
+    "keeps_reserved": (keeps(1, 1, 1), "KEEPS: malformed"),
+    "resume_reserved": (resume(1, 1), "RESUME: malformed"),
+    "heard_short": (frame("HEARD", body=[u32(1, "half a count")]),
+                    "HEARD frame: payload of 4 bytes, wanted 8 to 8"),
     "hello_role": (hello_frame(4), "HELLO: unknown role 4"),
     "hello_page_size": (hello_frame(CONTROL, page=16384),
                         "HELLO: pages of 16384 bytes, not 4096"),

@@ -12,6 +12,8 @@ OFFER, TAKES, GUEST = 0x08, 0x09, 0x0A
 PAGES, FENCE = 0x10, 0x14
 STATE, DIGESTS = 0x20, 0x21
 APPLIED, SWITCHOVER, READY, COMMIT, RUNNING = 0x30, 0x31, 0x32, 0x33, 0x34
+LOST, BACK, JOINED, TAKEN = 0x38, 0x39, 0x3A, 0x3B
+RESUME, KEEPS, HEARD = 0x3C, 0x3D, 0x3E
 
 OPTIONAL, MORE, FINAL, CHECKED, PAUSED = 1, 2, 4, 8, 32
 CONTROL, DATA, BOTH, ONE_WAY = 0, 1, 2, 3
@@ -96,9 +98,23 @@ def run(page, count, kind=RAW):
     return page | count << 40 | kind << 60
 
 
-def hello(role, index=0, count=1, session=b"s" * 16, versions=(2, 2)):
+def hello(role, index=0, count=1, session=b"s" * 16, versions=(2, 2), epoch=0):
     return Frame(HELLO, payload=struct.pack(
-        "<HHB3xHHI16s8x", *versions, role, index, count, 4096, session))
+        "<HHB3xHHI16sI4x", *versions, role, index, count, 4096, session, epoch))
+
+
+def lost(lane, epoch, frames=0, finished=False):
+    return Frame(LOST, payload=struct.pack("<HHIQ8x", lane, finished, epoch, frames))
+
+
+def lane_round(kind, lane, epoch, round):
+    """BACK or JOINED."""
+    return Frame(kind, payload=struct.pack("<HxxII4x", lane, epoch, round))
+
+
+def keeps(reconnect_ms, features=3):
+    return Frame(KEEPS, flags=OPTIONAL,
+                 payload=struct.pack("<II8x", reconnect_ms, features))
 
 
 def blocks(*entries):

@@ -32,13 +32,28 @@ static const struct {
 	{ RJ_FRAME_READY, "........", "....x..." },
 	{ RJ_FRAME_COMMIT, ".....x..", "........" },
 	{ RJ_FRAME_RUNNING, "........", "......x." },
+	{ RJ_FRAME_RESUME, "........", "........" },
+	{ RJ_FRAME_KEEPS, "x.......", "x......." },
+	{ RJ_FRAME_HEARD, "........", "........" },
+	{ RJ_FRAME_LOST, "........", "........" },
+	{ RJ_FRAME_BACK, "........", "........" },
+	{ RJ_FRAME_JOINED, "........", "........" },
+	{ RJ_FRAME_TAKEN, "........", "........" },
+}, of_lanes[] = {
+	{ RJ_FRAME_LOST, ".xxxxxx.", ".xxxxxx." },
+	{ RJ_FRAME_BACK, ".xxxxxx.", "........" },
+	{ RJ_FRAME_JOINED, "........", ".xxxxxx." },
+	{ RJ_FRAME_TAKEN, "........", ".xxxxxx." },
 };
 
 static void expect(enum rj_talk_side from, enum rj_frame_type type,
-		   const char *when)
+		   bool lanes_may_be_lost, const char *when)
 {
 	for (unsigned phase = 0; phase < PHASES; phase++) {
-		const struct rj_talk talk = { .phase = phase };
+		const struct rj_talk talk = {
+			.phase = phase,
+			.lanes_may_be_lost = lanes_may_be_lost,
+		};
 		const struct rj_frame frame = { .type = (uint8_t)type };
 		const int rc = rj_talk_check(&talk, from, &frame, NULL);
 
@@ -55,11 +70,19 @@ static void each_frame_has_its_time(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < RJ_ARRAY_SIZE(legal); i++) {
-		expect(RJ_TALK_SOURCE, legal[i].type, legal[i].from_source);
-		expect(RJ_TALK_TARGET, legal[i].type, legal[i].from_target);
+		expect(RJ_TALK_SOURCE, legal[i].type, false,
+		       legal[i].from_source);
+		expect(RJ_TALK_TARGET, legal[i].type, false,
+		       legal[i].from_target);
 	}
-	expect(RJ_TALK_SOURCE, (enum rj_frame_type)0xee, "........");
-	expect(RJ_TALK_TARGET, (enum rj_frame_type)0xee, "........");
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(of_lanes); i++) {
+		expect(RJ_TALK_SOURCE, of_lanes[i].type, true,
+		       of_lanes[i].from_source);
+		expect(RJ_TALK_TARGET, of_lanes[i].type, true,
+		       of_lanes[i].from_target);
+	}
+	expect(RJ_TALK_SOURCE, (enum rj_frame_type)0xee, true, "........");
+	expect(RJ_TALK_TARGET, (enum rj_frame_type)0xee, true, "........");
 }
 
 static void take(struct rj_talk *talk, enum rj_talk_side from,
@@ -100,6 +123,59 @@ static void a_session_goes_from_phase_to_phase(void **state)
 	take(&t, RJ_TALK_TARGET, RJ_FRAME_RUNNING, 0, RJ_TALK_RUNNING);
 }
 
+static int try(struct rj_talk *talk, enum rj_frame_type type, uint32_t aux,
+	       unsigned flags, const char **ret_message)
+{
+	static struct ramjet_error err;
+	const struct rj_frame frame = {
+		.type = (uint8_t)type,
+		.aux = aux,
+		.flags = (uint8_t)flags,
+	};
+	int rc;
+
+	err = (struct ramjet_error){ 0 };
+	rc = rj_talk_check(talk, RJ_TALK_SOURCE, &frame, &err);
+	if (!rc)
+		rj_talk_move(talk, &frame);
+	*ret_message = err.message;
+	return rc;
+}
+
+static void after_back_the_end_is_announced_anew(void **state)
+{
+	struct rj_talk t = { .lanes_may_be_lost = true };
+
+	(void)state;
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_KEEPS, 0, RJ_TALK_OFFER);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_BLOCKS, 0, RJ_TALK_OFFER);
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_ACCEPT, 0, RJ_TALK_ROUNDS);
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_LOST, 0, RJ_TALK_ROUNDS);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_BACK, 0, RJ_TALK_ROUNDS);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_STATE, RJ_FLAG_MORE, RJ_TALK_RECORD);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_BACK, 0, RJ_TALK_RECORD);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_STATE, 0, RJ_TALK_RECORDS);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_SWITCHOVER, 0, RJ_TALK_ANNOUNCED);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_LOST, 0, RJ_TALK_ANNOUNCED);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_BACK, 0, RJ_TALK_RECORDS);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_SWITCHOVER, 0, RJ_TALK_ANNOUNCED);
+	take(&t, RJ_TALK_TARGET, RJ_FRAME_READY, 0, RJ_TALK_READY);
+	take(&t, RJ_TALK_SOURCE, RJ_FRAME_BACK, 0, RJ_TALK_READY);
+}
+
+static void keeps_comes_once(void **state)
+{
+	struct rj_talk t = { 0 };
+	const char *said;
+
+	(void)state;
+	assert_int_equal(try(&t, RJ_FRAME_KEEPS, 0, 0, &said), 0);
+	assert_int_equal(try(&t, RJ_FRAME_KEEPS, 0, 0, &said), -EPROTO);
+	assert_string_equal(said, "a KEEPS frame from the source comes a "
+				  "second time before ACCEPT, wanted OFFER, "
+				  "GUEST or BLOCKS");
+}
+
 static void one_way_nothing_waits_for_an_answer(void **state)
 {
 	struct rj_talk t = { .one_way = true };
@@ -135,25 +211,6 @@ static void a_refusal_names_frame_moment_and_what_was_wanted(void **state)
 	assert_int_equal(rj_talk_check(&t, RJ_TALK_TARGET, &ready, &err),
 			 -EPROTO);
 	assert_non_null(strstr(err.message, "after COMMIT, wanted RUNNING"));
-}
-
-static int try(struct rj_talk *talk, enum rj_frame_type type, uint32_t aux,
-	       unsigned flags, const char **ret_message)
-{
-	static struct ramjet_error err;
-	const struct rj_frame frame = {
-		.type = (uint8_t)type,
-		.aux = aux,
-		.flags = (uint8_t)flags,
-	};
-	int rc;
-
-	err = (struct ramjet_error){ 0 };
-	rc = rj_talk_check(talk, RJ_TALK_SOURCE, &frame, &err);
-	if (!rc)
-		rj_talk_move(talk, &frame);
-	*ret_message = err.message;
-	return rc;
 }
 
 static void records_come_one_after_another_and_once_a_kind(void **state)
@@ -247,6 +304,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_frame_has_its_time),
 		cmocka_unit_test(a_session_goes_from_phase_to_phase),
+		cmocka_unit_test(after_back_the_end_is_announced_anew),
+		cmocka_unit_test(keeps_comes_once),
 		cmocka_unit_test(one_way_nothing_waits_for_an_answer),
 		cmocka_unit_test(
 			a_refusal_names_frame_moment_and_what_was_wanted),
