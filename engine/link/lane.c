@@ -2,6 +2,8 @@
 #include "engine/link/lane.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stddef.h>
 
 #include "util/compiler.h"
 
@@ -33,6 +35,19 @@ bool rj_lane_may_follow(enum rj_lane_state from, enum rj_lane_state to)
 {
 	return from < RJ_LANE_COUNT_ && to < RJ_LANE_COUNT_ &&
 	       follow[from] >> to & 1;
+}
+
+bool rj_lane_is_loss(int rc)
+{
+	static const int losses[] = {
+		ENODATA,     EPIPE,    ECONNRESET, ETIMEDOUT, EHOSTUNREACH,
+		ENETUNREACH, ENETDOWN, ENOTCONN,   EIO,       ECONNABORTED,
+	};
+
+	for (size_t i = 0; i < RJ_ARRAY_SIZE(losses); i++)
+		if (rc == -losses[i])
+			return true;
+	return false;
 }
 
 const char *rj_lane_state_name(enum rj_lane_state state)

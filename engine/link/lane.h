@@ -31,6 +31,9 @@ static inline bool rj_lane_is_over(enum rj_lane_state state)
 {
 	return state == RJ_LANE_LOST || state == RJ_LANE_CLOSED;
 }
+/* Errors of a connection that mean that it is gone, and nothing else: not
+ * memory, not what came over it, not that somebody gives up. */
+bool rj_lane_is_loss(int rc);
 /* As ramjet_info() shows it: "open", "idle", ... */
 const char *rj_lane_state_name(enum rj_lane_state state);
 

@@ -30,20 +30,29 @@ static void publish(struct rj_receiver *r)
 {
 	struct rj_counters *c = r->counters;
 
-	atomic_store_explicit(&c->wire_bytes, stream_offset(r),
+	atomic_store_explicit(&c->wire_bytes,
+			      r->bytes_before + stream_offset(r),
 			      memory_order_relaxed);
 	atomic_store_explicit(
 		&c->cpu_us,
-		rj_thread_cpu_us() + rj_side_thread_cpu_us(&r->ahead.side) +
+		r->cpu_us_before + rj_thread_cpu_us() +
+			rj_side_thread_cpu_us(&r->ahead.side) +
 			rj_side_thread_cpu_us(&r->bounce.behind.side),
 		memory_order_relaxed);
+}
+
+/* What the channel returned: does that end the connection, and nothing else? */
+static int note_end(struct rj_receiver *r, int rc)
+{
+	r->broke = rj_lane_is_loss(rc);
+	return rc;
 }
 
 static int receive(struct rj_receiver *r, void *into, size_t bytes)
 {
 	struct iovec iov = { into, bytes };
 
-	return bytes ? rj_channel_recv(r->channel, &iov, 1) : 0;
+	return bytes ? note_end(r, rj_channel_recv(r->channel, &iov, 1)) : 0;
 }
 
 static int next_header(struct rj_receiver *r)
@@ -75,10 +84,14 @@ static int take_by_file(struct rj_receiver *r, struct rj_first_touch *touch,
 			const struct rj_scatter *scatter, struct iovec next,
 			struct ramjet_error *err)
 {
+	int rc;
+
 	if (wants_thread(r, &r->asked_behind))
 		miss_thread(r, rj_bounce_write_behind(&r->bounce, r->index));
-	return rj_bounce_receive(&r->bounce, r->channel, touch, scatter, next,
-				 r->sum, err);
+	rc = rj_bounce_receive(&r->bounce, r->channel, touch, scatter, next,
+			       r->sum, err);
+	/* The file's errors have words. */
+	return err->code ? rc : note_end(r, rc);
 }
 
 static void populate_ahead(struct rj_receiver *r,
@@ -118,7 +131,8 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 		populate_ahead(r, scatter);
 	rj_payload_sum_note(r->sum, r->buffers->iov, scatter->count);
 	r->buffers->iov[scatter->count] = next;
-	rc = rj_channel_recv(r->channel, r->buffers->iov, scatter->count + 1);
+	rc = note_end(r, rj_channel_recv(r->channel, r->buffers->iov,
+					 scatter->count + 1));
 	if (!rc)
 		rj_payload_sum_add(r->sum);
 	return rc == -EFAULT ? blame(r, block, scatter, err) : rc;
@@ -215,6 +229,7 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		r->frame_offset = here;
 		return rc;
 	}
+	rj_count(&r->frames, 1);
 	rj_count(&c->payload_bytes, frame->payload_bytes);
 	rj_run_rows_count_in(c, r->memory->blocks[frame->block].index,
 			     scatter.pages);
@@ -225,7 +240,6 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 static int pass_fence(struct rj_receiver *r, const struct rj_frame *frame,
 		      struct ramjet_error *err)
 {
-	const bool final = frame->flags & RJ_FLAG_FINAL;
 	int rc = rj_frame_verify(r->buffers->header, frame, NULL, NULL, err);
 
 	publish(r);
@@ -234,12 +248,13 @@ static int pass_fence(struct rj_receiver *r, const struct rj_frame *frame,
 	if (!rc)
 		rc = rj_bounce_flush(&r->bounce, err);
 	if (!rc)
-		rc = rj_fences_arrive(r->fences, frame->round, final, err);
+		rc = rj_fences_arrive(r->fences, r->index, frame->round,
+				      frame->flags & RJ_FLAG_FINAL, &r->final,
+				      err);
 	if (rc)
 		return rc;
-	r->final = final;
 	r->round++;
-	if (final && !r->inbox)
+	if (r->final && !r->inbox)
 		return 0;
 	return next_header(r);
 }
@@ -365,6 +380,12 @@ static int take_frame(struct rj_receiver *r, struct ramjet_error *err)
 	return take_control(r, &frame, err);
 }
 
+/* A source that never falls silent must not keep a worker that is to end. */
+static bool is_stopped(struct rj_receiver *r)
+{
+	return atomic_load_explicit(&r->stopping, memory_order_relaxed);
+}
+
 static int run_channel(struct rj_receiver *r, struct ramjet_error *err)
 {
 	int rc = next_header(r);
@@ -373,7 +394,7 @@ static int run_channel(struct rj_receiver *r, struct ramjet_error *err)
 	if (!rc)
 		publish(r);
 	while (!rc && !r->over && (!r->final || r->inbox))
-		rc = take_frame(r, err);
+		rc = is_stopped(r) ? -ECANCELED : take_frame(r, err);
 	return rc;
 }
 
@@ -381,7 +402,7 @@ static int open_channel(struct rj_receiver *r, struct ramjet_error *err)
 {
 	const struct rj_channel_options options = {
 		.backend = r->backend,
-		.wake_fd = r->env.wake_fd,
+		.wake_fd = r->wake_fd,
 	};
 	int rc;
 
@@ -414,22 +435,43 @@ static void describe_failure(struct rj_receiver *r, int rc,
 	err->code = rc;
 }
 
+/* Did it end for its connection's sake alone, which may happen? */
+static bool is_lost(struct rj_receiver *r, int rc)
+{
+	if (r->stop_fd < 0)
+		return false;
+	return rc == -ECANCELED ? is_stopped(r) : r->broke;
+}
+
 /* In band, leave the failure to the control thread: it handles all messages
  * that were read before first, and what is wrong in one of them may be why the
- * stream ends here. */
+ * stream ends here. A lane that is lost is its to judge, too. */
 static void give_up(struct rj_receiver *r, const struct ramjet_error *err)
 {
-	if (!r->inbox || err->code == -ECANCELED) {
+	if (!is_lost(r, err->code) && (!r->inbox || err->code == -ECANCELED)) {
 		rj_env_fail(&r->env, err);
 		return;
 	}
 	r->end = *err;
-	/* pairs with the acquire in rj_target_look() */
+	/* pairs with the acquire in rj_target_look(), and in
+	 * rj_lost_lanes_look() */
 	atomic_store_explicit(&r->ended, true, memory_order_release);
 	rj_event_signal(r->env.event_fd);
 }
 
-static void *receiver_thread(void *arg)
+/* All that was received whole must be in memory before a lane counts as lost. */
+static int flush_lost(struct rj_receiver *r, int rc, struct ramjet_error *err)
+{
+	struct ramjet_error why = { 0 };
+
+	if (!rc || !is_lost(r, rc) || !rj_bounce_flush(&r->bounce, &why))
+		return rc;
+	*err = why;
+	r->broke = false;
+	return why.code;
+}
+
+void *rj_receiver_run(void *arg)
 {
 	struct rj_receiver *r = arg;
 	struct ramjet_error err = { 0 };
@@ -441,6 +483,7 @@ static void *receiver_thread(void *arg)
 		rj_lane_move(&r->counters->state, RJ_LANE_OPEN);
 	if (!rc)
 		rc = run_channel(r, &err);
+	rc = flush_lost(r, rc, &err);
 	rj_populate_ahead_stop(&r->ahead);
 	if (r->channel)
 		publish(r);
@@ -457,24 +500,4 @@ static void *receiver_thread(void *arg)
 		give_up(r, &err);
 	}
 	return NULL;
-}
-
-int rj_receiver_start(struct rj_receiver *r, struct ramjet_error *err)
-{
-	char name[16];
-	int rc;
-
-	(void)snprintf(name, sizeof(name), "rj/recv/%u", r->index);
-	rc = rj_thread_start(&r->thread, name, receiver_thread, r);
-	if (rc)
-		return rj_thread_fail(err, rc, "receive worker %u", r->index);
-	r->started = true;
-	return 0;
-}
-
-void rj_receiver_join(struct rj_receiver *r)
-{
-	if (r->started)
-		(void)pthread_join(r->thread, NULL);
-	r->started = false;
 }

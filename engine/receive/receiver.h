@@ -5,6 +5,10 @@
  * A receive worker: thread and channel of its own. One scattered receive takes
  * a frame's pages straight into guest memory, and the next frame's header with
  * them.
+ *
+ * Where lanes may be lost, a connection that fails is no failure of the
+ * migration's: the worker ends, and says so. What it had received whole is in
+ * memory then. Its connection may be replaced by another one.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -46,8 +50,15 @@ struct rj_receiver {
 	uint32_t backend;
 	bool spare_cpu; /* for a thread beside it */
 	bool one_way;   /* every frame has its sum, and the stream an end */
+	/* The connection may be lost: then this one, which is always readable, is
+	 * for stopping this worker alone. Borrowed; -1: may not. */
+	int stop_fd;
+	uint32_t first_round; /* whose fence comes first */
+	/* Counted by workers that this channel had before. */
+	uint64_t bytes_before, cpu_us_before;
 	pthread_t thread;
 	bool started;
+	int wake_fd; /* ends waits: env.wake_fd, or an epoll with both */
 
 	/* owned by the worker */
 	struct rj_channel *channel;
@@ -64,14 +75,33 @@ struct rj_receiver {
 	struct rj_populate_ahead ahead;
 	bool asked_ahead, asked_behind; /* for such a thread */
 
+	/* PAGES frames that are in memory. Relaxed: what is told of it says
+	 * nothing of other memory. */
+	_Atomic uint64_t frames;
+	/* This worker alone shall end: pairs with nothing, it is a hint between
+	 * two frames. What ends a wait is wake_fd. */
+	_Atomic bool stopping;
+	bool broke; /* the latest error came from the connection */
+
 	/* In band, a failure is the control thread's to take, after all that
-	 * came before it: `end` is written before `ended` (release). */
+	 * came before it; so it is where the connection may be lost. `end` is
+	 * written before `ended` (release). */
 	struct ramjet_error end;
 	_Atomic bool ended;
 };
 
-/* `r` is filled in up to `backend`, and stream_base. */
+/* The worker's thread; see below. */
+void *rj_receiver_run(void *receiver);
+/* `r` is filled in up to `first_round`, and stream_base. */
 RJ_NODISCARD int rj_receiver_start(struct rj_receiver *r,
 				   struct ramjet_error *err);
+/* Of one whose connection may be lost: it ends soon, unless it waits at a fence
+ * (rj_fences_leave() is for that), as if the connection had failed. */
+void rj_receiver_stop(struct rj_receiver *r);
 void rj_receiver_join(struct rj_receiver *r);
+/* Joined, its connection closed, and that was lost: it begins anew with `conn`,
+ * from which stream_base bytes were read, in `round`. */
+RJ_NODISCARD int rj_receiver_renew(struct rj_receiver *r,
+				   const struct rj_conn *conn, uint32_t round,
+				   struct ramjet_error *err);
 #endif

@@ -15,6 +15,7 @@
 #include "engine/receive/fences.h"
 #include "engine/receive/receiver.h"
 #include "engine/receive/target_memory.h"
+#include "engine/target/door.h"
 #include "ringio/endpoint.h"
 
 struct rj_helpers;
@@ -38,6 +39,7 @@ struct rj_incoming {
 	struct rj_talk talk;          /* how far the conversation has come */
 	struct rj_link_keeper keeper; /* of a control link of its own */
 	struct rj_heartbeat heartbeat;
+	struct rj_door door; /* who returns; open only where reconnect_ms */
 	struct rj_mailbox inbox;
 	bool has_inbox; /* control frames travel on channel 0 */
 	bool one_way;   /* nothing can be answered */

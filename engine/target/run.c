@@ -27,6 +27,7 @@ static void free_incoming(struct ramjet_migration *m)
 
 	if (!in)
 		return;
+	rj_door_close(&in->door);
 	rj_listener_close(&in->listener);
 	rj_intake_done(&in->intake);
 	for (unsigned i = 0; i < in->channel_count; i++)
@@ -312,6 +313,7 @@ static void record_wire(struct ramjet_migration *m)
 
 static void close_connections(struct rj_incoming *in)
 {
+	rj_door_close(&in->door);
 	rj_listener_close(&in->listener);
 	rj_intake_close(&in->intake);
 	for (unsigned i = 0; i < in->channel_count; i++)

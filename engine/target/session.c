@@ -7,6 +7,7 @@
 #include "engine/link/hello.h"
 #include "engine/link/lanes.h"
 #include "engine/link/lobby.h"
+#include "engine/link/refusal.h"
 #include "engine/migration/last_words.h"
 #include "engine/placement/cpu_limit.h"
 #include "engine/target/incoming.h"
@@ -15,12 +16,11 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-/* Chosen. How often the control link is looked at while channels are awaited; how
- * long a refusal may take to be sent; and how long a connection that is refused at
- * the end, with all others there, has to read why. */
-#define LOOK_NS   (100 * UINT64_C(1000000))
-#define REFUSE_NS (100 * UINT64_C(1000000))
-#define PART_NS   (300 * UINT64_C(1000000))
+/* Chosen. How often the control link is looked at while channels are awaited; and
+ * how long a connection that is refused at the end, with all others there, has to
+ * read why. */
+#define LOOK_NS (100 * UINT64_C(1000000))
+#define PART_NS (300 * UINT64_C(1000000))
 
 static int alloc_receivers(struct rj_incoming *in, unsigned count,
 			   struct ramjet_error *err)
@@ -29,7 +29,11 @@ static int alloc_receivers(struct rj_incoming *in, unsigned count,
 	if (!in->receivers)
 		return rj_fail(err, -ENOMEM, "session: out of memory");
 	for (unsigned i = 0; i < count; i++)
-		in->receivers[i].conn = (struct rj_conn)RJ_CONN_NONE;
+		in->receivers[i] = (struct rj_receiver){
+			.conn = (struct rj_conn)RJ_CONN_NONE,
+			.stop_fd = -1,
+			.wake_fd = -1,
+		};
 	in->channel_count = count;
 	return 0;
 }
@@ -52,30 +56,6 @@ static unsigned channels_to_take(struct ramjet_migration *m, unsigned wished)
 		       "%u: %s",
 		       wished, count, why.message);
 	return count;
-}
-
-static void say_failed(struct ramjet_migration *m, const struct rj_conn *conn,
-		       uint64_t deadline_ns, const struct ramjet_error *why)
-{
-	uint8_t body[RJ_FAILED_BYTES_MAX];
-	const struct rj_frame frame = {
-		.type = RJ_FRAME_FAILED,
-		.payload_bytes = (uint32_t)rj_failed_encode(why, body),
-	};
-	struct rj_link link;
-	char peer[160];
-
-	rj_conn_describe(conn, peer, sizeof(peer));
-	rj_log(&m->log, RJ_LOG_WARNING, "refused %s: %s", peer, why->message);
-	rj_link_init(&link, conn, -1);
-	(void)!rj_link_send(&link, &frame, body, deadline_ns, NULL);
-}
-
-static void refuse(struct ramjet_migration *m, struct rj_conn *conn,
-		   const struct ramjet_error *why)
-{
-	say_failed(m, conn, rj_now_ns() + REFUSE_NS, why);
-	(void)rj_conn_close(conn, 0, NULL);
 }
 
 /* A source wants to open a session: does its HELLO allow it? */
@@ -115,7 +95,7 @@ static int await_control(struct ramjet_migration *m, struct rj_lobby *lobby,
 						 &visitor->why);
 		if (!rc)
 			return 0;
-		refuse(m, &visitor->conn, &visitor->why);
+		rj_refuse(&visitor->conn, &visitor->why, &m->log);
 	}
 }
 
@@ -234,7 +214,7 @@ static int take_channel(struct ramjet_migration *m, struct rj_lobby *lobby,
 	}
 	if (visitor.why.code ||
 	    check_data_hello(in, session, &visitor.hello, &visitor.why)) {
-		refuse(m, &visitor.conn, &visitor.why);
+		rj_refuse(&visitor.conn, &visitor.why, &m->log);
 		return 0;
 	}
 	in->receivers[visitor.hello.channel_index].conn = visitor.conn;
@@ -418,6 +398,21 @@ static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc ? rc : answer_accept(m, err);
 }
 
+/* Without one nobody returns: a connection that is lost stays so. */
+static void open_door(struct ramjet_migration *m, struct rj_lobby *lobby,
+		      const struct rj_hello *session)
+{
+	struct rj_incoming *in = m->in;
+	struct ramjet_error err = { 0 };
+
+	if (!in->reconnect_ms || in->listener.fd < 0 ||
+	    !rj_conn_is_open(&in->control))
+		return;
+	if (rj_door_open(&in->door, lobby, session, in->channel_count,
+			 m->event_fd, &m->log, &err))
+		rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);
+}
+
 static int open_many(struct ramjet_migration *m, struct rj_lobby *lobby,
 		     struct ramjet_error *err)
 {
@@ -429,7 +424,11 @@ static int open_many(struct ramjet_migration *m, struct rj_lobby *lobby,
 			m->in, channels_to_take(m, session.channel_count), err);
 	if (!rc)
 		rc = agree(m, err);
-	return rc ? rc : take_channels(m, lobby, &session, err);
+	if (!rc)
+		rc = take_channels(m, lobby, &session, err);
+	if (!rc)
+		open_door(m, lobby, &session);
+	return rc;
 }
 
 int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
@@ -452,7 +451,8 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = open_many(m, &lobby, err);
 	rj_lobby_done(&lobby);
 	rj_intake_close(&in->intake);
-	rj_listener_close(&in->listener);
+	if (!in->door.started)
+		rj_listener_close(&in->listener);
 	return rc;
 }
 
@@ -495,7 +495,7 @@ void rj_target_turn_away(struct ramjet_migration *m,
 	unsigned count = 0;
 
 	while (count < RJ_INTAKE_MAX && next_waiting(m->in, &conns[count]))
-		say_failed(m, &conns[count++], deadline_ns, why);
+		rj_refuse_until(&conns[count++], deadline_ns, why, &m->log);
 	for (unsigned i = 0; i < count; i++)
 		part_with(&conns[i], deadline_ns);
 	for (unsigned i = 0; i < count; i++)

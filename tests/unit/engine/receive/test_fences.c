@@ -58,6 +58,18 @@ static bool is_signalled(const struct scene *s)
 	return poll(&fd, 1, 0) == 1;
 }
 
+/* The only lane's. */
+static int arrive(struct scene *s, uint32_t round, bool final,
+		  struct ramjet_error *err)
+{
+	bool over = !final;
+	const int rc =
+		rj_fences_arrive(&s->fences, 0, round, final, &over, err);
+
+	assert_true(rc || over == final);
+	return rc;
+}
+
 static void a_single_channel_passes_its_fences(void **state)
 {
 	struct scene *s = *state;
@@ -67,14 +79,13 @@ static void a_single_channel_passes_its_fences(void **state)
 	assert_false(final);
 	for (uint32_t round = 0; round < 5; round++) {
 		rj_event_clear(s->event_fd);
-		assert_int_equal(
-			rj_fences_arrive(&s->fences, round, false, NULL), 0);
+		assert_int_equal(arrive(s, round, false, NULL), 0);
 		assert_true(is_signalled(s));
 		assert_int_equal(rj_fences_applied(&s->fences, &final),
 				 round + 1);
 		assert_false(final);
 	}
-	assert_int_equal(rj_fences_arrive(&s->fences, 5, true, NULL), 0);
+	assert_int_equal(arrive(s, 5, true, NULL), 0);
 	assert_int_equal(rj_fences_applied(&s->fences, &final), 6);
 	assert_true(final);
 }
@@ -83,8 +94,7 @@ static void refuse(struct scene *s, uint32_t round, bool final)
 {
 	struct ramjet_error err = { 0 };
 
-	assert_int_equal(rj_fences_arrive(&s->fences, round, final, &err),
-			 -EPROTO);
+	assert_int_equal(arrive(s, round, final, &err), -EPROTO);
 	assert_int_equal(err.code, -EPROTO);
 	assert_true(*err.message);
 }
@@ -96,11 +106,11 @@ static void rounds_that_are_not_next_are_refused(void **state)
 
 	refuse(s, 1, false);
 	refuse(s, UINT32_MAX, false);
-	assert_int_equal(rj_fences_arrive(&s->fences, 0, false, NULL), 0);
+	assert_int_equal(arrive(s, 0, false, NULL), 0);
 	refuse(s, 0, false);
 	refuse(s, 2, true);
 	assert_int_equal(rj_fences_applied(&s->fences, &final), 1);
-	assert_int_equal(rj_fences_arrive(&s->fences, 1, true, NULL), 0);
+	assert_int_equal(arrive(s, 1, true, NULL), 0);
 	refuse(s, 1, true);
 	refuse(s, 2, false);
 	refuse(s, 2, true);
@@ -110,6 +120,8 @@ static void rounds_that_are_not_next_are_refused(void **state)
 
 struct channel {
 	struct scene *scene;
+	unsigned lane;
+	bool over;
 	unsigned rounds;            /* rounds it brings */
 	_Atomic unsigned *arrivals; /* a round */
 	int rc;
@@ -123,20 +135,20 @@ static void *run_channel(void *user)
 
 	for (uint32_t round = 0; !c->rc && round < c->rounds; round++) {
 		atomic_fetch_add(&c->arrivals[round], 1);
-		c->rc = rj_fences_arrive(&c->scene->fences, round,
-					 round == ROUNDS - 1, NULL);
+		c->rc = rj_fences_arrive(&c->scene->fences, c->lane, round,
+					 round == ROUNDS - 1, &c->over, NULL);
 		if (!c->rc && atomic_load(&c->arrivals[round]) != CHANNELS)
 			c->overtook = true;
 	}
 	return NULL;
 }
 
-static void start(struct channel *c, struct scene *s, unsigned rounds,
-		  _Atomic unsigned *arrivals)
+static void start(struct channel *c, struct scene *s, unsigned lane,
+		  unsigned rounds, _Atomic unsigned *arrivals)
 {
-	*c = (struct channel){ .scene = s,
-			       .rounds = rounds,
-			       .arrivals = arrivals };
+	*c = (struct channel){
+		.scene = s, .lane = lane, .rounds = rounds, .arrivals = arrivals
+	};
 	assert_int_equal(pthread_create(&c->thread, NULL, run_channel, c), 0);
 }
 
@@ -148,7 +160,7 @@ static void nobody_passes_a_fence_before_all_have_come(void **state)
 	bool final;
 
 	for (unsigned i = 0; i < CHANNELS; i++)
-		start(&channels[i], s, ROUNDS, arrivals);
+		start(&channels[i], s, i, ROUNDS, arrivals);
 	for (unsigned i = 0; i < CHANNELS; i++) {
 		assert_int_equal(pthread_join(channels[i].thread, NULL), 0);
 		assert_int_equal(channels[i].rc, 0);
@@ -167,7 +179,7 @@ static void stopping_ends_all_waits(void **state)
 
 	/* The last channel never comes. */
 	for (unsigned i = 0; i < CHANNELS - 1; i++)
-		start(&channels[i], s, 1, arrivals);
+		start(&channels[i], s, i, 1, arrivals);
 	rj_fences_stop(&s->fences);
 	for (unsigned i = 0; i < CHANNELS - 1; i++) {
 		assert_int_equal(pthread_join(channels[i].thread, NULL), 0);
@@ -180,7 +192,8 @@ static void *arrive_final(void *user)
 {
 	struct channel *c = user;
 
-	c->rc = rj_fences_arrive(&c->scene->fences, 0, true, NULL);
+	c->rc = rj_fences_arrive(&c->scene->fences, c->lane, 0, true, &c->over,
+				 NULL);
 	return NULL;
 }
 
@@ -199,12 +212,14 @@ static void channels_must_agree_which_round_is_the_last(void **state)
 	struct scene *s = *state;
 	struct channel first = { .scene = s };
 	struct ramjet_error err = { 0 };
+	bool over;
 
 	assert_int_equal(
 		pthread_create(&first.thread, NULL, arrive_final, &first), 0);
 	while (!has_arrived(s))
 		sched_yield();
-	assert_int_equal(rj_fences_arrive(&s->fences, 0, false, &err), -EPROTO);
+	assert_int_equal(rj_fences_arrive(&s->fences, 1, 0, false, &over, &err),
+			 -EPROTO);
 	assert_true(*err.message);
 	rj_fences_stop(&s->fences);
 	assert_int_equal(pthread_join(first.thread, NULL), 0);
