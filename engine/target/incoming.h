@@ -16,6 +16,7 @@
 #include "engine/receive/receiver.h"
 #include "engine/receive/target_memory.h"
 #include "engine/target/door.h"
+#include "engine/target/lanes.h"
 #include "ringio/endpoint.h"
 
 struct rj_helpers;
@@ -61,6 +62,7 @@ struct rj_incoming {
 	struct rj_target_memory memory;
 	struct rj_numa numa;
 	struct rj_fences fences;
+	struct rj_lost_lanes lost; /* of use only where lanes_may_be_lost */
 
 	/* what has arrived (pump.c) */
 	uint32_t reported; /* rounds told to the source as applied */

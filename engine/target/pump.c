@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/target/pump.h"
+#include "engine/target/lost_lanes.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +19,8 @@
 
 /* Chosen: how soon a silent source is noticed, and the rate shown anew. */
 #define TICK_MS 250
+/* Chosen: how often the source hears how far lanes are. */
+#define LANES_MS 100
 
 /* At the first frame of the switchover, the pause has begun for the target. */
 static int enter_switchover(struct ramjet_migration *m)
@@ -195,6 +198,8 @@ int rj_target_take(struct ramjet_migration *m, struct rj_message *message,
 		[RJ_FRAME_DIGESTS] = take_digests,
 		[RJ_FRAME_SWITCHOVER] = take_announcement,
 		[RJ_FRAME_COMMIT] = take_commit,
+		[RJ_FRAME_LOST] = rj_lost_lanes_take_lost,
+		[RJ_FRAME_BACK] = rj_lost_lanes_take_back,
 		[RJ_FRAME_FAILED] = take_end,
 		[RJ_FRAME_CANCEL] = take_end,
 	};
@@ -302,9 +307,10 @@ static void record_rate(struct ramjet_migration *m)
 int rj_target_look(struct ramjet_migration *m, struct ramjet_error *err)
 {
 	const struct rj_receiver *r = &m->in->receivers[0];
-	/* Looked at before the messages: so when it has ended, all it has read
-	 * is among them. */
+	/* In band. Looked at before the messages: so when it has ended, all it
+	 * has read is among them. */
 	const bool ended =
+		m->in->has_inbox &&
 		atomic_load_explicit(&r->ended, memory_order_acquire);
 	const int rc = take_messages(m, err);
 
@@ -320,7 +326,7 @@ static int pump(struct ramjet_migration *m, struct ramjet_error *err)
 		{ .fd = -1 },
 		{ .fd = m->wake_fd, .events = POLLIN },
 	};
-	int timeout_ms = TICK_MS, rc;
+	int timeout_ms = in->lanes_may_be_lost ? LANES_MS : TICK_MS, rc;
 
 	fds[1] = rj_link_pollfd(&in->link, &timeout_ms);
 	if (poll(fds, 3, timeout_ms) < 0 && errno != EINTR)
@@ -328,6 +334,10 @@ static int pump(struct ramjet_migration *m, struct ramjet_error *err)
 	rj_event_clear(m->event_fd);
 	record_rate(m);
 	rc = rj_target_look(m, err);
+	/* A source must hear that a lane is lost before it hears of a round
+	 * that was applied without it. */
+	if (!rc)
+		rc = rj_lost_lanes_look(m, err);
 	if (!rc)
 		rc = report_applied(m, err);
 	if (!rc && fds[2].revents)
@@ -354,7 +364,8 @@ static int check_silence(struct ramjet_migration *m, struct ramjet_error *err)
 	for (unsigned i = 0; !in->has_inbox && i < in->channel_count; i++) {
 		uint8_t byte;
 
-		if (rj_conn_receive(&in->receivers[i].conn, &byte, 1) == 1)
+		if (rj_conn_is_open(&in->receivers[i].conn) &&
+		    rj_conn_receive(&in->receivers[i].conn, &byte, 1) == 1)
 			return rj_fail(err, -EPROTO,
 				       "channel %u, offset %llu: more comes "
 				       "after the final fence",

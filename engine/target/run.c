@@ -14,6 +14,7 @@
 #include "engine/migration/callback.h"
 #include "engine/migration/last_words.h"
 #include "engine/placement/cpu_limit.h"
+#include "engine/target/lost_lanes.h"
 #include "engine/target/pump.h"
 #include "engine/wire/digest_parts.h"
 #include "ramjet-connect.h"
@@ -41,6 +42,7 @@ static void free_incoming(struct ramjet_migration *m)
 	rj_target_memory_done(&in->memory);
 	rj_numa_done(&in->numa);
 	rj_fences_done(&in->fences);
+	rj_lost_lanes_done(&in->lost);
 	free(in->receivers);
 	free(in->blocks);
 	free(in->description);
@@ -138,7 +140,9 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 	} else {
 		keep_link(m);
 	}
-	for (unsigned i = 0; i < in->channel_count; i++) {
+	if (in->lanes_may_be_lost)
+		rc = rj_lost_lanes_init(&in->lost, err);
+	for (unsigned i = 0; !rc && i < in->channel_count; i++) {
 		struct rj_receiver *r = &in->receivers[i];
 
 		r->env = rj_env_of(m);
@@ -152,14 +156,14 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->spare_cpu = i < spare;
 		r->one_way = in->one_way;
 		r->backend = rj_migration_params(m).backend;
+		if (in->lanes_may_be_lost)
+			r->stop_fd = in->lost.stop_fd;
 		/* In band, the link has read the first bytes of this stream. */
 		r->stream_base =
 			in->has_inbox ? in->link.received : in->hello_bytes;
 		rc = rj_receiver_start(r, err);
-		if (rc)
-			return rc;
 	}
-	return 0;
+	return rc;
 }
 
 static void measure(struct ramjet_migration *m, const char *term)

@@ -315,6 +315,7 @@ static int answer_accept(struct ramjet_migration *m, struct ramjet_error *err)
 	uint8_t body[RJ_ACCEPT_BYTES];
 
 	in->talk.one_way = in->one_way;
+	in->talk.lanes_may_be_lost = in->lanes_may_be_lost;
 	rj_talk_said(&in->talk, RJ_FRAME_ACCEPT);
 	if (in->one_way)
 		return 0;
