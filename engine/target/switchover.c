@@ -22,6 +22,7 @@ static void describe_place(const struct rj_incoming *in, unsigned block,
 			   size_t size)
 {
 	struct rj_digest_parts theirs;
+	char places[188];
 
 	text[0] = '\0';
 	if (!in->parts.complete ||
@@ -30,9 +31,10 @@ static void describe_place(const struct rj_incoming *in, unsigned block,
 	rj_digest_parts_decode(in->parts.data +
 				       (size_t)block * RJ_DIGEST_PARTS_BYTES,
 			       &theirs);
-	(void)snprintf(text, size, " in ");
 	rj_digest_parts_compare(&theirs, ours, in->blocks[block].page_count,
-				text + 4, size - 4);
+				places, sizeof(places));
+	if (*places)
+		(void)snprintf(text, size, " in %s", places);
 }
 
 static int compare(const struct rj_incoming *in, unsigned index,

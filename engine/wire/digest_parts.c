@@ -71,7 +71,9 @@ void rj_digest_parts_compare(const struct rj_digest_parts *theirs,
 		uint64_t page;
 		int n;
 
-		if (!sum && !weighed)
+		/* Beyond the block there is nothing that could differ, whatever
+		 * the peer says. */
+		if ((!sum && !weighed) || first >= page_count)
 			continue;
 		if (places++ == PLACES_MAX) {
 			(void)snprintf(text + used, size - used,

@@ -38,7 +38,8 @@ void rj_digest_parts_merge(struct rj_digest_parts *into,
 			   const struct rj_digest_parts *from);
 void rj_digest_parts_encode(const struct rj_digest_parts *parts, uint8_t *out);
 void rj_digest_parts_decode(const uint8_t *in, struct rj_digest_parts *ret);
-/* "page 17, some of pages 64 to 127 and elsewhere": the first places. */
+/* "page 17, some of pages 64 to 127 and elsewhere": the first places. "": none that the
+ * parts tell of. */
 void rj_digest_parts_compare(const struct rj_digest_parts *theirs,
 			     const struct rj_digest_parts *ours,
 			     uint64_t page_count, char *text, size_t size);

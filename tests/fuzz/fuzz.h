@@ -6,4 +6,13 @@
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* mutate.c, of targets that have it. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t room,
+			       unsigned seed);
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_bytes,
+				 const uint8_t *b, size_t b_bytes, uint8_t *out,
+				 size_t room, unsigned seed);
+/* libFuzzer's own mutations, and replay.c's. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t bytes, size_t room);
 #endif

@@ -8,7 +8,10 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/script.h"
 #include "tests/fuzz/wire_stream.h"
+
+const struct script_shape script_shape = { .head_bytes = 0, .lead_bytes = 0 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {

@@ -2,7 +2,8 @@
 /*
  * What a client of the monitor sends: cut into values, carried out by commands
  * that set and show. Whatever comes, each value has one answer that can be
- * written, the cuts between reads don't matter, and settings stay legal.
+ * written, the cuts between reads don't matter, and settings stay legal. What begins
+ * with '(' is lines of the human monitor.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +187,25 @@ static void feed(struct world *w, struct rj_qmp_splitter *splitter,
 	}
 }
 
+/* ---- lines of the human monitor, not through QMP ---- */
+
+static void human_lines(struct world *w, const uint8_t *data, size_t bytes)
+{
+	const struct rj_cli_human_ops ops = { no_migration, set_one, execute,
+					      w };
+	char *lines = strndup((const char *)data, bytes), *rest = lines, *line;
+
+	require(lines != NULL);
+	while ((line = strsep(&rest, "\n"))) {
+		char *text = rj_cli_human_run(line, &ops);
+
+		require(text != NULL);
+		check_settings(&w->settings);
+		free(text);
+	}
+	free(lines);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	static struct rj_qmp_splitter splitter;
@@ -195,6 +215,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		     cut = whole;
 
 	rj_cli_settings_init(&whole.settings, &params);
+	if (bytes && data[0] == '(') {
+		human_lines(&whole, data + 1, bytes - 1);
+		return 0;
+	}
 	feed(&whole, &splitter, (const char *)data, bytes, bytes + 1, true);
 	feed(&cut, &splitter, (const char *)data, bytes,
 	     bytes ? 1 + data[bytes - 1] % 7 : 1, false);

@@ -71,6 +71,23 @@ static void parts_cover_blocks_of_any_size(void **state)
 			 UINT64_C(1) << 32);
 }
 
+/* A peer may say anything of them. */
+static void parts_beyond_the_block_are_not_looked_at(void **state)
+{
+	static const struct rj_digest_parts ours;
+	static struct rj_digest_parts theirs;
+	char text[192];
+
+	(void)state;
+	theirs.sum[2] = theirs.sum[200] = 5;
+	theirs.weighed[2] = 10;
+	rj_digest_parts_compare(&theirs, &ours, 3, text, sizeof(text));
+	assert_string_equal(text, "page 2");
+	theirs.sum[2] = theirs.weighed[2] = 0;
+	rj_digest_parts_compare(&theirs, &ours, 3, text, sizeof(text));
+	assert_string_equal(text, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -78,6 +95,7 @@ int main(void)
 		cmocka_unit_test(neighbours_are_named_together),
 		cmocka_unit_test(only_the_first_are_named),
 		cmocka_unit_test(parts_cover_blocks_of_any_size),
+		cmocka_unit_test(parts_beyond_the_block_are_not_looked_at),
 	};
 
 	return cmocka_run_group_tests_name("digest_parts", tests, NULL, NULL);
