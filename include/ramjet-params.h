@@ -157,6 +157,14 @@ struct ramjet_params {
 	 * limit. _AUTO: a quarter of the guest's, and an eighth of what the
 	 * machine has left, at most. */
 	uint64_t delta_cache_bytes;
+	/* A connection that is lost may be made anew for so long, and the
+	 * migration goes on; then, or at once with 0, it ends. In force is the
+	 * smaller one of both sides; fd:, exec: and file: have nothing to
+	 * connect anew (fast path "lost connections"). A lost connection found
+	 * while the guest stands still does not lengthen the pause: its own
+	 * limits hold. */
+	uint32_t reconnect_ms;
+	uint32_t reserved; /* 0 */
 };
 #define RAMJET_CHANNELS_MAX            256u
 #define RAMJET_SWITCHOVER_TIMEOUT_AUTO UINT64_MAX
@@ -170,7 +178,7 @@ struct ramjet_params {
 	.throttle_max_percent = 99,                                          \
 	.switchover_timeout_us = RAMJET_SWITCHOVER_TIMEOUT_AUTO,             \
 	.cancel_fd = -1, .compression_level = 1, .compression_level_max = 3, \
-	.delta_cache_bytes = RAMJET_DELTA_CACHE_AUTO
+	.delta_cache_bytes = RAMJET_DELTA_CACHE_AUTO, .reconnect_ms = 10000
 
 #ifdef __cplusplus
 }

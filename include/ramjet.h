@@ -482,6 +482,7 @@ struct ramjet_info {
 	/* downtime_us is over when the source hears that the target's guest
 	 * runs. The guest itself ran before: this is its own pause. */
 	uint64_t guest_downtime_us;
+	uint64_t control_reconnects; /* a lost control link came back */
 };
 #define RAMJET_ROUNDS_MAX 1024u
 

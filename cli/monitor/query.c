@@ -233,6 +233,8 @@ static void add_times(json_t *object, const struct ramjet_info *info)
 		add(object, "x-ramjet-limit-needed-us",
 		    whole(info->limit_needed_us));
 	add(object, "x-ramjet-called-off", whole(info->called_off));
+	add(object, "x-ramjet-control-reconnects",
+	    whole(info->control_reconnects));
 }
 
 static json_t *texts(const char *const *strings, size_t count)

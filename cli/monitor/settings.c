@@ -101,6 +101,7 @@ static const struct row rows[] = {
 	  NUMBER(params.delta_cache_bytes, 1, INT64_MAX, 1) },
 	{ "x-ramjet-hot-pages", .kind = CHOICE, MEMBER(params.hot_pages),
 	  .choices = "last|in-turn" },
+	{ "x-ramjet-reconnect-ms", NUMBER(params.reconnect_ms, 0, MS_MAX, 1) },
 	{ "x-ramjet-connect-timeout-ms",
 	  NUMBER(params.connect_timeout_ms, 0, MS_MAX, 1) },
 	{ "x-ramjet-reply-timeout-ms", LIVE,

@@ -302,8 +302,8 @@ void rj_cli_command_line_help(unsigned command, FILE *out)
 {
 	const struct command_row *row = command_of(command);
 
-	(void)fprintf(out, "usage: ramjet %s %s\n\n%s\n\n", row->name,
-		      row->usage, row->about);
+	(void)fprintf(out, "usage: ramjet %s %s\n%s\n\n", row->name, row->usage,
+		      row->about);
 	for (size_t i = 0; i < RJ_CLI_OPTION_COUNT; i++)
 		if (rj_cli_options[i].commands & command &&
 		    rj_cli_options[i].help)

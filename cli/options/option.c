@@ -211,6 +211,14 @@ static int set_reply_timeout(const struct rj_cli_setting *s,
 	return parse_ms(s, &us, &s->line->params.reply_timeout_ms, err);
 }
 
+static int set_reconnect(const struct rj_cli_setting *s,
+			 struct ramjet_error *err)
+{
+	uint64_t us;
+
+	return parse_ms(s, &us, &s->line->params.reconnect_ms, err);
+}
+
 static int set_switchover_timeout(const struct rj_cli_setting *s,
 				  struct ramjet_error *err)
 {
@@ -539,6 +547,8 @@ static const struct rj_cli_option options[] = {
 	  "then the guest runs on (10 limits, 5s)" },
 	{ "reply-timeout", "TIME", ALL, set_reply_timeout,
 	  "give up when the peer owes an answer for so long (30s)" },
+	{ "reconnect", "TIME", ALL, set_reconnect,
+	  "a lost connection may return for so long (10s)" },
 	{ "run", "TIME", RJ_CLI_DEMO | RJ_CLI_RECV, set_run,
 	  "how long the guest runs before its self-check (300ms)" },
 	{ "monitor", "unix:PATH", ALL, set_monitor,

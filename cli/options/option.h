@@ -23,6 +23,6 @@ struct rj_cli_option {
 	const char *help; /* NULL: not shown */
 };
 
-#define RJ_CLI_OPTION_COUNT 42
+#define RJ_CLI_OPTION_COUNT 43
 extern const struct rj_cli_option *const rj_cli_options;
 #endif

@@ -78,6 +78,8 @@ static void take_migration(struct rj_cli_followed *f, const json_t *object)
 			json_object_get(object, "x-ramjet-known")),
 		.limit_needed_us = number(object, "x-ramjet-limit-needed-us"),
 		.called_off = (uint32_t)number(object, "x-ramjet-called-off"),
+		.control_reconnects =
+			number(object, "x-ramjet-control-reconnects"),
 	};
 	if (json_object_get(object, "x-ramjet-converges-in-us"))
 		info->convergence_us =

@@ -297,6 +297,7 @@ static void add_work(json_t *object, const struct ramjet_info *info)
 	add(object, "limit_needed_ms",
 	    info->limit_needed_us ? ms(info->limit_needed_us) : json_null());
 	add(object, "called_off", json_integer(info->called_off));
+	add(object, "control_reconnects", whole(info->control_reconnects));
 	add(object, "guest_stall_ms", ms(info->guest_stall_us));
 	add(object, "throttled_ms", ms(info->throttled_us));
 }

@@ -113,6 +113,12 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 			      info->called_off,
 			      info->called_off == 1 ? "" : "s");
 	}
+	if (info->control_reconnects) {
+		label(out, "");
+		(void)fprintf(out, "the control link came back %llu time%s\n",
+			      (unsigned long long)info->control_reconnects,
+			      info->control_reconnects == 1 ? "" : "s");
+	}
 	label(out, "work");
 	(void)fprintf(
 		out, "%zu channel%s, %s of CPU time on this side\n",

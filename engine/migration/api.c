@@ -148,6 +148,7 @@ static int check_fixed(const struct ramjet_params *now,
 		FIXED(deltas),
 		FIXED(hot_pages),
 		FIXED(delta_cache_bytes),
+		FIXED(reconnect_ms),
 	};
 /* clang-format on */
 #undef FIXED

@@ -125,6 +125,7 @@ static void add_statistics_locked(struct snapshot *snap,
 	info->guest_downtime_us = stats->guest_downtime_us;
 	info->throttle_percent = stats->throttle_percent;
 	info->called_off = stats->called_off;
+	info->control_reconnects = stats->control_reconnects;
 	info->guest_stall_us = stats->guest_stall_us;
 	info->throttled_us = stats->throttled_us;
 	info->ram_wire_bytes += stats->control_bytes;

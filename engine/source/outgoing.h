@@ -35,6 +35,7 @@
 #include "engine/source/channel_plan.h"
 #include "engine/source/first_look.h"
 #include "engine/source/throttle.h"
+#include "engine/wire/resume.h"
 #include "ramjet-connect.h"
 #include "ramjet-dirty.h"
 #include "ringio/endpoint.h"
@@ -66,7 +67,10 @@ struct rj_source_session {
 	/* Both sides go on without a lane that is lost, and a connection that
 	 * was lost may be made anew for so long; 0: never. */
 	bool lanes_may_be_lost;
+	bool control_may_return;
 	uint32_t reconnect_ms;
+	struct rj_keeps keeps, their_keeps; /* what was said of that */
+	bool keeps_asked, keeps_answered;
 	struct rj_ready ready_says; /* with what took the target so long */
 	struct rj_running running_says;
 };

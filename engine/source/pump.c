@@ -7,6 +7,7 @@
 #include "engine/link/event.h"
 #include "engine/migration/course.h"
 #include "engine/migration/last_words.h"
+#include "engine/source/keeps.h"
 #include "engine/source/offer.h"
 #include "engine/wire/bytes.h"
 #include "util/clock.h"
@@ -92,14 +93,10 @@ static int take_running(struct rj_outgoing *out, struct rj_message *message,
 	return 0;
 }
 
-/* Not asked for yet. */
 static int take_keeps(struct rj_outgoing *out, struct rj_message *message,
 		      struct ramjet_error *err)
 {
-	(void)out;
-	(void)message;
-	return rj_fail(err, -EPROTO,
-		       "a KEEPS frame from the target, which was not asked");
+	return rj_source_take_keeps(&out->session, message, err);
 }
 
 static int take_end(struct rj_outgoing *out, struct rj_message *message,

@@ -19,6 +19,7 @@
 #include "engine/source/copies.h"
 #include "engine/source/give_way.h"
 #include "engine/source/helpers.h"
+#include "engine/source/keeps.h"
 #include "engine/source/memory.h"
 #include "engine/source/offer.h"
 #include "engine/source/path.h"
@@ -149,6 +150,7 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = rj_offer_settle(&out->session, &out->lanes, &out->env,
 				     err);
+	rj_source_report_keeps(&out->session, &out->env);
 	/* In band, answers are sent by a worker: the keeper starts with the
 	 * workers. */
 	if (!rc && !out->session.has_outbox) {

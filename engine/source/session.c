@@ -9,6 +9,7 @@
 #include "engine/link/hello.h"
 #include "engine/link/lanes.h"
 #include "engine/source/connections.h"
+#include "engine/source/keeps.h"
 #include "engine/source/offer.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -236,6 +237,8 @@ int rj_session_connect(struct rj_source_session *session,
 		rc = send_description(session, data, bytes, env, err);
 	if (!rc)
 		rc = rj_offer_send(session, env, err);
+	if (!rc)
+		rc = rj_source_ask_keeps(session, env, err);
 	return rc ? rc : send_blocks(session, vmm->guest, env, err);
 }
 

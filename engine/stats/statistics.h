@@ -48,6 +48,7 @@ struct rj_statistics {
 	uint64_t guest_downtime_us;
 	uint32_t throttle_percent;
 	uint32_t called_off;
+	uint64_t control_reconnects;
 	uint64_t guest_stall_us;
 	uint64_t throttled_us;
 	uint64_t control_cpu_us;

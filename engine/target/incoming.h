@@ -17,6 +17,7 @@
 #include "engine/receive/target_memory.h"
 #include "engine/target/door.h"
 #include "engine/target/lanes.h"
+#include "engine/wire/resume.h"
 #include "ringio/endpoint.h"
 
 struct rj_helpers;
@@ -52,7 +53,10 @@ struct rj_incoming {
 	/* Both sides go on without a lane that is lost, and a connection that
 	 * was lost may be made anew for so long; 0: never. */
 	bool lanes_may_be_lost;
+	bool control_may_return;
 	uint32_t reconnect_ms;
+	struct rj_keeps their_keeps; /* what the source has said of that */
+	bool keeps_asked;
 	uint8_t *description; /* of the source's guest, or NULL */
 	size_t description_bytes;
 	struct rj_block *blocks; /* the guest's, in the source's order */
@@ -99,6 +103,13 @@ RJ_NODISCARD int rj_target_take_guest(struct ramjet_migration *m,
 RJ_NODISCARD int rj_target_take_blocks(struct ramjet_migration *m,
 				       struct rj_message *message,
 				       struct ramjet_error *err);
+/* keeps.c: what the source would go on without; and our answer, before ACCEPT,
+ * from which on it is in force. */
+RJ_NODISCARD int rj_target_take_keeps(struct ramjet_migration *m,
+				      struct rj_message *message,
+				      struct ramjet_error *err);
+RJ_NODISCARD int rj_target_answer_keeps(struct ramjet_migration *m,
+					struct ramjet_error *err);
 /* helpers.c: our own helpers, when the guest has any: refuse at start what
  * cannot work. */
 RJ_NODISCARD int rj_target_open_helpers(struct ramjet_migration *m,

@@ -13,7 +13,6 @@
 #include "engine/page/known_kinds.h"
 #include "engine/wire/bytes.h"
 #include "engine/wire/digest_parts.h"
-#include "engine/wire/resume.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -115,18 +114,6 @@ static int take_offer(struct ramjet_migration *m, struct rj_message *message,
 	return 0;
 }
 
-/* What the source would go on without. This side keeps to nothing of it yet, and
- * so says nothing: to the source all is as before. */
-static int take_keeps(struct ramjet_migration *m, struct rj_message *message,
-		      struct ramjet_error *err)
-{
-	struct rj_keeps keeps;
-
-	(void)m;
-	return rj_keeps_decode(message->payload, message->frame.payload_bytes,
-			       &keeps, err);
-}
-
 static int take_digests(struct ramjet_migration *m, struct rj_message *message,
 			struct ramjet_error *err)
 {
@@ -191,7 +178,7 @@ int rj_target_take(struct ramjet_migration *m, struct rj_message *message,
 {
 	static take_fn *const takes[] = {
 		[RJ_FRAME_OFFER] = take_offer,
-		[RJ_FRAME_KEEPS] = take_keeps,
+		[RJ_FRAME_KEEPS] = rj_target_take_keeps,
 		[RJ_FRAME_GUEST] = rj_target_take_guest,
 		[RJ_FRAME_BLOCKS] = rj_target_take_blocks,
 		[RJ_FRAME_STATE] = take_state,

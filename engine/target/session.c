@@ -396,6 +396,8 @@ static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 		end_freshness(m->guest);
 	if (!rc)
 		rc = answer_offer(m, err);
+	if (!rc)
+		rc = rj_target_answer_keeps(m, err);
 	return rc ? rc : answer_accept(m, err);
 }
 

@@ -138,6 +138,7 @@ static void ramjets_own_have_their_prefix(void **state)
 		    "\"x-ramjet-on-no-convergence\": \"fail\", "
 		    "\"x-ramjet-backend\": \"syscalls\", "
 		    "\"x-ramjet-downtime-limit-us\": 1500, "
+		    "\"x-ramjet-reconnect-ms\": 0, "
 		    "\"x-ramjet-reply-timeout-ms\": 7}",
 		    false),
 		0);
@@ -146,6 +147,8 @@ static void ramjets_own_have_their_prefix(void **state)
 	assert_int_equal(params->backend, RAMJET_BACKEND_SYSCALLS);
 	assert_int_equal(params->downtime_limit_us, 1500);
 	assert_int_equal(params->reply_timeout_ms, 7);
+	assert_int_equal(params->reconnect_ms, 0);
+	assert_shows(w, "x-ramjet-reconnect-ms", "0");
 	assert_shows(w, "x-ramjet-on-no-convergence", "\"fail\"");
 	assert_shows(w, "x-ramjet-backend", "\"syscalls\"");
 }

@@ -159,14 +159,19 @@ static void times_are_rounded_up(void **state)
 	assert_int_equal(line.params.switchover_timeout_us,
 			 RAMJET_SWITCHOVER_TIMEOUT_AUTO);
 	assert_int_equal(line.params.reply_timeout_ms, 30000);
+	assert_int_equal(line.params.reconnect_ms, 10000);
 	line = parsed(RJ_CLI_SEND, "file:a --to fd:3 --switchover-timeout 7us "
-				   "--reply-timeout 1us");
+				   "--reply-timeout 1us --reconnect 1us");
 	assert_int_equal(line.params.switchover_timeout_us, 7);
 	assert_int_equal(line.params.reply_timeout_ms, 1);
+	assert_int_equal(line.params.reconnect_ms, 1);
 	line = parsed(RJ_CLI_SEND, "file:a --to fd:3 --switchover-timeout 0 "
-				   "--reply-timeout 0");
+				   "--reply-timeout 0 --reconnect 0");
 	assert_int_equal(line.params.switchover_timeout_us, 0);
 	assert_int_equal(line.params.reply_timeout_ms, 0);
+	assert_int_equal(line.params.reconnect_ms, 0);
+	line = parsed(RJ_CLI_RECV, "file:a --from fd:3 --reconnect 7s");
+	assert_int_equal(line.params.reconnect_ms, 7000);
 }
 
 static void what_is_true_today_is_accepted(void **state)
