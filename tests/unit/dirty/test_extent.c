@@ -236,7 +236,7 @@ static void reserved_pages_are_not_searched(void **state)
 		skip();
 	if (syscall(451 /* cachestat */, -1, NULL, NULL, 0) &&
 	    errno == ENOSYS) {
-		print_message("this kernel has no cachestat()\n");
+		print_message("# this kernel has no cachestat()\n");
 		skip();
 	}
 	for (uint64_t from = 0; from + 1000 <= PAGES; from += 1000)

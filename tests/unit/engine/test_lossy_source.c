@@ -274,7 +274,7 @@ static void an_honest_source_loses_nothing(void **state)
 	(void)state;
 	if (setup(&w, 0)) {
 		teardown(&w);
-		print_message("skipped: no asynchronous userfaultfd here\n");
+		print_message("# skipped: no asynchronous userfaultfd here\n");
 		skip();
 	}
 	assert_int_equal(move(&w, true, NULL), 0);
@@ -290,7 +290,7 @@ static void one_lost_page_in_a_million_fails_verify(void **state)
 	(void)state;
 	if (setup(&w, ONE_IN)) {
 		teardown(&w);
-		print_message("skipped: no asynchronous userfaultfd here\n");
+		print_message("# skipped: no asynchronous userfaultfd here\n");
 		skip();
 	}
 	assert_int_equal(move(&w, true, &err), -EBADMSG);
@@ -309,7 +309,7 @@ static void one_lost_page_in_a_million_is_seen_by_the_self_check(void **state)
 	(void)state;
 	if (setup(&w, ONE_IN)) {
 		teardown(&w);
-		print_message("skipped: no asynchronous userfaultfd here\n");
+		print_message("# skipped: no asynchronous userfaultfd here\n");
 		skip();
 	}
 	assert_int_equal(move(&w, false, NULL), 0);

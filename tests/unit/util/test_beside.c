@@ -217,7 +217,7 @@ static void a_descriptor_under_proc_is_written_in_place(void **state)
 	(void)state;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (access(path, F_OK)) {
-		print_message("skipped: no /proc here\n");
+		print_message("# skipped: no /proc here\n");
 		skip();
 	}
 	write_new(path, 0600);
@@ -276,7 +276,7 @@ static void anothers_file_in_a_sticky_folder_is_in_place(void **state)
 	(void)state;
 	fill(path_of("f"), "older");
 	if (!be_stranger(path_of("f"), ANOTHER, 01777)) {
-		print_message("skipped: only root can give a file away\n");
+		print_message("# skipped: only root can give a file away\n");
 		skip();
 	}
 	expect_in_place(path_of("f"));
@@ -295,7 +295,7 @@ static void a_mount_point_is_written_in_place(void **state)
 	if (unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount(under, path, NULL, MS_BIND, NULL)) {
-		print_message("skipped: no mount namespace here: %s\n",
+		print_message("# skipped: no mount namespace here: %s\n",
 			      strerror(errno));
 		skip();
 	}

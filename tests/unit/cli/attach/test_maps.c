@@ -127,7 +127,7 @@ static void open_and_compare(bool keeps_it)
 		victim.pid, rj_attach_maps_at(&maps, (uintptr_t)memory.at),
 		true, &err);
 	if (fd == -ENOENT || fd == -EPERM)
-		print_message("no way to it: %s\n", err.message);
+		print_message("# no way to it: %s\n", err.message);
 	assert_true(fd >= 0);
 	here = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, BYTES);
 	assert_ptr_not_equal(here, MAP_FAILED);
@@ -150,7 +150,7 @@ static void shared_memory_is_opened_without_a_descriptor(void **state)
 {
 	(void)state;
 	if (geteuid()) {
-		print_message("skipped: map_files wants privileges\n");
+		print_message("# skipped: map_files wants privileges\n");
 		skip();
 	}
 	open_and_compare(false);

@@ -19,12 +19,12 @@
 #include "cli/attach/process.h"
 #include "victim.h"
 
-#define NOT_ROOT()                                            \
-	do {                                                  \
-		if (geteuid()) {                              \
-			print_message("skipped: not root\n"); \
-			skip();                               \
-		}                                             \
+#define NOT_ROOT()                                              \
+	do {                                                    \
+		if (geteuid()) {                                \
+			print_message("# skipped: not root\n"); \
+			skip();                                 \
+		}                                               \
 	} while (0)
 
 static int attach(const struct victim *victim, bool want_uffd,

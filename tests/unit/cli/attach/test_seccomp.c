@@ -109,7 +109,7 @@ static void need_root(void)
 {
 	if (RJ_INJECT_WORKS && !geteuid() && !rj_seccomp_count(getpid()))
 		return;
-	print_message("skipped: not root, or in seccomp\n");
+	print_message("# skipped: not root, or in seccomp\n");
 	skip();
 }
 

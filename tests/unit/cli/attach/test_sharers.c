@@ -149,7 +149,7 @@ static void what_may_not_be_looked_at_is_counted(void **state)
 
 	(void)state;
 	if (geteuid()) {
-		print_message("skipped: not root\n");
+		print_message("# skipped: not root\n");
 		skip();
 	}
 	victim_start(&victims[0], nobodys);

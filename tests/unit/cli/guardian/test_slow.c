@@ -134,20 +134,20 @@ static void enter_group(void)
 	struct ramjet_error err = { 0 };
 
 	if (!rj_slow_groups_find(machine->pid, &found)) {
-		print_message("no control group with a cpu controller\n");
+		print_message("# no control group with a cpu controller\n");
 		skip();
 	}
 	(void)snprintf(machine->group, sizeof(machine->group),
 		       "%s/ramjet-test-%d", found.parent, (int)machine->pid);
 	rj_slow_groups_done(&found);
 	if (mkdir(machine->group, 0755) || !write_pid(machine->group)) {
-		print_message("%s: %s\n", machine->group, strerror(errno));
+		print_message("# %s: %s\n", machine->group, strerror(errno));
 		(void)rmdir(machine->group);
 		*machine->group = '\0';
 		skip();
 	}
 	if (rj_slow_new(&full, &slow, &err)) {
-		print_message("%s\n", err.message);
+		print_message("# %s\n", err.message);
 		skip();
 	}
 	rj_slow_free(slow);

@@ -264,7 +264,7 @@ static void a_source_on_a_disk_is_only_read(void **state)
 	assert_int_equal(truncate(*state, 16384), 0);
 	assert_int_equal(statfs(*state, &filesystem), 0);
 	if (filesystem.f_type == TMPFS_MAGIC)
-		print_message("/tmp is a tmpfs, so nothing is on a disk\n");
+		print_message("# /tmp is a tmpfs, so nothing is on a disk\n");
 	else
 		assert_int_equal(open_flags(*state), O_RDONLY);
 	/* In memory it may be pinned, for which it is writable. */
@@ -323,7 +323,7 @@ static void a_file_system_without_locks(void **state)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	if (WEXITSTATUS(status) == 77)
-		print_message("no seccomp here\n");
+		print_message("# no seccomp here\n");
 	else
 		assert_int_equal(status, 0);
 }

@@ -144,7 +144,8 @@ static void huge_pages_are_none_of_its_business(void **state)
 	struct rj_block block = s->block;
 
 	if (host == MAP_FAILED) {
-		print_message("no memfd of huge pages: %s\n", strerror(errno));
+		print_message("# no memfd of huge pages: %s\n",
+			      strerror(errno));
 		if (fd >= 0)
 			(void)close(fd);
 		skip();

@@ -43,7 +43,7 @@ static void the_last_thread_is_left(void **state)
 {
 	(void)state;
 	if (geteuid()) {
-		print_message("only root may become a user of its own\n");
+		print_message("# only root may become a user of its own\n");
 		skip();
 	}
 	assert_int_equal(start_with(2), EAGAIN);
