@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/page/known_kinds.h"
+#include "engine/page/zstd_version.h"
 #include "tests/unit/engine/fake_target.h"
 
 #define BIT(kind) (1u << RJ_RUN_##kind)
@@ -124,6 +125,11 @@ static void what_is_taken_is_used(void **state)
 {
 	struct fake_target *s = *state;
 
+	/* What is agreed on is used: each lane makes a compressor. */
+	if (!rj_zstd_version()) {
+		print_message("# built without zstd\n");
+		skip();
+	}
 	known = ALL;
 	begin(s, RAMJET_COMPRESSION_ZSTD);
 	s->move.source_params.compression_level = -3;
