@@ -19,9 +19,7 @@ static void name_block(struct ramjet_guest *guest, unsigned index,
 static void add_workers(const struct ramjet_migration *m, unsigned index,
 			struct ramjet_block_figures *figures)
 {
-	/* acquire: pairs with the release in rj_migration_alloc_counters() */
-	const unsigned count =
-		atomic_load_explicit(&m->counter_count, memory_order_acquire);
+	const unsigned count = rj_migration_counted(m);
 
 	figures->untouched_pages = rj_counter(&m->untouched_pages[index]);
 	for (unsigned i = 0; i < count; i++) {

@@ -119,6 +119,12 @@ void rj_migration_count_blocks(struct ramjet_migration *m);
 RJ_NODISCARD int rj_migration_alloc_counters(struct ramjet_migration *m,
 					     unsigned channels,
 					     struct ramjet_error *err);
+/* How many of m->counters there are by now. */
+static inline unsigned rj_migration_counted(const struct ramjet_migration *m)
+{
+	/* acquire: pairs with the release in rj_migration_alloc_counters() */
+	return atomic_load_explicit(&m->counter_count, memory_order_acquire);
+}
 
 /* ---- state (state.c) ---- */
 

@@ -92,9 +92,7 @@ RAMJET_API int ramjet_savings(const struct ramjet_migration *migration,
 
 	if (!m || !ret)
 		return -EINVAL;
-	/* acquire: pairs with the release in rj_migration_alloc_counters() */
-	channels =
-		atomic_load_explicit(&m->counter_count, memory_order_acquire);
+	channels = rj_migration_counted(m);
 	snap = calloc(1, sizeof(*snap) + (size_t)channels * RJ_LEVELS_MAX *
 						 sizeof(snap->levels[0]));
 	if (!snap)
