@@ -213,6 +213,18 @@ int ramjet_guest_mark_at(struct ramjet_guest *guest, unsigned block,
 			 uint64_t offset, uint64_t bytes,
 			 struct ramjet_error *err);
 
+/*
+ * For the VMM's own handler of SIGBUS (SA_SIGINFO; `siginfo` is its siginfo_t),
+ * on the thread that the signal came to: was it one of ramjet's that read or
+ * wrote a block's memory? Then this does not return (or returns true, and so
+ * shall the handler): the thread goes on to its error, and the migration fails,
+ * naming block and offset; a source's guest runs on. False: nothing of ramjet's,
+ * and nothing was done. Async-signal-safe. To be called before the handler takes
+ * anything it would have to give back (docs/embedding.md). Any number of
+ * migrations; ramjet installs no handler of its own.
+ */
+bool ramjet_sigbus(const void *siginfo);
+
 /* Reasons why this guest must not migrate now; checked at start and again at
  * switchover, all are reported. `reason` is copied; equal reasons count. */
 int ramjet_guest_add_blocker(struct ramjet_guest *guest, const char *reason,

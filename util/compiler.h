@@ -8,7 +8,10 @@
 #define RJ_PRINTF(f, a)  __attribute__((format(printf, f, a)))
 #define RJ_UNUSED        __attribute__((unused))
 #define RJ_CACHE_ALIGNED __attribute__((aligned(64)))
-#define RJ_COLD          __attribute__((cold, noinline))
+/* A thread's variable that a signal handler may read: it is there from the
+ * thread's beginning on, and nothing is allocated at its first use. */
+#define RJ_SIGNAL_SAFE __attribute__((tls_model("initial-exec")))
+#define RJ_COLD        __attribute__((cold, noinline))
 /* Only for what is preloaded into programs that don't call it. */
 #define RJ_AT_LOAD __attribute__((constructor))
 /* Only where a benchmark, named beside it, shows why. */

@@ -11,6 +11,9 @@
 #include "engine/guest/region.h"
 #include "util/error.h"
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -45,12 +48,20 @@ int rj_backing_check(const struct rj_block *block, uint64_t first_page,
 		       (unsigned long long)block->fd_offset);
 }
 
-/* A page that can't be had, though the file reaches that far. */
-static int explain(const struct rj_block *block, uint64_t offset,
-		   struct ramjet_error *err)
+int rj_backing_explain(const struct rj_block *block, uint64_t offset, int error,
+		       struct ramjet_error *err)
 {
+	const int rc = rj_backing_check(block, 0, block->page_count, err);
 	struct statfs fs;
 
+	if (rc)
+		return rc;
+	if (error == EHWPOISON)
+		return rj_fail(err, -EHWPOISON,
+			       "block %s, offset %llu: the memory there is "
+			       "broken: the machine, or whoever filled it, has "
+			       "lost what it held",
+			       block->name, (unsigned long long)offset);
 	if (!block->is_file || fstatfs(block->fd, &fs) || fs.f_bfree)
 		return rj_fail(err, -EFAULT,
 			       "block %s, offset %llu: no memory can be put "
@@ -81,27 +92,42 @@ int rj_backing_populate(const struct rj_block *block, const struct iovec *pages,
 	return rj_backing_blame(block, pages, 1, err);
 }
 
-int rj_backing_blame(const struct rj_block *block, const struct iovec *parts,
-		     unsigned count, struct ramjet_error *err)
+/* Those of the parts that lie in the block, page by page. 0: nothing found. */
+static int find_bad(const struct rj_block *block, const struct iovec *parts,
+		    unsigned count, int advice, struct ramjet_error *err)
 {
-	const int rc = rj_backing_check(block, 0, block->page_count, err);
+	int rc = rj_backing_check(block, 0, block->page_count, err);
 
 	for (unsigned i = 0; !rc && i < count; i++) {
 		uint8_t *at = parts[i].iov_base;
 
 		if (!rj_block_holds(block, at))
 			continue;
-		for (size_t done = 0; done < parts[i].iov_len;
+		for (size_t done = 0; !rc && done < parts[i].iov_len;
 		     done += RAMJET_PAGE_BYTES)
-			if (madvise(at + done, RAMJET_PAGE_BYTES,
-				    MADV_POPULATE_WRITE))
-				return explain(
+			if (madvise(at + done, RAMJET_PAGE_BYTES, advice))
+				rc = rj_backing_explain(
 					block,
 					(uint64_t)(at + done - block->host),
-					err);
+					errno, err);
 	}
+	return rc;
+}
+
+int rj_backing_blame(const struct rj_block *block, const struct iovec *parts,
+		     unsigned count, struct ramjet_error *err)
+{
+	const int rc = find_bad(block, parts, count, MADV_POPULATE_WRITE, err);
+
 	return rc ? rc
 		  : rj_fail(err, -EFAULT,
 			    "block %s: the kernel could not write its memory",
 			    block->name);
+}
+
+int rj_backing_blame_read(const struct rj_block *block,
+			  const struct iovec *parts, unsigned count,
+			  struct ramjet_error *err)
+{
+	return find_bad(block, parts, count, MADV_POPULATE_READ, err);
 }

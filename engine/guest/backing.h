@@ -6,7 +6,8 @@
  * short, its file system is full, the pool of huge pages is empty. Touching
  * such memory is a SIGBUS, which nobody in a library may catch; the kernel
  * says EFAULT. So what is about to be touched is looked at before, and what
- * the kernel could not touch is named.
+ * the kernel could not touch is named. What goes bad in between is
+ * engine/guest/sigbus.h's.
  */
 #include <sys/uio.h>
 
@@ -37,4 +38,15 @@ RJ_NODISCARD int rj_backing_populate(const struct rj_block *block,
 RJ_NODISCARD int rj_backing_blame(const struct rj_block *block,
 				  const struct iovec *parts, unsigned count,
 				  struct ramjet_error *err);
+/* The same of what it was to read; 0 when nothing is found. */
+RJ_NODISCARD int rj_backing_blame_read(const struct rj_block *block,
+				       const struct iovec *parts,
+				       unsigned count,
+				       struct ramjet_error *err);
+
+/* The page at `offset` can't be had, as the kernel said by `error`, an errno:
+ * why. Always an error, which names block and offset. */
+RJ_NODISCARD int rj_backing_explain(const struct rj_block *block,
+				    uint64_t offset, int error,
+				    struct ramjet_error *err);
 #endif

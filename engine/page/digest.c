@@ -16,6 +16,7 @@
 #include "dirty/populated.h"
 #include "engine/guest/backing.h"
 #include "engine/guest/region.h"
+#include "engine/guest/sigbus.h"
 #include "engine/page/digest_pieces.h"
 #include "engine/page/page_sums.h"
 #include "util/clock.h"
@@ -94,21 +95,17 @@ static int find_pages(struct job *job, const struct rj_digest_piece *piece,
 				    &reason, err);
 }
 
-static int add_chunk(struct rj_page_sums *sums, const struct rj_block *block,
-		     uint64_t base, const uint64_t words[RJ_CHUNK_WORDS],
-		     struct ramjet_error *err)
-{
-	uint64_t from = 0;
-	struct rj_run run;
-	int rc = 0;
+struct adding {
+	struct rj_page_sums *sums;
+	const struct rj_block *block;
+};
 
-	while (!rc &&
-	       (run = rj_words_next_run(words, RJ_CHUNK_PAGES, from)).count) {
-		from = run.first + run.count;
-		rc = rj_page_sums_add(sums, block, base + run.first, run.count,
-				      err);
-	}
-	return rc;
+static int add_run(void *user, uint64_t first, uint64_t count,
+		   struct ramjet_error *err)
+{
+	const struct adding *adding = user;
+
+	return rj_page_sums_add(adding->sums, adding->block, first, count, err);
 }
 
 static int add_pages(const struct job *job, const struct rj_digest_piece *piece,
@@ -117,6 +114,7 @@ static int add_pages(const struct job *job, const struct rj_digest_piece *piece,
 {
 	const struct rj_block *block = &job->ask->blocks[piece->block];
 	const uint64_t chunks = (piece->count - 1) / RJ_CHUNK_PAGES + 1;
+	struct adding adding = { sums, block };
 	uint64_t chunk = 0;
 	int rc = 0;
 
@@ -130,9 +128,9 @@ static int add_pages(const struct job *job, const struct rj_digest_piece *piece,
 		if (rc)
 			break;
 		(void)rj_bitmap_claim_chunk(populated, chunk, words);
-		rc = add_chunk(sums, block,
-			       piece->first + chunk * RJ_CHUNK_PAGES, words,
-			       err);
+		rc = rj_sigbus_run_chunk(block,
+					 piece->first + chunk * RJ_CHUNK_PAGES,
+					 words, add_run, &adding, err);
 		chunk++;
 	}
 	return rc;

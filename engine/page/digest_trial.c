@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How long digests will take. */
 #include "engine/guest/backing.h"
+#include "engine/guest/sigbus.h"
 #include "engine/page/digest.h"
 #include "engine/page/page_sums.h"
 #include "util/clock.h"
@@ -14,28 +15,35 @@
 /* Chosen: memory is what limits beyond so many threads. */
 #define GAIN_MAX 16u
 
-/* False: its pages could not be read. */
-static bool try_chunk(struct rj_digest_trial *trial,
-		      struct rj_page_sums *ignored,
-		      const struct rj_block *block,
-		      const struct rj_bitmap *populated, uint64_t chunk)
-{
-	const uint64_t end = (chunk + 1) * RJ_CHUNK_PAGES;
-	uint64_t i = chunk * RJ_CHUNK_PAGES;
+struct chunk {
+	struct rj_digest_trial *trial;
+	struct rj_page_sums *ignored;
+	const struct rj_block *block;
+	const struct rj_bitmap *populated;
+	uint64_t index;
+};
 
-	while (i < end && i < populated->page_count) {
-		struct ramjet_error none = { 0 };
+static int try_chunk(void *user, struct ramjet_error *err)
+{
+	const struct chunk *chunk = user;
+	const struct rj_bitmap *populated = chunk->populated;
+	const uint64_t end = (chunk->index + 1) * RJ_CHUNK_PAGES;
+	uint64_t i = chunk->index * RJ_CHUNK_PAGES;
+	int rc = 0;
+
+	while (!rc && i < end && i < populated->page_count) {
 		uint64_t count = 0;
 
 		while (i + count < end && i + count < populated->page_count &&
 		       rj_bitmap_test(populated, i + count))
 			count++;
-		if (count && rj_page_sums_add(ignored, block, i, count, &none))
-			return false;
-		trial->pages += count;
+		if (count)
+			rc = rj_page_sums_add(chunk->ignored, chunk->block, i,
+					      count, err);
+		chunk->trial->pages += count;
 		i += count ? count : 1;
 	}
-	return true;
+	return rc;
 }
 
 void rj_digest_try(struct rj_digest_trial *trial, const struct rj_block *block,
@@ -45,16 +53,18 @@ void rj_digest_try(struct rj_digest_trial *trial, const struct rj_block *block,
 	struct rj_page_sums ignored = {
 		.part_pages = rj_digest_part_pages(block->page_count),
 	};
-	uint64_t chunk = 0;
+	struct chunk chunk = { trial, &ignored, block, populated, 0 };
 
 	/* Trying others would populate them. */
 	while (trial->pages < TRIAL_PAGES &&
 	       !rj_backing_check(block, 0, block->page_count, NULL) &&
-	       (chunk = rj_bitmap_next_chunk(populated, chunk,
-					     populated->chunk_count)) <
+	       (chunk.index = rj_bitmap_next_chunk(populated, chunk.index,
+						   populated->chunk_count)) <
 		       populated->chunk_count) {
-		if (!try_chunk(trial, &ignored, block, populated, chunk++))
+		/* Pages that can't be read: whoever sends them says so. */
+		if (rj_sigbus_run(block, try_chunk, &chunk, NULL))
 			return;
+		chunk.index++;
 	}
 	trial->us += rj_now_us() - began_us;
 }

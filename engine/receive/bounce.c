@@ -122,7 +122,9 @@ int rj_bounce_receive(struct rj_bounce *bounce, struct rj_channel *channel,
 		rc = rj_channel_recv(channel, bounce->iov, piece.count);
 		if (rc)
 			break;
-		rj_payload_sum_add(sum);
+		rc = rj_target_memory_sum(touch->block, sum, err);
+		if (rc)
+			break;
 		rc = write_out(bounce, touch, piece.writes, err);
 	}
 	return rc;

@@ -8,6 +8,7 @@
 
 #include "engine/guest/backing.h"
 #include "engine/guest/region.h"
+#include "engine/guest/sigbus.h"
 #include "engine/link/event.h"
 #include "engine/migration/migration.h"
 #include "engine/page/memory.h"
@@ -21,6 +22,7 @@
 struct piece {
 	const struct rj_block *block;
 	unsigned index;
+	struct rj_bitmap *received;
 	uint64_t first, count;
 	enum rj_populated_method method;
 };
@@ -72,6 +74,7 @@ static bool next_piece(struct rj_clearing *c, struct piece *ret)
 		*ret = (struct piece){
 			.block = block,
 			.index = c->block,
+			.received = &c->received[c->block],
 			.first = c->page,
 			.count = block->page_count - c->page,
 			.method = c->method,
@@ -98,10 +101,11 @@ static void set_hold(struct rj_clearing *c, unsigned self,
 
 /* Those of these pages that have not arrived, as many at once as lie side by
  * side. */
-static int clear_run(struct rj_clearing *c, const struct piece *piece,
-		     uint64_t first, uint64_t count, struct ramjet_error *err)
+static int clear_run(void *user, uint64_t first, uint64_t count,
+		     struct ramjet_error *err)
 {
-	struct rj_bitmap *received = &c->received[piece->index];
+	const struct piece *piece = user;
+	struct rj_bitmap *received = piece->received;
 	const uint64_t end = first + count;
 	int rc = 0;
 
@@ -120,7 +124,7 @@ static int clear_run(struct rj_clearing *c, const struct piece *piece,
 
 /* Those of the chunk's pages that hold something and have not arrived. */
 static int clear_chunk(struct rj_clearing *c, unsigned self,
-		       const struct piece *piece, uint64_t base,
+		       struct piece *piece, uint64_t base,
 		       const uint64_t words[RJ_CHUNK_WORDS],
 		       struct ramjet_error *err)
 {
@@ -129,22 +133,17 @@ static int clear_chunk(struct rj_clearing *c, unsigned self,
 		.first = base,
 		.end = base + RJ_CHUNK_PAGES,
 	};
-	uint64_t from = 0;
-	struct rj_run run;
-	int rc = 0;
+	int rc;
 
 	set_hold(c, self, hold);
-	while (!rc &&
-	       (run = rj_words_next_run(words, RJ_CHUNK_PAGES, from)).count) {
-		from = run.first + run.count;
-		rc = clear_run(c, piece, base + run.first, run.count, err);
-	}
+	rc = rj_sigbus_run_chunk(piece->block, base, words, clear_run, piece,
+				 err);
 	set_hold(c, self, (struct rj_clearing_hold){ 0 });
 	return rc;
 }
 
 static int clear_piece(struct rj_clearing *c, unsigned self,
-		       const struct piece *piece, struct ramjet_error *err)
+		       struct piece *piece, struct ramjet_error *err)
 {
 	const struct ramjet_dirty_region region =
 		rj_block_region_part(piece->block, piece->first, piece->count);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "engine/guest/backing.h"
+#include "engine/guest/sigbus.h"
 #include "engine/link/event.h"
 #include "engine/link/lane.h"
 #include "engine/page/coding.h"
@@ -134,7 +135,8 @@ static int take_payload(struct rj_receiver *r, unsigned block,
 	rc = note_end(r, rj_channel_recv(r->channel, r->buffers->iov,
 					 scatter->count + 1));
 	if (!rc)
-		rj_payload_sum_add(r->sum);
+		rc = rj_target_memory_sum(&r->memory->blocks[block], r->sum,
+					  err);
 	return rc == -EFAULT ? blame(r, block, scatter, err) : rc;
 }
 
@@ -188,12 +190,46 @@ static int have_memory(struct rj_receiver *r, unsigned block,
 					  scatter->iov, scatter->count, err);
 }
 
+struct placing {
+	struct rj_receiver *r;
+	const struct rj_frame *frame;
+	struct rj_scatter *scatter;
+};
+
+static int place_table(void *user, struct ramjet_error *err)
+{
+	const struct placing *p = user;
+
+	return rj_target_memory_place(p->r->memory, &p->r->codec, p->frame,
+				      p->r->buffers->table, p->scatter, err);
+}
+
+static int place_payload(void *user, struct ramjet_error *err)
+{
+	const struct placing *p = user;
+
+	return rj_page_place(&p->r->codec, err);
+}
+
+/* Both write pages where they lie. */
+static int place(struct placing *p, rj_sigbus_fn *what,
+		 struct ramjet_error *err)
+{
+	const struct rj_target_memory *memory = p->r->memory;
+
+	/* Which block it is was not judged yet. */
+	if (p->frame->block >= memory->block_count)
+		return what(p, err);
+	return rj_sigbus_run(&memory->blocks[p->frame->block], what, p, err);
+}
+
 /* Take the pages, and the next header with the same receive. */
 static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		      struct ramjet_error *err)
 {
 	struct rj_scatter scatter = { .iov = r->buffers->iov,
 				      .untouched = r->buffers->untouched };
+	struct placing placing = { r, frame, &scatter };
 	struct rj_counters *c = r->counters;
 	const uint64_t here = r->frame_offset;
 	int rc;
@@ -211,8 +247,7 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		rc = rj_frame_verify(r->buffers->header, frame,
 				     r->buffers->table, NULL, err);
 	if (!rc)
-		rc = rj_target_memory_place(r->memory, &r->codec, frame,
-					    r->buffers->table, &scatter, err);
+		rc = place(&placing, place_table, err);
 	if (rc)
 		return rc;
 	rc = have_memory(r, frame->block, &scatter, err);
@@ -224,7 +259,7 @@ static int take_pages(struct rj_receiver *r, const struct rj_frame *frame,
 		return rc;
 	rc = check_sum(r, frame, err);
 	if (!rc)
-		rc = rj_page_place(&r->codec, err);
+		rc = place(&placing, place_payload, err);
 	if (rc) {
 		r->frame_offset = here;
 		return rc;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/guest/backing.h"
+#include "engine/guest/sigbus.h"
 #include "engine/page/run_table.h"
 #include "util/error.h"
 
@@ -224,4 +225,17 @@ int rj_target_memory_place(struct rj_target_memory *memory,
 			memory, codec, frame->block, &piece, ret, err);
 	}
 	return rc;
+}
+
+static int add_to_sum(void *user, struct ramjet_error *err)
+{
+	(void)err;
+	rj_payload_sum_add(user);
+	return 0;
+}
+
+int rj_target_memory_sum(const struct rj_block *block,
+			 struct rj_payload_sum *sum, struct ramjet_error *err)
+{
+	return sum ? rj_sigbus_run(block, add_to_sum, sum, err) : 0;
 }

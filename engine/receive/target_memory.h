@@ -15,6 +15,7 @@
 #include "engine/page/run_kinds.h"
 #include "engine/receive/clearing.h"
 #include "engine/receive/first_touch.h"
+#include "engine/wire/payload_sum.h"
 #include "engine/wire/wire.h"
 
 struct rj_target_memory {
@@ -64,4 +65,9 @@ RJ_NODISCARD int rj_target_memory_place(struct rj_target_memory *memory,
 					const uint8_t *table,
 					struct rj_scatter *ret,
 					struct ramjet_error *err);
+/* What was noted of a payload has come to the block's memory, where it is read
+ * for the sum (NULL: for none). */
+RJ_NODISCARD int rj_target_memory_sum(const struct rj_block *block,
+				      struct rj_payload_sum *sum,
+				      struct ramjet_error *err);
 #endif

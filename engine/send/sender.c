@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/guest/backing.h"
+#include "engine/guest/sigbus.h"
 #include "engine/link/event.h"
 #include "engine/link/lane.h"
 #include "engine/page/cut.h"
@@ -71,12 +72,37 @@ static int launch(struct rj_sender *s)
 	return 0;
 }
 
+static int seal_frame(void *user, struct ramjet_error *err)
+{
+	struct rj_sender *s = user;
+
+	(void)err;
+	rj_out_frame_seal(filling(s), s->round);
+	return 0;
+}
+
+/* One way, it copies its pages. */
+static int seal(struct rj_sender *s)
+{
+	return rj_sigbus_run(&s->rounds->blocks[filling(s)->block], seal_frame,
+			     s, &s->err);
+}
+
 static int flush(struct rj_sender *s)
 {
+	struct rj_sigbus_guard *guard;
+	int rc;
+
 	if (rj_out_frame_is_empty(filling(s)))
 		return 0;
-	rj_out_frame_seal(filling(s), s->round);
-	return launch(s);
+	rc = seal(s);
+	if (rc)
+		return rc;
+	/* It waits, and may call the VMM. */
+	guard = rj_sigbus_lift();
+	rc = launch(s);
+	rj_sigbus_lower(guard);
+	return rc;
 }
 
 static int add_pages(struct rj_sender *s, unsigned block, uint64_t page,
@@ -123,14 +149,23 @@ static int add_run(struct rj_sender *s, unsigned block, uint64_t page,
 	return rc;
 }
 
+struct mapped {
+	struct rj_sender *s;
+	const struct rj_claim *claim;
+};
+
 /* The claim's pages, from where they lie. Those of a sample end where it does. */
-static int send_mapped(struct rj_sender *s, const struct rj_claim *claim)
+static int send_mapped(void *user, struct ramjet_error *err)
 {
+	const struct mapped *mapped = user;
+	struct rj_sender *s = mapped->s;
+	const struct rj_claim *claim = mapped->claim;
 	uint32_t sample = rj_lane_level_sample_pages(&s->level);
 	struct rj_run run = { 0 };
 	uint64_t from = 0;
 	int rc = 0;
 
+	(void)err;
 	while (!rc) {
 		run = rj_words_next_run(claim->words, RJ_CHUNK_PAGES, from);
 		if (!run.count)
@@ -170,6 +205,7 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 {
 	const struct rj_block *block = &s->rounds->blocks[claim->block];
 	const uint64_t began_ns = rj_now_ns();
+	struct mapped mapped = { s, claim };
 	int rc;
 
 	rj_count(&s->counters->claimed_pages, claim->pages);
@@ -183,7 +219,7 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 	if (!rc)
 		rc = rj_unlikely(block->foreign != NULL)
 			     ? send_staged(s, block, claim, err)
-			     : send_mapped(s, claim);
+			     : rj_sigbus_run(block, send_mapped, &mapped, err);
 	rj_deltas_note(s->deltas, rj_now_ns() - began_ns,
 		       rj_channel_bytes(s->channel));
 	/* The kernel goes on with the last frame while we scan. */
@@ -233,10 +269,10 @@ static int send_mail(struct rj_sender *s)
 static int end_round(struct rj_sender *s, bool final)
 {
 	struct rj_out_frame *frame = filling(s);
-	int rc;
+	int rc = rj_out_frame_is_empty(frame) ? 0 : seal(s);
 
-	if (!rj_out_frame_is_empty(frame))
-		rj_out_frame_seal(frame, s->round);
+	if (rc)
+		return rc;
 	rj_out_frame_fence(frame, s->round, final);
 	rj_lane_level_wait(&s->level);
 	rc = rj_channel_send_wait(s->channel);
@@ -496,16 +532,14 @@ static int open_channel(struct rj_sender *s, struct ramjet_error *err)
 	return rc ? rc : rj_sender_apply_rate(s);
 }
 
-/* -EFAULT: the kernel could not read memory that it was to send. Mostly a
- * block's file was cut short: name that block. */
-static void blame_block(struct rj_sender *s, int rc)
+/* The kernel could not read memory that it was to send: which? */
+static void blame_block(struct rj_sender *s)
 {
-	for (unsigned i = 0;
-	     rc == -EFAULT && !s->err.code && i < s->rounds->block_count; i++) {
-		const struct rj_block *block = &s->rounds->blocks[i];
-
-		(void)!rj_backing_check(block, 0, block->page_count, &s->err);
-	}
+	for (unsigned i = 0; i < s->rounds->block_count; i++)
+		for (unsigned j = 0; !s->err.code && j < RJ_CODEC_FRAMES; j++)
+			(void)!rj_backing_blame_read(
+				&s->rounds->blocks[i], s->frames[j]->iov,
+				s->frames[j]->iov_count, &s->err);
 }
 
 static void *sender_thread(void *arg)
@@ -524,6 +558,8 @@ static void *sender_thread(void *arg)
 	if (!rc)
 		set_state(s, RJ_LANE_DRAINING);
 	set_state(s, rc ? RJ_LANE_LOST : RJ_LANE_CLOSED);
+	if (rc == -EFAULT && !s->err.code)
+		blame_block(s);
 	rj_send_path_done(&s->path);
 	rj_channel_free(s->channel);
 	free(s->frames[0]);
@@ -533,7 +569,6 @@ static void *sender_thread(void *arg)
 	rj_page_codec_done(&s->codec);
 	rj_lane_level_done(&s->level);
 	if (rc) {
-		blame_block(s, rc);
 		if (!s->err.code)
 			(void)rj_fail_errno(&s->err, rc, "sending");
 		rj_error_prefix(&s->err, "channel %u", s->index);

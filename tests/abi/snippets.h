@@ -39,6 +39,7 @@ int vm_save(void *user, void **ret_data, size_t *ret_bytes,
 int vm_load(void *user, const void *data, size_t bytes,
 	    struct ramjet_error *err);
 void must(int rc);
+void own_fault(siginfo_t *siginfo);
 
 extern struct ramjet_error err;
 extern struct ramjet_guest *guest;
@@ -50,6 +51,7 @@ extern int rc, is_source, accepted_fd, pid;
 extern struct ramjet_block block;
 extern uint64_t address_there;
 extern void *ram_address;
+extern siginfo_t *siginfo;
 extern const void *data;
 extern uint64_t ram_bytes, page, at, bytes, offset;
 extern uint8_t *ram, *bitmap;
