@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/bad_memory.h"
 #include "cli/base/human.h"
 #include "cli/base/signals.h"
 #include "cli/base/terminal.h"
@@ -332,6 +333,7 @@ int rj_cli_demo(int argc, char **argv)
 		return RJ_CLI_EXIT_COMPLETED;
 	}
 	rj_cli_signals_install();
+	rj_cli_bad_memory_handle();
 	demo.scene = rj_cli_demo_scene_of(demo.line.guest.kind);
 	rj_cli_session_init(&demo.session, &demo.line);
 	demo.session.progress.every_round = true;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/bad_memory.h"
 #include "cli/base/signals.h"
 #include "cli/commands/command.h"
 #include "cli/guest_kinds.h"
@@ -62,6 +63,7 @@ int rj_cli_recv(int argc, char **argv)
 		return RJ_CLI_EXIT_COMPLETED;
 	}
 	rj_cli_signals_install();
+	rj_cli_bad_memory_handle();
 	rj_cli_session_init(&session, &line);
 	if (rj_cli_session_open(&session, rj_cli_guest_new) >= 0)
 		rj_cli_session_run(&session, line.uri, say_ready);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <unistd.h>
 
+#include "cli/base/bad_memory.h"
 #include "cli/base/signals.h"
 #include "cli/commands/command.h"
 #include "cli/guest_kinds.h"
@@ -31,6 +32,7 @@ int rj_cli_send(int argc, char **argv)
 		return RJ_CLI_EXIT_COMPLETED;
 	}
 	rj_cli_signals_install();
+	rj_cli_bad_memory_handle();
 	rj_cli_session_init(&session, &line);
 	if (rj_cli_session_open(&session, rj_cli_guest_new) >= 0) {
 		say_hold(&session);

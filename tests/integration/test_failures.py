@@ -4,6 +4,7 @@ so; after it, a lost answer is exit status 3."""
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -90,6 +91,31 @@ class Failures(rig.Case):
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn("prealloc=1 of 67108864 bytes: No space left",
                       result.stderr)
+
+    def test_source_file_cut_short_under_a_worker(self):
+        """One that has looked how far the file reaches, and by its cap stays
+        with the same 2 MiB for some seconds: it reads where nothing is. One
+        way, where pages are copied before they are sent: else the kernel
+        would be the first to find out."""
+        image = self.path("A")
+        with open(image, "wb") as file:
+            for page in range(2 * MIB // rig.PAGE):
+                # In runs of a page each, looked at one after another.
+                file.write(os.urandom(rig.PAGE) if page % 2
+                           else bytes([page % 251 + 1]) * rig.PAGE)
+        source = self.send(
+            f"file:{image}", "exec:head -c 4096 >/dev/null; "
+            f"truncate -s 4096 {image}; cat >/dev/null", "--bandwidth",
+            "256K", "--channels", "1")
+        self.ends(source, 1, "channel 0: block ram0, offset 4096: nothing is "
+                  "there: its file ends at 4096")
+
+    def test_a_signal_that_is_no_fault_ends_it_as_usual(self):
+        target = self.recv(LIVE)
+        target.process.send_signal(signal.SIGBUS)
+        # A sanitizer has a handler of its own, which then is asked.
+        self.assertIn(target.wait(), (-signal.SIGBUS, rig.SANITIZER_EXIT),
+                      target.story())
 
     def test_target_killed_in_the_first_round(self):
         source, target, relay = self.start(hold_at(wire.PAGES, 3))

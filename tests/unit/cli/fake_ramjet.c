@@ -451,3 +451,9 @@ void ramjet_features_free(struct ramjet_feature *features, size_t count)
 	fake.alive -= features != NULL;
 	free(features);
 }
+
+bool ramjet_sigbus(const void *siginfo)
+{
+	(void)siginfo;
+	return false;
+}
