@@ -50,12 +50,14 @@ def has_zstd():
 class Command:
     """A running ramjet; its standard error is followed line by line."""
 
-    def __init__(self, *args, pass_fds=()):
+    def __init__(self, *args, pass_fds=(), through=()):
+        """`through`: a command that ends by executing the one behind it."""
         self.args = args
         self.stdout = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [RAMJET, *args], stdin=subprocess.DEVNULL, stdout=self.stdout,
-            stderr=subprocess.PIPE, pass_fds=pass_fds, env=environment())
+            [*through, RAMJET, *args], stdin=subprocess.DEVNULL,
+            stdout=self.stdout, stderr=subprocess.PIPE, pass_fds=pass_fds,
+            env=environment())
         self.err = ""
         self._ended = False
         self._said = threading.Condition()
@@ -73,13 +75,16 @@ class Command:
                 if not piece:
                     return
 
-    def wait_for(self, pattern):
-        """Until standard error matches; returns the match."""
+    def heard(self, pattern, seconds=DEADLINE_S):
+        """Until standard error matches or ends; the match, or None."""
         with self._said:
             self._said.wait_for(
-                lambda: self._ended or re.search(pattern, self.err),
-                DEADLINE_S)
-            found = re.search(pattern, self.err)
+                lambda: self._ended or re.search(pattern, self.err), seconds)
+            return re.search(pattern, self.err)
+
+    def wait_for(self, pattern):
+        """Until standard error matches; returns the match."""
+        found = self.heard(pattern)
         if not found:
             raise AssertionError(f"never said /{pattern}/:\n{self.story()}")
         return found
@@ -121,9 +126,10 @@ class Command:
 class Migrating(Command):
     """`ramjet send` or `ramjet recv`, with its JSON."""
 
-    def __init__(self, verb, *args, json_path, pass_fds=()):
+    def __init__(self, verb, *args, json_path, pass_fds=(), through=()):
         self.json_path = json_path
-        super().__init__(verb, *args, "--json", json_path, pass_fds=pass_fds)
+        super().__init__(verb, *args, "--json", json_path, pass_fds=pass_fds,
+                         through=through)
 
     @property
     def json(self):
@@ -150,25 +156,27 @@ class Case(unittest.TestCase):
         self.addCleanup(command.close)
         return command
 
-    def migrating(self, verb, *args, pass_fds=()):
+    def migrating(self, verb, *args, pass_fds=(), through=()):
         self._count += 1
-        command = Migrating(verb, *args, pass_fds=pass_fds,
+        command = Migrating(verb, *args, pass_fds=pass_fds, through=through,
                             json_path=self.path(f"{verb}{self._count}.json"))
         self.addCleanup(command.close)
         return command
 
-    def send(self, guest, uri, *options, pass_fds=(), verify=True):
+    def send(self, guest, uri, *options, pass_fds=(), verify=True,
+             through=()):
         return self.migrating("send", guest, "--to", uri, *options,
                               *(["--verify"] if verify else []),
-                              pass_fds=pass_fds)
+                              pass_fds=pass_fds, through=through)
 
-    def recv(self, guest, uri="tcp:127.0.0.1:0", *options, pass_fds=()):
+    def recv(self, guest, uri="tcp:127.0.0.1:0", *options, pass_fds=(),
+             through=()):
         """Returns once it listens; .uri is where."""
         ready, child_end = os.pipe()
         try:
             command = self.migrating(
                 "recv", guest, "--from", uri, "--ready-fd", str(child_end),
-                *options, pass_fds=(child_end, *pass_fds))
+                *options, pass_fds=(child_end, *pass_fds), through=through)
         finally:
             os.close(child_end)
         with os.fdopen(ready, "rb", buffering=0) as stream:
