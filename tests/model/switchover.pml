@@ -20,6 +20,8 @@
  * BROKEN_* leave one rule out; run.py expects each to be caught. REACH_* claim
  * that an outcome never happens, to see that it does.
  * ONE_WAY: nothing comes back, READY is implied.
+ * RESUMES: a control link that broke may return, as long as the target has not given
+ * up, and what was under way is said again (resume.pml).
  */
 #define CHANNELS 2
 
@@ -38,6 +40,7 @@ bool source_runs = true, target_runs = false;
 bool commit_sent = false;
 mtype source_end = going, target_end = going;
 bool source_user = false, target_user = false; /* wants to cancel */
+bool link_broke = false;
 bool lost = false;           /* a process died or a connection broke */
 bool start_failed = false;   /* the target's guest does not start */
 
@@ -45,12 +48,21 @@ byte fences = 0; /* data channels that delivered all their pages */
 bool have_state = false;
 bool have_end = false;
 
+#ifdef RESUMES
+#define is_kept(alive) (alive)
+#define is_heard       (link_up)
+#else
+#define is_kept(alive) (link_up && (alive))
+#define is_heard       (true)
+#endif
+#define take(from) atomic { is_heard && len(from) > 0 -> from?message }
+
 /* What is sent into a broken connection, or to the dead, is gone. */
 inline send_to_target(message)
 {
 	atomic {
 		if
-		:: link_up && target_alive -> to_target!message
+		:: is_kept(target_alive) -> to_target!message
 		:: else
 		fi
 	}
@@ -63,7 +75,7 @@ inline send_to_source(message)
 #else
 	atomic {
 		if
-		:: link_up && source_alive -> to_source!message
+		:: is_kept(source_alive) -> to_source!message
 		:: else
 		fi
 	}
@@ -131,13 +143,13 @@ stop:
 		send_to_target(SWITCHOVER);
 #ifndef ONE_WAY
 		if
-		:: to_source?message ->
+		:: take(to_source) ->
 			if
 			:: message == READY
 			:: else -> source_give_up(FAILED, failed); goto over
 			fi
-		:: source_sees_loss ->
-			source_give_up(FAILED, failed); goto over
+		:: atomic { source_sees_loss ->
+			source_give_up(FAILED, failed) }; goto over
 		:: source_user -> source_give_up(CANCEL, cancelled); goto over
 		fi;
 		/* The user's last chance. */
@@ -148,8 +160,8 @@ stop:
 #else
 		/* Losing the stream shows when it is closed, if at all. */
 		if
-		:: source_sees_loss ->
-			source_give_up(FAILED, failed); goto over
+		:: atomic { source_sees_loss ->
+			source_give_up(FAILED, failed) }; goto over
 		:: true
 		fi;
 #endif
@@ -160,19 +172,19 @@ stop:
 		source_end = completed;
 #else
 		if
-		:: to_source?message ->
+		:: take(to_source) ->
 			if
 			:: message == RUNNING -> source_end = completed
 			:: else ->
 				assert(start_failed); /* claim 4 */
 				source_end = unconfirmed
 			fi
-		:: source_sees_loss ->
+		:: atomic { source_sees_loss ->
 #ifdef BROKEN_RESUME_UNCONFIRMED
 			source_resume();
 #endif
 			assert(lost); /* claim 4 */
-			source_end = unconfirmed
+			source_end = unconfirmed }
 #ifdef BROKEN_CANCEL_AFTER_COMMIT
 		:: source_user -> source_give_up(CANCEL, cancelled)
 #endif
@@ -216,7 +228,7 @@ proctype Target()
 		do
 		:: receive_fence(0)
 		:: receive_fence(1)
-		:: to_target?message ->
+		:: take(to_target) ->
 			if
 			:: message == FENCE -> fences++
 			:: message == SWITCHOVER -> have_end = true
@@ -238,8 +250,8 @@ proctype Target()
 #ifndef ONE_WAY
 		:: have_end && fences == CHANNELS -> break
 #endif
-		:: target_sees_loss ->
-			target_give_up(FAILED, failed); goto over
+		:: atomic { target_sees_loss ->
+			target_give_up(FAILED, failed) }; goto over
 		:: !data_up[1] ->
 			target_give_up(FAILED, failed); goto over
 		:: target_user -> target_give_up(CANCEL, cancelled); goto over
@@ -254,13 +266,13 @@ proctype Target()
 		target_start();
 #endif
 		if
-		:: to_target?message ->
+		:: take(to_target) ->
 			if
 			:: message == COMMIT
 			:: else -> target_end = failed; goto over
 			fi
 #ifndef BROKEN_DEAF_AFTER_READY
-		:: target_sees_loss -> target_end = failed; goto over
+		:: atomic { target_sees_loss -> target_end = failed }; goto over
 #endif
 #ifdef BROKEN_START_WHEN_LOST
 		:: target_sees_loss -> target_start()
@@ -285,6 +297,8 @@ over:
 /* A dead process's guest does not run; its connections close. */
 proctype World()
 {
+	byte resumed = 0;
+
 	do
 	:: atomic { source_alive ->
 		source_alive = false;
@@ -294,7 +308,14 @@ proctype World()
 		target_alive = false;
 		target_runs = false;
 		lost = true }
-	:: atomic { link_up -> link_up = false; lost = true }
+	:: atomic { link_up -> link_up = false; lost = true; link_broke = true }
+#ifdef RESUMES
+	:: atomic { !link_up && resumed < 2 && source_alive && target_alive &&
+		target_end == going ->
+		link_up = true;
+		resumed++;
+		lost = !data_up[1] }
+#endif
 	/* The channels are alike: losing the one sent last is enough. */
 	:: atomic { data_up[1] -> data_up[1] = false; lost = true }
 	:: !source_user -> source_user = true
@@ -317,6 +338,9 @@ init {
 #ifndef ONE_WAY
 #ifdef REACH_COMPLETED
 	assert(!(source_end == completed && target_runs));
+#endif
+#ifdef REACH_RESUMED
+	assert(!(source_end == completed && link_broke));
 #endif
 #ifdef REACH_UNCONFIRMED
 	assert(start_failed || source_end != unconfirmed);
