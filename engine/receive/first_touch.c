@@ -89,7 +89,10 @@ int rj_first_touch_init(struct rj_first_touch *touch,
 	if (touch->by_file)
 		touch->why = "shared memory in small pages";
 	touch->chunks = calloc(chunks, 1);
-	return touch->chunks ? 0 : rj_fail(err, -ENOMEM, "out of memory");
+	return touch->chunks ? 0
+			     : rj_fail(err, -ENOMEM,
+				       "block %s: first touch: out of memory",
+				       block->name);
 }
 
 void rj_first_touch_done(struct rj_first_touch *touch)
