@@ -145,8 +145,7 @@ int rj_lost_lanes_take_lost(struct ramjet_migration *m,
 	/* Said already, of this epoch or after an earlier one. */
 	if (lost.epoch < lane->epoch || lane->state != RJ_LOST_LANE_UP)
 		return 0;
-	return is_over(in) ? say_lost(m, lost.lane, true, err)
-			   : lose(m, lost.lane, err);
+	return lose(m, lost.lane, err);
 }
 
 int rj_lost_lanes_take_back(struct ramjet_migration *m,
