@@ -12,12 +12,25 @@
 #define WINDOW_MS 60000u
 
 /* The target and its two lanes, which may be lost. */
-void losing_begin_with(struct fake_source *s, uint32_t reconnect_ms)
+static void begin(struct fake_source *s, uint32_t reconnect_ms)
 {
-	fake_source_begin(s);
+	move_listen(&s->move);
 	s->move.incoming->in->lanes_may_be_lost = true;
 	s->move.incoming->in->reconnect_ms = reconnect_ms;
 	fake_source_connect(s, WIRE_PEER_CHANNELS);
+}
+
+void losing_begin_with(struct fake_source *s, uint32_t reconnect_ms)
+{
+	fake_source_prepare(s);
+	begin(s, reconnect_ms);
+}
+
+void losing_begin_on(struct fake_source *s, enum ramjet_backend backend)
+{
+	fake_source_prepare(s);
+	s->move.target_params.backend = backend;
+	begin(s, WINDOW_MS);
 }
 
 void losing_begin(struct fake_source *s)

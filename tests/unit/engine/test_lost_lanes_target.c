@@ -39,12 +39,12 @@ static void a_lane_is_cut_in_the_middle_of_a_frame(void **state)
 }
 
 /* Its connection is whole for the target, and so is nothing but its word. */
-static void the_source_says_that_a_lane_is_lost(void **state)
+static void hear_of_a_loss(struct fake_source *s, enum ramjet_backend backend)
 {
 	const struct rj_lost lost = { .lane = 1 };
-	struct fake_source *s = *state;
+	uint8_t byte;
 
-	losing_begin(s);
+	losing_begin_on(s, backend);
 	losing_send_page(s, 1, 0, 1, 0x11);
 	/* In the middle of a receive, for ever. */
 	losing_send_part(s->peer.data[1], 0, 2, 0x12, 2000);
@@ -64,11 +64,14 @@ static void the_source_says_that_a_lane_is_lost(void **state)
 	losing_expect_page(s, 1, 0x11);
 	losing_expect_page(s, 2, 0x22);
 	/* Closed, so that its source hears of it. */
-	{
-		uint8_t byte;
+	assert_true(recv(s->peer.data[1], &byte, 1, 0) <= 0);
+}
 
-		assert_true(recv(s->peer.data[1], &byte, 1, 0) <= 0);
-	}
+static void the_source_says_that_a_lane_is_lost(void **state)
+{
+	hear_of_a_loss(*state, RAMJET_BACKEND_AUTO);
+	fake_source_done(*state);
+	hear_of_a_loss(*state, RAMJET_BACKEND_SYSCALLS);
 }
 
 static void a_lane_is_lost_while_it_waits_at_a_fence(void **state)
