@@ -4,6 +4,7 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
+#include <linux/memfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -134,6 +135,46 @@ static void a_page_without_a_reason_is_named_too(void **state)
 			 -EFAULT);
 	move_expect_error(&err, -EFAULT, "block ram0, offset 4096: ");
 	memfd_block_free(&block);
+}
+
+/* Of 1 GiB: of these a machine has none, unless somebody asked for them. */
+static void a_huge_page_that_is_not_to_be_had_is_named(void **state)
+{
+	const size_t bytes = (size_t)1 << 30;
+	struct rj_block block = {
+		.name = "ram0",
+		.bytes = bytes,
+		.page_count = bytes / RAMJET_PAGE_BYTES,
+		.page_bytes = (uint32_t)bytes,
+		.fd = memfd_create("huge",
+				   MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_1GB),
+		.is_file = true,
+	};
+	struct reading reading = { 0 };
+	struct ramjet_error err = { 0 };
+	int rc;
+
+	(void)state;
+	handle_bus();
+	block.host = block.fd < 0 || ftruncate(block.fd, (off_t)bytes)
+			     ? MAP_FAILED
+			     : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_NORESERVE, block.fd, 0);
+	if (block.host == MAP_FAILED) {
+		print_message("# no huge pages of 1 GiB here\n");
+		skip();
+	}
+	reading.at = block.host + 3 * RAMJET_PAGE_BYTES;
+	rc = rj_sigbus_run(&block, read_it, &reading, &err);
+	(void)munmap(block.host, bytes);
+	(void)close(block.fd);
+	if (!rc) {
+		print_message("# there are huge pages of 1 GiB\n");
+		skip();
+	}
+	move_expect_error(&err, -ENOSPC,
+			  "block ram0, offset 12288: no huge page of "
+			  "1073741824 bytes is left");
 }
 
 static void what_is_not_ours_is_left_to_the_vmm(void **state)
@@ -438,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MOVE_TEST(a_guard_names_block_and_offset),
 		MOVE_TEST(a_page_without_a_reason_is_named_too),
+		MOVE_TEST(a_huge_page_that_is_not_to_be_had_is_named),
 		MOVE_TEST(what_is_not_ours_is_left_to_the_vmm),
 		MOVE_TEST(a_signal_that_was_sent_is_no_fault),
 		MOVE_TEST(a_guard_inside_a_guard_leaves_the_outer_one),
