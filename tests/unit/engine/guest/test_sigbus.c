@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "engine/guest/backing.h"
 #include "engine/guest/sigbus.h"
 #include "ramjet-dirty.h"
 #include "tests/unit/engine/bad_page.h"
@@ -260,6 +261,39 @@ static void memory_that_is_not_mapped_needs_none(void **state)
 	memfd_block_free(&block);
 }
 
+/* ---- what the kernel could not read ------------------------------------------ */
+
+static void a_part_that_cannot_be_read_is_found(void **state)
+{
+	struct guarded ram;
+	struct rj_block block;
+	struct ramjet_error err = { 0 };
+	uint8_t elsewhere[8];
+	struct iovec parts[3];
+
+	(void)state;
+	assert_int_equal(guarded_map(&ram, 8 * RAMJET_PAGE_BYTES), 0);
+	block = guarded_block(&ram);
+	for (unsigned i = 0; i < 8; i++)
+		guarded_fill(&ram, i, 1);
+	parts[0] = (struct iovec){ elsewhere, sizeof(elsewhere) };
+	parts[1] = (struct iovec){ ram.host, RAMJET_PAGE_BYTES };
+	parts[2] = (struct iovec){ ram.host + 4 * RAMJET_PAGE_BYTES,
+				   3 * RAMJET_PAGE_BYTES };
+	assert_int_equal(rj_backing_blame_read(&block, parts, 3, &err), 0);
+	if (!bad_page_make(ram.host + 5 * RAMJET_PAGE_BYTES)) {
+		guarded_unmap(&ram);
+		skip();
+	}
+	assert_int_equal(rj_backing_blame_read(&block, parts, 2, &err), 0);
+	assert_int_equal(rj_backing_blame_read(&block, parts, 3, &err),
+			 -EHWPOISON);
+	move_expect_error(
+		&err, -EHWPOISON,
+		"block ram0, offset 20480: the memory there is broken");
+	guarded_unmap(&ram);
+}
+
 /* ---- whole moves: a source's file is cut short ------------------------------- */
 
 /* Cuts the disk's file at the moment a worker has looked how far it reaches, and
@@ -484,6 +518,7 @@ int main(void)
 		MOVE_TEST(a_signal_that_was_sent_is_no_fault),
 		MOVE_TEST(a_guard_inside_a_guard_leaves_the_outer_one),
 		MOVE_TEST(memory_that_is_not_mapped_needs_none),
+		MOVE_TEST(a_part_that_cannot_be_read_is_found),
 		MOVE_TEST(a_source_cut_short_under_a_worker),
 		MOVE_TEST(a_source_cut_short_under_several_workers),
 		MOVE_TEST(a_broken_page_of_the_source_is_named),
