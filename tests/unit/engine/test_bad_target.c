@@ -4,30 +4,10 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #include "tests/unit/engine/bad_page.h"
+#include "tests/unit/engine/bus_handler.h"
 #include "tests/unit/engine/fake_source.h"
-
-static _Atomic unsigned asked;
-
-static void on_bus(int number, siginfo_t *info, void *context)
-{
-	(void)context;
-	atomic_fetch_add(&asked, 1);
-	if (!ramjet_sigbus(info))
-		(void)signal(number, SIG_DFL);
-}
-
-/* cmocka has a handler of its own, from before a test to after it. */
-static void handle_bus(void)
-{
-	struct sigaction action = { .sa_sigaction = on_bus,
-				    .sa_flags = SA_SIGINFO };
-
-	atomic_store(&asked, 0);
-	(void)sigaction(SIGBUS, &action, NULL);
-}
 
 /* Page 0 is there, for good. */
 static void apply_round_0(struct fake_source *s)
@@ -52,7 +32,7 @@ static void a_page_that_is_to_become_zero(void **state)
 	uint8_t table[RJ_RUN_BYTES];
 	struct ramjet_error told;
 
-	handle_bus();
+	bus_handler_install();
 	fake_source_begin(s);
 	fake_source_reach(s, STEP_ACTIVE);
 	apply_round_0(s);
@@ -61,7 +41,7 @@ static void a_page_that_is_to_become_zero(void **state)
 	rj_run_encode(&run, table);
 	assert_true(fake_source_pages(s, &frame, table, NULL));
 	fake_source_await_target(s);
-	assert_int_equal(atomic_load(&asked), 1);
+	assert_int_equal(atomic_load(&bus_handler_asked), 1);
 	move_expect_error(&s->move.target_err, -EHWPOISON,
 			  "block ram0, offset 0: the memory there is broken");
 	move_expect_error(&s->move.target_err, -EHWPOISON, "channel 0, offset");
