@@ -155,9 +155,9 @@ class Run(rig.Case):
         if self.plan.way == "link":
             return ways.Linked(self.plan.mbit)
         if self.plan.way == "stream":
-            disk, = (each.mib for each in self.plan.disturbances
-                     if each.way == "stream")
-            return ways.Streamed(self.path("disk"), disk)
+            return ways.Streamed(self.path("disk"), min(
+                each.mib for each in self.plan.disturbances
+                if each.way == "stream"))
         return ways.Way("unix:" + self.path("socket")
                         if self.plan.way == "unix" else "tcp:127.0.0.1:0")
 
@@ -222,11 +222,12 @@ class Run(rig.Case):
     def end_monitored(self):
         if not self.source.heard("stays, ready for what the monitor says"):
             return
-        self.wait_for_writes()
+        if "-> unconfirmed" not in self.source.err:
+            self.wait_for_writes()
         client = self.monitor()
         if not client:
             return
-        if self.plan.again:
+        if self.plan.again and "-> unconfirmed" not in self.source.err:
             self.move_again(client)
         try:
             client.execute("quit")

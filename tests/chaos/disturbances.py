@@ -85,8 +85,8 @@ class Kill(Disturbance):
 
     def __init__(self, dice):
         super().__init__(dice)
-        self.sides = dice.choice((("source",), ("target",),
-                                  ("source", "target"),
+        self.sides = dice.choice((("source",), ("source",), ("target",),
+                                  ("target",), ("source", "target"),
                                   ("target", "source")))
         self.between_s = dice.choice((0, 0.002))
         self.look_first = dice.random() < 0.5
