@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A target that meets a bad peer says what was wrong, where, and ends with 1;
 it never crashes and touches nothing but its blocks."""
+import os
 import random
+import resource
 import socket
+import struct
 
 import rig
 import wire
@@ -14,7 +17,9 @@ PAGES = SIZE // rig.PAGE
 SESSION = b"0123456789abcdef"
 
 
-class BadPeers(rig.Case):
+class BadTarget(rig.Case):
+    """A target, and how to speak to it."""
+
     def setUp(self):
         super().setUp()
         self.image("B", "random", SIZE)
@@ -63,6 +68,8 @@ class BadPeers(rig.Case):
         self.both_end(source, self.target)
         self.same(self.path("A"), self.path("B"))
 
+
+class BadPeers(BadTarget):
     # ---- before the handshake is over
 
     def test_somebody_else_s_protocol(self):
@@ -232,6 +239,80 @@ class BadPeers(rig.Case):
         self.commands(Frame(0x7F, flags=wire.OPTIONAL, payload=b"future"),
                       Frame(wire.COMMIT, payload=bytes(8)))
         self.refuses("COMMIT")
+
+
+class Crowds(BadTarget):
+    """Strangers in numbers: what they may cost a target that listens is what
+    docs/security.md says, and the right source is served after them."""
+    SEATS = 16
+    # Where a stranger is being refused, and where the log goes.
+    MORE = 2
+
+    def held(self):
+        """Descriptors, threads, and memory in bytes."""
+        folder = f"/proc/{self.target.process.pid}"
+        with open(folder + "/statm", encoding="ascii") as file:
+            resident = int(file.read().split()[1]) * rig.PAGE
+        return (len(os.listdir(folder + "/fd")),
+                len(os.listdir(folder + "/task")), resident)
+
+    def reset(self, connection):
+        """As a port scanner ends it."""
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                              struct.pack("ii", 1, 0))
+        connection.close()
+
+    def scan(self, count):
+        hello = wire.hello(wire.CONTROL).encode()
+        for i in range(count):
+            connection = socket.create_connection(self.address, rig.DEADLINE_S)
+            self.addCleanup(connection.close)
+            if i % 4 == 0:
+                self.reset(connection)
+            elif i % 4 == 1:
+                self.give(connection, hello[:1 + i % len(hello)])
+            elif i % 4 == 2:
+                self.give(connection, b"\x16\x03\x01\x02\x00\x01\x00")
+            yield connection
+
+    def test_a_scan_costs_seats_and_nothing_else(self):
+        before = self.held()
+        for _ in self.scan(200):
+            fds, threads, resident = self.held()
+            self.assertLessEqual(fds, before[0] + self.SEATS + self.MORE)
+            self.assertEqual(threads, before[1])
+            self.assertLess(resident, before[2] + 16 * MIB)
+        self.turns_away("magic")
+
+    def test_without_descriptors_it_waits_and_then_serves(self):
+        pid = self.target.process.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE,
+                         (self.held()[0] + 3, limits[1]))
+        for _ in range(8):
+            self.connect()
+        self.target.wait_for("Too many open files.*have to wait")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        self.turns_away()
+
+    def test_strangers_do_not_keep_a_session_s_channels_out(self):
+        control = self.handshake(wire.blocks(("ram0", SIZE)))
+        self.assertEqual(wire.receive(control)[0], wire.HELLO)
+        self.assertEqual(wire.receive(control)[0], wire.ACCEPT)
+        before = self.held()
+        for _ in self.scan(60):
+            self.assertLessEqual(self.held()[0],
+                                 before[0] + self.SEATS + self.MORE)
+        data = self.connect(wire.hello(wire.DATA, session=SESSION))
+        self.give(data, b"\xff" * 64)
+        self.refuses("channel 0", "magic")
+
+    def test_too_much_is_refused_before_it_is_stored(self):
+        """A header that announces more than may come is refused by itself."""
+        control = self.handshake()
+        self.assertEqual(wire.receive(control)[0], wire.HELLO)
+        self.give(control, Frame(wire.BLOCKS, payload_bytes=(1 << 20) + 1))
+        self.refuses("BLOCKS frame: payload of 1048577 bytes")
 
 
 class BadStreams(rig.Case):
