@@ -75,7 +75,7 @@ static void *keeper_thread(void *arg)
 	while (!(rc = take_one(keeper, &err)))
 		continue;
 	if (rc < 0)
-		(void)!rj_mailbox_put_end(&keeper->kept, &err);
+		rj_mailbox_put_end(&keeper->kept, &err);
 	return NULL;
 }
 

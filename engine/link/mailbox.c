@@ -15,7 +15,6 @@ struct rj_mail {
 void rj_message_done(struct rj_message *message)
 {
 	free(message->payload);
-	free(message->end);
 	*message = (struct rj_message){ 0 };
 }
 
@@ -91,28 +90,29 @@ int rj_mailbox_put(struct rj_mailbox *box, const struct rj_message *message,
 	return 0;
 }
 
-int rj_mailbox_put_end(struct rj_mailbox *box, const struct ramjet_error *why)
+void rj_mailbox_put_end(struct rj_mailbox *box, const struct ramjet_error *why)
 {
-	struct rj_mail *mail = calloc(1, sizeof(*mail));
-	struct ramjet_error *end = malloc(sizeof(*end));
-
-	if (!mail || !end) {
-		free(mail);
-		free(end);
-		return -ENOMEM;
-	}
-	*end = *why;
-	mail->message.end = end;
 	rj_lock(&box->lock);
-	append_locked(box, mail);
+	box->end = *why;
+	box->has_end = true;
 	rj_unlock(&box->lock);
 	rj_event_signal(box->event_fd);
-	return 0;
+}
+
+static int take_end_locked(struct rj_mailbox *box, struct rj_message *ret)
+	RJ_REQUIRES(box->lock)
+{
+	if (!box->has_end)
+		return 0;
+	box->has_end = false;
+	*ret = (struct rj_message){ .end = &box->end };
+	return 1;
 }
 
 int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret)
 {
 	struct rj_mail *mail;
+	int rc = 1;
 
 	rj_lock(&box->lock);
 	mail = box->first;
@@ -122,10 +122,12 @@ int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret)
 			box->last = NULL;
 		box->count--;
 		box->bytes -= mail->message.frame.payload_bytes;
+	} else {
+		rc = take_end_locked(box, ret);
 	}
 	rj_unlock(&box->lock);
 	if (!mail)
-		return 0;
+		return rc;
 	*ret = mail->message;
 	free(mail);
 	return 1;
@@ -146,7 +148,7 @@ bool rj_mailbox_is_empty(struct rj_mailbox *box)
 	bool empty;
 
 	rj_lock(&box->lock);
-	empty = !box->first;
+	empty = !box->first && !box->has_end;
 	rj_unlock(&box->lock);
 	return empty;
 }

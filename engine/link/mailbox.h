@@ -15,9 +15,9 @@ struct rj_message {
 	uint8_t *payload;    /* frame.payload_bytes, malloc()ed or NULL */
 	uint64_t offset;     /* of its first byte in the stream it came in */
 	uint64_t arrived_ns; /* 0: not noted */
-	/* malloc()ed: this is no message but the reason why no more will come.
+	/* This is no message but the reason why no more will come; the mailbox's.
 	 * NULL for messages. */
-	struct ramjet_error *end;
+	const struct ramjet_error *end;
 };
 
 void rj_message_done(struct rj_message *message);
@@ -39,6 +39,9 @@ struct rj_mailbox {
 	uint64_t bytes;     /* of their payloads */
 	uint64_t bytes_max; /* immutable */
 	int event_fd;       /* signalled on put; -1: none. Immutable. */
+	/* Lies here: that there is no memory may be why no more will come. */
+	bool has_end;
+	struct ramjet_error end; /* written once, before has_end is set */
 };
 
 void rj_mailbox_init(struct rj_mailbox *box, uint64_t bytes_max, int event_fd);
@@ -47,9 +50,9 @@ void rj_mailbox_done(struct rj_mailbox *box);
 RJ_NODISCARD int rj_mailbox_put(struct rj_mailbox *box,
 				const struct rj_message *message,
 				struct ramjet_error *err);
-/* Put the reason why no more will come, after all messages so far. */
-RJ_NODISCARD int rj_mailbox_put_end(struct rj_mailbox *box,
-				    const struct ramjet_error *why);
+/* Put the reason why no more will come, after all messages so far; once, and
+ * nothing is put after it. Never fails. */
+void rj_mailbox_put_end(struct rj_mailbox *box, const struct ramjet_error *why);
 /* 1 and the oldest message, or 0. */
 int rj_mailbox_get(struct rj_mailbox *box, struct rj_message *ret);
 /* Is there room for a message with such a payload? Only the thread that puts

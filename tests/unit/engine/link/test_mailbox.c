@@ -188,6 +188,31 @@ static void mail_of_another_thread_arrives_whole_and_in_order(void **state)
 	assert_null(failed);
 }
 
+/* Once, and after all mail, which may be a while after it was put. */
+static void the_end_comes_after_all_mail(void **state)
+{
+	struct ramjet_error why = { .code = -ENOMEM, .message = "why" };
+	struct rj_message message = letter(1);
+	struct post *post = *state;
+
+	assert_int_equal(rj_mailbox_put(&post->box, &message, NULL), 0);
+	rj_event_clear(post->event_fd);
+	rj_mailbox_put_end(&post->box, &why);
+	why = (struct ramjet_error){ 0 };
+	assert_true(is_signalled(post));
+	assert_int_equal(rj_mailbox_get(&post->box, &message), 1);
+	assert_null(message.end);
+	rj_message_done(&message);
+	assert_false(rj_mailbox_is_empty(&post->box));
+	assert_int_equal(rj_mailbox_get(&post->box, &message), 1);
+	assert_non_null(message.end);
+	assert_int_equal(message.end->code, -ENOMEM);
+	assert_string_equal(message.end->message, "why");
+	rj_message_done(&message);
+	assert_true(rj_mailbox_is_empty(&post->box));
+	assert_int_equal(rj_mailbox_get(&post->box, &message), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -197,6 +222,7 @@ int main(void)
 		CASE(a_full_box_refuses_and_keeps_what_it_has),
 		CASE(a_box_has_room_for_so_many_bytes),
 		CASE(a_box_may_do_without_an_event),
+		CASE(the_end_comes_after_all_mail),
 		CASE(mail_of_another_thread_arrives_whole_and_in_order),
 	};
 
