@@ -41,10 +41,16 @@ bool fault_is_armed(enum fault_place place)
 
 enum fault_kind fault_step(enum fault_place place)
 {
-	if (place != armed_place || 1 + atomic_fetch_add(&steps, 1) != armed_at)
+	uint64_t step;
+
+	if (place != armed_place)
+		return FAULT_NONE;
+	step = 1 + atomic_fetch_add(&steps, 1);
+	if (!armed_at || step < armed_at ||
+	    (step > armed_at && armed_kind != FAULT_DRY))
 		return FAULT_NONE;
 	atomic_store(&fired, true);
-	return armed_kind;
+	return armed_kind == FAULT_DRY ? FAULT_ERROR : armed_kind;
 }
 
 enum fault_kind fault_own_step(enum fault_place place)

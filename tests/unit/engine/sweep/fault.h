@@ -4,7 +4,7 @@
 /*
  * One fault, at one step. Each decorator stands between ramjet and something it
  * asks, and counts what it is asked: that is a step. At the step that is armed,
- * and at no other, it does what the fault's kind says.
+ * and at no other (but for FAULT_DRY), it does what the fault's kind says.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +34,7 @@ enum fault_kind {
 	FAULT_FLIP,  /* a bit becomes another on its way */
 	FAULT_CUT,   /* half of it is done, and then no more, ever (EPIPE) */
 	FAULT_LOSE,  /* it is not done, and nobody is told */
+	FAULT_DRY,   /* an error, at this step and all that follow */
 };
 
 /* Steps of `place` are counted from 1 from now on. `at` 0: only that. */

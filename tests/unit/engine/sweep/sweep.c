@@ -142,6 +142,7 @@ int sweep_run(const char *name, const struct sweep_row *rows, size_t count)
 
 	if (!tests)
 		return 1;
+	cmocka_set_test_filter(getenv("RAMJET_SWEEP_ONLY"));
 	is_whole = getenv("RAMJET_SWEEP_WHOLE") != NULL;
 	seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
 	print_message("# seed %llu\n", (unsigned long long)seed);

@@ -6,7 +6,8 @@
  * is in a legal state, nothing is left behind, and the same guests move
  * undisturbed (judge.c says what that is). Only some steps of each, evenly, unless
  * RAMJET_SWEEP_WHOLE is set; which ones depends on a seed, which is printed, and
- * taken from RAMJET_SWEEP_SEED. With RAMJET_SWEEP_TELL each end is printed.
+ * taken from RAMJET_SWEEP_SEED. With RAMJET_SWEEP_TELL each end is printed, and
+ * RAMJET_SWEEP_ONLY is a pattern of the rows' names.
  */
 #include "tests/unit/engine/sweep/course.h"
 #include "tests/unit/engine/sweep/fault.h"

@@ -4,6 +4,9 @@
 
 #include "util/compiler.h"
 
+/* Where an answer may never come, the waiting ends after this. */
+#define IMPATIENCE_MS 1000u
+
 static const struct sweep_row rows[] = {
 	{ .name = "connection: error",
 	  .place = FAULT_CONN,
@@ -23,7 +26,7 @@ static const struct sweep_row rows[] = {
 	{ .name = "connection: bit flipped",
 	  .place = FAULT_CONN_IN,
 	  .kind = FAULT_FLIP,
-	  .patience_ms = 1000 },
+	  .patience_ms = IMPATIENCE_MS },
 	{ .name = "dirty source: error",
 	  .place = FAULT_DIRTY,
 	  .kind = FAULT_ERROR },
@@ -72,9 +75,17 @@ static const struct sweep_row rows[] = {
 	  .place = FAULT_ALLOC,
 	  .kind = FAULT_ERROR,
 	  .shape = COURSE_REMOTE },
+	{ .name = "allocation: ENOMEM from now on",
+	  .place = FAULT_ALLOC,
+	  .kind = FAULT_DRY,
+	  .patience_ms = IMPATIENCE_MS },
 	{ .name = "descriptors: EMFILE",
 	  .place = FAULT_FDS,
 	  .kind = FAULT_ERROR },
+	{ .name = "descriptors: EMFILE from now on",
+	  .place = FAULT_FDS,
+	  .kind = FAULT_DRY,
+	  .patience_ms = IMPATIENCE_MS },
 	{ .name = "ring: setup refused",
 	  .place = FAULT_RING,
 	  .kind = FAULT_ERROR,
@@ -93,6 +104,10 @@ static const struct sweep_row rows[] = {
 	{ .name = "threads: EAGAIN",
 	  .place = FAULT_THREAD,
 	  .kind = FAULT_ERROR },
+	{ .name = "threads: EAGAIN from now on",
+	  .place = FAULT_THREAD,
+	  .kind = FAULT_DRY,
+	  .patience_ms = IMPATIENCE_MS },
 };
 
 int main(void)
