@@ -31,10 +31,11 @@ CUTS = int(os.environ.get("RAMJET_SOAK_CUTS", "50"))
 SEED = int(os.environ.get("RAMJET_SEED", "1"))
 BYTES = 64 * MIB
 CHANNELS = 4
-# First the allocator's arenas, stacks that are kept, and tables grow.
-WARM_UP = 0.25
-# Median of the last quarter against that of the second one. Chosen: a leak of a
-# frame's buffers (2 MiB) a move shows after two, one of 4 KiB a move after 1000.
+# Moves, or a quarter of all: first the allocator's arenas, stacks that are kept,
+# and tables grow.
+WARM_UP = 20
+# Median of the last third after that against that of the first. Chosen: a leak of
+# a frame's buffers (2 MiB) a move shows after some moves, one of 4 KiB after 1500.
 RSS_GROWS_MIB = 4
 # HELLO's role: behind the header, two versions and five bytes.
 HELLO_BYTES = wire.HEADER.size + 12
@@ -46,6 +47,7 @@ class Cutter(Forwarder):
     def __init__(self, uri, after, how):
         self.after, self.how = after, how
         self.cut = threading.Event()
+        self.cut_ends = ()
         self.chosen = False
         self.lock = threading.Lock()
         self.ends = []
@@ -77,6 +79,8 @@ class Cutter(Forwarder):
                     self.chosen |= ours
             while True:
                 piece = left.recv(1 << 18)
+                if not piece and left in self.cut_ends:
+                    return
                 if not piece:
                     right.shutdown(socket.SHUT_WR)
                     return
@@ -89,18 +93,23 @@ class Cutter(Forwarder):
             self._end(left, right)
 
     def _cut(self, *ends):
+        self.cut_ends = ends
         self.cut.set()
+        if self.how == "fin":
+            self._end(*ends)
+            return
         for end in ends:
-            if self.how == "rst":
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                               struct.pack("ii", 1, 0))
-        self._end(*ends)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                           struct.pack("ii", 1, 0))
+        # Says nothing to the peer, but wakes the other thread: while that
+        # waits, nothing is closed.
+        self._end(*ends, how=socket.SHUT_RD)
 
-    def _end(self, *ends):
+    @staticmethod
+    def _end(*ends, how=socket.SHUT_RDWR):
         for end in ends:
             try:
-                if self.how != "rst" or not self.cut.is_set():
-                    end.shutdown(socket.SHUT_RDWR)
+                end.shutdown(how)
             except OSError:
                 pass
             end.close()
@@ -177,12 +186,12 @@ class BackAndForth(rig.Case):
         return word + "stayed", here, said
 
     def judge(self, samples):
-        """Of one process: (time, (RSS, threads, descriptors)) at rest."""
-        warm = [figures for at, figures in samples if at >= WARM_UP * SECONDS]
-        last = [figures for at, figures in samples if at >= 0.75 * SECONDS]
-        early = [figures for at, figures in samples
-                 if WARM_UP * SECONDS <= at < 0.5 * SECONDS]
-        self.assertTrue(early and last, "too few moves to judge by")
+        """Of one process: (RSS, threads, descriptors) at rest, after each
+        move."""
+        warm = samples[max(WARM_UP, len(samples) // 4):]
+        third = len(warm) // 3
+        self.assertGreater(third, 3, "too few moves to judge by")
+        early, last = warm[:third], warm[-third:]
         rss = [statistics.median(f[0] for f in part) for part in (early, last)]
         print(f"# rss {rss[0]:.1f} -> {rss[1]:.1f} MiB (highest "
               f"{max(f[0] for f in warm):.1f}), threads "
@@ -218,7 +227,7 @@ class BackAndForth(rig.Case):
             at = time.monotonic() - began
             for vm in pair:
                 rss, threads, fds = vm.figures()
-                samples[vm].append((at, (rss, threads - (vm is here), fds)))
+                samples[vm].append((rss, threads - (vm is here), fds))
         for kind, count in sorted(tally.items()):
             print(f"# {count:5} {kind}")
         for what, count in said_when_cut.most_common():
