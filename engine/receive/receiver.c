@@ -473,7 +473,7 @@ static void describe_failure(struct rj_receiver *r, int rc,
 /* Did it end for its connection's sake alone, which may happen? */
 static bool is_lost(struct rj_receiver *r, int rc)
 {
-	if (r->stop_fd < 0)
+	if (!r->may_be_lost)
 		return false;
 	return rc == -ECANCELED ? is_stopped(r) : r->broke;
 }

@@ -48,10 +48,11 @@ struct rj_receiver {
 	const struct rj_cpus *cpus; /* where to run; NULL: anywhere */
 	unsigned index;
 	uint32_t backend;
-	bool spare_cpu; /* for a thread beside it */
-	bool one_way;   /* every frame has its sum, and the stream an end */
-	/* The connection may be lost: then this one, which is always readable, is
-	 * for stopping this worker alone. Borrowed; -1: may not. */
+	bool spare_cpu;   /* for a thread beside it */
+	bool one_way;     /* every frame has its sum, and the stream an end */
+	bool may_be_lost; /* its connection */
+	/* Where that is not a bare one: always readable, to stop this worker
+	 * alone. Borrowed; -1: none. */
 	int stop_fd;
 	uint32_t first_round; /* whose fence comes first */
 	/* Counted by workers that this channel had before. */

@@ -6,6 +6,7 @@
 
 #include "engine/link/lane.h"
 #include "engine/receive/receiver.h"
+#include "ringio/conn_break.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/thread.h"
@@ -66,6 +67,8 @@ void rj_receiver_stop(struct rj_receiver *r)
 	if (!r->started)
 		return;
 	atomic_store_explicit(&r->stopping, true, memory_order_relaxed);
+	if (rj_conn_break(&r->conn) || r->stop_fd < 0)
+		return;
 	/* Out of memory: it ends all the same, with the next frame. */
 	(void)epoll_ctl(r->wake_fd, EPOLL_CTL_ADD, r->stop_fd, &event);
 }
@@ -94,6 +97,7 @@ int rj_receiver_renew(struct rj_receiver *r, const struct rj_conn *conn,
 		.index = before.index,
 		.backend = before.backend,
 		.spare_cpu = before.spare_cpu,
+		.may_be_lost = true,
 		.stop_fd = before.stop_fd,
 		.first_round = round,
 		.bytes_before = rj_counter(&before.counters->wire_bytes),

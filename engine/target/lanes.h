@@ -16,7 +16,7 @@ enum rj_lost_lane_state {
 };
 
 struct rj_lost_lanes {
-	int stop_fd; /* always readable: rj_receiver.stop_fd; -1: none */
+	int stop_fd; /* rj_receiver.stop_fd; -1: none is needed */
 	struct rj_lost_lane {
 		enum rj_lost_lane_state state;
 		uint32_t epoch;

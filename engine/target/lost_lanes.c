@@ -19,12 +19,31 @@
 /* When no lane is left the source gives up first, which knows more: chosen. */
 #define LONGER_MS 1000u
 
-int rj_lost_lanes_init(struct rj_lost_lanes *lost, struct ramjet_error *err)
+/* Bare connections can be broken, others need a descriptor to be stopped by. */
+static bool have_others(const struct rj_incoming *in)
 {
-	lost->stop_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	return lost->stop_fd < 0
-		       ? rj_fail_errno(err, -errno, "lost lanes: eventfd")
-		       : 0;
+	for (unsigned i = 0; i < in->channel_count; i++)
+		if (!rj_conn_is_bare(&in->receivers[i].conn))
+			return true;
+	return false;
+}
+
+int rj_lost_lanes_init(struct rj_incoming *in, struct ramjet_error *err)
+{
+	struct rj_lost_lanes *lost = &in->lost;
+
+	lost->stop_fd = -1;
+	if (have_others(in)) {
+		lost->stop_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (lost->stop_fd < 0)
+			return rj_fail_errno(err, -errno,
+					     "lost lanes: eventfd");
+	}
+	for (unsigned i = 0; i < in->channel_count; i++) {
+		in->receivers[i].may_be_lost = true;
+		in->receivers[i].stop_fd = lost->stop_fd;
+	}
+	return 0;
 }
 
 void rj_lost_lanes_done(struct rj_lost_lanes *lost)

@@ -12,8 +12,8 @@
  */
 #include "engine/target/incoming.h"
 
-/* Before receivers start; `lost` is zeroed. */
-RJ_NODISCARD int rj_lost_lanes_init(struct rj_lost_lanes *lost,
+/* Before receivers start, whose connections are there. */
+RJ_NODISCARD int rj_lost_lanes_init(struct rj_incoming *in,
 				    struct ramjet_error *err);
 /* After they have ended. Safe on a zeroed one. */
 void rj_lost_lanes_done(struct rj_lost_lanes *lost);

@@ -141,7 +141,7 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		keep_link(m);
 	}
 	if (in->lanes_may_be_lost)
-		rc = rj_lost_lanes_init(&in->lost, err);
+		rc = rj_lost_lanes_init(in, err);
 	for (unsigned i = 0; !rc && i < in->channel_count; i++) {
 		struct rj_receiver *r = &in->receivers[i];
 
@@ -156,8 +156,6 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		r->spare_cpu = i < spare;
 		r->one_way = in->one_way;
 		r->backend = rj_migration_params(m).backend;
-		if (in->lanes_may_be_lost)
-			r->stop_fd = in->lost.stop_fd;
 		/* In band, the link has read the first bytes of this stream. */
 		r->stream_base =
 			in->has_inbox ? in->link.received : in->hello_bytes;
