@@ -102,13 +102,18 @@ static struct rj_hello hello_of(uint8_t role, unsigned channel)
 	};
 }
 
+static int connect_to(struct fake_source *s)
+{
+	return s->connect ? s->connect(s) : wire_peer_connect(s->move.folder);
+}
+
 void fake_source_connect_channels(struct fake_source *s, unsigned from,
 				  unsigned to)
 {
 	for (unsigned i = from; i < to; i++) {
 		const struct rj_hello hello = hello_of(RJ_ROLE_DATA, i);
 
-		s->peer.data[i] = wire_peer_connect(s->move.folder);
+		s->peer.data[i] = connect_to(s);
 		assert_true(wire_peer_send_hello(s->peer.data[i], &hello));
 	}
 }
@@ -118,7 +123,7 @@ void fake_source_connect(struct fake_source *s, unsigned channels)
 	const struct rj_hello hello = hello_of(RJ_ROLE_CONTROL, 0);
 	struct rj_frame frame;
 
-	s->peer.control = wire_peer_connect(s->move.folder);
+	s->peer.control = connect_to(s);
 	assert_true(wire_peer_send_hello(s->peer.control, &hello));
 	assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
 	assert_int_equal(frame.type, RJ_FRAME_HELLO);

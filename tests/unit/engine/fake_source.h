@@ -27,6 +27,8 @@ struct fake_source {
 	uint64_t control_bytes; /* sent so far */
 	uint64_t data_bytes;    /* on channel 0 */
 	uint8_t *before;        /* what the target's memory held */
+	/* A connection to the target, its descriptor here; NULL: to its socket. */
+	int (*connect)(struct fake_source *s);
 };
 
 /* What fake_source_one_page() sends. */

@@ -3,10 +3,14 @@
 
 #include "tests/unit/cmocka_all.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "engine/migration/migration.h"
 #include "engine/target/incoming.h"
+#include "ramjet-connect.h"
 
 /* Long enough for any machine: nothing here waits for it. */
 #define WINDOW_MS 60000u
@@ -14,7 +18,6 @@
 /* The target and its two lanes, which may be lost. */
 static void begin(struct fake_source *s, uint32_t reconnect_ms)
 {
-	move_listen(&s->move);
 	s->move.incoming->in->lanes_may_be_lost = true;
 	s->move.incoming->in->reconnect_ms = reconnect_ms;
 	fake_source_connect(s, WIRE_PEER_CHANNELS);
@@ -22,7 +25,7 @@ static void begin(struct fake_source *s, uint32_t reconnect_ms)
 
 void losing_begin_with(struct fake_source *s, uint32_t reconnect_ms)
 {
-	fake_source_prepare(s);
+	fake_source_begin(s);
 	begin(s, reconnect_ms);
 }
 
@@ -30,6 +33,74 @@ void losing_begin_on(struct fake_source *s, enum ramjet_backend backend)
 {
 	fake_source_prepare(s);
 	s->move.target_params.backend = backend;
+	move_listen(&s->move);
+	begin(s, WINDOW_MS);
+}
+
+/* ---- connections of the VMM's own ---------------------------------------- */
+
+static int fd_of(void *user)
+{
+	return (int)(intptr_t)user;
+}
+
+static ssize_t own_send(void *user, const struct iovec *iov, unsigned count)
+{
+	const struct msghdr message = { .msg_iov = (struct iovec *)iov,
+					.msg_iovlen = count };
+	const ssize_t n =
+		sendmsg(fd_of(user), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t own_receive(void *user, const struct iovec *iov, unsigned count)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)iov,
+				  .msg_iovlen = count };
+	const ssize_t n = recvmsg(fd_of(user), &message, MSG_DONTWAIT);
+
+	return n < 0 ? -errno : n;
+}
+
+static void own_close(void *user)
+{
+	(void)close(fd_of(user));
+}
+
+static int own_poll_fd(void *user, short *events)
+{
+	(void)events;
+	return fd_of(user);
+}
+
+static int give(struct fake_source *s)
+{
+	static const struct ramjet_connection_ops ops = {
+		RAMJET_CONNECTION_OPS_INIT, .send = own_send,
+		.receive = own_receive,     .close = own_close,
+		.poll_fd = own_poll_fd,
+	};
+	struct ramjet_connection given = { RAMJET_CONNECTION_INIT };
+	int fds[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	given.ops = &ops;
+	given.user = (void *)(intptr_t)fds[1];
+	assert_int_equal(ramjet_incoming_give(s->move.incoming, &given, NULL),
+			 0);
+	return fds[0];
+}
+
+void losing_begin_given(struct fake_source *s)
+{
+	fake_source_prepare(s);
+	s->connect = give;
+	assert_int_equal(ramjet_incoming_over(s->move.target.guest, "the VMM's",
+					      &s->move.target_params,
+					      &s->move.incoming, NULL),
+			 0);
 	begin(s, WINDOW_MS);
 }
 

@@ -10,6 +10,8 @@
 /* The target and its two lanes, which may be lost. */
 void losing_begin_with(struct fake_source *s, uint32_t reconnect_ms);
 void losing_begin_on(struct fake_source *s, enum ramjet_backend backend);
+/* Over connections that the VMM gives, and that are not bare. */
+void losing_begin_given(struct fake_source *s);
 void losing_begin(struct fake_source *s);
 /* A frame of one raw page, all of one byte: `bytes` of it. */
 void losing_send_part(int fd, uint32_t round, uint64_t page, uint8_t fill,

@@ -39,12 +39,11 @@ static void a_lane_is_cut_in_the_middle_of_a_frame(void **state)
 }
 
 /* Its connection is whole for the target, and so is nothing but its word. */
-static void hear_of_a_loss(struct fake_source *s, enum ramjet_backend backend)
+static void hear_of_a_loss(struct fake_source *s)
 {
 	const struct rj_lost lost = { .lane = 1 };
 	uint8_t byte;
 
-	losing_begin_on(s, backend);
 	losing_send_page(s, 1, 0, 1, 0x11);
 	/* In the middle of a receive, for ever. */
 	losing_send_part(s->peer.data[1], 0, 2, 0x12, 2000);
@@ -69,9 +68,17 @@ static void hear_of_a_loss(struct fake_source *s, enum ramjet_backend backend)
 
 static void the_source_says_that_a_lane_is_lost(void **state)
 {
-	hear_of_a_loss(*state, RAMJET_BACKEND_AUTO);
+	losing_begin_on(*state, RAMJET_BACKEND_AUTO);
+	hear_of_a_loss(*state);
 	fake_source_done(*state);
-	hear_of_a_loss(*state, RAMJET_BACKEND_SYSCALLS);
+	losing_begin_on(*state, RAMJET_BACKEND_SYSCALLS);
+	hear_of_a_loss(*state);
+}
+
+static void the_same_of_a_lane_that_the_vmm_has_given(void **state)
+{
+	losing_begin_given(*state);
+	hear_of_a_loss(*state);
 }
 
 static void a_lane_is_lost_while_it_waits_at_a_fence(void **state)
@@ -210,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_SOURCE_TEST(a_lane_is_cut_in_the_middle_of_a_frame),
 		FAKE_SOURCE_TEST(the_source_says_that_a_lane_is_lost),
+		FAKE_SOURCE_TEST(the_same_of_a_lane_that_the_vmm_has_given),
 		FAKE_SOURCE_TEST(a_lane_is_lost_while_it_waits_at_a_fence),
 		FAKE_SOURCE_TEST(the_others_fences_are_enough),
 		FAKE_SOURCE_TEST(
