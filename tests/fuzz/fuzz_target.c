@@ -13,9 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "engine/link/keeps_built.h"
 #include "engine/migration/last_words.h"
+#include "engine/wire/resume.h"
 #include "ramjet.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/player.h"
@@ -23,7 +27,7 @@
 #include "util/utf8.h"
 
 /* The first byte. */
-#define HEAD_WAY       3u /* 0: in band; 1: one way; else: several connections */
+#define HEAD_WAY       3u /* 0, 1: one connection; 2: several, given; 3: it listens */
 #define HEAD_FRESH     0x04u
 #define HEAD_PLAIN     0x08u /* takes neither zstd nor deltas */
 #define HEAD_STATELESS 0x10u /* cannot load device state */
@@ -32,6 +36,8 @@
 #define STATE_BYTES_MAX 4096u
 /* How long channels that never come are waited for, where nobody says that they won't. */
 #define CONNECT_MS 150u
+/* How long lost ones are waited for, at most. */
+#define RECONNECT_MS 20u
 
 const struct script_shape script_shape = { .head_bytes = 1, .lead_bytes = 1 };
 
@@ -47,6 +53,16 @@ void __wrap_rj_hear_last_words(struct rj_link *link, const struct rj_env *env,
 	if (!link->inbox)
 		__real_rj_hear_last_words(link, env, peer);
 }
+
+/* What both sides can do one day is tried here before. */
+uint32_t __wrap_rj_keeps_built(void);
+uint32_t __wrap_rj_keeps_built(void)
+{
+	return RJ_KEEPS_LANES;
+}
+
+/* Where it listens. */
+static char socket_path[64];
 
 struct machine {
 	struct ramjet_guest *guest;
@@ -159,6 +175,33 @@ static void give(struct player *player, struct ramjet_migration *m,
 		(void)close(connection.fd);
 }
 
+/* A target that has all it wants listens no more. */
+static void knock(struct player *player, unsigned index)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (player_has(player, index))
+		return;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(fd >= 0);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+		       socket_path);
+	if (connect(fd, (const void *)&address, sizeof(address)))
+		(void)close(fd);
+	else
+		player_adopt(player, index, fd);
+}
+
+static void connect_to(struct player *player, struct ramjet_migration *m,
+		       unsigned index, uint8_t head)
+{
+	if ((head & HEAD_WAY) == 2)
+		give(player, m, index);
+	else if ((head & HEAD_WAY) == 3)
+		knock(player, index);
+}
+
 static void on_log(void *user, int level, const char *message)
 {
 	(void)user;
@@ -171,18 +214,24 @@ static struct ramjet_migration *begin(struct player *player, struct machine *vm,
 {
 	struct ramjet_params params = { RAMJET_PARAMS_INIT };
 	struct ramjet_migration *m = NULL;
-	char uri[32];
+	char uri[80];
 	int fd;
 
 	params.log = on_log;
 	params.backend = RAMJET_BACKEND_SYSCALLS;
 	params.state_bytes_max = STATE_BYTES_MAX;
 	params.connect_timeout_ms = CONNECT_MS;
+	params.reconnect_ms = RECONNECT_MS;
 	if (head & HEAD_PLAIN) {
 		params.compression = RAMJET_COMPRESSION_NONE;
 		params.deltas = RAMJET_DELTAS_OFF;
 	}
-	if ((head & HEAD_WAY) > 1) {
+	if ((head & HEAD_WAY) == 3) {
+		(void)snprintf(uri, sizeof(uri), "unix:%s", socket_path);
+		must(!ramjet_incoming(vm->guest, uri, &params, &m, NULL));
+		return m;
+	}
+	if ((head & HEAD_WAY) == 2) {
 		must(!ramjet_incoming_over(vm->guest, "fuzz", &params, &m,
 					   NULL));
 		return m;
@@ -207,9 +256,8 @@ static void play(struct player *player, struct ramjet_migration *m,
 					       ? 1
 					       : SCRIPT_WHERE(step.lead);
 
-		if (many)
-			give(player, m, where);
 		player_await(player, SCRIPT_AWAIT(step.lead));
+		connect_to(player, m, where, head);
 		player_send(player, where, step.wire, step.bytes);
 		if (step.lead & SCRIPT_CLOSE)
 			player_hang_up(player, where);
@@ -251,12 +299,14 @@ static void run(const uint8_t *data, size_t bytes)
 	player.awaits[2] = RJ_FRAME_ACCEPT;
 	player.awaits[3] = RJ_FRAME_APPLIED;
 	player.awaits[4] = RJ_FRAME_READY;
+	player.awaits[5] = RJ_FRAME_LOST;
+	player.awaits[6] = RJ_FRAME_JOINED;
 	build(&vm, head);
 	m = begin(&player, &vm, head);
 	play(&player, m, head);
 	/* Without a control link it would go on listening. */
 	if ((head & HEAD_WAY) > 1) {
-		give(&player, m, 0);
+		connect_to(&player, m, 0, head);
 		for (unsigned i = 0; i < PLAYER_CONNS; i++)
 			player_hang_up(&player, i);
 		if (!player.seen[RJ_FRAME_HELLO])
@@ -272,14 +322,30 @@ static void run(const uint8_t *data, size_t bytes)
 	player_done(&player);
 }
 
+static void leave_no_folder(void)
+{
+	*strrchr(socket_path, '/') = '\0';
+	(void)rmdir(socket_path);
+}
+
+/* What is made once for all is there from now on. */
+static void warm_up(void)
+{
+	char folder[] = "/tmp/ramjet-fuzz-XXXXXX";
+
+	must(mkdtemp(folder) != NULL);
+	(void)snprintf(socket_path, sizeof(socket_path), "%s/socket", folder);
+	must(!atexit(leave_no_folder));
+	run(NULL, 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	static bool warm;
 	struct player_traces before;
 
-	/* What is made once for all is there from now on. */
 	if (!warm)
-		run(NULL, 0);
+		warm_up();
 	warm = true;
 	before = player_look();
 	run(data, bytes);

@@ -65,6 +65,23 @@ int player_connect(struct player *player, unsigned index)
 	return fds[1];
 }
 
+void player_adopt(struct player *player, unsigned index, int fd)
+{
+	(void)pthread_mutex_lock(&player->lock);
+	player->conns[index] = (struct player_conn){ .fd = fd };
+	(void)pthread_mutex_unlock(&player->lock);
+}
+
+bool player_has(struct player *player, unsigned index)
+{
+	bool has;
+
+	(void)pthread_mutex_lock(&player->lock);
+	has = player->conns[index].fd >= 0;
+	(void)pthread_mutex_unlock(&player->lock);
+	return has;
+}
+
 static int fd_of(struct player *player, unsigned index)
 {
 	int fd;

@@ -50,6 +50,9 @@ void player_done(struct player *player);
 /* A new connection number `index`: the other side's end, or -1 when the player has that
  * one already. Any thread. */
 int player_connect(struct player *player, unsigned index);
+/* The same, made by the script's side: `fd` is its end from now on. */
+void player_adopt(struct player *player, unsigned index, int fd);
+bool player_has(struct player *player, unsigned index);
 /* Let go of it: the other side sees its end once it has read all. */
 void player_hang_up(struct player *player, unsigned index);
 /* Wait until that connection is there. False: it did not come. */

@@ -20,9 +20,9 @@ PAGE = 4096
 WORD, ZSTD, JOINED, DELTA, SAME = 2, 3, 4, 5, 6
 OTHER, CLOSE, AS_IT_IS = 0x20, 0x40, 0x80
 # SCRIPT_AWAIT() of fuzz_target.c, and of fuzz_source.c
-T_HELLO, T_ACCEPT, T_APPLIED, T_READY = 1, 2, 3, 4
+T_HELLO, T_ACCEPT, T_APPLIED, T_READY, T_LOST, T_JOINED = 1, 2, 3, 4, 5, 6
 S_HELLO, S_BLOCKS, S_FENCE, S_SWITCHOVER, S_COMMIT, S_PAGES = 1, 2, 3, 4, 5, 6
-IN_BAND, ONE_WAY, MANY = 0, 1, 2
+IN_BAND, ONE_WAY, MANY, LISTENS = 0, 1, 2, 3
 FRESH, PLAIN, STATELESS, JUDGES = 4, 8, 16, 32
 
 
@@ -178,6 +178,42 @@ def targets_of_many():
         step(SWITCHOVER), step(COMMIT, wait=T_READY))
 
 
+def fence(round_, final=False):
+    return Frame(wire.FENCE, round=round_, flags=wire.FINAL if final else 0)
+
+
+def targets_that_lose():
+    begin = (step(hello(wire.CONTROL, count=2)), step(wire.keeps(10000)),
+             step(BLOCKS),
+             step(hello(wire.DATA, index=0, count=2), 1, T_ACCEPT),
+             step(hello(wire.DATA, index=1, count=2), 2))
+    end = (step(STATE), step(Frame(wire.SWITCHOVER, round=1)),
+           step(COMMIT, wait=T_READY))
+    yield "lost-lane", script(
+        LISTENS, *begin, step(RAW, 1), step(RAW.encode()[:99], 2, 0, CLOSE),
+        step(wire.lane_round(wire.BACK, 1, 0, 1), wait=T_LOST),
+        step(fence(0), 1), step(fence(1, True), 1), *end)
+    yield "lost-lane-returns", script(
+        LISTENS | FRESH, *begin, step(RAW, 2, 0, CLOSE),
+        step(wire.lane_round(wire.BACK, 1, 0, 1), wait=T_LOST),
+        step(fence(0), 1),
+        step(hello(wire.DATA, index=1, count=2, epoch=1), 3),
+        step(Frame(wire.PAGES, round=1, runs=[wire.run(3, 1)],
+                   payload=b"late" * 1024), 3, T_JOINED),
+        step(fence(1, True), 3), step(fence(1, True), 1), *end)
+    yield "lost-lane-says-source", script(
+        LISTENS, *begin, step(wire.lost(1, 0)),
+        step(wire.lane_round(wire.BACK, 1, 0, 1), wait=T_LOST),
+        step(fence(0), 1), step(fence(1, True), 1), *end)
+    yield "lost-both", script(LISTENS, *begin, step(RAW, 1, 0, CLOSE),
+                              step(RAW, 2, 0, CLOSE), step(PING, wait=T_LOST),
+                              step(PING, wait=T_LOST))
+    yield "listens", script(
+        LISTENS, step(hello(wire.CONTROL)), step(BLOCKS),
+        step(hello(wire.DATA), 1, T_ACCEPT), step(RAW, 1), step(FINAL, 1),
+        step(STATE), step(SWITCHOVER), step(COMMIT, wait=T_READY))
+
+
 # ---- what a target says
 
 def accept(count):
@@ -285,6 +321,7 @@ def records():
 
 def main(folder):
     for name, make in (("target", targets), ("target", targets_of_many),
+                       ("target", targets_that_lose),
                        ("source", sources), ("lobby", lobbies),
                        ("frame", frames),
                        ("records", records)):
