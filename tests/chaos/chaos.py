@@ -2,7 +2,7 @@
 """Moves of real guests between real processes, which are killed, stopped, cut
 off, cancelled or run out of memory or disk at random moments.
 
-    chaos.py [--runs N] [--seed S] [--first RUN] [--kinds process,kvm]
+    chaos.py [--runs N] [--seed S] [--first RUN] [--kinds process,kvm|qemu]
              [--small] [--patient] [--together N] [--verbose] [--list]
 
 Each run follows from the seed and its number: `--seed S --first RUN --runs 1`
@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import course  # noqa: E402
 import guests  # noqa: E402
+import qemu_runs  # noqa: E402
 import rig  # noqa: E402
 import ways  # noqa: E402
 
@@ -82,10 +83,29 @@ class Course:
 
     def all(self):
         numbers = range(self.asked.first, self.asked.first + self.asked.runs)
+        if self.kinds == ["qemu"]:
+            self.qemu(numbers)
+            return
         with concurrent.futures.ThreadPoolExecutor(
                 self.asked.together) as pool:
             for done in [pool.submit(self.one, number) for number in numbers]:
                 done.result()
+
+    def qemu(self, numbers):
+        """One after the other: it is one guest, that goes on."""
+        moves = qemu_runs.Moves(self.asked.seed, numbers,
+                                lambda what: self.asked.verbose and
+                                print("# qemu: " + what, flush=True))
+        result = unittest.TestResult()
+        moves.run(result)
+        for _, why in result.skipped:
+            print(f"# no QEMU: {why}")
+        for _, text in result.failures + result.errors:
+            self.failed += 1
+            print("\n".join("#   " + line for line in text.splitlines()))
+        self.details += moves.tally
+        for what, count in moves.tally.items():
+            self.tally["qemu: " + what.split(": ")[1]] += count
 
     def say(self):
         for tally in self.details, self.tally:
@@ -98,7 +118,8 @@ def arguments():
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", default="1")
-    parser.add_argument("--kinds", help="process, kvm; all that can be had")
+    parser.add_argument("--kinds", help="process, kvm (both, where it can be had); or qemu, "
+                        "which is moved on and on")
     parser.add_argument("--small", action="store_true",
                         help="guests of 16 MiB that write little")
     parser.add_argument("--patient", action="store_true",

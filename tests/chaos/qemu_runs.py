@@ -1,35 +1,41 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A QEMU's guest is moved again and again, and somebody is ended by `kill -9`
-at a random moment of each move. Whatever happens, the guest runs on at one
-side, and at one side only; where COMMIT was on its way when the source's ramjet
-died, nobody but a person may decide, who is told so.
+"""A QEMU's guest is moved again and again, and something happens at a random
+moment of each move: somebody is ended by `kill -9`, stands still, or the way is
+cut. Whatever happens, the guest runs on at one side, and at one side only;
+where COMMIT was on its way when the source's ramjet died, nobody but a person
+may decide, who is told so.
 
-  victim          what must be true afterwards
-  send            before COMMIT its guardian lets the source go on; after it the
+  what happens    what must be true afterwards
+  send killed     before COMMIT its guardian lets the source go on; after it the
                   source stands still and the guardian says what is to be done
-  recv            as the source's exit status says; a COMMIT that has arrived is
+  recv killed     as the source's exit status says; a COMMIT that has arrived is
                   carried out by its guardian
-  send's guardian nothing: another one is started before the pause
-  target QEMU     the source runs on, or says "unconfirmed"
-  source QEMU     its guest is lost, as without ramjet, unless it had been
-                  handed over
-  both            ramjets: as send; COMMIT may have arrived, or not
-
-RAMJET_QEMU_KILLS says how many, RAMJET_SEED which; a tally is printed.
+  guardian        of send's, killed: nothing, another one is started before the
+                  pause
+  target QEMU     killed: the source runs on, or says "unconfirmed"
+  source QEMU     killed: its guest is lost, as without ramjet, unless it had
+                  been handed over
+  both            ramjets killed: as send; COMMIT may have arrived, or not
+  anything else   as the source's exit status says
 """
 import collections
 import os
 import random
+import signal
 import time
 
 import qemu_rig
 import rig
+from cutter import Cutter
 
-KILLS = int(os.environ.get("RAMJET_QEMU_KILLS", "50"))
-SEED = int(os.environ.get("RAMJET_SEED", "1"))
-VICTIMS = ("send", "send", "send", "recv", "recv", "guardian", "target QEMU",
-           "source QEMU",
-           "both")
+KILLED = ("send", "recv", "guardian", "target QEMU", "source QEMU", "both")
+STOPPED = ("stop send", "stop recv", "stop target QEMU")
+# Each as often as it is listed.
+EVENTS = ("send",) * 3 + ("recv",) * 2 + KILLED[2:] + STOPPED + (
+    "cut one", "cut all", "silence all", "silence all", "cancel", "nothing")
+STILL_S = (0.05, 0.5, 3)
+# So that nobody waits for half a minute.
+IMPATIENT = ("--reply-timeout", "2s", "--stall-timeout", "3s")
 AFTER_COMMIT = "died after COMMIT"
 
 
@@ -52,9 +58,12 @@ def guardian_of(command):
     return None
 
 
-class Kills(qemu_rig.Case):
-    def setUp(self):
-        super().setUp()
+class Moves(qemu_rig.Case):
+    def __init__(self, seed, numbers, say):
+        super().__init__("go")
+        self.seed = seed
+        self.numbers = numbers
+        self.say = say
         self.moves = 0
         self.tally = collections.Counter()
 
@@ -73,26 +82,49 @@ class Kills(qemu_rig.Case):
         self.goes_on(source, target, send, before)
         return target, usual_s
 
-    def end_victim(self, victim, send, recv, source, target):
-        if victim == "guardian":
+    def start_cut_move(self, source, target, *options):
+        """By way of a relay. -> (send, recv), both running."""
+        there = self.recv(target.guest, "tcp:127.0.0.1:0", *options[:4])
+        self.cutter = Cutter(there.uri)
+        self.addCleanup(self.cutter.close)
+        return self.send(source.guest, self.cutter.uri, *options), there
+
+    def happen(self, event, dice, send, recv, source, target):
+        people = {"send": send, "recv": recv, "target QEMU": target,
+                  "source QEMU": source}
+        if event == "guardian":
             pid = guardian_of(send)
             if pid:
                 os.kill(pid, 9)
-            return
-        if victim == "both":
-            send.kill()
-            recv.kill()
-            return
-        {"send": send, "recv": recv, "target QEMU": target,
-         "source QEMU": source}[victim].kill()
+        elif event in KILLED:
+            for name in ("send", "recv") if event == "both" else (event,):
+                people[name].kill()
+        elif event in STOPPED:
+            self.stop(people[event.removeprefix("stop ")].process,
+                      dice.choice(STILL_S))
+        elif event == "cancel":
+            send.interrupt()
+        elif event != "nothing":
+            number = dice.randrange(8)
+            what = (self.cutter.silence if event == "silence all" else
+                    self.cutter.reset)
+            what(lambda links: links if "all" in event or not links else
+                 [links[number % len(links)]])
+
+    @staticmethod
+    def stop(process, seconds):
+        if process.poll() is None:
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            process.send_signal(signal.SIGCONT)
 
     def await_moment(self, dice, usual_s, send):
         """Of the whole move, or of the pause, or about COMMIT."""
         words, longest_s = dice.choice(((None, 1.1 * usual_s),
                                         ("-> switchover", 0.05),
                                         ("-> committed", 0.005)))
-        if words:
-            send.wait_for(words)
+        if words and not send.heard(words):
+            return
         time.sleep(dice.uniform(0, longest_s))
 
     def runs(self, qemu):
@@ -125,24 +157,25 @@ class Kills(qemu_rig.Case):
 
     def one_move(self, source, dice, usual_s):
         """-> who has the guest afterwards; None: it is lost."""
-        victim = dice.choice(VICTIMS)
+        victim = dice.choice(EVENTS)
         target = source.twin()
-        send, recv = self.start_move(source, target, "--log", "debug",
-                                     recv_options=("--log", "debug"))
+        send, recv = self.start_cut_move(
+            source, target, "--log", "debug", *IMPATIENT[:2], *IMPATIENT[2:])
         self.await_moment(dice, usual_s, send)
-        self.end_victim(victim, send, recv, source, target)
-        if "setup -> active" not in recv.err and victim in ("send",
-                                                            "source QEMU"):
-            # It may wait for a source that will not come.
-            send.wait()
-            recv.interrupt()
+        self.happen(victim, dice, send, recv, source, target)
+        send.wait()
+        self.cutter.go_on()
+        if "setup -> active" not in recv.err and recv.process.poll() is None:
+            recv.interrupt()  # it waits for a source that will not come
         judge = (self.judge_send if victim in ("send", "both") else
                  self.judge_exit)
         what = judge(send, recv, source, target)
         story = f"{victim}\n" + send.story() + recv.story()
         both = self.runs(source), self.runs(target)
         self.assertNotEqual(both, (True, True), story)
-        self.tally[f"{victim}: {what}"] += 1
+        self.cutter.close()
+        self.tally[f"qemu, {victim}: {what}"] += 1
+        self.say(f"{victim}: {what}")
         if both[1]:
             source.close()
             return target
@@ -167,16 +200,9 @@ class Kills(qemu_rig.Case):
         qemu.console.check()
         self.no_trouble(qemu)
 
-    def test_somebody_dies_at_a_random_moment(self):
-        dice = random.Random(SEED)
+    def go(self):
         qemu, usual_s = self.usual_length(self.source())
-        print(f"# {KILLS} kills, seed {SEED}, a move takes {usual_s:.2f} s")
-        for _ in range(KILLS):
+        for number in self.numbers:
+            dice = random.Random(f"{self.seed}-{number}")
             qemu = self.one_move(qemu, dice, usual_s) or self.source()
             self.still_whole(qemu)
-        for what, count in sorted(self.tally.items()):
-            print(f"# {count:4} {what}")
-
-
-if __name__ == "__main__":
-    rig.main()
