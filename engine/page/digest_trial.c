@@ -61,8 +61,10 @@ void rj_digest_try(struct rj_digest_trial *trial, const struct rj_block *block,
 	       (chunk.index = rj_bitmap_next_chunk(populated, chunk.index,
 						   populated->chunk_count)) <
 		       populated->chunk_count) {
+		struct ramjet_error none = { 0 };
+
 		/* Pages that can't be read: whoever sends them says so. */
-		if (rj_sigbus_run(block, try_chunk, &chunk, NULL))
+		if (rj_sigbus_run(block, try_chunk, &chunk, &none))
 			return;
 		chunk.index++;
 	}
