@@ -41,7 +41,11 @@ struct rj_incoming {
 	struct rj_talk talk;          /* how far the conversation has come */
 	struct rj_link_keeper keeper; /* of a control link of its own */
 	struct rj_heartbeat heartbeat;
-	struct rj_door door; /* who returns; open only where reconnect_ms */
+	/* Where reconnect_ms: who returns. Until the door is opened the lobby is
+	 * kept, and what the session's first HELLO said. */
+	struct rj_door door;
+	struct rj_lobby lobby;
+	struct rj_hello session;
 	struct rj_mailbox inbox;
 	bool has_inbox; /* control frames travel on channel 0 */
 	bool one_way;   /* nothing can be answered */
@@ -91,6 +95,8 @@ struct rj_incoming {
  * blocks, answer ACCEPT. */
 RJ_NODISCARD int rj_target_open_session(struct ramjet_migration *m,
 					struct ramjet_error *err);
+/* Once receivers have what they need: hear who returns. */
+void rj_target_open_door(struct ramjet_migration *m);
 /* There will be no session: tell connections that wait to be accepted why. */
 void rj_target_turn_away(struct ramjet_migration *m,
 			 const struct ramjet_error *why);

@@ -29,6 +29,7 @@ static void free_incoming(struct ramjet_migration *m)
 	if (!in)
 		return;
 	rj_door_close(&in->door);
+	rj_lobby_done(&in->lobby);
 	rj_listener_close(&in->listener);
 	rj_intake_done(&in->intake);
 	for (unsigned i = 0; i < in->channel_count; i++)
@@ -187,6 +188,7 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = start_receivers(m, err);
 	if (rc)
 		return rc;
+	rj_target_open_door(m);
 	rj_lock(&m->lock);
 	m->stats.active_us = m->in->so_far.us = rj_now_us();
 	rj_unlock(&m->lock);
@@ -316,6 +318,7 @@ static void record_wire(struct ramjet_migration *m)
 static void close_connections(struct rj_incoming *in)
 {
 	rj_door_close(&in->door);
+	rj_lobby_done(&in->lobby);
 	rj_listener_close(&in->listener);
 	rj_intake_close(&in->intake);
 	for (unsigned i = 0; i < in->channel_count; i++)

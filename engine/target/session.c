@@ -401,19 +401,16 @@ static int agree(struct ramjet_migration *m, struct ramjet_error *err)
 	return rc ? rc : answer_accept(m, err);
 }
 
-/* Without one nobody returns: a connection that is lost stays so. */
-static void open_door(struct ramjet_migration *m, struct rj_lobby *lobby,
-		      const struct rj_hello *session)
+/* Whoever is in the lobby stays there until the door is opened. */
+static void keep_lobby(struct rj_incoming *in, struct rj_lobby *lobby,
+		       const struct rj_hello *session)
 {
-	struct rj_incoming *in = m->in;
-	struct ramjet_error err = { 0 };
-
 	if (!in->reconnect_ms || in->listener.fd < 0 ||
 	    !rj_conn_is_open(&in->control))
 		return;
-	if (rj_door_open(&in->door, lobby, session, in->channel_count,
-			 m->event_fd, &m->log, &err))
-		rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);
+	in->session = *session;
+	in->lobby = *lobby;
+	*lobby = (struct rj_lobby){ 0 };
 }
 
 static int open_many(struct ramjet_migration *m, struct rj_lobby *lobby,
@@ -430,7 +427,7 @@ static int open_many(struct ramjet_migration *m, struct rj_lobby *lobby,
 	if (!rc)
 		rc = take_channels(m, lobby, &session, err);
 	if (!rc)
-		open_door(m, lobby, &session);
+		keep_lobby(m->in, lobby, &session);
 	return rc;
 }
 
@@ -454,9 +451,24 @@ int rj_target_open_session(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = open_many(m, &lobby, err);
 	rj_lobby_done(&lobby);
 	rj_intake_close(&in->intake);
-	if (!in->door.started)
+	if (!in->lobby.seats)
 		rj_listener_close(&in->listener);
 	return rc;
+}
+
+/* Without one nobody returns: a connection that is lost stays so. */
+void rj_target_open_door(struct ramjet_migration *m)
+{
+	struct rj_incoming *in = m->in;
+	struct ramjet_error err = { 0 };
+
+	if (!in->lobby.seats ||
+	    !rj_door_open(&in->door, &in->lobby, &in->session,
+			  in->channel_count, m->event_fd, &m->log, &err))
+		return;
+	rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);
+	rj_lobby_done(&in->lobby);
+	rj_listener_close(&in->listener);
 }
 
 /* A socket that is closed with bytes unread is reset, and our FAILED may be
