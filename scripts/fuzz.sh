@@ -71,6 +71,9 @@ longest_of() {
     esac
 }
 
+# Files that are added to a corpus at once: a plain run replays all of them.
+KEEP_MAX=16
+
 options=(-timeout=60 -rss_limit_mb=2048 -print_final_stats=1)
 export ASAN_OPTIONS=detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
@@ -92,22 +95,22 @@ fuzz_one() {
     return $rc
 }
 
-# Edges alone count: that makes few files.
+# Edges alone count: that makes few files. The smallest of those that add something are
+# taken, named by their hash, as libFuzzer does; what has a name of its own stays.
 keep_one() {
-    local name=$1 folder="tests/fuzz/corpus/$1" least="$build/least/$1"
-    rm -rf "$least" && mkdir -p "$least"
+    local name=$1 folder="tests/fuzz/corpus/$1" least="$build/least/$1" path
+    rm -rf "$least" && mkdir -p "$least" "$folder"
     # shellcheck disable=SC2046 # a list of folders
     "$build/tests/fuzz/fuzz_$name" -use_counters=0 -merge=1 -max_len=4500 "$least" \
-        $(seeds_of "$name") "$build/corpus/$name" >"$build/merge_$name.log" 2>&1
-    mkdir -p "$folder"
-    # The smallest that add something come first; named ones stay as they are.
-    find "$least" -type f -size -5k -printf '%s %p\n' | sort -n | head -n 40 |
+        $(seeds_of "$name") "$build/corpus/$name" >"$build/merge_$name.log" 2>&1 || return 1
+    # shellcheck disable=SC2046
+    find $(seeds_of "$name") -type f -exec sha1sum {} + |
+        while read -r path _; do
+            rm -f "$least/$path"
+        done
+    find "$least" -type f -printf '%s %p\n' | sort -n | head -n "$KEEP_MAX" |
         while read -r _ path; do
-            local have
-            have=$(cmp -s "$path" /dev/null || for f in "$folder"/*; do
-                cmp -s "$f" "$path" && echo yes && break
-            done)
-            [ -n "$have" ] || cp "$path" "$folder/$(basename "$path" | cut -c 1-12)"
+            cp "$path" "$folder/$(basename "$path" | cut -c 1-12)"
         done
     say "$name: $(find "$folder" -type f | wc -l) files in $folder"
 }

@@ -21,8 +21,8 @@
 #include "util/utf8.h"
 
 #define CONNS 4u
-/* Shorter than a lobby's patience: nobody is shown out for his silence. */
-#define LAST_NS (2 * UINT64_C(1000000000))
+/* For machines that are busy: he is heard at once. */
+#define LAST_NS (30 * UINT64_C(1000000000))
 
 const struct script_shape script_shape = { .head_bytes = 0, .lead_bytes = 1 };
 
