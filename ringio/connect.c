@@ -162,13 +162,28 @@ int rj_connect(const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,
 		       (int)uri->scheme);
 }
 
+int rj_connect_to(const struct sockaddr_storage *peer, socklen_t peer_bytes,
+		  const struct rj_uri *uri, uint64_t deadline_ns, int wake_fd,
+		  struct rj_conn *ret, struct ramjet_error *err)
+{
+	struct sockaddr_storage address = *peer;
+	const struct addrinfo info = {
+		.ai_addr = (struct sockaddr *)&address,
+		.ai_addrlen = peer_bytes,
+		.ai_family = address.ss_family,
+	};
+
+	if (uri->scheme != RJ_URI_TCP)
+		return rj_connect(uri, deadline_ns, wake_fd, ret, err);
+	return dial(uri, &info, deadline_ns, wake_fd, ret, err);
+}
+
 int rj_connect_beside(const struct rj_conn *first, const struct rj_uri *uri,
 		      uint64_t deadline_ns, int wake_fd, struct rj_conn *ret,
 		      struct ramjet_error *err)
 {
 	struct sockaddr_storage peer;
 	socklen_t bytes = 0;
-	struct addrinfo info = { .ai_addr = (struct sockaddr *)&peer };
 	char text[RJ_ADDRESS_TEXT_MAX];
 	int rc;
 
@@ -181,9 +196,7 @@ int rj_connect_beside(const struct rj_conn *first, const struct rj_uri *uri,
 				     "connect %s: where the control link goes",
 				     text);
 	}
-	info.ai_addrlen = bytes;
-	info.ai_family = info.ai_addr->sa_family;
-	return dial(uri, &info, deadline_ns, wake_fd, ret, err);
+	return rj_connect_to(&peer, bytes, uri, deadline_ns, wake_fd, ret, err);
 }
 
 int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,

@@ -90,6 +90,13 @@ RJ_NODISCARD int rj_connect_beside(const struct rj_conn *first,
 				   struct rj_conn *ret,
 				   struct ramjet_error *err);
 
+/* The same, where it is known (rj_conn_peer()) and `first` may be gone; what is
+ * not TCP has a URI that says it all. */
+RJ_NODISCARD int rj_connect_to(const struct sockaddr_storage *peer,
+			       socklen_t peer_bytes, const struct rj_uri *uri,
+			       uint64_t deadline_ns, int wake_fd,
+			       struct rj_conn *ret, struct ramjet_error *err);
+
 /* The other end of a one-way or single-connection URI (fd:, exec:, file:):
  * reads. exec: COMMAND's stdout is the stream. */
 RJ_NODISCARD int rj_open_incoming(const struct rj_uri *uri, struct rj_conn *ret,

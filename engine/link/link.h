@@ -14,6 +14,7 @@
 
 #include "engine/link/mailbox.h"
 #include "engine/link/ping.h"
+#include "engine/link/resume.h"
 #include "engine/wire/wire.h"
 #include "ramjet.h"
 #include "ringio/endpoint.h"
@@ -44,12 +45,31 @@ struct rj_link {
 	struct rj_message unread; /* type 0: none */
 	bool answers; /* both sides may ask, and must answer: from ACCEPT on */
 	struct rj_ping ping;
+	/* Frames that count (engine/link/resume.h), in each direction. */
+	uint64_t frames_in, frames_out;
+	/* Borrowed. A connection that is lost is no error: what is said waits
+	 * for another one (link_return.h). NULL: it is one. */
+	struct rj_resume *resume;
+	uint64_t ping_returns; /* connections when it was asked last */
 };
 
 /* conn NULL: it has none yet. */
 void rj_link_init(struct rj_link *link, const struct rj_conn *conn,
 		  int wake_fd);
 void rj_link_done(struct rj_link *link);
+
+/* It is gone, whatever it says: nobody sends or receives on it any more. `why` as
+ * in rj_resume_lose(). Any thread. */
+void rj_link_lose(struct rj_link *link, const struct ramjet_error *why);
+/* The other side is silent, `err` says: what cannot return ends with that, what
+ * can is lost (0). */
+RJ_NODISCARD int rj_link_give_up(struct rj_link *link,
+				 struct ramjet_error *err);
+/* It is lost, and may return. */
+static inline bool rj_link_is_lost(const struct rj_link *link)
+{
+	return link->resume && rj_resume_is_lost(link->resume);
+}
 
 /* Send one control frame; blocks until deadline_ns (0: none). */
 RJ_NODISCARD int rj_link_send(struct rj_link *link,
@@ -66,6 +86,13 @@ RJ_NODISCARD int rj_link_send_type(struct rj_link *link,
 RJ_NODISCARD int rj_link_answer(struct rj_link *link,
 				const struct rj_message *ping, int wake_fd,
 				struct ramjet_error *err);
+/* HEARD: so many frames have come. As rj_link_answer(). */
+RJ_NODISCARD int rj_link_say_heard(struct rj_link *link, uint64_t heard,
+				   int wake_fd, struct ramjet_error *err);
+/* It has come: what the other side has heard is not kept. Any thread. */
+RJ_NODISCARD int rj_link_heard(struct rj_link *link,
+			       const struct rj_message *message,
+			       struct ramjet_error *err);
 /* `to`, a fresh link, reads on where `from` is in the incoming stream. */
 void rj_link_hand_over(struct rj_link *from, struct rj_link *to);
 /* What `reader` has received since the last time counts as link's. */
@@ -84,9 +111,6 @@ struct pollfd rj_link_pollfd(const struct rj_link *link, int *timeout_ms);
 void rj_link_unread(struct rj_link *link, struct rj_message *message);
 /* Prefix an error that refuses this message with its place in the stream. */
 void rj_link_blame(const struct rj_message *message, struct ramjet_error *err);
-/* As poll, but waits until deadline_ns: 0 with a message, or an error. */
-RJ_NODISCARD int rj_link_wait(struct rj_link *link, uint64_t deadline_ns,
-			      struct rj_message *ret, struct ramjet_error *err);
 
 /*
  * Ask the peer for an answer, unless one is awaited still or it was asked

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "engine/link/link_wait.h"
 #include "engine/migration/migration.h"
 #include "engine/migration/transitions.h"
 #include "util/clock.h"

@@ -189,10 +189,18 @@ static void record_end(struct rj_outgoing *out)
 	rj_unlock(out->env.lock);
 }
 
+static bool is_linked(struct rj_outgoing *out)
+{
+	return !rj_link_is_lost(&out->session.link);
+}
+
 int rj_source_commit(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	int rc;
+	/* As long as nobody can be told, the guest may run on here. */
+	int rc = rj_source_await(out, is_linked, "control link", err);
 
+	if (rc)
+		return rc;
 	/* One way, nothing but a cancel can end the wait for a command. */
 	if (out->session.one_way)
 		rj_course_let_abandon(&out->env);

@@ -34,6 +34,7 @@
 #include "engine/send/sender.h"
 #include "engine/source/channel_plan.h"
 #include "engine/source/first_look.h"
+#include "engine/source/rejoin_control.h"
 #include "engine/source/throttle.h"
 #include "engine/wire/resume.h"
 #include "ramjet-connect.h"
@@ -52,6 +53,7 @@ struct rj_source_session {
 	struct rj_link link;
 	struct rj_talk talk; /* how far the conversation has come */
 	struct rj_link_keeper keeper;
+	struct rj_rejoin_control rejoin; /* the keeper's */
 	struct rj_heartbeat heartbeat;
 	struct rj_mailbox outbox;
 	bool has_outbox;       /* control frames travel on channel 0 */

@@ -225,6 +225,10 @@ static int follow(struct rj_outgoing *out, enum rj_advice advice,
 {
 	int rc;
 
+	/* The guest goes nowhere while nobody can be told. */
+	if (rj_link_is_lost(&out->session.link) &&
+	    (advice == RJ_ADVICE_GO_ANYWAY || advice == RJ_ADVICE_SWITCH))
+		return 0;
 	out->handover.forced = advice == RJ_ADVICE_GO_ANYWAY;
 	out->handover.expected_us =
 		out->handover.forced ? out->forecast.pause.p90_us : 0;

@@ -53,6 +53,7 @@ static void free_outgoing(struct ramjet_migration *m)
 	rj_numa_done(&out->lanes.numa);
 	rj_link_keeper_done(&out->session.keeper);
 	rj_link_done(&out->session.link);
+	rj_rejoin_control_done(&out->session.rejoin);
 	rj_governor_done(&out->lanes.governor);
 	if (out->session.has_outbox)
 		rj_mailbox_done(&out->session.outbox);

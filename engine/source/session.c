@@ -286,6 +286,13 @@ void rj_session_keep_link(struct rj_source_session *session,
 {
 	struct ramjet_error err = { 0 };
 
+	if (session->control_may_return &&
+	    rj_rejoin_control_begin(&session->rejoin, session->uri,
+				    &session->control, &session->hello,
+				    session->reconnect_ms, env))
+		rj_link_keeper_may_return(&session->keeper, &session->link,
+					  &session->rejoin.resume,
+					  &session->rejoin.way);
 	/* Without a keeper the control thread answers PING, when it has
 	 * time. */
 	if (rj_link_keeper_start(&session->keeper, &session->link,

@@ -72,17 +72,22 @@ static int check_pulse(struct rj_outgoing *out, struct ramjet_error *err)
 				  atomic_load_explicit(&out->session.link.heard,
 						       memory_order_relaxed);
 
+	if (rj_link_is_lost(&out->session.link)) {
+		out->session.heartbeat.heard_ns = 0;
+		return 0;
+	}
 	if (out->session.one_way ||
 	    rj_heartbeat_look(&out->session.heartbeat, activity,
 			      &out->session.link.ping,
 			      rj_now_ns()) != RJ_PULSE_DEAD)
 		return 0;
-	return rj_fail(
+	(void)rj_fail(
 		err, -ETIMEDOUT,
 		"control link: the target has said nothing for %llu s, "
 		"and does not answer: it is stopped, or gone while "
 		"another process holds its connections",
 		(unsigned long long)(rj_heartbeat_limits.dead_ns / 1000000000));
+	return rj_link_give_up(&out->session.link, err);
 }
 
 int rj_source_tick(struct rj_outgoing *out, bool busy, struct ramjet_error *err)

@@ -56,6 +56,8 @@ static void seat(struct rj_door *door, unsigned place,
 	rj_unlock(&door->lock);
 	(void)rj_conn_close(&older, 0, NULL);
 	rj_event_signal(door->event_fd);
+	if (place == RJ_DOOR_CONTROL)
+		rj_event_signal(door->control_fd);
 }
 
 static void receive(struct rj_door *door, struct rj_visitor *visitor)
@@ -98,11 +100,16 @@ int rj_door_open(struct rj_door *door, struct rj_lobby *lobby,
 		.lane_count = lane_count,
 		.event_fd = event_fd,
 		.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		.control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 		.log = log,
 		.lobby = *lobby,
 	};
-	if (door->stop_fd < 0)
-		return rj_fail_errno(err, -errno, "door: eventfd");
+	if (door->stop_fd < 0 || door->control_fd < 0) {
+		rc = rj_fail_errno(err, -errno, "door: eventfd");
+		rj_close_fd(&door->stop_fd);
+		rj_close_fd(&door->control_fd);
+		return rc;
+	}
 	rj_mutex_init(&door->lock);
 	for (unsigned i = 0; i < RJ_ARRAY_SIZE(door->places); i++)
 		door->places[i].conn = (struct rj_conn)RJ_CONN_NONE;
@@ -110,6 +117,7 @@ int rj_door_open(struct rj_door *door, struct rj_lobby *lobby,
 	if (rc) {
 		rj_mutex_done(&door->lock);
 		rj_close_fd(&door->stop_fd);
+		rj_close_fd(&door->control_fd);
 		return rj_thread_fail(err, rc, "door");
 	}
 	door->started = true;
@@ -137,6 +145,17 @@ bool rj_door_take(struct rj_door *door, unsigned place, struct rj_visitor *ret)
 	return taken;
 }
 
+uint32_t rj_door_epoch(struct rj_door *door, unsigned place)
+{
+	const struct rj_door_place *at = &door->places[place];
+	uint32_t epoch;
+
+	rj_lock(&door->lock);
+	epoch = rj_conn_is_open(&at->conn) ? at->hello.epoch : 0;
+	rj_unlock(&door->lock);
+	return epoch;
+}
+
 void rj_door_close(struct rj_door *door)
 {
 	if (!door->started)
@@ -149,4 +168,5 @@ void rj_door_close(struct rj_door *door)
 	rj_lobby_done(&door->lobby);
 	rj_mutex_done(&door->lock);
 	rj_close_fd(&door->stop_fd);
+	rj_close_fd(&door->control_fd);
 }

@@ -28,7 +28,8 @@ struct rj_door {
 	/* immutable while the thread runs */
 	struct rj_hello session; /* of its first control link */
 	unsigned lane_count;
-	int event_fd; /* signalled for the control thread */
+	int event_fd;   /* signalled for the control thread */
+	int control_fd; /* and when somebody has come for the control link */
 	int stop_fd;
 	const struct rj_log *log;
 	pthread_t thread;
@@ -58,6 +59,8 @@ RJ_NODISCARD int rj_door_open(struct rj_door *door, struct rj_lobby *lobby,
  * session and an epoch above 0. The connection is the caller's to take or to
  * refuse (engine/link/refusal.h). False: nobody. */
 bool rj_door_take(struct rj_door *door, unsigned place, struct rj_visitor *ret);
+/* The epoch of who is there to be taken; 0: nobody. */
+uint32_t rj_door_epoch(struct rj_door *door, unsigned place);
 /* Has anybody come? Cheap. */
 static inline bool rj_door_has_visitors(const struct rj_door *door)
 {

@@ -15,6 +15,7 @@
 #include "engine/receive/fences.h"
 #include "engine/receive/receiver.h"
 #include "engine/receive/target_memory.h"
+#include "engine/target/control_return.h"
 #include "engine/target/door.h"
 #include "engine/target/lanes.h"
 #include "engine/wire/resume.h"
@@ -38,8 +39,9 @@ struct rj_incoming {
 	/* set up by session.c */
 	struct rj_conn control; /* fd -1 when in band */
 	struct rj_link link;
-	struct rj_talk talk;          /* how far the conversation has come */
-	struct rj_link_keeper keeper; /* of a control link of its own */
+	struct rj_talk talk;           /* how far the conversation has come */
+	struct rj_link_keeper keeper;  /* of a control link of its own */
+	struct rj_control_return back; /* the keeper's */
 	struct rj_heartbeat heartbeat;
 	/* Where reconnect_ms: who returns. Until the door is opened the lobby is
 	 * kept, and what the session's first HELLO said. */

@@ -13,6 +13,7 @@
 #include "engine/page/known_kinds.h"
 #include "engine/wire/bytes.h"
 #include "engine/wire/digest_parts.h"
+#include "ringio/wait.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -398,6 +399,10 @@ static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
 
 	if (in->one_way)
 		return 0;
+	if (rj_link_is_lost(&in->link)) {
+		in->heartbeat.heard_ns = 0;
+		return 0;
+	}
 	for (unsigned i = 0; i < in->channel_count; i++)
 		activity += rj_counter(&m->counters[i].wire_bytes);
 	/* In band, the source does not answer before its first page. */
@@ -413,12 +418,13 @@ static int check_pulse(struct ramjet_migration *m, struct ramjet_error *err)
 	case RJ_PULSE_DEAD:
 		break;
 	}
-	return rj_fail(
+	(void)rj_fail(
 		err, -ETIMEDOUT,
 		"control link: the source has said nothing for %llu s, "
 		"and does not answer: it is stopped, or gone while "
 		"another process holds its connections",
 		(unsigned long long)(rj_heartbeat_limits.dead_ns / 1000000000));
+	return rj_link_give_up(&in->link, err);
 }
 
 int rj_target_await_all(struct ramjet_migration *m, struct ramjet_error *err)
@@ -458,4 +464,28 @@ int rj_target_await_commit(struct ramjet_migration *m, struct ramjet_error *err)
 	if (!rc)
 		rc = check_silence(m, err);
 	return rc || !m->in->one_way ? rc : end_command(m, err);
+}
+
+bool rj_target_await_known(struct ramjet_migration *m, uint64_t deadline_ns)
+{
+	struct rj_link *link = &m->in->link;
+	struct rj_message message;
+	int rc = 0;
+
+	if (!link->resume)
+		return true;
+	while (!rj_resume_is_all_known(link->resume)) {
+		rj_event_clear(m->event_fd);
+		/* Nothing comes but the news that it will not return. */
+		while ((rc = rj_link_poll(link, &message, NULL)) > 0)
+			rj_message_done(&message);
+		if (rc < 0)
+			return true;
+		if (rj_resume_is_all_known(link->resume))
+			break;
+		/* Whoever frees the migration does not wait. */
+		if (rj_wait_fd(m->event_fd, POLLIN, deadline_ns, m->wake_fd))
+			return false;
+	}
+	return true;
 }

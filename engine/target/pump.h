@@ -19,4 +19,7 @@ RJ_NODISCARD int rj_target_look(struct ramjet_migration *m,
 /* READY was answered: until COMMIT, or the news that it will not come. */
 RJ_NODISCARD int rj_target_await_commit(struct ramjet_migration *m,
 					struct ramjet_error *err);
+/* RUNNING is said: has the source heard all, or is there nothing to wait for?
+ * Until deadline_ns. */
+bool rj_target_await_known(struct ramjet_migration *m, uint64_t deadline_ns);
 #endif

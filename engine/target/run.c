@@ -22,12 +22,18 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* Mostly the source says at once that it has heard RUNNING: so long the end of
+ * the migration waits for that. Chosen: nobody waits for the target's end but who
+ * moves the next guest. */
+#define KNOWN_SOON_NS (100 * UINT64_C(1000000))
+
 static void free_incoming(struct ramjet_migration *m)
 {
 	struct rj_incoming *in = m->in;
 
 	if (!in)
 		return;
+	rj_link_keeper_stop(&in->keeper);
 	rj_door_close(&in->door);
 	rj_lobby_done(&in->lobby);
 	rj_listener_close(&in->listener);
@@ -38,6 +44,7 @@ static void free_incoming(struct ramjet_migration *m)
 	(void)rj_conn_close(&in->control, 1, NULL);
 	rj_link_keeper_done(&in->keeper);
 	rj_link_done(&in->link);
+	rj_control_return_done(&in->back);
 	if (in->has_inbox)
 		rj_mailbox_done(&in->inbox);
 	rj_target_memory_done(&in->memory);
@@ -117,6 +124,12 @@ static void keep_link(struct ramjet_migration *m)
 	struct rj_incoming *in = m->in;
 	struct ramjet_error err = { 0 };
 
+	if (in->control_may_return && in->door.started) {
+		rj_control_return_begin(&in->back, &in->door, in->reconnect_ms,
+					&in->env);
+		rj_link_keeper_may_return(&in->keeper, &in->link,
+					  &in->back.resume, &in->back.way);
+	}
 	if (rj_link_keeper_start(&in->keeper, &in->link, m->event_fd,
 				 inbox_bytes_max(m), &err))
 		rj_log(&m->log, RJ_LOG_WARNING, "%s", err.message);
@@ -368,14 +381,32 @@ static void unwind(struct ramjet_migration *m)
 	rj_migration_finish(m, end);
 }
 
+static void hang_up(struct rj_incoming *in)
+{
+	rj_link_keeper_stop(&in->keeper);
+	close_connections(in);
+}
+
 static void complete(struct ramjet_migration *m)
 {
-	rj_link_keeper_stop(&m->in->keeper);
+	bool is_known;
+
 	join_receivers(m->in);
 	rj_clearing_stop(&m->in->memory.clearing);
+	is_known = rj_target_await_known(m, rj_now_ns() + KNOWN_SOON_NS);
 	record_wire(m);
-	close_connections(m->in);
+	if (is_known)
+		hang_up(m->in);
+	else
+		atomic_store_explicit(&m->in->back.is_over, true,
+				      memory_order_relaxed);
 	rj_migration_finish(m, RAMJET_STATE_COMPLETED);
+	if (is_known)
+		return;
+	/* The link may be lost with the last word in it: the source may come
+	 * and ask, until it has given up. */
+	(void)rj_target_await_known(m, rj_now_ns() + m->in->back.way.window_ns);
+	hang_up(m->in);
 }
 
 static void control_thread(struct ramjet_migration *m)

@@ -6,6 +6,7 @@
 
 #include "engine/link/hello.h"
 #include "engine/link/lanes.h"
+#include "engine/link/link_wait.h"
 #include "engine/link/lobby.h"
 #include "engine/link/refusal.h"
 #include "engine/migration/last_words.h"

@@ -39,7 +39,11 @@ class Relay:
                 source, _ = self.listener.accept()
             except OSError:
                 return
-            target = socket.create_connection(self.target)
+            try:
+                target = socket.create_connection(self.target)
+            except OSError:  # who comes back finds it gone
+                source.close()
+                continue
             with self.lock:
                 self.links.append((source, target))
             for left, right, direction in ((source, target, TO_TARGET),

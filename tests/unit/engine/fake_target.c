@@ -52,7 +52,7 @@ static void reach_hello(struct fake_target *s)
 	assert_true(wire_peer_send_hello(s->peer.control, &s->peer.hello));
 	assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
 	/* One that knows nothing of it skips what is offered. */
-	if (frame.type == RJ_FRAME_OFFER)
+	while (frame.type == RJ_FRAME_OFFER || frame.type == RJ_FRAME_KEEPS)
 		assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
 	assert_int_equal(frame.type, RJ_FRAME_BLOCKS);
 }

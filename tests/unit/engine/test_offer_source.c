@@ -52,6 +52,8 @@ static uint32_t read_offer(struct fake_target *s)
 		assert_true(kinds);
 		assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
 	}
+	if (frame.type == RJ_FRAME_KEEPS)
+		assert_true(wire_peer_read(s->peer.control, &frame, NULL, 0));
 	assert_int_equal(frame.type, RJ_FRAME_BLOCKS);
 	return kinds;
 }

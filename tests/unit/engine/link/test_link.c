@@ -12,6 +12,7 @@
 
 #include "engine/link/event.h"
 #include "engine/link/link.h"
+#include "engine/link/link_wait.h"
 #include "util/clock.h"
 
 #define STREAM_MAX 4096u

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/link/link_keeper.h"
+#include "engine/link/link_wait.h"
 #include "util/clock.h"
 
 #define MINUTE_NS (60 * UINT64_C(1000000000))
