@@ -52,8 +52,10 @@ class Cutter:
     # ---- for others
 
     def close(self):
-        self._do(self._end)
-        self.thread.join()
+        if self.thread.is_alive():
+            self._do(self._end)
+            self.thread.join()
+            os.close(self.wake_write)
 
     def reset(self, which):
         """`which`: picks from a list of connections, the control link first
@@ -84,7 +86,8 @@ class Cutter:
 
     def _do(self, action):
         self.asked.append(action)
-        os.write(self.wake_write, b".")
+        if not self.over:
+            os.write(self.wake_write, b".")
 
     def _run(self):
         while not self.over:
