@@ -34,7 +34,7 @@ RJ_NODISCARD int rj_link_keeper_start(struct rj_link_keeper *keeper,
 				      uint64_t bytes_max,
 				      struct ramjet_error *err);
 /* Before that: what is said is kept in `resume`, and a connection that is lost
- * made anew by `way`. Both borrowed until the keeper is stopped. */
+ * made anew by `way`, if there is one. Both borrowed until the keeper is stopped. */
 void rj_link_keeper_may_return(struct rj_link_keeper *keeper,
 			       struct rj_link *link, struct rj_resume *resume,
 			       const struct rj_link_way *way);

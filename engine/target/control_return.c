@@ -117,7 +117,7 @@ void rj_control_return_begin(struct rj_control_return *back,
 	*back = (struct rj_control_return){
 		.way = { .window_ns =
 				 reconnect_ms * UINT64_C(1000000) + LATER_NS,
-			 .visitor_fd = door->control_fd,
+			 .visitor_fd = door->started ? door->control_fd : -1,
 			 .has_come = has_come,
 			 .connect = await_source,
 			 .tell = tell,

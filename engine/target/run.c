@@ -124,11 +124,13 @@ static void keep_link(struct ramjet_migration *m)
 	struct rj_incoming *in = m->in;
 	struct ramjet_error err = { 0 };
 
-	if (in->control_may_return && in->door.started) {
+	/* Without a door it does not return, but both sides say HEARD. */
+	if (in->control_may_return) {
 		rj_control_return_begin(&in->back, &in->door, in->reconnect_ms,
 					&in->env);
-		rj_link_keeper_may_return(&in->keeper, &in->link,
-					  &in->back.resume, &in->back.way);
+		rj_link_keeper_may_return(
+			&in->keeper, &in->link, &in->back.resume,
+			in->door.started ? &in->back.way : NULL);
 	}
 	if (rj_link_keeper_start(&in->keeper, &in->link, m->event_fd,
 				 inbox_bytes_max(m), &err))
@@ -151,8 +153,6 @@ static int start_receivers(struct ramjet_migration *m, struct ramjet_error *err)
 		rj_mailbox_init(&in->inbox, inbox_bytes_max(m), m->event_fd);
 		in->has_inbox = true;
 		in->link.inbox = &in->inbox;
-	} else {
-		keep_link(m);
 	}
 	if (in->lanes_may_be_lost)
 		rc = rj_lost_lanes_init(in, err);
@@ -202,6 +202,8 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 	if (rc)
 		return rc;
 	rj_target_open_door(m);
+	if (!m->in->has_inbox)
+		keep_link(m);
 	rj_lock(&m->lock);
 	m->stats.active_us = m->in->so_far.us = rj_now_us();
 	rj_unlock(&m->lock);
