@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/engine/hostile.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/wire/bytes.h"
@@ -123,6 +125,26 @@ const uint8_t hostile_garbage[HOSTILE_GARBAGE_BYTES] = { 0x5a, 0x5a, 0x5a,
 bool hostile_is_garbage(const struct ramjet_error *err)
 {
 	return strstr(err->message, "bad magic 0x5a5a5a5a") != NULL;
+}
+
+bool hostile_is_out_of_turn(const struct ramjet_error *err, uint8_t type)
+{
+	static const char *const reasons[] = {
+		"has no place",       "comes a second time",
+		"came, wanted HELLO", "unknown mandatory frame type",
+		"is reserved for",    "answers no PING",
+	};
+	char number[8];
+
+	(void)snprintf(number, sizeof(number), "0x%02x", type);
+	if (err->code != -EPROTO ||
+	    (!strstr(err->message, number) &&
+	     !strstr(err->message, rj_frame_type_name(type))))
+		return false;
+	for (unsigned i = 0; i < RJ_ARRAY_SIZE(reasons); i++)
+		if (strstr(err->message, reasons[i]))
+			return true;
+	return false;
 }
 
 void hostile_set(uint8_t *wire, size_t bytes, const struct hostile_field *field,

@@ -40,6 +40,9 @@ size_t hostile_build(uint8_t type, uint8_t wire[HOSTILE_BYTES_MAX]);
 extern const uint8_t hostile_garbage[HOSTILE_GARBAGE_BYTES];
 bool hostile_is_garbage(const struct ramjet_error *err);
 
+/* Refused for its type and the moment alone, and named: not for what is in it. */
+bool hostile_is_out_of_turn(const struct ramjet_error *err, uint8_t type);
+
 /* A field: `bytes` little endian at `at` of the frame. Legal from min to max. */
 struct hostile_field {
 	uint8_t type;

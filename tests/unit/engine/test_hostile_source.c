@@ -45,12 +45,7 @@ static bool has_a_place(uint8_t type, unsigned step)
 static void expect_named(const struct ramjet_error *err, uint8_t type,
 			 unsigned step)
 {
-	char number[8];
-
-	(void)snprintf(number, sizeof(number), "0x%02x", type);
-	if (err->code != -EPROTO ||
-	    (!strstr(err->message, number) &&
-	     !strstr(err->message, rj_frame_type_name(type))))
+	if (!hostile_is_out_of_turn(err, type))
 		fail_msg("step %u, type 0x%02x: %d, %s", step, type, err->code,
 			 err->message);
 }

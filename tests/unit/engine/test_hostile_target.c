@@ -48,16 +48,12 @@ static void say_out_of_turn(struct fake_target *s, uint8_t type, unsigned step)
 	const struct ramjet_error *err = &s->move.source_err;
 	uint8_t wire[HOSTILE_BYTES_MAX];
 	const size_t bytes = hostile_build(type, wire);
-	char number[8];
 
-	(void)snprintf(number, sizeof(number), "0x%02x", type);
 	fake_target_begin(s);
 	fake_target_reach(s, step);
 	assert_true(wire_peer_send_bytes(s->peer.control, wire, bytes));
 	fake_target_expect_end(s, step);
-	if (err->code != -EPROTO ||
-	    (!strstr(err->message, number) &&
-	     !strstr(err->message, rj_frame_type_name(type))))
+	if (!hostile_is_out_of_turn(err, type))
 		fail_msg("step %u, type 0x%02x: %d, %s", step, type, err->code,
 			 err->message);
 	fake_target_done(s);
