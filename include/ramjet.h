@@ -397,8 +397,10 @@ struct ramjet_channel_info {
 	uint64_t bytes;
 	uint32_t rtt_us; /* 0 when unknown */
 	/* "connecting", "open", "idle" (open, not to send now), "draining" (after
-	 * its last page), "closed", "lost" */
+	 * its last page), "closed", "lost", "rejoining" (connected anew, the
+	 * target has not taken it yet) */
 	const char *state;
+	uint32_t epoch; /* how often it was connected anew */
 };
 
 /* One term of the pause; the terms add up to the whole. */
@@ -495,6 +497,9 @@ struct ramjet_info {
 	 * runs. The guest itself ran before: this is its own pause. */
 	uint64_t guest_downtime_us;
 	uint64_t control_reconnects; /* a lost control link came back */
+	/* Channels that broke while the others went on, and those of them that
+	 * came back; each time. */
+	uint32_t lanes_lost, lanes_rejoined;
 };
 #define RAMJET_ROUNDS_MAX 1024u
 

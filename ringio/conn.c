@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "ringio/conn_ops.h"
 #include "ringio/endpoint.h"
@@ -85,6 +86,20 @@ void rj_conn_shut_down(const struct rj_conn *conn)
 {
 	if (conn->ops && conn->ops->shut_down)
 		conn->ops->shut_down(conn);
+}
+
+void rj_conn_abort(const struct rj_conn *conn)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	if (!rj_conn_is_bare(conn) || !rj_conn_is_socket(conn)) {
+		rj_conn_shut_down(conn);
+		return;
+	}
+	/* TCP: a reset, after which the kernel holds no memory of ours. Others
+	 * know nothing of it. */
+	(void)connect(conn->fd, &none, sizeof(none));
+	(void)shutdown(conn->fd, SHUT_RDWR);
 }
 
 int rj_conn_peer(const struct rj_conn *conn, struct sockaddr_storage *ret,

@@ -184,6 +184,9 @@ RJ_NODISCARD int rj_conn_wait(const struct rj_conn *conn, short events,
 			      uint64_t deadline_ns, int wake_fd);
 /* Tell the peer that nothing more will be sent. It may still send. */
 void rj_conn_shut_down(const struct rj_conn *conn);
+/* Give it up, while another thread sends or receives: that fails at once, and what
+ * was under way is thrown away. It is still to be closed. */
+void rj_conn_abort(const struct rj_conn *conn);
 /* The address where it goes. 0, -EAFNOSUPPORT when it goes to none, or another
  * errno. */
 RJ_NODISCARD int rj_conn_peer(const struct rj_conn *conn,

@@ -95,6 +95,7 @@ void rj_tcp_info(int fd, struct rj_channel_tcp *ret)
 		.rwnd_limited_us = info.tcpi_rwnd_limited,
 		.sndbuf_limited_us = info.tcpi_sndbuf_limited,
 		.notsent_bytes = info.tcpi_notsent_bytes,
+		.retransmits = info.tcpi_retransmits,
 	};
 	/* acked counts the SYN as well */
 	if (sent > info.tcpi_bytes_acked)

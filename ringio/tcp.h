@@ -13,6 +13,7 @@ struct rj_channel_tcp {
 	uint64_t bytes_acked;
 	uint64_t busy_us, rwnd_limited_us, sndbuf_limited_us;
 	uint32_t notsent_bytes, unacked_bytes;
+	uint32_t retransmits; /* of the same bytes, in a row, unanswered */
 };
 
 /* Bytes per second, 0 = no cap. */

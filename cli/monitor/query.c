@@ -235,6 +235,8 @@ static void add_times(json_t *object, const struct ramjet_info *info)
 	add(object, "x-ramjet-called-off", whole(info->called_off));
 	add(object, "x-ramjet-control-reconnects",
 	    whole(info->control_reconnects));
+	add(object, "x-ramjet-lanes-lost", whole(info->lanes_lost));
+	add(object, "x-ramjet-lanes-rejoined", whole(info->lanes_rejoined));
 }
 
 static json_t *texts(const char *const *strings, size_t count)

@@ -80,6 +80,9 @@ static void take_migration(struct rj_cli_followed *f, const json_t *object)
 		.called_off = (uint32_t)number(object, "x-ramjet-called-off"),
 		.control_reconnects =
 			number(object, "x-ramjet-control-reconnects"),
+		.lanes_lost = (uint32_t)number(object, "x-ramjet-lanes-lost"),
+		.lanes_rejoined =
+			(uint32_t)number(object, "x-ramjet-lanes-rejoined"),
 	};
 	if (json_object_get(object, "x-ramjet-converges-in-us"))
 		info->convergence_us =

@@ -94,14 +94,17 @@ static json_t *channels_array(const struct ramjet_info *info)
 	for (size_t i = 0; i < info->channel_count; i++)
 		(void)json_array_append_new(
 			array,
-			json_pack("{s:o, s:s, s:o}", "bytes",
-				  whole(RAMJET_AT(info->channels, i)->bytes),
-				  "state", RAMJET_AT(info->channels, i)->state,
-				  "rtt_us",
-				  /* Only TCP measures it. */
-				  if_known(RAMJET_AT(info->channels, i)->rtt_us,
-					   whole(RAMJET_AT(info->channels, i)
-							 ->rtt_us))));
+			json_pack(
+				"{s:o, s:s, s:I, s:o}", "bytes",
+				whole(RAMJET_AT(info->channels, i)->bytes),
+				"state", RAMJET_AT(info->channels, i)->state,
+				"epoch",
+				(json_int_t)RAMJET_AT(info->channels, i)->epoch,
+				"rtt_us",
+				/* Only TCP measures it. */
+				if_known(RAMJET_AT(info->channels, i)->rtt_us,
+					 whole(RAMJET_AT(info->channels, i)
+						       ->rtt_us))));
 	return array;
 }
 
@@ -298,6 +301,8 @@ static void add_work(json_t *object, const struct ramjet_info *info)
 	    info->limit_needed_us ? ms(info->limit_needed_us) : json_null());
 	add(object, "called_off", json_integer(info->called_off));
 	add(object, "control_reconnects", whole(info->control_reconnects));
+	add(object, "lanes_lost", json_integer(info->lanes_lost));
+	add(object, "lanes_rejoined", json_integer(info->lanes_rejoined));
 	add(object, "guest_stall_ms", ms(info->guest_stall_us));
 	add(object, "throttled_ms", ms(info->throttled_us));
 }

@@ -76,6 +76,21 @@ static void pages_made_smaller(const struct ramjet_info *info, FILE *out)
 			      rj_cli_human_count(info->ram_delta_pages, pages));
 }
 
+static void tell_of_lost_lanes(const struct ramjet_info *info, FILE *out)
+{
+	char pages[RJ_CLI_HUMAN_BYTES];
+
+	if (!info->lanes_lost)
+		return;
+	label(out, "");
+	(void)fprintf(out,
+		      "%u connection%s lost, %u came back; %s pages sent "
+		      "again\n",
+		      info->lanes_lost, info->lanes_lost == 1 ? "" : "s",
+		      info->lanes_rejoined,
+		      rj_cli_human_count(info->ram_resent_pages, pages));
+}
+
 void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 {
 	char total[RJ_CLI_HUMAN_BYTES], time[RJ_CLI_HUMAN_BYTES];
@@ -119,6 +134,7 @@ void rj_cli_result_memory(const struct ramjet_info *info, FILE *out)
 			      (unsigned long long)info->control_reconnects,
 			      info->control_reconnects == 1 ? "" : "s");
 	}
+	tell_of_lost_lanes(info, out);
 	label(out, "work");
 	(void)fprintf(
 		out, "%zu channel%s, %s of CPU time on this side\n",

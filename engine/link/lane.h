@@ -7,6 +7,7 @@
  *
  *   connecting -> open <-> resting
  *                 open, resting -> draining -> closed
+ *                                  draining -> open (one more round after all)
  *   any of these -> lost -> rejoining -> open
  */
 #include <stdatomic.h>

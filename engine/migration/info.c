@@ -33,6 +33,8 @@ static void add_channels(struct snapshot *snap,
 			.size = sizeof(snap->channels[i]),
 			.bytes = rj_counter(&c->wire_bytes),
 			.state = rj_lane_state_name(rj_lane_state(&c->state)),
+			.epoch = atomic_load_explicit(&c->epoch,
+						      memory_order_relaxed),
 			.rtt_us = atomic_load_explicit(&c->rtt_us,
 						       memory_order_relaxed),
 		};
@@ -126,6 +128,9 @@ static void add_statistics_locked(struct snapshot *snap,
 	info->throttle_percent = stats->throttle_percent;
 	info->called_off = stats->called_off;
 	info->control_reconnects = stats->control_reconnects;
+	info->lanes_lost = stats->lanes_lost;
+	info->lanes_rejoined = stats->lanes_rejoined;
+	info->ram_resent_pages = stats->resent_pages;
 	info->guest_stall_us = stats->guest_stall_us;
 	info->throttled_us = stats->throttled_us;
 	info->ram_wire_bytes += stats->control_bytes;

@@ -29,6 +29,14 @@
  *    is not let down. Once somebody is in e, it may begin again, so that a lane
  *    that enters e - 1 only now takes nothing out there: nobody builds on what
  *    it sends before that new beginning, and then on nothing that old.
+ * 5. A lane that is lost has sent what never arrives. So, where lanes may be lost,
+ *    a copy of q is built on only once q is applied as well. What the target has
+ *    not of a lost lane's is forgotten, all rounds of it, once the lane has ended,
+ *    and before the source hears of any round that the target applies without that
+ *    lane: so a copy of its own is forgotten, or had arrived. A page of which it
+ *    had received a part has no copy then, and gets one only from who sends it
+ *    again. A lane that comes back sends nothing in rounds that all have left
+ *    (rj_rounds_join()): 1 to 4 hold for it as for one that was late.
  * What follows: two lanes in r and r + 1 may send the same page at once (parts of
  * chunks, rounds.h): the one in r + 1 does not build, as not all have left r; the
  * one in r builds on a copy of a round < r, if one is there, and puts none back if
@@ -303,11 +311,21 @@ static void say_sent(const struct rj_delta_cache *cache, const struct place *at,
 		at->set->least = round;
 }
 
-/* May what is sent in `round` be built on a copy of `sent`? Rules 3 and 4. */
+/* Has it arrived, if it might not? */
+static bool is_there(const struct rj_delta_cache *cache, uint32_t sent)
+{
+	/* Acquire: what was forgotten before is not found any more. */
+	return !cache->options.applied ||
+	       atomic_load_explicit(cache->options.applied,
+				    memory_order_acquire) > sent;
+}
+
+/* May what is sent in `round` be built on a copy of `sent`? Rules 3, 4 and 5. */
 static bool is_base(const struct rj_delta_cache *cache, uint32_t sent,
 		    uint32_t from, uint32_t round)
 {
-	return from <= sent && sent < round && is_last(cache, round);
+	return from <= sent && sent < round && is_last(cache, round) &&
+	       is_there(cache, sent);
 }
 
 /* Rule 1: unless it is of a newer round. */
@@ -431,6 +449,21 @@ void rj_delta_cache_pass(struct rj_delta_cache *cache, unsigned block,
 {
 	if (pages)
 		(void)rj_bitmap_set_run(&cache->sent[block], page, pages);
+}
+
+void rj_delta_cache_forget(struct rj_delta_cache *cache, unsigned block,
+			   uint64_t page, uint64_t pages)
+{
+	for (uint64_t end = page + pages; page < end; page++) {
+		const struct place at = place_of(cache, block, page);
+		unsigned way;
+
+		rj_lock(&at.shard->lock);
+		way = find(&at);
+		if (way < RJ_DELTA_WAYS)
+			(void)take_out(&at, way, UINT32_MAX);
+		rj_unlock(&at.shard->lock);
+	}
 }
 
 bool rj_delta_cache_is_on(const struct rj_delta_cache *cache, uint32_t round,

@@ -37,8 +37,9 @@ struct rj_delta_cache_options {
 	const struct rj_block *blocks; /* borrowed */
 	unsigned block_count;
 	uint64_t bytes; /* rj_delta_cache_budget() */
-	/* How many rounds every lane has left; borrowed. */
-	const _Atomic uint32_t *left_by_all;
+	/* How many rounds every lane has left, and how many the target has
+	 * applied; borrowed. The latter is NULL where no lane is ever lost. */
+	const _Atomic uint32_t *left_by_all, *applied;
 };
 
 /* The bytes it may take for a guest of so many: what was asked for
@@ -88,6 +89,11 @@ void rj_delta_cache_keep(struct rj_delta_cache *cache, unsigned block,
 /* These pages are sent in a round in which no copies are kept. */
 void rj_delta_cache_pass(struct rj_delta_cache *cache, unsigned block,
 			 uint64_t page, uint64_t count);
+
+/* A lane that was lost had claimed these pages, and has ended; nothing is said to be
+ * applied meanwhile. */
+void rj_delta_cache_forget(struct rj_delta_cache *cache, unsigned block,
+			   uint64_t page, uint64_t count);
 
 /* So many bytes need not be sent. */
 void rj_delta_cache_saved(struct rj_delta_cache *cache, uint64_t bytes);

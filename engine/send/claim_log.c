@@ -22,7 +22,8 @@ int rj_claim_log_init(struct rj_claim_log *log, const struct rj_block *blocks,
 {
 	*log = (struct rj_claim_log){ .block_count = block_count };
 	log->first = calloc(block_count + 1, sizeof(*log->first));
-	if (!log->first)
+	log->ring = calloc(RJ_CLAIMS_KEPT, sizeof(*log->ring));
+	if (!log->first || !log->ring)
 		return rj_fail(err, -ENOMEM, "claims: out of memory");
 	for (unsigned i = 0; i < block_count; i++)
 		log->first[i + 1] = log->first[i] + words_of(&blocks[i]);
@@ -41,6 +42,7 @@ void rj_claim_log_done(struct rj_claim_log *log)
 	for (unsigned i = 0; i < 2; i++)
 		free(log->maps[i].words);
 	free(log->first);
+	free(log->ring);
 	*log = (struct rj_claim_log){ 0 };
 }
 
@@ -69,7 +71,7 @@ void rj_claim_log_enter(struct rj_claim_log *log, uint32_t round,
 	log->maps[log->newer].last_round = round;
 }
 
-void rj_claim_log_add(struct rj_claim_log *log, unsigned block, uint64_t chunk)
+static void overflow(struct rj_claim_log *log, unsigned block, uint64_t chunk)
 {
 	struct rj_claim_map *map = &log->maps[log->newer];
 	const uint64_t word = log->first[block] + chunk / WORD_BITS;
@@ -84,15 +86,59 @@ void rj_claim_log_add(struct rj_claim_log *log, unsigned block, uint64_t chunk)
 	map->high = word >= map->high ? word + 1 : map->high;
 }
 
+static struct rj_logged_claim *claim_at(const struct rj_claim_log *log,
+					uint64_t index)
+{
+	return &log->ring[index % RJ_CLAIMS_KEPT];
+}
+
+/* Forget what the target has, and make room for one. */
+static void trim(struct rj_claim_log *log, uint64_t taken, uint32_t applied)
+{
+	while (log->begin < log->end) {
+		const struct rj_logged_claim *oldest =
+			claim_at(log, log->begin);
+
+		if (oldest->last_frame > taken && oldest->round >= applied) {
+			if (log->end - log->begin < RJ_CLAIMS_KEPT)
+				return;
+			overflow(log, oldest->block, oldest->chunk);
+		}
+		log->begin++;
+	}
+}
+
+void rj_claim_log_add(struct rj_claim_log *log, unsigned block, uint64_t chunk,
+		      const uint64_t *words, uint32_t round, uint64_t taken,
+		      uint32_t applied)
+{
+	struct rj_logged_claim *claim;
+
+	trim(log, taken, applied);
+	claim = claim_at(log, log->end++);
+	*claim = (struct rj_logged_claim){
+		.chunk = chunk,
+		.last_frame = UINT64_MAX,
+		.block = block,
+		.round = round,
+	};
+	memcpy(claim->words, words, sizeof(claim->words));
+}
+
+void rj_claim_log_end(struct rj_claim_log *log, uint64_t last_frame)
+{
+	claim_at(log, log->end - 1)->last_frame = last_frame;
+}
+
 static uint64_t word_at(const struct rj_claim_map *map, uint64_t word)
 {
 	return word >= map->low && word < map->high ? map->words[word] : 0;
 }
 
-void rj_claim_log_visit(const struct rj_claim_log *log,
-			void (*visit)(void *user, unsigned block,
-				      uint64_t chunk),
-			void *user)
+static void visit_overflow(const struct rj_claim_log *log,
+			   void (*visit)(void *user, unsigned block,
+					 uint64_t chunk, const uint64_t *words),
+			   void *user)
 {
 	for (unsigned i = 0; i < log->block_count; i++)
 		for (uint64_t w = log->first[i]; w < log->first[i + 1]; w++) {
@@ -102,6 +148,23 @@ void rj_claim_log_visit(const struct rj_claim_log *log,
 			for (; word; word &= word - 1)
 				visit(user, i,
 				      (w - log->first[i]) * WORD_BITS +
-					      rj_lowest_bit(word));
+					      rj_lowest_bit(word),
+				      NULL);
 		}
+}
+
+void rj_claim_log_visit(const struct rj_claim_log *log, uint64_t taken,
+			void (*visit)(void *user, unsigned block,
+				      uint64_t chunk, const uint64_t *words),
+			void *user)
+{
+	if (!log->ring)
+		return;
+	visit_overflow(log, visit, user);
+	for (uint64_t i = log->begin; i < log->end; i++) {
+		const struct rj_logged_claim *claim = claim_at(log, i);
+
+		if (claim->last_frame > taken)
+			visit(user, claim->block, claim->chunk, claim->words);
+	}
 }

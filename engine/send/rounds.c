@@ -90,8 +90,10 @@ int rj_rounds_init(struct rj_rounds *rounds, const struct rj_block *blocks,
 	};
 	rj_mutex_init(&rounds->lock);
 	rj_cond_init(&rounds->changed);
+	rounds->in = worker_count;
 	rounds->left = calloc(worker_count, sizeof(*rounds->left));
-	if (!rounds->left) {
+	rounds->out = calloc(worker_count, sizeof(*rounds->out));
+	if (!rounds->left || !rounds->out) {
 		rj_rounds_done(rounds);
 		return rj_fail(err, -ENOMEM, "rounds: out of memory");
 	}
@@ -142,6 +144,7 @@ void rj_rounds_done(struct rj_rounds *rounds)
 	rj_told_done(&rounds->told);
 	rj_heat_done(&rounds->heat);
 	free(rounds->left);
+	free(rounds->out);
 	rj_placement_done(&rounds->by_address);
 	(void)pthread_cond_destroy(&rounds->changed);
 	rj_mutex_done(&rounds->lock);
@@ -156,7 +159,7 @@ static uint32_t next_locked(const struct rj_rounds *rounds)
 	return rounds->begun ? rounds->open + 1 : 0;
 }
 
-static uint32_t next_round(struct rj_rounds *rounds)
+uint32_t rj_rounds_next(struct rj_rounds *rounds)
 {
 	uint32_t next;
 
@@ -166,14 +169,29 @@ static uint32_t next_round(struct rj_rounds *rounds)
 	return next;
 }
 
-/* True when every worker has left all rounds before `round`. */
+/* True when every worker that is in has left all rounds before `round`. While
+ * none is, nobody has: there are pages that nobody takes. */
 static bool all_left_locked(const struct rj_rounds *rounds, uint32_t round)
 	RJ_REQUIRES(rounds->lock)
 {
 	for (unsigned i = 0; i < rounds->worker_count; i++)
-		if (rounds->left[i] < round)
+		if (!rounds->out[i] && rounds->left[i] < round)
 			return false;
-	return true;
+	return rounds->in;
+}
+
+/* Never back: whoever joins begins where all have been. */
+static void raise_left_by_all_locked(struct rj_rounds *rounds)
+	RJ_REQUIRES(rounds->lock)
+{
+	uint32_t round = atomic_load_explicit(&rounds->left_by_all,
+					      memory_order_relaxed);
+
+	while (all_left_locked(rounds, round + 1))
+		round++;
+	/* Release: what they did there comes before. */
+	atomic_store_explicit(&rounds->left_by_all, round,
+			      memory_order_release);
 }
 
 bool rj_rounds_can_fill(struct rj_rounds *rounds)
@@ -208,7 +226,7 @@ static void merge_marks(struct rj_rounds *rounds, unsigned parity)
 
 struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds)
 {
-	const uint32_t next = next_round(rounds);
+	const uint32_t next = rj_rounds_next(rounds);
 	const unsigned parity = next & 1;
 
 	/* Release: pairs with the acquire in skip_next(). All workers have left
@@ -220,7 +238,7 @@ struct rj_bitmap *const *rj_rounds_sink(struct rj_rounds *rounds)
 
 void rj_rounds_filled(struct rj_rounds *rounds, uint64_t marked)
 {
-	atomic_fetch_add(&rounds->pages_left[next_round(rounds) & 1],
+	atomic_fetch_add(&rounds->pages_left[rj_rounds_next(rounds) & 1],
 			 (int64_t)marked);
 }
 
@@ -242,12 +260,12 @@ static uint64_t pages_of(const struct rj_rounds *rounds, uint32_t round)
 
 uint64_t rj_rounds_next_pages(struct rj_rounds *rounds)
 {
-	return pages_of(rounds, next_round(rounds));
+	return pages_of(rounds, rj_rounds_next(rounds));
 }
 
 uint64_t rj_rounds_open_pages(struct rj_rounds *rounds)
 {
-	return pages_of(rounds, next_round(rounds) + 1);
+	return pages_of(rounds, rj_rounds_next(rounds) + 1);
 }
 
 uint64_t rj_rounds_remaining(const struct rj_rounds *rounds)
@@ -315,6 +333,8 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 			      memory_order_relaxed);
 	rounds->open = round;
 	rounds->begun = true;
+	if (final && !rounds->final)
+		rounds->final_from = round;
 	rounds->final = final;
 	rounds->resting =
 		!final && pages_of(rounds, round) >= rounds->long_pages;
@@ -327,6 +347,51 @@ uint32_t rj_rounds_open(struct rj_rounds *rounds, bool final)
 void rj_rounds_set_low(struct rj_rounds *rounds, uint64_t pages)
 {
 	atomic_store(&rounds->low_pages, (int64_t)pages);
+}
+
+void rj_rounds_lose(struct rj_rounds *rounds, unsigned worker)
+{
+	rj_lock(&rounds->lock);
+	assert(!rounds->out[worker]);
+	rounds->out[worker] = true;
+	rounds->in--;
+	atomic_store_explicit(&rounds->active, rounds->worker_count,
+			      memory_order_relaxed);
+	if (rounds->in)
+		raise_left_by_all_locked(rounds);
+	(void)pthread_cond_broadcast(&rounds->changed);
+	rj_unlock(&rounds->lock);
+	rj_event_signal(rounds->event_fd);
+}
+
+uint32_t rj_rounds_join(struct rj_rounds *rounds, unsigned worker,
+			uint32_t least)
+{
+	uint32_t round = least;
+	uint32_t left;
+
+	rj_lock(&rounds->lock);
+	assert(rounds->out[worker]);
+	/* Not where all have been: who keeps copies of pages would take it
+	 * for one that has left (left_by_all). */
+	left = atomic_load_explicit(&rounds->left_by_all, memory_order_relaxed);
+	round = round < left ? left : round;
+	round = round < rounds->open ? rounds->open : round;
+	rounds->left[worker] = round;
+	rounds->out[worker] = false;
+	rounds->in++;
+	rj_unlock(&rounds->lock);
+	return round;
+}
+
+bool rj_rounds_counts(struct rj_rounds *rounds, unsigned worker)
+{
+	bool counts;
+
+	rj_lock(&rounds->lock);
+	counts = !rounds->out[worker];
+	rj_unlock(&rounds->lock);
+	return counts;
 }
 
 void rj_rounds_stop(struct rj_rounds *rounds)
@@ -353,6 +418,22 @@ void rj_rounds_kick(struct rj_rounds *rounds)
 
 /* ---- workers ---- */
 
+static bool is_final_locked(const struct rj_rounds *rounds, uint32_t round)
+	RJ_REQUIRES(rounds->lock)
+{
+	return rounds->final && round >= rounds->final_from;
+}
+
+bool rj_rounds_is_final(struct rj_rounds *rounds, uint32_t round)
+{
+	bool final;
+
+	rj_lock(&rounds->lock);
+	final = is_final_locked(rounds, round);
+	rj_unlock(&rounds->lock);
+	return final;
+}
+
 enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 			      uint64_t *kicks, bool *ret_final)
 {
@@ -369,9 +450,20 @@ enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 	else if (rounds->open < round)
 		result = RJ_ENTER_NO_MORE;
 	*kicks = rounds->kicks;
-	*ret_final = rounds->final && rounds->open == round;
+	*ret_final = is_final_locked(rounds, round);
 	rj_unlock(&rounds->lock);
 	return result;
+}
+
+void rj_rounds_wait_more(struct rj_rounds *rounds, uint32_t round,
+			 uint64_t *kicks)
+{
+	rj_lock(&rounds->lock);
+	while (!rounds->stopping && *kicks == rounds->kicks &&
+	       rounds->open < round)
+		rj_cond_wait(&rounds->changed, &rounds->lock);
+	*kicks = rounds->kicks;
+	rj_unlock(&rounds->lock);
 }
 
 bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks)
@@ -419,9 +511,8 @@ void rj_rounds_leave(struct rj_rounds *rounds, unsigned worker, uint32_t round)
 {
 	rj_lock(&rounds->lock);
 	rounds->left[worker] = round + 1;
-	if (all_left_locked(rounds, round + 1))
-		atomic_store_explicit(&rounds->left_by_all, round + 1,
-				      memory_order_release);
+	if (!rounds->out[worker])
+		raise_left_by_all_locked(rounds);
 	rj_unlock(&rounds->lock);
 	rj_event_signal(rounds->event_fd);
 }

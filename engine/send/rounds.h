@@ -32,6 +32,12 @@
  *           its end, or to be wanted after all; in a short one, and in the
  *           final one, they pass the fence at once. Homes are for those who
  *           are active at first: the others help them.
+ * Lost      A worker whose connection is lost is taken out once it has ended:
+ *           nobody waits for it any more, and what it may have left unsent is
+ *           marked as dirty (rj_told_mark()). It may come back: then it takes
+ *           part in the open round, or in the next one if all have left that.
+ *           While none is in, no round can be filled. The final round can be
+ *           followed by another one, when pages came back.
  * Ordering  is the receiver's: pages of r + 1 wait there until every channel
  *           has delivered its fence of round r.
  */
@@ -105,8 +111,11 @@ struct rj_rounds {
 	bool resting;       /* the open round is long enough to wait in */
 	uint32_t exhausted; /* rounds in which nothing is left to claim */
 	uint32_t open;
-	uint32_t *left; /* per worker: rounds left so far */
-	uint64_t kicks; /* wake-ups for other reasons */
+	uint32_t final_from; /* the first round that was to be the last */
+	uint32_t *left;      /* per worker: rounds left so far */
+	bool *out;           /* per worker: lost, and not back */
+	unsigned in;         /* workers that are not */
+	uint64_t kicks;      /* wake-ups for other reasons */
 };
 
 RJ_NODISCARD int rj_rounds_init(struct rj_rounds *rounds,
@@ -135,6 +144,8 @@ RJ_NODISCARD int rj_rounds_hold_back(struct rj_rounds *rounds, bool skips,
 
 /* ---- control thread ---- */
 
+/* The one that will be opened next. */
+uint32_t rj_rounds_next(struct rj_rounds *rounds);
 /* True when the next round's map may be filled. */
 bool rj_rounds_can_fill(struct rj_rounds *rounds);
 /* One bitmap a block: fill, then report what was newly marked. Marks made by
@@ -162,6 +173,14 @@ bool rj_rounds_all_left(struct rj_rounds *rounds);
 void rj_rounds_set_active(struct rj_rounds *rounds, unsigned count);
 /* Tell the control thread (event_fd) once fewer pages than this are left. */
 void rj_rounds_set_low(struct rj_rounds *rounds, uint64_t pages);
+/* The worker was lost, and has ended: it counts no more, and all others work. */
+void rj_rounds_lose(struct rj_rounds *rounds, unsigned worker);
+/* It is back: it claims from the round on that is returned, `least` or a later one;
+ * of rounds before it has nothing. Before its thread begins. */
+uint32_t rj_rounds_join(struct rj_rounds *rounds, unsigned worker,
+			uint32_t least);
+/* Do others wait for it? Not if it is lost. */
+bool rj_rounds_counts(struct rj_rounds *rounds, unsigned worker);
 /* All waits end, claims find nothing. Any thread. */
 void rj_rounds_stop(struct rj_rounds *rounds);
 /* Wake waiting workers, e.g. for the outbox. Any thread. */
@@ -172,13 +191,20 @@ void rj_rounds_kick(struct rj_rounds *rounds);
 enum rj_enter {
 	RJ_ENTER_OPEN,    /* claim away */
 	RJ_ENTER_KICKED,  /* look at your other duties and ask again */
-	RJ_ENTER_NO_MORE, /* the final round is over */
+	RJ_ENTER_NO_MORE, /* the final round is over; rj_rounds_wait_more() */
 	RJ_ENTER_STOP,
 };
 /* Wait until `round` is open. `*kicks` is the worker's memory of kicks seen.
  */
 enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 			      uint64_t *kicks, bool *ret_final);
+/* Does the fence of `round` say that it is the last? It stays so when another
+ * one follows after all. */
+bool rj_rounds_is_final(struct rj_rounds *rounds, uint32_t round);
+/* The final round is over: wait for a kick, the stop, or for `round` to be opened
+ * after all. */
+void rj_rounds_wait_more(struct rj_rounds *rounds, uint32_t round,
+			 uint64_t *kicks);
 /* Wait for a kick (false) or the stop (true). */
 bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks);
 /* Take a chunk of `round`, or a part of one: 1; 0 when none is left (or

@@ -19,6 +19,12 @@
  *    nothing is skipped (two lanes could leave a page to each other): only once
  *    the other map is being filled for q + 1 is it looked at. For the round
  *    after the final one nothing is filled.
+ *    A page that a lost lane had claimed in q is marked like one that is written
+ *    then, once the lane has ended and the target writes nothing more that came
+ *    by it: so the lane's copy is followed by another one, and comes nowhere after
+ *    it. What the lane had not claimed others find in q; or, if they have left q,
+ *    or there are none, whoever is in q + 1 or q + 2, whose map it is: left there
+ *    since before, it is taken with what was written later, and read then.
  * 3. The target applies rounds in order (fences). So the copy that lands last
  *    lacks no write that was collected: once no bit is left, none at all.
  */

@@ -10,6 +10,7 @@
 #include "engine/link/event.h"
 #include "engine/link/lane.h"
 #include "engine/page/cut.h"
+#include "engine/send/sender_open.h"
 #include "engine/send/sender_wire.h"
 #include "ringio/iov.h"
 #include "util/bits.h"
@@ -26,14 +27,6 @@ static struct rj_out_frame *filling(struct rj_sender *s)
 static void set_state(struct rj_sender *s, enum rj_lane_state state)
 {
 	rj_lane_move(&s->counters->state, state);
-}
-
-static void report_zero_copy(struct rj_sender *s)
-{
-	if (!s->path.news)
-		return;
-	rj_env_path_now(&s->env, "zero copy", s->path.chosen, s->path.reason);
-	s->path.news = false;
 }
 
 static void look_at_level(struct rj_sender *s)
@@ -53,6 +46,7 @@ static int launch(struct rj_sender *s)
 	struct rj_counters *c = s->counters;
 	int rc;
 
+	s->frames_sent += frame->run_count > 0;
 	rj_lane_level_wait(&s->level);
 	rc = rj_sender_slices(s, &rest);
 	if (!rc)
@@ -60,7 +54,7 @@ static int launch(struct rj_sender *s)
 			     ? rj_sender_start_rest(s, &rest)
 			     : rj_send_path_start(&s->path, frame, &s->err);
 	rj_lane_level_waited(&s->level);
-	report_zero_copy(s);
+	rj_sender_report_zero_copy(s);
 	if (rc)
 		return rc;
 	rj_count(&c->payload_bytes, frame->payload_bytes);
@@ -200,6 +194,17 @@ static int send_staged(struct rj_sender *s, const struct rj_block *block,
 	return rc;
 }
 
+static void log_claim(struct rj_sender *s, const struct rj_claim *claim)
+{
+	if (s->may_be_lost)
+		rj_claim_log_add(
+			&s->claims, claim->block,
+			claim->first_page / RJ_CHUNK_PAGES, claim->words,
+			s->round,
+			atomic_load_explicit(&s->taken, memory_order_relaxed),
+			atomic_load_explicit(s->applied, memory_order_relaxed));
+}
+
 static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 		      struct ramjet_error *err)
 {
@@ -209,8 +214,7 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 	int rc;
 
 	rj_count(&s->counters->claimed_pages, claim->pages);
-	rj_claim_log_add(&s->claims, claim->block,
-			 claim->first_page / RJ_CHUNK_PAGES);
+	log_claim(s, claim);
 	rc = rj_backing_check(block, 0, block->page_count, err);
 	if (!rc && s->dirty)
 		rc = rj_dirty_set_rearm(s->dirty, claim->block,
@@ -220,6 +224,10 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 		rc = rj_unlikely(block->foreign != NULL)
 			     ? send_staged(s, block, claim, err)
 			     : rj_sigbus_run(block, send_mapped, &mapped, err);
+	if (!rc && s->may_be_lost)
+		rj_claim_log_end(&s->claims,
+				 s->frames_sent +
+					 !rj_out_frame_is_empty(filling(s)));
 	rj_deltas_note(s->deltas, rj_now_ns() - began_ns,
 		       rj_channel_bytes(s->channel));
 	/* The kernel goes on with the last frame while we scan. */
@@ -266,21 +274,26 @@ static int send_mail(struct rj_sender *s)
 	return 0;
 }
 
-static int end_round(struct rj_sender *s, bool final)
+static int send_fence(struct rj_sender *s, uint32_t round, bool final)
 {
 	struct rj_out_frame *frame = filling(s);
 	int rc = rj_out_frame_is_empty(frame) ? 0 : seal(s);
 
 	if (rc)
 		return rc;
-	rj_out_frame_fence(frame, s->round, final);
+	rj_out_frame_fence(frame, round, final);
 	rj_lane_level_wait(&s->level);
 	rc = rj_channel_send_wait(s->channel);
 	rj_lane_level_waited(&s->level);
-	atomic_store_explicit(&s->counters->fences, s->round + 1,
+	atomic_store_explicit(&s->counters->fences, round + 1,
 			      memory_order_release);
-	if (!rc)
-		rc = launch(s);
+	return rc ? rc : launch(s);
+}
+
+static int end_round(struct rj_sender *s, bool final)
+{
+	const int rc = send_fence(s, s->round, final);
+
 	if (!rc)
 		rj_rounds_leave(s->rounds, s->index, s->round);
 	return rc;
@@ -309,12 +322,19 @@ static int be_active(struct rj_sender *s)
 	return 1;
 }
 
+static bool is_dismissed(const struct rj_sender *s)
+{
+	return atomic_load_explicit(&s->dismissed, memory_order_relaxed);
+}
+
 static int claim_and_send(struct rj_sender *s, struct ramjet_error *err)
 {
 	struct rj_claim claim;
 	int rc;
 
 	while ((rc = be_active(s)) > 0) {
+		if (is_dismissed(s))
+			return -ECANCELED;
 		rc = rj_rounds_claim(s->rounds, s->index, s->round, &claim,
 				     err);
 		if (rc < 0)
@@ -337,9 +357,10 @@ static int run_round(struct rj_sender *s, bool final, struct ramjet_error *err)
 	int rc;
 
 	rj_deltas_enter(s->deltas, s->round, final);
-	rj_claim_log_enter(
-		&s->claims, s->round,
-		atomic_load_explicit(s->applied, memory_order_relaxed));
+	if (s->may_be_lost)
+		rj_claim_log_enter(
+			&s->claims, s->round,
+			atomic_load_explicit(s->applied, memory_order_relaxed));
 	if (s->index < rj_rounds_active(s->rounds))
 		set_state(s, RJ_LANE_OPEN);
 	rj_lane_level_work(&s->level);
@@ -365,13 +386,27 @@ static void publish_rtt(struct rj_sender *s)
 }
 
 /* After the last page: once this returns, nothing of ours reads or pins the
- * guest's memory. */
+ * guest's memory, unless another round is opened after all. */
 static int end_path(struct rj_sender *s)
 {
-	rj_send_path_conclude(&s->path);
-	report_zero_copy(s);
-	rj_lane_level_end(&s->level);
+	set_state(s, RJ_LANE_DRAINING);
+	if (!s->concluded) {
+		rj_send_path_conclude(&s->path);
+		rj_sender_report_zero_copy(s);
+		rj_lane_level_end(&s->level);
+	}
+	s->concluded = true;
 	return rj_channel_drain(s->channel);
+}
+
+/* The fences of rounds in which this connection has no pages. */
+static int catch_up(struct rj_sender *s)
+{
+	int rc = 0;
+
+	for (uint32_t round = s->first_fence; !rc && round < s->round; round++)
+		rc = send_fence(s, round, rj_rounds_is_final(s->rounds, round));
+	return rc;
 }
 
 /* Until the last round is over, or stopped. */
@@ -379,9 +414,13 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 {
 	uint64_t kicks = 0;
 	bool final = false;
-	int rc;
+	int rc = catch_up(s);
 
+	if (rc)
+		return rc;
 	for (;;) {
+		if (is_dismissed(s))
+			return -ECANCELED;
 		/* Finish what is in flight before waiting for a round. */
 		rc = rj_channel_send_wait(s->channel);
 		if (!rc)
@@ -400,8 +439,13 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 		case RJ_ENTER_KICKED:
 			break;
 		case RJ_ENTER_NO_MORE:
-			set_state(s, RJ_LANE_DRAINING);
 			rc = end_path(s);
+			if (!rc && s->may_be_lost) {
+				/* A lost lane's pages may make another one. */
+				rj_rounds_wait_more(s->rounds, s->round,
+						    &kicks);
+				break;
+			}
 			if (rc || !s->outbox)
 				return rc;
 			/* In band, control frames are still to be sent after
@@ -415,123 +459,6 @@ static int run_rounds(struct rj_sender *s, struct ramjet_error *err)
 	}
 }
 
-static int check_strict(struct rj_sender *s, struct ramjet_error *err)
-{
-	const struct ramjet_params params = rj_env_params(&s->env);
-
-	if (!params.strict || params.backend == RAMJET_BACKEND_SYSCALLS ||
-	    rj_channel_backend(s->channel) == RAMJET_BACKEND_URING)
-		return 0;
-	return rj_fail(err, -EOPNOTSUPP,
-		       "strict: io_uring is not available: %s",
-		       rj_channel_reason(s->channel));
-}
-
-static int open_path(struct rj_sender *s, struct ramjet_error *err)
-{
-	const struct ramjet_params params = rj_env_params(&s->env);
-	const struct rj_send_path_options options = {
-		.channel = s->channel,
-		.rounds = s->rounds,
-		.worker = s->index,
-		.verdict = s->zero_copy,
-		.wish = params.zero_copy,
-		.strict = params.strict,
-		.pinning_dirties = s->pinning_dirties,
-	};
-	const int rc = rj_send_path_init(&s->path, &options, err);
-
-	report_zero_copy(s);
-	return rc;
-}
-
-/* For blocks that are not mapped here, if there are any. */
-static int open_staging(struct rj_sender *s, struct ramjet_error *err)
-{
-	bool wanted = false;
-
-	for (unsigned i = 0; i < s->rounds->block_count; i++)
-		wanted |= s->rounds->blocks[i].foreign != NULL;
-	if (!wanted)
-		return 0;
-	s->staging = malloc(sizeof(*s->staging));
-	if (!s->staging)
-		return rj_fail(err, -ENOMEM, "out of memory");
-	s->staging->deltas = s->deltas;
-	return rj_page_codec_stage(&s->codec, err);
-}
-
-/* What looks closer at pages than the kernel does takes memory. */
-static int open_reduction(struct rj_sender *s, struct ramjet_error *err)
-{
-	const struct rj_reduction *reduction = s->reduction;
-
-	if (rj_reduction_allows(reduction, RJ_RUN_ZSTD) &&
-	    reduction->level != RJ_LEVEL_OFF)
-		return rj_page_codec_compress(&s->codec, reduction->level, err);
-	if (!reduction || !reduction->deltas)
-		return 0;
-	/* Here, since it must not be missing later: what is sent raw for want of
-	 * it is not the copy that is kept. */
-	if (!rj_page_codec_coded(&s->codec, 0))
-		return rj_fail(err, -ENOMEM, "out of memory");
-	return rj_page_codec_own(&s->codec, err);
-}
-
-static int open_codec(struct rj_sender *s, struct ramjet_error *err)
-{
-	const struct rj_lane_level_options level = {
-		.env = &s->env,
-		.reduction = s->reduction,
-		.room = s->room,
-		.counters = s->counters,
-		.lane = s->index,
-	};
-	int rc = rj_deltas_new(s->reduction, &s->env, &s->deltas, err);
-
-	rj_page_codec_init(&s->codec, RJ_OUT_PAYLOAD_BYTES);
-	s->codec.counters = s->counters;
-	s->codec.reduction = s->reduction;
-	s->codec.level = rj_lane_level_begin(&s->level, &level);
-	for (unsigned i = 0; i < RJ_CODEC_FRAMES; i++) {
-		s->frames[i] = malloc(sizeof(*s->frames[i]));
-		if (!s->frames[i])
-			return rj_fail(err, -ENOMEM, "out of memory");
-		rj_out_frame_init(s->frames[i], &s->codec, i);
-	}
-	/* One way, a damaged page can't be asked for again: each frame carries
-	 * a checksum of its payload. */
-	if (!rc && s->one_way)
-		rc = rj_page_codec_copy(&s->codec, err);
-	if (!rc)
-		rc = open_reduction(s, err);
-	return rc ? rc : open_staging(s, err);
-}
-
-static int open_channel(struct rj_sender *s, struct ramjet_error *err)
-{
-	const struct rj_channel_options options = {
-		.backend = s->backend,
-		.wake_fd = s->env.wake_fd,
-	};
-	int rc = rj_channel_new(&s->conn, &options, &s->channel, err);
-
-	if (!rc)
-		rc = rj_claim_log_init(&s->claims, s->rounds->blocks,
-				       s->rounds->block_count, err);
-	if (rc)
-		return rc;
-	rj_env_backend(&s->env, rj_channel_backend(s->channel),
-		       rj_channel_reason(s->channel));
-	rc = open_codec(s, err);
-	if (!rc)
-		rc = check_strict(s, err);
-	if (!rc)
-		rc = open_path(s, err);
-	/* Before the first frame: its size depends on the cap. */
-	return rc ? rc : rj_sender_apply_rate(s);
-}
-
 /* The kernel could not read memory that it was to send: which? */
 static void blame_block(struct rj_sender *s)
 {
@@ -542,13 +469,36 @@ static void blame_block(struct rj_sender *s)
 				s->frames[j]->iov_count, &s->err);
 }
 
+/* Did the connection break, and nothing else? What else may fail has said so. */
+static bool is_connections_fault(const struct rj_sender *s, int rc)
+{
+	return s->may_be_lost && !s->err.code &&
+	       (rj_lane_is_loss(rc) || (rc == -ECANCELED && is_dismissed(s)));
+}
+
+static void end_with(struct rj_sender *s, int rc)
+{
+	const bool lost = is_connections_fault(s, rc);
+
+	if (!s->err.code)
+		(void)rj_fail_errno(&s->err, rc, "sending");
+	rj_error_prefix(&s->err, "channel %u", s->index);
+	s->err.code = rc;
+	if (!lost) {
+		rj_env_fail(&s->env, &s->err);
+		return;
+	}
+	atomic_store_explicit(&s->lost, true, memory_order_release);
+	rj_event_signal(s->env.event_fd);
+}
+
 static void *sender_thread(void *arg)
 {
 	struct rj_sender *s = arg;
 	int rc = rj_numa_settle(&s->env, s->cpus, &s->err);
 
 	if (!rc)
-		rc = open_channel(s, &s->err);
+		rc = rj_sender_open(s, &s->err);
 	if (!rc)
 		set_state(s, RJ_LANE_OPEN);
 	if (!rc)
@@ -568,13 +518,8 @@ static void *sender_thread(void *arg)
 	free(s->deltas);
 	rj_page_codec_done(&s->codec);
 	rj_lane_level_done(&s->level);
-	if (rc) {
-		if (!s->err.code)
-			(void)rj_fail_errno(&s->err, rc, "sending");
-		rj_error_prefix(&s->err, "channel %u", s->index);
-		s->err.code = rc;
-		rj_env_fail(&s->env, &s->err);
-	}
+	if (rc)
+		end_with(s, rc);
 	return NULL;
 }
 
@@ -596,4 +541,49 @@ void rj_sender_join(struct rj_sender *s)
 	if (s->started)
 		(void)pthread_join(s->thread, NULL);
 	s->started = false;
+}
+
+void rj_sender_dismiss(struct rj_sender *s)
+{
+	atomic_store_explicit(&s->dismissed, true, memory_order_relaxed);
+	rj_conn_abort(&s->conn);
+	rj_rounds_set_active(s->rounds, s->rounds->worker_count);
+	rj_rounds_kick(s->rounds);
+	rj_sender_join(s);
+	(void)rj_conn_close(&s->conn, 1, NULL);
+}
+
+/* What is counted of a lost connection: nothing of it is under way any more. */
+static void settle_counters(struct rj_counters *c)
+{
+	const uint64_t launched = rj_counter(&c->launched_bytes);
+
+	atomic_store_explicit(&c->wire_bytes, launched, memory_order_relaxed);
+	atomic_store_explicit(&c->claimed_pages,
+			      rj_counted_full(c) + rj_counted_empty(c),
+			      memory_order_relaxed);
+	atomic_store_explicit(&c->rtt_us, 0, memory_order_relaxed);
+}
+
+void rj_sender_renew(struct rj_sender *s)
+{
+	settle_counters(s->counters);
+	rj_claim_log_done(&s->claims);
+	s->earlier_bytes = rj_counter(&s->counters->wire_bytes);
+	s->channel = NULL;
+	s->path = (struct rj_send_path){ 0 };
+	s->err = (struct ramjet_error){ 0 };
+	s->codec = (struct rj_page_codec){ 0 };
+	s->level = (struct rj_lane_level){ 0 };
+	for (unsigned i = 0; i < RJ_CODEC_FRAMES; i++)
+		s->frames[i] = NULL;
+	s->filling = 0;
+	s->staging = NULL;
+	s->deltas = NULL;
+	s->rate = 0;
+	s->frames_sent = 0;
+	s->concluded = false;
+	atomic_store_explicit(&s->taken, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->dismissed, false, memory_order_relaxed);
+	atomic_store_explicit(&s->lost, false, memory_order_relaxed);
 }

@@ -35,6 +35,8 @@ struct rj_sender {
 	const struct rj_reduction *reduction; /* all workers' */
 	const struct rj_level_room *room;     /* likewise */
 	bool one_way;
+	/* A connection that breaks ends this worker alone: see `lost`. */
+	bool may_be_lost;
 	bool pinning_dirties; /* pinning a page counts as the guest writing it */
 	struct rj_counters *counters;
 	/* owned; closed by the thread that joins this one */
@@ -44,6 +46,19 @@ struct rj_sender {
 	uint32_t backend;
 	pthread_t thread;
 	bool started;
+	/* A connection that came back: rounds before `round` get their fences,
+	 * from this one on, and no pages. */
+	uint32_t first_fence;
+	uint64_t earlier_bytes; /* of connections before this one */
+
+	/* Whole frames that the target has in memory, as it says. Relaxed: what is
+	 * seen late is remembered longer. */
+	_Atomic uint64_t taken;
+	_Atomic bool
+		dismissed; /* the worker is to end; relaxed, as kicks come */
+	/* The worker has ended, or will at once: its connection broke. Release,
+	 * pairs with acquire in rj_sender_is_lost(). */
+	_Atomic bool lost;
 
 	/* owned by the worker */
 	struct rj_channel *channel;
@@ -59,5 +74,7 @@ struct rj_sender {
 	struct rj_deltas *deltas;   /* NULL: no copies are kept */
 	uint64_t rate;              /* the cap this channel's pace is for */
 	uint32_t round;
+	uint64_t frames_sent; /* of pages, given to the channel */
+	bool concluded;       /* see end_path() */
 };
 #endif

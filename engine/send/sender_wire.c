@@ -7,7 +7,8 @@ void rj_sender_publish(struct rj_sender *s)
 {
 	struct rj_counters *c = s->counters;
 
-	atomic_store_explicit(&c->wire_bytes, rj_channel_bytes(s->channel),
+	atomic_store_explicit(&c->wire_bytes,
+			      s->earlier_bytes + rj_channel_bytes(s->channel),
 			      memory_order_relaxed);
 	atomic_store_explicit(&c->cpu_us, rj_thread_cpu_us(),
 			      memory_order_relaxed);

@@ -15,6 +15,7 @@ static int new_cache(struct rj_source_lanes *lanes,
 		.blocks = guest->blocks,
 		.block_count = guest->block_count,
 		.left_by_all = &pages->rounds.left_by_all,
+		.applied = lanes->may_be_lost ? &pages->applied : NULL,
 	};
 	struct rj_memory_limit limit;
 	uint64_t bytes = 0;

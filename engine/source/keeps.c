@@ -28,6 +28,10 @@ int rj_source_ask_keeps(struct rj_source_session *session,
 	uint8_t body[RJ_KEEPS_BYTES];
 
 	session->keeps = rj_keeps_ours(&params, way_of(session));
+	/* A connection of the VMM's own may have no end that we can bring
+	 * about. */
+	if (way_of(session) == RJ_KEEPS_GIVEN)
+		session->keeps.features &= ~RJ_KEEPS_LANES;
 	if (!session->keeps.reconnect_ms || !session->keeps.features)
 		return 0;
 	session->keeps_asked = true;

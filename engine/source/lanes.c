@@ -26,7 +26,11 @@ struct rj_wire_now rj_lanes_look(struct rj_source_lanes *lanes)
 		const uint64_t outstanding = rj_conn_outstanding(conn);
 		const uint64_t sent = rj_counter(&c->wire_bytes);
 		const uint64_t launched = rj_counter(&c->launched_bytes);
-		const uint64_t acked = acked_bytes(conn, sent, outstanding);
+		/* Of those before this one, which were lost, nothing is on its
+		 * way any more. */
+		const uint64_t before = lanes->senders[i].earlier_bytes;
+		const uint64_t acked =
+			before + acked_bytes(conn, sent - before, outstanding);
 		const uint64_t claimed = rj_counter(&c->claimed_pages);
 		const uint64_t cut = rj_counted_full(c) + rj_counted_empty(c);
 

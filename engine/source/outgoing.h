@@ -10,7 +10,8 @@
  * one need not know the others.
  *
  * Some do nothing but lead the parts together: they take all of them.
- * Conductors: run, precopy, switchover, commit, pump, watch, helpers, memory.
+ * Conductors: run, precopy, switchover, commit, pump, watch, helpers, memory,
+ * lost_lanes.
  * Of these, memory does so while rounds and lanes are prepared, and helpers
  * while it waits and pages go on. They move the migration through
  * engine/migration/course.h; run.c alone, where it begins and ends, knows
@@ -30,10 +31,12 @@
 #include "engine/placement/cpu_pressure.h"
 #include "engine/placement/numa.h"
 #include "engine/send/governor.h"
+#include "engine/send/lane_stall.h"
 #include "engine/send/rounds.h"
 #include "engine/send/sender.h"
 #include "engine/source/channel_plan.h"
 #include "engine/source/first_look.h"
+#include "engine/source/rejoin.h"
 #include "engine/source/rejoin_control.h"
 #include "engine/source/throttle.h"
 #include "engine/wire/resume.h"
@@ -82,6 +85,7 @@ struct rj_source_lanes {
 	struct rj_sender *senders;
 	const struct rj_counters *counters; /* the senders', once they begin */
 	unsigned channel_count;
+	bool may_be_lost; /* the migration goes on without them: lost_lanes.h */
 	struct rj_channel_plan plan;
 	struct rj_governor governor; /* any thread's */
 	_Atomic int zero_copy; /* enum rj_verdict: the senders', not ours */
@@ -144,16 +148,41 @@ struct rj_handover {
 	uint64_t term_us;    /* the latest one measured */
 	uint64_t hashed_us;  /* of the pause, for `verify`, on this side */
 	uint64_t digests_us; /* predicted, on either side; 0: not wanted */
+	bool last_opened;    /* the final round; */
 	uint32_t final_round;
 	/* COMMIT is written already: the file gets its name only at the
 	 * commit. */
 	bool commit_held_back;
 };
 
+/* Lanes that were lost: lost_lanes.h. */
+struct rj_losses {
+	struct rj_lane_loss {
+		enum {
+			RJ_LANE_WORKS,
+			RJ_LANE_ASKED, /* what does the target have of it? */
+			RJ_LANE_AWAY,  /* what it has not, goes again */
+		} course;
+		uint32_t epoch;
+		bool counts;      /* in rounds; others wait for it */
+		uint64_t lost_ns; /* when that was seen */
+		unsigned tries;   /* to connect it anew */
+		struct rj_lane_stall stall;
+		struct ramjet_error why;
+	} * lanes;      /* NULL: a lane that is lost ends the migration */
+	unsigned asked; /* lanes */
+	/* The final round was open when pages came back: another one follows. */
+	bool another_round;
+	uint64_t looked_ns; /* at all lanes, for stalls */
+	struct rj_rejoin rejoin;
+	unsigned rejoining; /* which lane */
+};
+
 struct rj_outgoing {
 	struct rj_source_session session;
 	struct rj_source_lanes lanes;
 	struct rj_source_pages pages;
+	struct rj_losses losses;
 	struct rj_forecast forecast;
 	struct rj_handover handover;
 	struct rj_helpers *helpers; /* helpers.c; or NULL */

@@ -8,18 +8,22 @@
 #include "engine/migration/course.h"
 #include "engine/migration/last_words.h"
 #include "engine/source/keeps.h"
+#include "engine/source/lost_lanes.h"
 #include "engine/source/offer.h"
 #include "engine/wire/bytes.h"
 #include "util/clock.h"
 #include "util/error.h"
 
-static bool is_fence_sent(const struct rj_source_lanes *lanes, uint32_t round)
+/* By all lanes that are not lost. */
+static bool is_fence_sent(const struct rj_source_lanes *lanes,
+			  struct rj_rounds *rounds, uint32_t round)
 {
 	/* None before the workers begin. */
 	if (!lanes->counters)
 		return false;
 	for (unsigned i = 0; i < lanes->channel_count; i++)
-		if (atomic_load_explicit(&lanes->counters[i].fences,
+		if (rj_rounds_counts(rounds, i) &&
+		    atomic_load_explicit(&lanes->counters[i].fences,
 					 memory_order_acquire) <= round)
 			return false;
 	return true;
@@ -56,7 +60,7 @@ static int take_applied(struct rj_outgoing *out, struct rj_message *message,
 			       "round %u reported as applied, wanted round %u, "
 			       "of %u sent",
 			       round, out->pages.applied, out->pages.round + 1);
-	if (!is_fence_sent(&out->lanes, round))
+	if (!is_fence_sent(&out->lanes, &out->pages.rounds, round))
 		return rj_fail(err, -EPROTO,
 			       "round %u reported as applied before its fences "
 			       "were sent",
@@ -115,6 +119,9 @@ static int take_message(struct rj_outgoing *out, struct rj_message *message,
 		[RJ_FRAME_APPLIED] = take_applied,
 		[RJ_FRAME_READY] = take_ready,
 		[RJ_FRAME_RUNNING] = take_running,
+		[RJ_FRAME_LOST] = rj_source_lost_take_lost,
+		[RJ_FRAME_JOINED] = rj_source_lost_take_joined,
+		[RJ_FRAME_TAKEN] = rj_source_lost_take_taken,
 		[RJ_FRAME_FAILED] = take_end,
 		[RJ_FRAME_CANCEL] = take_end,
 	};
@@ -169,6 +176,7 @@ int rj_source_pump(struct rj_outgoing *out, int timeout_ms,
 		{ .fd = -1 },
 		{ .fd = out->session.link.wake_fd, .events = POLLIN },
 	};
+	int rc = 0;
 
 	if (!out->session.one_way)
 		fds[1] = rj_link_pollfd(&out->session.link, &timeout_ms);
@@ -178,15 +186,14 @@ int rj_source_pump(struct rj_outgoing *out, int timeout_ms,
 	/* Only a bare descriptor tells for sure. */
 	if (out->session.link.inbox || fds[1].revents ||
 	    (!out->session.one_way &&
-	     !rj_conn_is_bare(&out->session.link.conn))) {
-		const int rc = take_messages(out, err);
-
-		if (rc)
-			return rc;
-	}
+	     !rj_conn_is_bare(&out->session.link.conn)))
+		rc = take_messages(out, err);
+	if (rc)
+		return rc;
 	if (fds[2].revents)
 		return -ECANCELED;
-	return check_total_time(out, err);
+	rc = rj_source_lost_look(out, err);
+	return rc ? rc : check_total_time(out, err);
 }
 
 int rj_source_await_accept(struct rj_outgoing *out, struct ramjet_error *err)

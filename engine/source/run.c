@@ -20,6 +20,7 @@
 #include "engine/source/give_way.h"
 #include "engine/source/helpers.h"
 #include "engine/source/keeps.h"
+#include "engine/source/lost_lanes.h"
 #include "engine/source/memory.h"
 #include "engine/source/offer.h"
 #include "engine/source/path.h"
@@ -46,6 +47,7 @@ static void free_outgoing(struct ramjet_migration *m)
 	}
 	(void)rj_conn_close(&out->session.control, 1, NULL);
 	(void)rj_conn_close(&out->session.given, 1, NULL);
+	rj_source_lost_done(out);
 	rj_helpers_free(out->helpers);
 	rj_first_look_close(&out->pages.first_look);
 	rj_copies_end(&out->lanes);
@@ -120,6 +122,7 @@ static int start_senders(struct ramjet_migration *m, struct ramjet_error *err)
 		s->reduction = &out->lanes.reduction;
 		s->room = &out->lanes.room;
 		s->one_way = out->session.one_way;
+		s->may_be_lost = out->lanes.may_be_lost;
 		s->applied = &out->pages.applied;
 		s->counters = &m->counters[i];
 		note_level(&out->lanes.reduction, s->counters);
@@ -152,6 +155,8 @@ static int begin(struct ramjet_migration *m, struct ramjet_error *err)
 		rc = rj_offer_settle(&out->session, &out->lanes, &out->env,
 				     err);
 	rj_source_report_keeps(&out->session, &out->env);
+	if (!rc)
+		rc = rj_source_lost_begin(out, err);
 	/* In band, answers are sent by a worker: the keeper starts with the
 	 * workers. */
 	if (!rc && !out->session.has_outbox) {
@@ -193,6 +198,7 @@ static int run(struct ramjet_migration *m, struct ramjet_error *err)
 
 static void join_senders(struct rj_outgoing *out)
 {
+	rj_source_lost_stop(out);
 	for (unsigned i = 0; i < out->lanes.channel_count; i++)
 		rj_sender_join(&out->lanes.senders[i]);
 }

@@ -13,6 +13,7 @@
 #include "engine/source/device_state.h"
 #include "engine/source/helpers.h"
 #include "engine/source/lanes.h"
+#include "engine/source/lost_lanes.h"
 #include "engine/source/memory.h"
 #include "engine/source/pause_limit.h"
 #include "engine/source/predict.h"
@@ -228,13 +229,41 @@ static int send_digests(struct rj_outgoing *out, struct ramjet_error *err)
 	return rc;
 }
 
+/* Not while nobody knows what is missing of a lost lane's. */
+static bool can_end(struct rj_outgoing *out)
+{
+	return rj_rounds_can_fill(&out->pages.rounds) && !out->losses.asked;
+}
+
+/*
+ * All of the VMM's own work is done. What it, or I/O that ended meanwhile,
+ * marked since the last sync (ramjet_guest_mark()) makes the final round,
+ * which is empty otherwise. Pages of lanes that are lost from then on make another
+ * one.
+ */
+static int last_round(struct rj_outgoing *out, struct ramjet_error *err)
+{
+	int rc = rj_source_await(out, can_end, "progress of the last pages",
+				 err);
+
+	if (rc)
+		return rc;
+	(void)rj_rounds_sink(&out->pages.rounds);
+	out->pages.round = out->handover.final_round =
+		rj_rounds_open(&out->pages.rounds, true);
+	out->handover.last_opened = true;
+	out->losses.another_round = false;
+	return 0;
+}
+
 static int announce_end(struct rj_outgoing *out, struct ramjet_error *err)
 {
-	const struct rj_frame frame = {
-		.type = RJ_FRAME_SWITCHOVER,
-		.round = out->handover.final_round,
-	};
-	int rc;
+	struct rj_frame frame = { .type = RJ_FRAME_SWITCHOVER };
+	int rc = out->losses.another_round ? last_round(out, err) : 0;
+
+	if (rc)
+		return rc;
+	frame.round = out->handover.final_round;
 
 	rj_talk_said(&out->session.talk, RJ_FRAME_SWITCHOVER);
 	rc = rj_link_send(&out->session.link, &frame, NULL,
@@ -250,12 +279,21 @@ static int announce_end(struct rj_outgoing *out, struct ramjet_error *err)
 }
 
 /* All final fences are sent, and, unless one way, the target has reported the
- * final round as applied. */
+ * final round as applied; nothing of a lost lane's is unknown, or still to be
+ * sent. */
 static bool pages_are_through(struct rj_outgoing *out)
 {
-	return rj_rounds_all_left(&out->pages.rounds) &&
-	       (out->session.one_way ||
-		out->pages.applied > out->handover.final_round);
+	if ((out->session.one_way || !out->losses.lanes) &&
+	    !rj_rounds_all_left(&out->pages.rounds))
+		return false;
+	if (out->session.one_way)
+		return true;
+	return rj_source_lost_are_through(out) && !out->losses.asked;
+}
+
+static bool are_through_or_not_the_last(struct rj_outgoing *out)
+{
+	return pages_are_through(out) || out->losses.another_round;
 }
 
 /* One way, the stream must have been taken as far as it goes: that a disk is
@@ -297,11 +335,23 @@ static void take_load(struct rj_outgoing *out)
 	rj_unlock(out->env.lock);
 }
 
+static int await_pages(struct rj_outgoing *out, struct ramjet_error *err)
+{
+	int rc = 0;
+
+	while (!rc && !pages_are_through(out)) {
+		rc = rj_source_await(out, are_through_or_not_the_last,
+				     "progress of the last pages", err);
+		if (!rc && out->losses.another_round)
+			rc = announce_end(out, err);
+	}
+	return rc;
+}
+
 static int await_target(struct rj_outgoing *out, bool verify,
 			struct ramjet_error *err)
 {
-	int rc = rj_source_await(out, pages_are_through,
-				 "progress of the last pages", err);
+	int rc = await_pages(out, err);
 
 	if (rc)
 		return rc;
@@ -368,29 +418,6 @@ static int call_off(struct rj_outgoing *out, struct ramjet_error *err)
 	out->env.stats->term_count = 0;
 	rj_unlock(out->env.lock);
 	return rj_course_enter(&out->env, RAMJET_STATE_ACTIVE) ? 1 : -ECANCELED;
-}
-
-static bool can_fill(struct rj_outgoing *out)
-{
-	return rj_rounds_can_fill(&out->pages.rounds);
-}
-
-/*
- * All of the VMM's own work is done. What it, or I/O that ended meanwhile,
- * marked since the last sync (ramjet_guest_mark()) makes the final round,
- * which is empty otherwise.
- */
-static int last_round(struct rj_outgoing *out, struct ramjet_error *err)
-{
-	int rc = rj_source_await(out, can_fill, "progress of the last pages",
-				 err);
-
-	if (rc)
-		return rc;
-	(void)rj_rounds_sink(&out->pages.rounds);
-	out->pages.round = out->handover.final_round =
-		rj_rounds_open(&out->pages.rounds, true);
-	return 0;
 }
 
 static int finish(struct rj_outgoing *out, struct ramjet_error *err)

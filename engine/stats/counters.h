@@ -42,6 +42,7 @@ struct rj_counters {
 	_Atomic uint32_t rtt_us;
 	_Atomic uint32_t mailing; /* control frames are being sent in band */
 	_Atomic uint32_t state;   /* enum rj_lane_state, engine/link/lane.h */
+	_Atomic uint32_t epoch;   /* how often it was connected anew */
 	/* Rounds whose fence is sent, or being sent. Stored (release) before
 	 * the fence is: pairs with the acquire in take_applied(), which checks
 	 * that a round that was applied had its fence sent. */

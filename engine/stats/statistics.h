@@ -64,6 +64,10 @@ struct rj_statistics {
 	uint64_t hot_spared_pages;
 	uint64_t hot_skipped_pages;
 	struct rj_reduced reduced;
+	/* Data connections that were lost, that came back, and pages that were
+	 * sent again for it. */
+	uint32_t lanes_lost, lanes_rejoined;
+	uint64_t resent_pages;
 	bool verified;
 	uint32_t verify_blocks;
 	struct ramjet_round_info *rounds; /* ring of RAMJET_ROUNDS_MAX */

@@ -7,7 +7,7 @@
  * resting, draining, lost, rejoining, closed. */
 static const char *const follow[] = {
 	[RJ_LANE_CONNECTING] = ".x..x..", [RJ_LANE_OPEN] = "..xxx..",
-	[RJ_LANE_RESTING] = ".x.xx..",    [RJ_LANE_DRAINING] = "....x.x",
+	[RJ_LANE_RESTING] = ".x.xx..",    [RJ_LANE_DRAINING] = ".x..x.x",
 	[RJ_LANE_LOST] = ".....x.",       [RJ_LANE_REJOINING] = ".x..x..",
 	[RJ_LANE_CLOSED] = ".......",
 };

@@ -3,7 +3,8 @@
  * Lanes claim, copy and send in any order that the rounds allow, and a target
  * applies what they send in any order that the fences allow: each delta must
  * find the base it was made for, and the memories be equal in the end. Without
- * either of the two rules (engine/page/delta_cache.c) that fails.
+ * either of the two rules (engine/page/delta_cache.c) that fails. So it does when
+ * lanes are lost, and a copy need not be known to have arrived, or is not forgotten.
  */
 #include "tests/unit/cmocka_all.h"
 
@@ -21,7 +22,7 @@
 #define BYTES  RAMJET_PAGE_BYTES
 #define ROUNDS 25u
 #define SEEDS  20u
-#define QUEUE  (PAGES * 12)
+#define QUEUE  (PAGES * 24)
 
 enum kind {
 	RAW,
@@ -49,6 +50,8 @@ struct lane {
 	unsigned sent, applied;
 	uint32_t fences; /* applied */
 	bool claiming, entered;
+	/* Lost, as the target knows; and the source, too. */
+	bool dead, out;
 	bool on; /* copies are kept, since this round */
 	uint32_t from;
 };
@@ -57,7 +60,9 @@ struct lane {
 enum broken {
 	NONE,
 	ALL_LEFT,
-	NONE_OLDER
+	NONE_OLDER,
+	ARRIVED,
+	FORGOTTEN
 };
 
 struct scene {
@@ -65,7 +70,10 @@ struct scene {
 	struct rj_block block;
 	struct rj_rounds rounds;
 	struct rj_delta_cache *cache;
-	_Atomic uint32_t left; /* all, as a broken rule has it */
+	bool loses; /* lanes */
+	unsigned lost;
+	_Atomic uint32_t left;    /* all, as a broken rule has it */
+	_Atomic uint32_t applied; /* as the source knows */
 	uint64_t guest[PAGES], target[PAGES];
 	struct rj_bitmap dirty;
 	struct lane lanes[LANES];
@@ -99,7 +107,11 @@ static void begin(struct scene *s, int fd)
 		.blocks = &s->block,
 		.block_count = 1,
 		.bytes = any(2) ? UINT64_MAX : PAGES * BYTES / 3,
-		.left_by_all = s->broken ? &s->left : &s->rounds.left_by_all,
+		.left_by_all = s->broken == ALL_LEFT || s->broken == NONE_OLDER
+				       ? &s->left
+				       : &s->rounds.left_by_all,
+		.applied =
+			s->loses && s->broken != ARRIVED ? &s->applied : NULL,
 	};
 
 	s->left = UINT32_MAX;
@@ -129,13 +141,23 @@ static void write_some(struct scene *s)
 	(void)rj_bitmap_set_run(&s->dirty, page, 1);
 }
 
+static bool any_dead(const struct scene *s)
+{
+	for (unsigned i = 0; i < LANES; i++)
+		if (s->lanes[i].dead)
+			return true;
+	return false;
+}
+
 /* The next round: what is dirty now. */
 static void open_round(struct scene *s)
 {
 	uint64_t words[RJ_CHUNK_WORDS] = { 0 };
 	uint64_t marked = 0;
 
-	if (s->final || !rj_rounds_can_fill(&s->rounds))
+	/* The last one is not opened while something is unknown. */
+	if (s->final || !rj_rounds_can_fill(&s->rounds) ||
+	    (s->begun && s->open + 1 == ROUNDS && any_dead(s)))
 		return;
 	for (uint64_t c = 0; c < s->dirty.chunk_count; c++) {
 		memset(words, 0, sizeof(words));
@@ -211,10 +233,97 @@ static void enter(struct scene *s, struct lane *lane)
 				: rj_delta_cache_begin)(s->cache, lane->round);
 }
 
+/* ---- lanes that are lost ------------------------------------------------- */
+
+/* What the target has applied, and says in the order in which it happens: nothing
+ * behind a loss that the source has not heard of. */
+static void tell_applied(struct scene *s)
+{
+	unsigned in = 0;
+	uint32_t least = UINT32_MAX;
+
+	for (unsigned i = 0; i < LANES; i++) {
+		const struct lane *lane = &s->lanes[i];
+
+		if (lane->out)
+			continue;
+		in++;
+		least = lane->fences < least ? lane->fences : least;
+	}
+	if (in && !any_dead(s) && least > atomic_load(&s->applied))
+		atomic_store(&s->applied, least);
+}
+
+/* At a fence, for others. */
+static bool waits(const struct scene *s, const struct lane *lane)
+{
+	for (unsigned i = 0; i < LANES; i++)
+		if (!s->lanes[i].dead && !s->lanes[i].out &&
+		    s->lanes[i].fences < lane->fences)
+			return true;
+	return false;
+}
+
+/* The target loses it: of what comes next it has got a part, and no more. */
+static void lose(struct scene *s, struct lane *lane)
+{
+	if (!s->loses || !s->begun || s->open + 4 > ROUNDS || lane->dead ||
+	    lane->out)
+		return;
+	s->lost++;
+	lane->dead = true;
+	if (lane->applied < lane->sent && !waits(s, lane) &&
+	    lane->queue[lane->applied].kind != FENCE)
+		s->target[lane->queue[lane->applied].page] = 77;
+}
+
+static void put_back(struct scene *s, unsigned page)
+{
+	if (s->broken != FORGOTTEN)
+		rj_delta_cache_forget(s->cache, 0, page, 1);
+	rj_told_mark(&s->rounds.told, 0, page, 1);
+}
+
+/* The source hears of it. Meanwhile the lane has gone on. */
+static void hear_of_loss(struct scene *s, unsigned index)
+{
+	struct lane *lane = &s->lanes[index];
+
+	if (!lane->dead)
+		return;
+	for (; lane->applied < lane->sent; lane->applied++)
+		if (lane->queue[lane->applied].kind != FENCE)
+			put_back(s, lane->queue[lane->applied].page);
+	for (unsigned i = 0; lane->claiming && i < RJ_CHUNK_PAGES; i++)
+		if (lane->claim.words[i / 64] >> i % 64 & 1)
+			put_back(s, (unsigned)lane->claim.first_page + i);
+	lane->claiming = lane->taken = lane->dead = false;
+	lane->out = true;
+	rj_rounds_lose(&s->rounds, index);
+	tell_applied(s);
+}
+
+/* Its empty fences are there at once. */
+static void come_back(struct scene *s, unsigned index)
+{
+	struct lane *lane = &s->lanes[index];
+
+	if (any_dead(s) || any(50))
+		return;
+	lane->round = lane->fences =
+		rj_rounds_join(&s->rounds, index, atomic_load(&s->applied));
+	lane->out = lane->entered = false;
+	lane->next = 0;
+}
+
 static void step(struct scene *s, unsigned index)
 {
 	struct lane *lane = &s->lanes[index];
 
+	if (lane->out) {
+		come_back(s, index);
+		return;
+	}
 	if (!s->begun || lane->round > s->open)
 		return;
 	enter(s, lane);
@@ -236,14 +345,13 @@ static bool apply(struct scene *s, struct lane *lane)
 {
 	const struct sent *sent = &lane->queue[lane->applied];
 
-	for (unsigned i = 0; i < LANES; i++)
-		if (s->lanes[i].fences < lane->fences)
-			return false;
-	if (lane->applied == lane->sent)
+	if (lane->dead || lane->out || waits(s, lane) ||
+	    lane->applied == lane->sent)
 		return false;
 	lane->applied++;
 	if (sent->kind == FENCE) {
 		lane->fences++;
+		tell_applied(s);
 		return true;
 	}
 	if (sent->kind == DELTA)
@@ -273,6 +381,10 @@ static void run(struct scene *s)
 			break;
 		case 2:
 			(void)apply(s, &s->lanes[any(LANES)]);
+			if (!any(300))
+				lose(s, &s->lanes[any(LANES)]);
+			if (!any(60))
+				hear_of_loss(s, any(LANES));
 			break;
 		default:
 			/* One lags behind. */
@@ -289,10 +401,10 @@ static void run(struct scene *s)
 }
 
 /* Of several orders: how many bases were wrong. */
-static unsigned try_orders(enum broken broken)
+static unsigned try_orders(enum broken broken, bool loses)
 {
 	const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	unsigned wrong = 0, deltas = 0, sames = 0;
+	unsigned wrong = 0, deltas = 0, sames = 0, lost = 0;
 
 	assert_true(fd >= 0);
 	for (unsigned i = 0; i < SEEDS; i++) {
@@ -301,36 +413,57 @@ static unsigned try_orders(enum broken broken)
 		assert_non_null(s);
 		seed = 20261128 + i * 977;
 		s->broken = broken;
+		s->loses = loses;
 		begin(s, fd);
 		run(s);
 		wrong += s->wrong;
 		deltas += s->deltas;
 		sames += s->sames;
+		lost += s->lost;
 		end(s);
 		free(s);
 	}
 	(void)close(fd);
-	assert_in_range(deltas, SEEDS * 100, UINT32_MAX);
-	assert_in_range(sames, SEEDS * 20, UINT32_MAX);
+	assert_in_range(deltas, SEEDS * (loses ? 4 : 100), UINT32_MAX);
+	assert_in_range(sames, SEEDS * (loses ? 2 : 20), UINT32_MAX);
+	assert_in_range(lost, loses ? SEEDS * 3 : 0, loses ? UINT32_MAX : 0);
 	return wrong;
 }
 
 static void every_base_is_the_one_the_target_has(void **state)
 {
 	(void)state;
-	assert_int_equal(try_orders(NONE), 0);
+	assert_int_equal(try_orders(NONE, false), 0);
 }
 
 static void not_so_if_lanes_may_be_behind(void **state)
 {
 	(void)state;
-	assert_int_not_equal(try_orders(ALL_LEFT), 0);
+	assert_int_not_equal(try_orders(ALL_LEFT, false), 0);
 }
 
 static void not_so_if_copies_of_older_rounds_come_back(void **state)
 {
 	(void)state;
-	assert_int_not_equal(try_orders(NONE_OLDER), 0);
+	assert_int_not_equal(try_orders(NONE_OLDER, false), 0);
+}
+
+static void so_it_is_when_lanes_are_lost(void **state)
+{
+	(void)state;
+	assert_int_equal(try_orders(NONE, true), 0);
+}
+
+static void not_so_if_copies_need_not_have_arrived(void **state)
+{
+	(void)state;
+	assert_int_not_equal(try_orders(ARRIVED, true), 0);
+}
+
+static void not_so_if_lost_copies_are_not_forgotten(void **state)
+{
+	(void)state;
+	assert_int_not_equal(try_orders(FORGOTTEN, true), 0);
 }
 
 int main(void)
@@ -339,6 +472,9 @@ int main(void)
 		cmocka_unit_test(every_base_is_the_one_the_target_has),
 		cmocka_unit_test(not_so_if_lanes_may_be_behind),
 		cmocka_unit_test(not_so_if_copies_of_older_rounds_come_back),
+		cmocka_unit_test(so_it_is_when_lanes_are_lost),
+		cmocka_unit_test(not_so_if_copies_need_not_have_arrived),
+		cmocka_unit_test(not_so_if_lost_copies_are_not_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("send_delta_versions", tests, NULL,
