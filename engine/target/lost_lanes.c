@@ -108,6 +108,9 @@ static void note_loss(struct ramjet_migration *m, unsigned i)
 		(void)rj_fail(last, -ENOTCONN, "channel %u: the source says so",
 			      i);
 	}
+	rj_lock(&m->lock);
+	m->stats.lanes_lost++;
+	rj_unlock(&m->lock);
 	rj_log(&m->log, RJ_LOG_WARNING, "a channel is lost: %s", last->message);
 }
 
@@ -258,6 +261,11 @@ static int welcome(struct ramjet_migration *m, unsigned i,
 	rc = rj_receiver_renew(&in->receivers[i], &visitor->conn, round, err);
 	if (rc)
 		return rc;
+	atomic_store_explicit(&m->counters[i].epoch, lane->epoch,
+			      memory_order_relaxed);
+	rj_lock(&m->lock);
+	m->stats.lanes_rejoined++;
+	rj_unlock(&m->lock);
 	rj_log(&m->log, RJ_LOG_INFO, "channel %u is back, in epoch %u", i,
 	       lane->epoch);
 	return say_joined(m, i, round, err);

@@ -58,6 +58,7 @@ static void a_lane_that_returns_before_its_back_waits_for_it(void **state)
 
 static void a_lane_is_lost_again_and_again(void **state)
 {
+	struct ramjet_info *info;
 	const struct rj_lost old = { .lane = 1, .epoch = 0 };
 	struct fake_source *s = *state;
 
@@ -87,6 +88,12 @@ static void a_lane_is_lost_again_and_again(void **state)
 	losing_expect_page(s, 2, 0x22);
 	losing_expect_page(s, 10, 4);
 	losing_expect_page(s, 12, 4);
+	assert_int_equal(ramjet_info(s->move.incoming, &info), 0);
+	assert_int_equal(info->lanes_lost, 4);
+	assert_int_equal(info->lanes_rejoined, 4);
+	assert_int_equal(RAMJET_AT(info->channels, 0)->epoch, 0);
+	assert_int_equal(RAMJET_AT(info->channels, 1)->epoch, 4);
+	ramjet_info_free(info);
 }
 
 static void all_lanes_are_lost_and_one_returns(void **state)
