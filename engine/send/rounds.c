@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "engine/link/event.h"
@@ -132,6 +133,18 @@ int rj_rounds_hold_back(struct rj_rounds *rounds, bool skips,
 			    err);
 }
 
+int rj_rounds_rearm(struct rj_rounds *rounds, struct ramjet_error *err)
+{
+	assert(!rounds->begun);
+	rounds->taking = aligned_alloc(64, rounds->worker_count *
+						   sizeof(*rounds->taking));
+	if (!rounds->taking)
+		return rj_fail(err, -ENOMEM, "rounds: out of memory");
+	for (unsigned i = 0; i < rounds->worker_count; i++)
+		atomic_init(&rounds->taking[i].round, 0);
+	return 0;
+}
+
 void rj_rounds_done(struct rj_rounds *rounds)
 {
 	if (!rounds->worker_count)
@@ -145,6 +158,7 @@ void rj_rounds_done(struct rj_rounds *rounds)
 	rj_heat_done(&rounds->heat);
 	free(rounds->left);
 	free(rounds->out);
+	free(rounds->taking);
 	rj_placement_done(&rounds->by_address);
 	(void)pthread_cond_destroy(&rounds->changed);
 	rj_mutex_done(&rounds->lock);
@@ -372,11 +386,13 @@ uint32_t rj_rounds_join(struct rj_rounds *rounds, unsigned worker,
 
 	rj_lock(&rounds->lock);
 	assert(rounds->out[worker]);
-	/* Not where all have been: who keeps copies of pages would take it
-	 * for one that has left (left_by_all). */
+	/* If all were lost that were in the round before the open one, there
+	 * may be pages left of it, and nobody else to take them. Not where all
+	 * have been: its map may be the next one's by now, and who keeps copies
+	 * of pages would take it for one that has left (left_by_all). */
 	left = atomic_load_explicit(&rounds->left_by_all, memory_order_relaxed);
 	round = round < left ? left : round;
-	round = round < rounds->open ? rounds->open : round;
+	round = round + 1 < rounds->open ? rounds->open - 1 : round;
 	rounds->left[worker] = round;
 	rounds->out[worker] = false;
 	rounds->in++;
@@ -434,6 +450,22 @@ bool rj_rounds_is_final(struct rj_rounds *rounds, uint32_t round)
 	return final;
 }
 
+/* Until all claims of earlier rounds are rearmed. No new ones come: who is here has
+ * found that nothing is left there. */
+static void await_armed(struct rj_rounds *rounds, uint32_t round)
+{
+	for (unsigned i = 0; rounds->taking && i < rounds->worker_count; i++) {
+		const _Atomic uint32_t *taking = &rounds->taking[i].round;
+		uint32_t in;
+
+		/* Between a claim and its rearming there is one system call. */
+		while ((in = atomic_load(taking)) && in <= round &&
+		       !atomic_load_explicit(&rounds->stopped,
+					     memory_order_relaxed))
+			(void)sched_yield();
+	}
+}
+
 enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 			      uint64_t *kicks, bool *ret_final)
 {
@@ -452,6 +484,8 @@ enum rj_enter rj_rounds_enter(struct rj_rounds *rounds, uint32_t round,
 	*kicks = rounds->kicks;
 	*ret_final = is_final_locked(rounds, round);
 	rj_unlock(&rounds->lock);
+	if (result == RJ_ENTER_OPEN)
+		await_armed(rounds, round);
 	return result;
 }
 

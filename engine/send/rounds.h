@@ -28,6 +28,10 @@
  *           written again already, and would go twice. Where hot pages go last
  *           (heat.h), and the dirty source tells of writes to what was not sent
  *           yet.
+ * Rearming  Where a dirty source forgets what was written when its pages are
+ *           rearmed, nobody enters a round before all claims of earlier ones are:
+ *           a page that is rearmed late in q would take with it what was written
+ *           since it was sent in q + 1 (rounds_claim.c, 4).
  * Active    Some workers may be told to rest. In a long round they wait for
  *           its end, or to be wanted after all; in a short one, and in the
  *           final one, they pass the fence at once. Homes are for those who
@@ -66,6 +70,11 @@ struct rj_cursor {
 	_Atomic uint64_t chunk;
 } RJ_CACHE_ALIGNED; /* workers in other homes must not share the line */
 
+/* A worker's claim whose pages are not rearmed yet: its round, plus one; or 0. */
+struct rj_taking {
+	_Atomic uint32_t round;
+} RJ_CACHE_ALIGNED;
+
 struct rj_rounds {
 	/* immutable after rj_rounds_init() */
 	const struct rj_block *blocks; /* borrowed */
@@ -101,6 +110,7 @@ struct rj_rounds {
 	/* How many rounds every worker has left; written under the lock. For who
 	 * keeps copies of what was sent (engine/page/delta_cache.h). */
 	_Atomic uint32_t left_by_all;
+	struct rj_taking *taking; /* one a worker; NULL: nothing is rearmed */
 
 	struct rj_mutex lock; /* lock order: 4 */
 	pthread_cond_t changed;
@@ -141,6 +151,11 @@ void rj_rounds_find_first(struct rj_rounds *rounds,
 /* Hot pages last; `skips`: see on top. Before round 0 is opened. */
 RJ_NODISCARD int rj_rounds_hold_back(struct rj_rounds *rounds, bool skips,
 				     struct ramjet_error *err);
+
+/* The pages of each claim are rearmed, which rj_rounds_armed() tells. Before round 0
+ * is opened. */
+RJ_NODISCARD int rj_rounds_rearm(struct rj_rounds *rounds,
+				 struct ramjet_error *err);
 
 /* ---- control thread ---- */
 
@@ -212,6 +227,14 @@ bool rj_rounds_wait_kick(struct rj_rounds *rounds, uint64_t *kicks);
 RJ_NODISCARD int rj_rounds_claim(struct rj_rounds *rounds, unsigned worker,
 				 uint32_t round, struct rj_claim *ret,
 				 struct ramjet_error *err);
+/* The worker's latest claim is rearmed, or will not be: it failed. */
+static inline void rj_rounds_armed(struct rj_rounds *rounds, unsigned worker)
+{
+	/* Release: the rearming comes before. */
+	if (rounds->taking)
+		atomic_store_explicit(&rounds->taking[worker].round, 0,
+				      memory_order_release);
+}
 /* How many workers are to claim. Any thread. */
 unsigned rj_rounds_active(const struct rj_rounds *rounds);
 /* Wait until `worker` is to claim after all (true), or nothing is left to be

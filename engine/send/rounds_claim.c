@@ -27,6 +27,11 @@
  *    since before, it is taken with what was written later, and read then.
  * 3. The target applies rounds in order (fences). So the copy that lands last
  *    lacks no write that was collected: once no bit is left, none at all.
+ * 4. Where rearming a page makes its source forget that it was written: in q it
+ *    must come before anybody sends the page in q + 1, or what is written after
+ *    that copy would be forgotten, and only be in the one of q, which is older to
+ *    the target. Nobody enters q + 1 before all bits of q are taken, nor
+ *    (rj_rounds_enter()) before all that were are rearmed.
  */
 #include "engine/send/rounds.h"
 
@@ -201,18 +206,32 @@ static int claim_found(struct rj_rounds *rounds, unsigned worker,
 	return rc;
 }
 
-int rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
-		    struct rj_claim *ret, struct ramjet_error *err)
+static int claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
+		 struct rj_claim *ret, struct ramjet_error *err)
 {
 	const uint16_t *order = rounds->placement->order +
 				worker * rounds->placement->home_count;
 
-	if (atomic_load_explicit(&rounds->stopped, memory_order_relaxed))
-		return 0;
 	if (!round && rounds->first)
 		return claim_found(rounds, worker, ret, err);
 	for (unsigned i = 0; i < rounds->placement->home_count; i++)
 		if (claim_in_home(rounds, round, order[i], ret))
 			return 1;
 	return 0;
+}
+
+int rj_rounds_claim(struct rj_rounds *rounds, unsigned worker, uint32_t round,
+		    struct rj_claim *ret, struct ramjet_error *err)
+{
+	int rc;
+
+	if (atomic_load_explicit(&rounds->stopped, memory_order_relaxed))
+		return 0;
+	/* Before a bit is taken: who finds it gone finds this. */
+	if (rounds->taking)
+		atomic_store(&rounds->taking[worker].round, round + 1);
+	rc = claim(rounds, worker, round, ret, err);
+	if (rc <= 0)
+		rj_rounds_armed(rounds, worker);
+	return rc;
 }

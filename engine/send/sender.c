@@ -220,6 +220,7 @@ static int send_claim(struct rj_sender *s, const struct rj_claim *claim,
 		rc = rj_dirty_set_rearm(s->dirty, claim->block,
 					claim->first_page, claim->words,
 					RJ_CHUNK_WORDS, err);
+	rj_rounds_armed(s->rounds, s->index);
 	if (!rc)
 		rc = rj_unlikely(block->foreign != NULL)
 			     ? send_staged(s, block, claim, err)

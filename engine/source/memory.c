@@ -205,6 +205,8 @@ int rj_memory_prepare(struct rj_outgoing *out, struct ramjet_error *err)
 		rc = rj_collect_begin(&out->pages, err);
 	if (!rc)
 		rc = rj_hot_pages_begin(&out->pages, &out->env, err);
+	if (!rc && rj_dirty_set_needs_rearm(&out->pages.dirty))
+		rc = rj_rounds_rearm(&out->pages.rounds, err);
 	return rc ? rc : begin_first_round(&out->pages, guest, &out->env, err);
 }
 

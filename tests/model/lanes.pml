@@ -55,6 +55,7 @@ bool told[PAGES];         /* lost on their way */
 typedef bits { bool page[PAGES] };
 bits map[2];
 byte open;                /* the open round */
+bool filled;              /* the map of the next one, in part */
 bool final_open;
 bool guest_runs = true;
 byte writes;
@@ -94,9 +95,12 @@ bool was_void, came_back, built, went_again;
 #define in_round(k, p)  map[round_of[k] & 1].page[p]
 #define nothing_left(k) (!in_round(k, 0) && !in_round(k, 1))
 #define blocks_fill(k)  (sends[k] && round_of[k] < open)
+#ifdef BROKEN_NOBODY_IS_THERE
 #define can_fill        (!blocks_fill(0) && !blocks_fill(1))
-#define all_left        ((!sends[0] || round_of[0] > open) && \
-			 (!sends[1] || round_of[1] > open))
+#else
+#define can_fill        ((sends[0] || sends[1]) && !blocks_fill(0) && \
+			 !blocks_fill(1))
+#endif
 /* While the guest stands still only if nothing else goes on. */
 #define is_worth_it     ((guest_runs && !final_open) || !any_lane)
 #define any_lane        (sends[0] || sends[1] || returning[0] || returning[1])
@@ -200,16 +204,18 @@ proctype Source()
 #endif
 		fi;
 		writes++ }
-	:: d_step { guest_runs && open < ROUNDS && can_fill && any_lane ->
+	:: d_step { guest_runs && open < ROUNDS && can_fill && !filled ->
 		collect();
-		open++ }
+		filled = true }
+	:: d_step { guest_runs && filled -> open++; filled = false }
 	:: d_step { guest_runs -> guest_runs = false }
 	/* the end: nothing lost is unanswered */
-	:: d_step { !guest_runs && !final_open && may_end && can_fill && any_lane ->
+	:: d_step { !guest_runs && !final_open && may_end && can_fill ->
 		collect();
+		filled = false;
 		open++;
 		final_open = true }
-	:: d_step { final_open && may_end && all_left && !announced && nfull(to_target) ->
+	:: d_step { final_open && may_end && !announced && nfull(to_target) ->
 		announced = true;
 		to_target!SWITCHOVER(open, 0, 0) }
 	/* lanes at work */
@@ -262,10 +268,20 @@ proctype Source()
 		epoch[a] = b;
 		frames[a] = 0;
 		round_of[a] = c;
+		/* Of the round before it may be the last: but its map may be
+		 * that of the next one by now. */
 #ifdef BROKEN_CLAIMS_AT_ONCE
 		claims_from[a] = 0;
 #else
+#ifdef BROKEN_CLAIMS_WHILE_FILLED
+		claims_from[a] = (open -> open - 1 : 0);
+#else
+#ifdef BROKEN_LEFT_BEHIND
 		claims_from[a] = open;
+#else
+		claims_from[a] = (filled || !open -> open : open - 1);
+#endif
+#endif
 #endif
 		sends[a] = true }
 	:: d_step { to_source?[READY(a, b, c)] ->

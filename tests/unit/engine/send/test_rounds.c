@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -470,12 +471,58 @@ static void each_node_has_its_chunks_claimed_by_its_own_workers(void **state)
 	rj_placement_done(&placement);
 }
 
+struct late {
+	struct scene *s;
+	atomic_bool comes, armed;
+	bool was_armed;
+};
+
+static void *enter_next(void *arg)
+{
+	struct late *late = arg;
+	uint64_t kicks = 0;
+	bool final;
+
+	atomic_store(&late->comes, true);
+	(void)rj_rounds_enter(&late->s->rounds, 1, &kicks, &final);
+	late->was_armed = atomic_load(&late->armed);
+	return NULL;
+}
+
+/* What is rearmed late would take with it what was written since. */
+static void nobody_enters_before_what_was_claimed_is_rearmed(void **state)
+{
+	struct late late = { .s = *state };
+	struct rj_rounds *rounds = &late.s->rounds;
+	struct rj_claim claim;
+	pthread_t thread;
+
+	assert_int_equal(rj_rounds_rearm(rounds, NULL), 0);
+	fill(late.s, 1, 7, 1);
+	(void)rj_rounds_open(rounds, false);
+	assert_int_equal(rj_rounds_claim(rounds, 0, 0, &claim, NULL), 1);
+	assert_int_equal(rj_rounds_claim(rounds, 1, 0, &claim, NULL), 0);
+	rj_rounds_leave(rounds, 1, 0);
+	fill(late.s, 1, 7, 1);
+	(void)rj_rounds_open(rounds, false);
+	assert_int_equal(pthread_create(&thread, NULL, enter_next, &late), 0);
+	while (!atomic_load(&late.comes))
+		(void)sched_yield();
+	/* Time to enter, for who does not wait. */
+	(void)usleep(20000);
+	atomic_store(&late.armed, true);
+	rj_rounds_armed(rounds, 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(late.was_armed);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(a_worker_claims_what_was_filled_and_nothing_else),
 		CASE(any_worker_can_claim_everything_alone),
+		CASE(nobody_enters_before_what_was_claimed_is_rearmed),
 		CASE(the_first_and_last_page_of_every_block_count),
 		CASE(a_small_round_is_for_all_workers),
 		CASE(a_part_takes_nothing_of_the_next_round_along),
