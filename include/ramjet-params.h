@@ -162,7 +162,8 @@ struct ramjet_params {
 	 * smaller one of both sides; fd:, exec: and file: have nothing to
 	 * connect anew (fast path "lost connections"). A lost connection found
 	 * while the guest stands still does not lengthen the pause: its own
-	 * limits hold. */
+	 * limits hold. Not offered to the peer yet: a lost connection ends the
+	 * migration. */
 	uint32_t reconnect_ms;
 	uint32_t reserved; /* 0 */
 };

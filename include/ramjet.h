@@ -401,6 +401,7 @@ struct ramjet_channel_info {
 	 * target has not taken it yet) */
 	const char *state;
 	uint32_t epoch; /* how often it was connected anew */
+	uint32_t reserved; /* 0 */
 };
 
 /* One term of the pause; the terms add up to the whole. */

@@ -102,6 +102,15 @@ void rj_conn_abort(const struct rj_conn *conn)
 	(void)shutdown(conn->fd, SHUT_RDWR);
 }
 
+bool rj_conn_is_hung_up(const struct rj_conn *conn)
+{
+	struct pollfd fd = { .fd = conn->fd, .events = POLLRDHUP };
+
+	return rj_conn_is_bare(conn) && rj_conn_is_socket(conn) &&
+	       poll(&fd, 1, 0) == 1 &&
+	       fd.revents & (POLLERR | POLLHUP | POLLRDHUP);
+}
+
 int rj_conn_peer(const struct rj_conn *conn, struct sockaddr_storage *ret,
 		 socklen_t *ret_bytes)
 {

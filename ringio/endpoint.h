@@ -187,6 +187,8 @@ void rj_conn_shut_down(const struct rj_conn *conn);
 /* Give it up, while another thread sends or receives: that fails at once, and what
  * was under way is thrown away. It is still to be closed. */
 void rj_conn_abort(const struct rj_conn *conn);
+/* A socket whose peer has closed it, or reset it. */
+bool rj_conn_is_hung_up(const struct rj_conn *conn);
 /* The address where it goes. 0, -EAFNOSUPPORT when it goes to none, or another
  * errno. */
 RJ_NODISCARD int rj_conn_peer(const struct rj_conn *conn,

@@ -514,6 +514,21 @@ static bool is_stalled(struct rj_outgoing *out, unsigned index, uint64_t now_ns)
 				  now_ns);
 }
 
+/* What its worker does not find out: it may have nothing to send. */
+static int check_lane(struct rj_outgoing *out, unsigned i, uint64_t now_ns,
+		      struct ramjet_error *why)
+{
+	if (rj_conn_is_hung_up(&out->lanes.senders[i].conn))
+		return rj_fail(why, -ECONNRESET,
+			       "channel %u: the connection has ended", i);
+	if (is_stalled(out, i, now_ns))
+		return rj_fail(why, -ETIMEDOUT,
+			       "channel %u: stalled: what was sent is not "
+			       "acknowledged, though it was sent again",
+			       i);
+	return 0;
+}
+
 static int look_for_losses(struct rj_outgoing *out, bool stalls,
 			   struct ramjet_error *err)
 {
@@ -525,15 +540,9 @@ static int look_for_losses(struct rj_outgoing *out, bool stalls,
 
 		if (out->losses.lanes[i].course != RJ_LANE_WORKS)
 			continue;
-		if (!rj_sender_is_lost(&out->lanes.senders[i])) {
-			if (!stalls || !is_stalled(out, i, now_ns))
-				continue;
-			(void)rj_fail(&why, -ETIMEDOUT,
-				      "channel %u: stalled: what was sent is "
-				      "not acknowledged, though it was sent "
-				      "again",
-				      i);
-		}
+		if (!rj_sender_is_lost(&out->lanes.senders[i]) &&
+		    (!stalls || !check_lane(out, i, now_ns, &why)))
+			continue;
 		rc = ask(out, i, &why, err);
 	}
 	return rc;
