@@ -400,7 +400,7 @@ struct ramjet_channel_info {
 	 * its last page), "closed", "lost", "rejoining" (connected anew, the
 	 * target has not taken it yet) */
 	const char *state;
-	uint32_t epoch; /* how often it was connected anew */
+	uint32_t epoch;    /* how often it was connected anew */
 	uint32_t reserved; /* 0 */
 };
 
