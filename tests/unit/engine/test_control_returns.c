@@ -182,9 +182,10 @@ static bool cut_for_good(struct world *w, enum cut_relay_way way,
 	begin(w, way, after);
 	move_await(move);
 	go_on = atomic_load(&w->relay.cuts);
-	before_commit = way == CUT_TO_TARGET
-				? !atomic_load(&w->relay.commit_at)
-				: move->info->state == RAMJET_STATE_FAILED;
+	before_commit = move->info->state == RAMJET_STATE_FAILED;
+	/* A source that did not see the cut may have said COMMIT into it: that
+	 * binds it, whether or not it went through. If it did, it is bound. */
+	assert_false(before_commit && atomic_load(&w->relay.commit_at));
 	assert_false(atomic_load(&move->source.both_ran) ||
 		     atomic_load(&move->target.both_ran));
 	if (!go_on || move->info->state == RAMJET_STATE_COMPLETED) {
