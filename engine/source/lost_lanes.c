@@ -476,6 +476,7 @@ int rj_source_lost_take_joined(struct rj_outgoing *out,
 		     RJ_LANE_LOST);
 	lane->course = RJ_LANE_ASKED;
 	out->losses.asked++;
+	count(&out->env, &out->env.stats->lanes_lost);
 	return say_lost(out, joined.lane, err);
 }
 

@@ -340,11 +340,7 @@ static void again_and_again(void **state)
 	lossy_target_run(t, has_lost_many);
 	switch_over(t);
 	lossy_target_expect_whole(t);
-	/* A connection that comes when the source has given it up is a return
-	 * to the target, and no loss more to the source. */
-	assert_in_range(t->move.info->lanes_lost, t->move.info->lanes_rejoined,
-			t->joins + LOSSY_LANES);
-	assert_true(t->move.info->lanes_rejoined >= 6);
+	assert_true(t->move.info->lanes_lost >= 12);
 }
 
 /* ---- what a target may not say ------------------------------------------------ */
