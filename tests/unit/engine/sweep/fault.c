@@ -9,10 +9,11 @@
 
 #define NAP_NS 2000000
 
-/* Changed only while no migration is alive. */
-static enum fault_place armed_place;
-static enum fault_kind armed_kind;
-static uint64_t armed_at;
+/* Changed only while no migration is alive; a helper's thread may look. The place
+ * is set last. */
+static _Atomic enum fault_place armed_place;
+static _Atomic enum fault_kind armed_kind;
+static _Atomic uint64_t armed_at;
 
 static _Atomic uint64_t steps;
 static atomic_bool fired;
@@ -22,9 +23,9 @@ void fault_arm(enum fault_place place, enum fault_kind kind, uint64_t at)
 {
 	atomic_store(&steps, 0);
 	atomic_store(&fired, false);
-	armed_place = place;
 	armed_kind = kind;
 	armed_at = at;
+	armed_place = place;
 }
 
 uint64_t fault_disarm(bool *ret_fired)
